@@ -1,0 +1,64 @@
+"""An endpoint that already runs: an emulator that `pipeproof up` left, an official LocalStack, another emulator."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from urllib.parse import urlsplit
+
+import urllib3
+
+from harness.emulator.emulator import Description
+from harness.errors import EmulatorDiedError, UsageError
+
+
+class External:
+    """Only looked at, never started or stopped. A host that is not loopback must be allowed explicitly."""
+
+    def __init__(self, endpoint: str, *, allow_remote: bool = False) -> None:
+        parts = urlsplit(endpoint)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            message = f"{endpoint!r} is not an endpoint: expected something like http://127.0.0.1:4566"
+            raise UsageError(message)
+        if not allow_remote and not is_loopback(parts.hostname):
+            message = f"{parts.hostname} is not this machine; pass --allow-remote if data may really be sent there"
+            raise UsageError(message)
+        self._endpoint = endpoint.rstrip("/")
+
+    def start(self) -> Description:
+        """Asks the endpoint for its health. Raises UsageError where nothing answers."""
+        try:
+            health = self._health()
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            message = f"nothing answers at {self._endpoint}/_localstack/health: start the emulator first, or leave --emulator away"
+            raise UsageError(message) from error
+        runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return Description(
+            "external", str(health.get("edition", "unknown")), str(health.get("version", "unknown")), self._endpoint, runtime
+        )
+
+    def stop(self) -> None:
+        """It was not ours to start."""
+
+    def check(self) -> None:
+        """Raises EmulatorDiedError where it no longer answers."""
+        try:
+            self._health()
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            message = f"the external emulator at {self._endpoint} no longer answers ({type(error).__name__})"
+            raise EmulatorDiedError(message) from error
+
+    def _health(self) -> dict[str, object]:
+        with urllib3.PoolManager(retries=False, timeout=5) as pool:
+            answer: dict[str, object] = pool.request("GET", f"{self._endpoint}/_localstack/health").json()
+            return answer
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host name is certain to mean this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,95 @@
+"""The directories that emulators work in, each labelled with the process that owns it, so that leftovers can be swept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+_PREFIX = "pipeproof-"
+_LABEL = "owner.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process, told from a later one with the same id by its start time; and the session of its emulator."""
+
+    pid: int
+    started_at_s: float
+    session: int | None = None
+
+    @classmethod
+    def of(cls, pid: int, session: int | None = None) -> Owner:
+        return cls(pid, psutil.Process(pid).create_time(), session)
+
+    @property
+    def alive(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            # The clock that start times are derived from may be adjusted between two reads.
+            return abs(process.create_time() - self.started_at_s) < 2 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+def base() -> Path:
+    """Where work directories are: PIPEPROOF_TMPDIR, else the system's place for temporary files."""
+    return Path(os.environ.get("PIPEPROOF_TMPDIR") or tempfile.gettempdir())
+
+
+def create() -> Path:
+    """A new work directory, owned by this process."""
+    work_dir = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base()))
+    label(work_dir, Owner.of(os.getpid()))
+    return work_dir
+
+
+def label(work_dir: Path, owner: Owner) -> None:
+    (work_dir / _LABEL).write_text(json.dumps(asdict(owner)))
+
+
+def remove(work_dir: Path) -> None:
+    shutil.rmtree(work_dir, ignore_errors=True)
+
+
+def sweep() -> list[Path]:
+    """Ends the emulators and removes the directories whose owner is gone; returns what was removed."""
+    removed = []
+    for work_dir in base().glob(f"{_PREFIX}*"):
+        try:
+            owner = Owner(**json.loads((work_dir / _LABEL).read_text()))
+        except (OSError, ValueError, TypeError):
+            # Not ours, another user's, or just being made.
+            continue
+        if not owner.alive:
+            if owner.session is not None:
+                _kill_emulator(owner.session, work_dir)
+            remove(work_dir)
+            removed.append(work_dir)
+    return removed
+
+
+def kill_session(session: int) -> None:
+    """Kills every process of a session, and waits until they are gone."""
+    doomed = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == session:
+                process.kill()
+                doomed.append(process)
+    psutil.wait_procs(doomed, timeout=10)
+
+
+def _kill_emulator(session: int, work_dir: Path) -> None:
+    """The session's id may belong to somebody else by now: only one that works in the directory is killed."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
+            if os.getsid(process.pid) == session and process.environ().get("PIPEPROOF_WORK_DIR") == str(work_dir):
+                kill_session(session)
+                return

@@ -1,0 +1,49 @@
+"""`python -m harness.inside`: LocalStack's own start, tied to the life of whoever started it.
+
+PIPEPROOF_LIFELINE_FD names the read end of a pipe whose write end the parent holds. When the parent ends, however it ends, the
+pipe closes, and this process with its session (LocalStack and all execution environments) is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+
+import psutil
+
+
+def _hold_lifeline(fd: int) -> None:
+    os.set_inheritable(fd, False)
+    while os.read(fd, 1):
+        pass
+    work_dir = os.environ.get("PIPEPROOF_WORK_DIR")
+    kill_session(os.getsid(0), but=os.getpid())
+    if work_dir:
+        shutil.rmtree(Path(work_dir), ignore_errors=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_session(session: int, but: int = 0) -> None:
+    """Kills every process of a session: execution environments have process groups of their own, but stay in it."""
+    for process in psutil.process_iter():
+        try:
+            if process.pid != but and os.getsid(process.pid) == session:
+                process.kill()
+        except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            continue
+
+
+def main() -> None:
+    lifeline = os.environ.pop("PIPEPROOF_LIFELINE_FD", "")
+    if lifeline:
+        threading.Thread(target=_hold_lifeline, args=(int(lifeline),), name="lifeline", daemon=True).start()
+    from localstack.runtime.main import main as run_localstack  # noqa: PLC0415 - a second of imports, after the lifeline
+
+    run_localstack()
+
+
+if __name__ == "__main__":
+    main()

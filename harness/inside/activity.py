@@ -1,0 +1,185 @@
+"""What is in flight inside LocalStack, served at GET /_pipeproof/activity, so that a drain knows rest instead of guessing it.
+
+The answer is JSON:
+
+    requests      AWS requests served since the start, without reads by the harness: two equal values frame a quiet time
+    in_flight     {requests, invocations, deliveries}: being served; running or waiting for an environment; handed
+                  to a background thread (SNS, S3 notifications, asynchronous invocations)
+    streams       [{stream, shard, mapping, behind}]: records that an event source mapping has not finished with
+    queues        [{queue, visible, in_flight, delayed, consumed}]: `consumed` where an event source mapping reads it
+    executions    running Step Functions executions
+    at_rest       true where nothing above is under way and no consumed queue holds a message
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from localstack.http import Response, route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from localstack.aws.api import RequestContext
+
+PATH = "/_pipeproof/activity"
+_LAMBDA = "localstack.services.lambda_.invocation.models"
+
+
+class Gauge:
+    """How many things of one kind are under way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def enter(self) -> None:
+        with self._lock:
+            self._count += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._count -= 1
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+
+REQUESTS = Gauge()
+INVOCATIONS = Gauge()
+DELIVERIES = Gauge()
+_served = itertools.count()
+_last_served = 0
+
+
+class CountedExecutor(ThreadPoolExecutor):
+    """A thread pool whose unfinished tasks count as deliveries."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        DELIVERIES.enter()
+        try:
+            future = super().submit(fn, *args, **kwargs)
+        except RuntimeError:
+            DELIVERIES.leave()
+            raise
+        future.add_done_callback(lambda _: DELIVERIES.leave())
+        return future
+
+
+# Long polls, and what the harness reads while it waits: they say nothing about the pipeline.
+_IDLE_OPERATIONS = frozenset({"ReceiveMessage", "GetActivityTask", "SubscribeToShard"})
+
+
+def request_begins(_chain: Any, context: RequestContext, _response: Any) -> None:
+    """A handler of the gateway's request chain."""
+    global _last_served  # noqa: PLW0603 - one process, one count
+    if context.operation is None or context.operation.name in _IDLE_OPERATIONS:
+        return
+    REQUESTS.enter()
+    context.pipeproof_counted = True
+    _last_served = next(_served)
+
+
+def request_ends(_chain: Any, context: RequestContext, _response: Any) -> None:
+    """A finalizer of the gateway's chain: runs whether the request succeeded or not."""
+    if getattr(context, "pipeproof_counted", False):
+        context.pipeproof_counted = False
+        REQUESTS.leave()
+
+
+def snapshot() -> dict[str, Any]:
+    """The answer described above."""
+    streams = _streams()
+    queues = _queues()
+    executions = _executions()
+    in_flight = {
+        "requests": REQUESTS.count,
+        "invocations": INVOCATIONS.count,
+        "deliveries": DELIVERIES.count + _asynchronous_invocations(),
+    }
+    busy_queues = [q for q in queues if q["consumed"] and q["visible"] + q["in_flight"] + q["delayed"]]
+    busy = any(in_flight.values()) or any(s["behind"] for s in streams) or executions or busy_queues
+    return {
+        "requests": _last_served,
+        "in_flight": in_flight,
+        "streams": streams,
+        "queues": queues,
+        "executions": executions,
+        "at_rest": not busy,
+    }
+
+
+def _loaded(module: str) -> ModuleType | None:
+    """The module, if LocalStack has loaded it: a service that was never used has nothing under way."""
+    return sys.modules.get(module)
+
+
+def _streams() -> list[dict[str, Any]]:
+    kinesis = _loaded("harness.inside.kinesis.mapping")
+    if kinesis is None:
+        return []
+    return [
+        {"stream": mapping.source_arn, "shard": shard_id, "mapping": mapping.esm_uuid, "behind": behind}
+        for mapping in kinesis.live_mappings()
+        for shard_id, behind in mapping.behind()
+    ]
+
+
+def _queues() -> list[dict[str, Any]]:
+    consumed = {mapping.get("EventSourceArn") for store in _stores(_LAMBDA, "lambda_stores") for mapping in list(store.event_source_mappings.values())}
+    return [
+        {
+            "queue": queue.arn,
+            "visible": queue.approx_number_of_messages,
+            "in_flight": queue.approx_number_of_messages_not_visible,
+            "delayed": queue.approx_number_of_messages_delayed,
+            "consumed": queue.arn in consumed,
+        }
+        for store in _stores("localstack.services.sqs.models", "sqs_stores")
+        for queue in list(store.queues.values())
+    ]
+
+
+def _stores(module: str, bundle: str) -> list[Any]:
+    loaded = _loaded(module)
+    return [store for _, _, store in getattr(loaded, bundle).iter_stores()] if loaded else []
+
+
+def _asynchronous_invocations() -> int:
+    module = _loaded("localstack.services.lambda_.invocation.internal_sqs_queue")
+    if module is None:
+        return 0
+    queues = list(module.get_fake_sqs_client().queue_manager.queues.values())
+    return sum(
+        q.approx_number_of_messages + q.approx_number_of_messages_not_visible + q.approx_number_of_messages_delayed
+        for q in queues
+    )
+
+
+def _executions() -> int:
+    return sum(
+        execution.exec_status == "RUNNING"
+        for store in _stores("localstack.services.stepfunctions.backend.store", "sfn_stores")
+        for execution in list(store.executions.values())
+    )
+
+
+@route(PATH, methods=["GET"])
+def serve(_request: Any, **_: Any) -> Response:
+    """The route on LocalStack's edge router."""
+    return Response.for_json(snapshot())

@@ -1,0 +1,175 @@
+"""What an invocation leaves in CloudWatch: its log, its metrics, and the metrics embedded in its log.
+
+LocalStack writes each of them with a request of its own per invocation, which takes longer than the invocation; here they go
+out a few times a second, together. LocalStack does not extract metrics in embedded metric format from logs; CloudWatch does:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+from localstack.aws.connect import connect_to
+from localstack.services.lambda_.invocation.logs import QUEUE_SHUTDOWN
+from localstack.utils.aws.client_types import ServicePrincipal
+
+if TYPE_CHECKING:
+    from localstack.services.lambda_.invocation.logs import LogHandler, LogItem
+
+LOG = logging.getLogger(__name__)
+
+LINGER_S = 0.2
+# Limits of PutLogEvents and PutMetricData.
+_EVENTS_PER_PUT, _EVENT_BYTES_PER_PUT, _EVENT_OVERHEAD_BYTES = 10_000, 1_048_576, 26
+_MAX_EVENT_BYTES = 262_144 - _EVENT_OVERHEAD_BYTES
+
+_invocations: Counter[tuple[str, str, str, str]] = Counter()
+_lock = threading.Lock()
+
+
+def record_invocation(function_name: str, account_id: str, region_name: str) -> None:
+    """Replaces LocalStack's record_cw_metric_invocation: counts, and leaves the sending to the log loop's rhythm."""
+    _count("Invocations", function_name, account_id, region_name)
+
+
+def record_error(function_name: str, account_id: str, region_name: str) -> None:
+    """Replaces LocalStack's record_cw_metric_error."""
+    _count("Invocations", function_name, account_id, region_name)
+    _count("Errors", function_name, account_id, region_name)
+
+
+def _count(metric: str, function_name: str, account: str, region: str) -> None:
+    with _lock:
+        first = not _invocations
+        _invocations[metric, function_name, account, region] += 1
+    if first:
+        timer = threading.Timer(LINGER_S, _publish_invocations)
+        timer.daemon = True
+        timer.start()
+
+
+def _publish_invocations() -> None:
+    with _lock:
+        counted = list(_invocations.items())
+        _invocations.clear()
+    for (metric, function_name, account, region), count in counted:
+        data = {
+            "MetricName": metric,
+            "Dimensions": [{"Name": "FunctionName", "Value": function_name}],
+            "Timestamp": datetime.now(UTC),
+            "Values": [1.0],
+            "Counts": [float(count)],
+        }
+        _put(account, region, "AWS/Lambda", [data])
+
+
+def _put(account: str, region: str, namespace: str, data: list[dict[str, Any]]) -> None:
+    try:
+        connect_to(aws_access_key_id=account, region_name=region).cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+    except Exception as error:  # noqa: BLE001 - as on AWS, a metric that is refused does not fail the function
+        LOG.warning("Metrics of namespace %s were refused: %s", namespace, error)
+
+
+def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
+    """Replaces LogHandler.run_log_loop: ships the logs of one function version until it is stopped."""
+    logs = connect_to.with_assumed_role(
+        region_name=self.region, role_arn=self.role_arn, service_principal=ServicePrincipal.lambda_
+    ).logs
+    account = self.role_arn.split(":")[4]
+    while True:
+        item = self.log_queue.get()
+        if item is not QUEUE_SHUTDOWN:
+            self._shutdown_event.wait(LINGER_S)
+        items = [item, *_rest(self)]
+        for (group, stream), lines in _by_stream(items).items():
+            try:
+                _ship(logs, group, stream, lines)
+            except Exception as error:  # noqa: BLE001 - the log of a function must not end the shipping of logs
+                LOG.warning("Log of %s in %s was refused: %s", group, self.region, error)
+            for line in lines:
+                if '"_aws"' in line:
+                    for namespace, data in metric_data(line):
+                        _put(account, self.region, namespace, data)
+        if QUEUE_SHUTDOWN in items:
+            return
+
+
+def _rest(handler: LogHandler) -> list[Any]:
+    items = []
+    while True:
+        try:
+            items.append(handler.log_queue.get_nowait())
+        except Empty:
+            return items
+
+
+def _by_stream(items: list[LogItem]) -> dict[tuple[str, str], list[str]]:
+    """Lines per log group and stream; CloudWatch takes no empty ones."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for item in items:
+        if item is not QUEUE_SHUTDOWN:
+            lines.setdefault((item.log_group, item.log_stream), []).extend(line for line in item.logs.split("\n") if line)
+    return lines
+
+
+def _ship(logs: Any, group: str, stream: str, lines: list[str]) -> None:
+    timestamp = int(datetime.now(UTC).timestamp() * 1000)
+    events = [{"timestamp": timestamp, "message": line.encode()[:_MAX_EVENT_BYTES].decode(errors="ignore")} for line in lines]
+    for batch in _batches(events):
+        try:
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=batch)
+        except logs.exceptions.ResourceNotFoundException:
+            try:
+                logs.create_log_group(logGroupName=group)
+            except logs.exceptions.ResourceAlreadyExistsException:
+                LOG.debug("Log group %s exists", group)
+            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=batch)
+
+
+def _batches(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    batches: list[list[dict[str, Any]]] = [[]]
+    size = 0
+    for event in events:
+        event_size = len(event["message"].encode()) + _EVENT_OVERHEAD_BYTES
+        if batches[-1] and (size + event_size > _EVENT_BYTES_PER_PUT or len(batches[-1]) == _EVENTS_PER_PUT):
+            batches.append([])
+            size = 0
+        batches[-1].append(event)
+        size += event_size
+    return batches
+
+
+def metric_data(line: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The PutMetricData calls that one log line stands for: (namespace, metric data). Empty for any other line."""
+    try:
+        document = json.loads(line)
+        directives = document["_aws"]["CloudWatchMetrics"]
+        timestamp = datetime.fromtimestamp(document["_aws"]["Timestamp"] / 1000, tz=UTC)
+    except (ValueError, TypeError, KeyError):
+        return []
+    calls = []
+    for directive in directives:
+        data = []
+        for dimension_set in directive.get("Dimensions") or [[]]:
+            dimensions = [{"Name": name, "Value": str(document[name])} for name in dimension_set if name in document]
+            for metric in directive.get("Metrics", []):
+                value = document.get(metric["Name"])
+                data.append(
+                    {
+                        "MetricName": metric["Name"],
+                        "Dimensions": dimensions,
+                        "Timestamp": timestamp,
+                        "Values": [float(v) for v in (value if isinstance(value, list) else [value])],
+                        "Unit": metric.get("Unit", "None"),
+                        "StorageResolution": metric.get("StorageResolution", 60),
+                    }
+                )
+        calls.append((directive["Namespace"], data))
+    return calls

@@ -1,0 +1,178 @@
+"""One execution environment: a process that runs the function's runtime, its /tmp, its log, its memory limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from harness.inside.lambda_ import errors
+from harness.inside.lambda_.runtime_api import Invocation, Reply, RuntimeApi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+INIT_TIMEOUT_S = 10
+"""Lambda gives an init ten seconds; one that fails or takes longer is done again inside the first invocation's time."""
+
+_WATCH_S = 0.05
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Time-out in seconds, memory size in MB."""
+
+    timeout_s: float
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A reply, and what CloudWatch Logs gets for it: START, the function's output, END and REPORT."""
+
+    reply: Reply
+    log: str
+
+
+class Environment:
+    """Runs `command` with exactly `variables` as its environment. Not shared between threads: one invocation at a time."""
+
+    def __init__(self, command: Sequence[str], variables: Mapping[str, str], cwd: Path, limits: Limits) -> None:
+        self._command = list(command)
+        self._cwd = cwd
+        self._limits = limits
+        self._api = RuntimeApi()
+        self._root = Path(tempfile.mkdtemp(prefix="lambda-env-"))
+        self._tmp = self._root / "tmp"
+        self._tmp.mkdir()
+        self._log = self._root / "log"
+        self._log.touch()
+        self._variables = {**variables, "TMPDIR": str(self._tmp), "AWS_LAMBDA_RUNTIME_API": self._api.address}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._initialised = False
+        self._init_ms: float | None = None
+        self._peak_mb = 0.0
+
+    def start(self) -> None:
+        """Begins the init and waits for it, ten seconds at most. A failed init shows at the first invocation, as on AWS."""
+        self._init(time.monotonic() + INIT_TIMEOUT_S, request_id="")
+
+    def invoke(self, invocation: Invocation, version: str) -> Outcome:
+        """Runs one invocation to its reply, its time-out, or the end of the process."""
+        started = time.monotonic()
+        deadline = started + self._limits.timeout_s
+        request_id = invocation.request_id
+        failure = None if self._warm else self._init(deadline, request_id)
+        if failure is None:
+            self._api.submit(invocation)
+            failure = self._until(self._api.replied, deadline, request_id)
+        reply = failure or self._api.reply
+        assert reply is not None
+        return Outcome(reply, self._report(request_id, version, failure, (time.monotonic() - started) * 1000))
+
+    def stop(self) -> None:
+        """Ends the process and removes the environment's files."""
+        self._kill()
+        self._api.close()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    @property
+    def _warm(self) -> bool:
+        return self._initialised and self._process is not None and self._process.poll() is None
+
+    def _init(self, deadline: float, request_id: str) -> Reply | None:
+        """Starts the runtime and waits until it asks for work. None where it does, else the reply of the failure."""
+        self._kill()
+        self._api.reset()
+        started = time.monotonic()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._cwd, env=self._variables,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
+            )  # fmt: skip
+        failure = self._until(self._api.ready, deadline, request_id)
+        self._init_ms = (time.monotonic() - started) * 1000
+        self._initialised = failure is None
+        return failure
+
+    def _until(self, what: Callable[[], bool], deadline: float, request_id: str) -> Reply | None:
+        """Waits for the runtime, watching time, memory and life. None where `what` came, else the reply of the failure."""
+        process = self._process
+        assert process is not None
+        while True:
+            remaining_s = deadline - time.monotonic()
+            came = self._api.wait(what, min(max(remaining_s, 0), _WATCH_S))
+            # Memory first: what was exceeded for a moment between two looks would have been the end on AWS.
+            self._peak_mb = max(self._peak_mb, self._read_peak_mb())
+            if self._peak_mb > self._limits.memory_mb:
+                failure = errors.exited(request_id, -signal.SIGKILL)
+            elif came:
+                return None
+            elif self._api.init_error is not None:
+                self._kill()
+                return self._api.init_error
+            elif (status := process.poll()) is not None:
+                failure = errors.exited(request_id, status)
+            elif remaining_s <= 0:
+                failure = errors.timed_out(request_id, self._limits.timeout_s)
+            else:
+                continue
+            self._kill()
+            return Reply(failure, is_error=True)
+
+    def _kill(self) -> None:
+        """Kills the process and what it started. Nothing of an environment outlives it."""
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._process = None
+        self._initialised = False
+
+    def _read_peak_mb(self) -> float:
+        """The most memory that the process held at any time, in MB; 0 where it cannot be read."""
+        if self._process is None:
+            return 0
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text()
+            return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        except FileNotFoundError:
+            # Not Linux: the memory at this moment is the best there is.
+            with contextlib.suppress(psutil.Error):
+                return float(psutil.Process(self._process.pid).memory_info().rss) / _MB
+        except (IndexError, ProcessLookupError):
+            pass
+        return 0
+
+    def _report(self, request_id: str, version: str, failure: Reply | None, duration_ms: float) -> str:
+        output = self._log.read_bytes()
+        os.truncate(self._log, 0)
+        report = (
+            f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\tBilled Duration: {int(duration_ms) + 1} ms\t"
+            f"Memory Size: {self._limits.memory_mb} MB\tMax Memory Used: {round(self._peak_mb)} MB\t"
+        )
+        if self._init_ms is not None:
+            report += f"Init Duration: {self._init_ms:.2f} ms\t"
+        self._init_ms, self._peak_mb = None, 0.0
+        return "\n".join(
+            [
+                f"START RequestId: {request_id} Version: {version}",
+                *([output.decode(errors="replace").rstrip("\n")] if output else []),
+                *([failure.payload.decode(errors="replace")] if failure else []),
+                f"END RequestId: {request_id}",
+                report,
+                "",
+            ]
+        )

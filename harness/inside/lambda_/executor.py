@@ -1,0 +1,153 @@
+"""LocalStack's runtime executor, with one operating system process per execution environment instead of a container.
+
+Handlers run as the user who runs LocalStack, without isolation from the rest of the machine; what they see is what Lambda gives
+them: their zip, their layers, boto3 and the runtime client, and the environment variables of the function.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localstack.services.lambda_.invocation.lambda_models import InvocationResult
+from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntimeException, RuntimeExecutor
+
+from harness.inside.lambda_.environment import Environment, Limits
+from harness.inside.lambda_.runtime_api import Invocation
+from harness.inside.lambda_.runtime_dir import interpreter, python_runtime
+
+if TYPE_CHECKING:
+    from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
+
+# What LocalStack adds for its own container image, and no function needs.
+_INTERNAL = ("LOCALSTACK_RUNTIME_ID", "LOCALSTACK_RUNTIME_ENDPOINT", "LOCALSTACK_FUNCTION_ACCOUNT_ID", "LOCALSTACK_USER")
+
+
+class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
+    """One execution environment of one function version, as LocalStack's Lambda service drives it."""
+
+    def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002 - the name is LocalStack's
+        super().__init__(id, function_version)
+        self._environment: Environment | None = None
+
+    @classmethod
+    def prepare_version(cls, function_version: FunctionVersion) -> None:
+        """Unpacks the code and the layers. Raises LambdaRuntimeException, which fails the deployment, for an unknown runtime."""
+        function = function_version.config
+        if function.package_type != "Zip":
+            message = f"{function_version.id.function_name}: package type {function.package_type} is not supported; use a Zip"
+            raise LambdaRuntimeException(message)
+        runtime = str(function.runtime)
+        if not runtime.startswith("provided") and runtime != python_runtime():
+            message = (
+                f"runtime {runtime} of {function_version.id.function_name} is not supported: this emulator runs "
+                f"{python_runtime()} (the Python it was started with) and provided.*"
+            )
+            raise LambdaRuntimeException(message)
+        interpreter()
+        function.code.prepare_for_execution()
+        for layer in function.layers:
+            layer.code.prepare_for_execution()
+
+    @classmethod
+    def cleanup_version(cls, function_version: FunctionVersion) -> None:
+        function_version.config.code.destroy_cached()
+
+    def start(self, env_vars: dict[str, str]) -> None:
+        """Begins the init of the environment."""
+        function = self.function_version.config
+        task_root = Path(function.code.get_unzipped_code_location())
+        layers = [Path(layer.code.get_unzipped_code_location()) for layer in function.layers]
+        variables = _variables(env_vars, self.function_version, task_root, layers)
+        if str(function.runtime).startswith("provided"):
+            command = [str(_bootstrap(task_root, layers))]
+        else:
+            command = [str(interpreter()), "-m", "awslambdaric", str(function.handler)]
+        limits = Limits(timeout_s=function.timeout, memory_mb=function.memory_size)
+        self._environment = Environment(command, variables, task_root, limits)
+        self._environment.start()
+
+    def invoke(self, payload: dict[str, str]) -> InvocationResult:
+        """Runs one invocation; never raises for what the function does."""
+        assert self._environment is not None
+        function = self.function_version.config
+        invocation = Invocation(
+            request_id=payload["invoke-id"],
+            payload=payload["payload"].encode(),
+            function_arn=payload["invoked-function-arn"],
+            trace_id=payload["trace-id"],
+            deadline_ms=int((time.time() + function.timeout) * 1000),
+        )
+        outcome = self._environment.invoke(invocation, self.function_version.id.qualifier)
+        return InvocationResult(
+            request_id=invocation.request_id,
+            payload=outcome.reply.payload,
+            is_error=outcome.reply.is_error,
+            logs=outcome.log,
+        )
+
+    def stop(self) -> None:
+        if self._environment is not None:
+            self._environment.stop()
+            self._environment = None
+
+    def get_address(self) -> str:
+        return "127.0.0.1"
+
+    def get_endpoint_from_executor(self) -> str:
+        return "127.0.0.1"
+
+    def get_runtime_endpoint(self) -> str:
+        return ""
+
+    def get_logs(self) -> str:
+        """Each invocation's result carries its log; between them there is none."""
+        return ""
+
+
+def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path, layers: list[Path]) -> dict[str, str]:
+    """The environment of a function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+    own = version.config.environment or {}
+    paths = [str(task_root), *(str(layer / "python") for layer in layers)]
+    libraries = [str(task_root), str(task_root / "lib"), *(str(layer / "lib") for layer in layers)]
+    variables = {
+        "PATH": ":".join(["/usr/local/bin", "/usr/bin", "/bin", *(str(layer / "bin") for layer in layers)]),
+        "LANG": "en_US.UTF-8",
+        "LD_LIBRARY_PATH": ":".join(libraries),
+        # A home without the user's ~/.aws: on AWS there is none.
+        "HOME": str(task_root),
+        **{name: str(value) for name, value in given.items() if name not in _INTERNAL or name in own},
+        "LAMBDA_TASK_ROOT": str(task_root),
+        "LAMBDA_RUNTIME_DIR": str(interpreter().parent.parent),
+        # Shows who calls in the User-Agent of every AWS request of the function.
+        "AWS_SDK_UA_APP_ID": version.id.function_name[:50],
+        "PYTHONPATH": ":".join([*paths, *filter(None, [own.get("PYTHONPATH")])]),
+    }
+    if str(version.config.runtime).startswith("python"):
+        variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{version.config.runtime}"
+    return variables
+
+
+def _bootstrap(task_root: Path, layers: list[Path]) -> Path:
+    """The executable of a `provided.*` runtime: in the zip, else in a layer."""
+    for root in (task_root, *layers):
+        candidate = root / "bootstrap"
+        if candidate.is_file():
+            if not os.access(candidate, os.X_OK):
+                candidate.chmod(0o755)
+            return candidate
+    # What Lambda's own start reports as Runtime.InvalidEntrypoint; the process then exits and the invocation says so.
+    return Path("/bin/false")
+
+
+def environments_per_function() -> int:
+    """How many environments of one function may run at once: PIPEPROOF_LAMBDA_ENVIRONMENTS, else two for each core."""
+    configured = os.environ.get("PIPEPROOF_LAMBDA_ENVIRONMENTS")
+    return int(configured) if configured else 2 * (os.cpu_count() or 1)
+
+
+def wait_for_environment_s() -> float:
+    """How long an invocation waits for its turn (seconds): PIPEPROOF_LAMBDA_QUEUE_S, else Lambda's longest time-out."""
+    return float(os.environ.get("PIPEPROOF_LAMBDA_QUEUE_S", "900"))

@@ -1,0 +1,118 @@
+"""Where LocalStack has no plugin point: every patch of its modules, each with its reason. Nothing else in `inside` patches.
+
+A module is patched when LocalStack first loads it, not before: most of them belong to services that load lazily.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.abc
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+DEPLOY_POLL_S = 0.02
+
+
+def _cloudformation(module: ModuleType) -> None:
+    """CloudFormation sleeps one to five seconds between two looks at a resource that is being created."""
+    executor = module.ResourceProviderExecutor
+    executor.deploy_loop = functools.partialmethod(executor.deploy_loop, sleep_time=DEPLOY_POLL_S)
+
+
+def _assignment(module: ModuleType) -> None:
+    """Execution environments without bound, chosen from a dictionary while others change it."""
+    from harness.inside.lambda_ import assignment  # noqa: PLC0415
+
+    module.AssignmentService.get_environment = assignment.get_environment
+
+
+def _function_logs(module: ModuleType) -> None:
+    """A request to CloudWatch Logs for every invocation; metrics embedded in logs are not extracted."""
+    from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
+
+    module.LogHandler.run_log_loop = cloudwatch.run_log_loop
+
+
+def _function_metrics(module: ModuleType) -> None:
+    """A thread and one or two requests to CloudWatch for every invocation."""
+    from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
+
+    module.record_cw_metric_invocation = cloudwatch.record_invocation
+    module.record_cw_metric_error = cloudwatch.record_error
+
+
+def _event_source_mapping(module: ModuleType) -> None:
+    """The stream poller: see harness/inside/kinesis/mapping.py."""
+    from harness.inside.kinesis.mapping import StreamMapping  # noqa: PLC0415
+
+    module.KinesisPoller = StreamMapping
+
+
+def _kinesis(module: ModuleType) -> None:
+    """moto's shard walks all its records on every read: cost grows with the square of the records."""
+    from harness.inside.kinesis.shard import IndexedShard  # noqa: PLC0415
+
+    module.Shard = IndexedShard
+
+
+def _deliveries(module: ModuleType) -> None:
+    """Background deliveries are invisible from outside: a drain could not know of them."""
+    from harness.inside.activity import CountedExecutor  # noqa: PLC0415
+
+    module.ThreadPoolExecutor = CountedExecutor
+
+
+_PATCHES: dict[str, Callable[[ModuleType], None]] = {
+    "localstack.services.cloudformation.resource_provider": _cloudformation,
+    "localstack.services.lambda_.invocation.assignment": _assignment,
+    "localstack.services.lambda_.invocation.logs": _function_logs,
+    "localstack.services.lambda_.invocation.metrics": _function_metrics,
+    "localstack.services.lambda_.event_source_mapping.esm_worker_factory": _event_source_mapping,
+    "localstack.services.sns.publisher": _deliveries,
+    "localstack.services.s3.notifications": _deliveries,
+    "moto.kinesis.models": _kinesis,
+}
+
+
+def apply() -> None:
+    """Patches the modules that are loaded already, and the others when they are."""
+    for name, patch in _PATCHES.items():
+        if name in sys.modules:
+            patch(sys.modules[name])
+    sys.meta_path.insert(0, _PatchOnLoad())
+
+
+class _PatchOnLoad(importlib.abc.MetaPathFinder):
+    """Finds the modules to patch as everybody else would, and patches them once they have run."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        patch = _PATCHES.get(fullname)
+        if patch is None:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None and spec.loader is not None:
+                spec.loader = _PatchingLoader(spec.loader, patch)
+                return spec
+        return None
+
+
+class _PatchingLoader(importlib.abc.Loader):
+    def __init__(self, loader: Any, patch: Callable[[ModuleType], None]) -> None:
+        self._loader = loader
+        self._patch = patch
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)  # type: ignore[no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        self._patch(module)

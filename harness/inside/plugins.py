@@ -1,0 +1,59 @@
+"""The entry points that LocalStack's plugin system (plux) loads. Each imports what it needs only when LocalStack asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localstack.runtime import hooks
+from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+from localstack.services.plugins import Service, aws_provider
+
+if TYPE_CHECKING:
+    from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
+
+
+class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
+    """LAMBDA_RUNTIME_EXECUTOR=pipeproof"""
+
+    name = "pipeproof"
+
+    def load(self, *_: Any, **__: Any) -> type[RuntimeExecutor]:
+        from harness.inside.lambda_.executor import ProcessExecutor  # noqa: PLC0415
+
+        return ProcessExecutor
+
+
+@aws_provider(api="kinesis", name="pipeproof")
+def kinesis() -> Service:
+    """PROVIDER_OVERRIDE_KINESIS=pipeproof"""
+    from localstack.services.moto import MotoFallbackDispatcher  # noqa: PLC0415
+
+    from harness.inside.kinesis.provider import PipeproofKinesisProvider  # noqa: PLC0415
+
+    return Service.for_provider(PipeproofKinesisProvider(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
+@aws_provider(api="dynamodb", name="pipeproof")
+def dynamodb() -> Service:
+    """PROVIDER_OVERRIDE_DYNAMODB=pipeproof"""
+    from harness.inside.dynamodb import service  # noqa: PLC0415
+
+    return service()
+
+
+@hooks.on_infra_start()
+def attach() -> None:
+    """Before LocalStack starts serving: our patches, the activity route, the counting of requests."""
+    from localstack import config  # noqa: PLC0415
+    from localstack.aws import handlers  # noqa: PLC0415
+    from localstack.services.edge import ROUTER  # noqa: PLC0415
+
+    from harness.inside import activity, patches  # noqa: PLC0415
+
+    if config.LAMBDA_RUNTIME_EXECUTOR != "pipeproof":
+        # Installed beside somebody's own LocalStack, which did not ask for us.
+        return
+    patches.apply()
+    ROUTER.add(activity.serve)
+    handlers.serve_custom_service_request_handlers.append(activity.request_begins)
+    handlers.run_custom_finalizers.append(activity.request_ends)
