@@ -1,0 +1,1 @@
+"""What came out: ledger, probes, reconcile, verdict."""

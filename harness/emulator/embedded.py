@@ -19,6 +19,7 @@ import psutil
 import urllib3
 
 from harness.emulator import work_dirs
+from harness.emulator.cache import cache_dir
 from harness.emulator.emulator import Description
 from harness.errors import EmulatorDiedError, UnknownVerdictError, UsageError
 
@@ -178,7 +179,7 @@ def _wanted_port(port: int) -> int:
 
 def _environment(port: int, work_dir: Path) -> dict[str, str]:
     """LocalStack's environment: the person's own, without their AWS settings, and what makes it ours."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALSTACK_"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALSTACK_", "PYTHON"))}
     return {
         **inherited,
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
@@ -186,6 +187,9 @@ def _environment(port: int, work_dir: Path) -> dict[str, str]:
         "FILESYSTEM_ROOT": str(work_dir / "filesystem"),
         "TMPDIR": str(work_dir / "tmp"),
         "PIPEPROOF_WORK_DIR": str(work_dir),
+        "PIPEPROOF_CACHE": str(cache_dir()),
+        # LocalStack is half a second of compiling where its byte code cannot be kept beside it.
+        "PYTHONPYCACHEPREFIX": str(cache_dir() / "pycache"),
         "LAMBDA_RUNTIME_EXECUTOR": "pipeproof",
         "PROVIDER_OVERRIDE_KINESIS": "pipeproof",
         "PROVIDER_OVERRIDE_DYNAMODB": "pipeproof",
@@ -194,6 +198,7 @@ def _environment(port: int, work_dir: Path) -> dict[str, str]:
         "LAMBDA_LIMITS_CREATE_FUNCTION_REQUEST_SIZE": str(500 * 1024 * 1024),
         # LocalStack's calls to itself need no HTTP.
         "IN_MEMORY_CLIENT": "1",
+        "SQS_ENDPOINT_STRATEGY": "path",
         # No telemetry, no downloads, no DNS server.
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",

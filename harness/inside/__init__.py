@@ -1,0 +1,1 @@
+"""Code that runs inside LocalStack's process, loaded by its plugin system."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-DEPLOY_POLL_S = 0.02
+DEPLOY_POLL_S = 0.1
 
 
 def _cloudformation(module: ModuleType) -> None:

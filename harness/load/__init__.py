@@ -1,0 +1,1 @@
+"""What goes in: generators, recorded files, malformers, rate shapes, senders."""

@@ -1,0 +1,1 @@
+"""Tells a run: terminal, result.json. Computes no verdict."""

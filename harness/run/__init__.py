@@ -1,0 +1,1 @@
+"""One run: scenario, engine, drain, events, bench."""

@@ -1,0 +1,1 @@
+"""Clickstream: REST API -> Kinesis -> S3, with a dead-letter queue and alerts."""

@@ -1,0 +1,1 @@
+"""What every system needs to lose nothing: dead-letter envelope, alert, retrying writes, metrics."""

@@ -1,0 +1,1 @@
+"""Lambda: one process per execution environment, on the real Runtime API."""

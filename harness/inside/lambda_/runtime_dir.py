@@ -7,6 +7,7 @@ on AWS. A handler that imports anything else must bring it in its zip or a layer
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.metadata
 import os
 import shutil
@@ -28,21 +29,35 @@ def python_runtime() -> str:
 
 @functools.cache
 def _build() -> Path:
-    root = Path(tempfile.mkdtemp(prefix="lambda-runtime-"))
-    venv.EnvBuilder(symlinks=True, with_pip=False).create(root)
-    site_packages = next((root / "lib").glob("python*/site-packages"))
-    for name in sorted(_with_dependencies(_PROVIDED)):
+    """The directory, from the cache where an earlier emulator has built the same one."""
+    distributions = sorted(_with_dependencies(_PROVIDED))
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in distributions]
+    key = hashlib.sha256("\n".join([sys.version, sys.base_prefix, *versions]).encode()).hexdigest()[:16]
+    cache = Path(os.environ.get("PIPEPROOF_CACHE") or tempfile.mkdtemp(prefix="pipeproof-cache-")) / "lambda-runtime"
+    root = cache / key
+    if root.is_dir():
+        return root
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=cache))
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(unfinished)
+    site_packages = next((unfinished / "lib").glob("python*/site-packages"))
+    for name in distributions:
         for file in importlib.metadata.files(name) or ():
             source = Path(str(file.locate()))
             # Entry points' scripts and byte code of other interpreters have no place here.
             if ".." in file.parts or "__pycache__" in file.parts or not source.is_file():
                 continue
             _link(source, site_packages / file)
+    try:
+        unfinished.rename(root)
+    except OSError:
+        # Another emulator was faster.
+        shutil.rmtree(unfinished)
     return root
 
 
 def interpreter() -> Path:
-    """The Python that handlers run on. The first call builds the directory (a quarter of a second)."""
+    """The Python that handlers run on. The first call may build the directory (a quarter of a second)."""
     with _lock:
         return _build() / "bin" / "python"
 

@@ -1,0 +1,45 @@
+"""The one factory of boto3 clients."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+DEFAULT_ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Clients for one endpoint, account and region. Credentials are dummies: the access key id is the account id, which is how
+    LocalStack tells accounts apart."""
+
+    endpoint: str
+    account: str = DEFAULT_ACCOUNT
+    region: str = DEFAULT_REGION
+
+    def __call__(self, service: str) -> Any:
+        """A client, one per service: boto3 clients are safe to share between threads."""
+        return _client(self, service)
+
+
+@functools.lru_cache(maxsize=256)
+def _client(clients: Clients, service: str) -> Any:
+    config = Config(
+        s3={"addressing_style": "path"},
+        # Newer defaults add checksums that other emulators do not know.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "max_attempts": 5},
+        max_pool_connections=32,
+        connect_timeout=5,
+        read_timeout=60,
+    )
+    session = boto3.session.Session(
+        aws_access_key_id=clients.account, aws_secret_access_key="dummy", region_name=clients.region
+    )
+    return session.client(service, endpoint_url=clients.endpoint, config=config)

@@ -1,0 +1,1 @@
+"""The stack: build the functions' packages, package the template, deploy and delete it."""

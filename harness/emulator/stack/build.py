@@ -1,0 +1,103 @@
+"""Builds deployment packages: what `sam build` and `aws cloudformation package` do, with a cache.
+
+A function whose CodeUri has a requirements.txt gets those packages installed beside its code, for the Lambda runtime's Python and
+for Linux, whatever the host is.
+"""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import os
+import platform
+import py_compile
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from harness.emulator.cache import cache_dir
+from harness.errors import UsageError
+
+_EXCLUDED = {"__pycache__", ".git", ".tox", ".venv", ".aws-sam", "node_modules", "runs", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+# A zip without times: the same content has the same bytes, and so the same key.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_FORMAT = 2
+
+
+def build_package(code: Path, runtime: str) -> Path:
+    """A zip of `code` (a directory, or a zip that is taken as it is) for a runtime such as python3.13.
+
+    Raises UsageError for a path that does not exist, or requirements that cannot be installed."""
+    if code.is_file() and code.suffix == ".zip":
+        return code
+    if not code.is_dir():
+        message = f"CodeUri {code} is neither a directory nor a zip"
+        raise UsageError(message)
+    package = cache_dir() / "packages" / f"{_fingerprint(code, runtime)}.zip"
+    if package.is_file():
+        return package
+    package.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=package.parent) as scratch:
+        tree = Path(scratch) / "tree"
+        shutil.copytree(code, tree, ignore=shutil.ignore_patterns(*_EXCLUDED, "*.pyc"))
+        requirements = tree / "requirements.txt"
+        if runtime.startswith("python") and requirements.is_file():
+            _install(requirements, tree, runtime)
+        _compile(tree, runtime)
+        unfinished = Path(scratch) / "package.zip"
+        _zip(tree, unfinished)
+        unfinished.replace(package)
+    return package
+
+
+def _files(root: Path) -> list[Path]:
+    found = []
+    for directory, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if name not in _EXCLUDED)
+        found += [Path(directory) / name for name in sorted(files) if not name.endswith(".pyc")]
+    return found
+
+
+def _fingerprint(code: Path, runtime: str) -> str:
+    digest = hashlib.sha256(f"{_FORMAT} {runtime} {platform.machine()} {sys.version_info[:2]}".encode())
+    for file in _files(code):
+        digest.update(f"\0{file.relative_to(code)}\0{file.stat().st_mode & 0o111}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _install(requirements: Path, target: Path, runtime: str) -> None:
+    from uv import find_uv_bin  # noqa: PLC0415 - looks for its binary at import
+
+    command = [
+        find_uv_bin(), "pip", "install", "--quiet", "--target", str(target), "--requirement", str(requirements),
+        "--python-version", runtime.removeprefix("python"), "--python-platform", "linux", "--only-binary", ":all:",
+        "--link-mode", "copy", "--no-config",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = f"the packages of {requirements.name} could not be installed for {runtime}:\n{done.stderr.strip()}"
+        raise UsageError(message)
+
+
+def _compile(tree: Path, runtime: str) -> None:
+    """Byte code in the package, where our Python is the function's: a cold start without compiling. Valid whatever the file times."""
+    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
+        compileall.compile_dir(
+            tree, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, stripdir=str(tree), workers=0
+        )
+
+
+def _zip(tree: Path, target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for directory, names, files in os.walk(tree):
+            names.sort()
+            for name in sorted(files):
+                file = Path(directory) / name
+                info = zipfile.ZipInfo(str(file.relative_to(tree)), _EPOCH)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = (0o755 if file.stat().st_mode & 0o111 else 0o644) << 16
+                archive.writestr(info, file.read_bytes())

@@ -1,0 +1,54 @@
+"""POST /events: checks one event and puts it on the stream, byte for byte as it came.
+
+202 {"accepted": true}; 400 with details for what is not an event; 413 for what no stream record can hold; 503 with Retry-After
+where the stream cannot take it now.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.clickstream import transforms
+
+logger = Logger(service="clickstream-ingest")
+# API Gateway gives up after 29 s: better to say 503 in time than to be cut off with the outcome unknown.
+kinesis = boto3.client("kinesis", config=Config(retries={"mode": "standard", "max_attempts": 3}, read_timeout=5))
+
+STREAM = os.environ["STREAM_NAME"]
+MAX_RECORD_BYTES = 1024 * 1024
+RETRY_AFTER_S = 1
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """An API Gateway proxy integration (REST, payload 1.0)."""
+    body = event.get("body") or ""
+    payload = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+    parsed = transforms.parse(payload)
+    if isinstance(parsed, transforms.Rejected):
+        return _response(400, {"accepted": False, "error": parsed.error, "details": parsed.message})
+    partition_key = parsed.user_id
+    if len(payload) + len(partition_key.encode()) > MAX_RECORD_BYTES:
+        return _response(413, {"accepted": False, "error": "EventTooLarge", "details": f"limit: {MAX_RECORD_BYTES} bytes"})
+    try:
+        kinesis.put_record(StreamName=STREAM, Data=payload, PartitionKey=partition_key)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("stream did not take the event", extra={"event_id": parsed.event_id, "error": str(error)})
+        answer = {"accepted": False, "error": "StreamUnavailable", "details": "try again later"}
+        return _response(503, answer, {"Retry-After": str(RETRY_AFTER_S)})
+    return _response(202, {"accepted": True})
+
+
+def _response(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/json", **(headers or {})},
+        "body": json.dumps(body),
+    }

@@ -1,0 +1,85 @@
+"""The table of users: whose event is a user's first. Keyed by userId, with the id of the event that came first.
+
+An event is of a new user if it is the one that the table names: the answer is the same however often a batch is retried.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from pipeline.delivery.retry import until_done
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# BatchGetItem's limit.
+_KEYS_PER_GET = 100
+_CONCURRENT_PUTS = 4
+
+
+class UsersUnavailableError(Exception):
+    """The table did not answer for some users; the batch must be tried again."""
+
+
+class Users:
+    """Reads and claims first events. Remembers users it has seen: an entry never changes once it is there."""
+
+    def __init__(self, dynamodb: Any, table: str, remember: int = 100_000) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._known: dict[str, str] = {}
+        self._remember = remember
+        self._pool = ThreadPoolExecutor(_CONCURRENT_PUTS, thread_name_prefix="users")
+
+    def first_event_ids(self, firsts: Mapping[str, str]) -> dict[str, str]:
+        """For each user, the id of the event that the table holds as their first.
+
+        `firsts` maps users to their first event of this batch, which becomes the first of all for a user not yet known.
+        Raises UsersUnavailableError where the table does not answer for all."""
+        unknown = [user for user in firsts if user not in self._known]
+        found = self._read(unknown)
+        missing = [user for user in unknown if user not in found]
+        for user, event_id in self._pool.map(lambda user: (user, self._claim(user, firsts[user])), missing):
+            found[user] = event_id
+        if len(self._known) + len(found) > self._remember:
+            self._known.clear()
+        answer = {user: found.get(user) or self._known[user] for user in firsts}
+        self._known.update(found)
+        return answer
+
+    def _read(self, users: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+
+        def read(todo: Sequence[str]) -> list[str]:
+            keys = [{"userId": {"S": user}} for user in todo]
+            request = {self._table: {"Keys": keys, "ConsistentRead": True}}
+            answer = self._dynamodb.batch_get_item(RequestItems=request)
+            for item in answer["Responses"].get(self._table, []):
+                found[item["userId"]["S"]] = item["firstEventId"]["S"]
+            unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            return [key["userId"]["S"] for key in unprocessed]
+
+        for start in range(0, len(users), _KEYS_PER_GET):
+            left = until_done(users[start : start + _KEYS_PER_GET], read)
+            if left:
+                message = f"{len(left)} users could not be read from {self._table}"
+                raise UsersUnavailableError(message)
+        return found
+
+    def _claim(self, user: str, event_id: str) -> str:
+        """Writes the user's first event unless another one is there; returns the one that is there."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item={"userId": {"S": user}, "firstEventId": {"S": event_id}},
+                ConditionExpression="attribute_not_exists(userId)",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            answer = self._dynamodb.get_item(TableName=self._table, Key={"userId": {"S": user}}, ConsistentRead=True)
+            return str(answer["Item"]["firstEventId"]["S"])
+        return event_id

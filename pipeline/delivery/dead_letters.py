@@ -1,0 +1,112 @@
+"""The dead-letter queue: poison records in an envelope that keeps them byte for byte, and the alert where the queue refuses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.delivery.retry import until_done
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ENVELOPE_VERSION = 1
+# SendMessageBatch: ten messages, and 256 KiB for all of them together.
+_MESSAGES_PER_BATCH = 10
+_BYTES_PER_BATCH = 262_144
+# A payload that is larger than a message may be is kept in S3, and the envelope points to it.
+_INLINE_BYTES = 180_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One record that cannot be processed, and all that is known of it."""
+
+    payload: bytes
+    record_id: str | None
+    error_name: str
+    error_message: str
+    stack: str
+    attempts: int
+    shard_id: str | None
+    sequence_number: str | None
+    partition_key: str | None
+
+    def envelope(self, *, failed_at: str, source_function: str, request_id: str, payload_location: str | None) -> dict[str, Any]:
+        """The message's body. `payload` is base64; None where `payloadLocation` (s3://bucket/key) has it."""
+        return {
+            "envelopeVersion": ENVELOPE_VERSION,
+            "payload": None if payload_location else base64.b64encode(self.payload).decode(),
+            "payloadEncoding": "base64",
+            "payloadLocation": payload_location,
+            "recordId": self.record_id,
+            "attempts": self.attempts,
+            "errorName": self.error_name,
+            "errorMessage": self.error_message[:4096],
+            "stack": self.stack[:8192],
+            "failedAt": failed_at,
+            "sourceFunction": source_function,
+            "requestId": request_id,
+            "shardId": self.shard_id,
+            "sequenceNumber": self.sequence_number,
+            "partitionKey": self.partition_key,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterQueue:
+    """Where a function sends its dead letters. `bucket` takes the payloads that no message can hold."""
+
+    sqs: Any
+    s3: Any
+    queue_url: str
+    bucket: str
+    source_function: str
+
+    def send(self, letters: Sequence[DeadLetter], *, failed_at: str, request_id: str) -> list[DeadLetter]:
+        """Sends all of them, in order; returns those that the queue did not take after retries."""
+        unsent: list[DeadLetter] = []
+        bodies = []
+        for letter in letters:
+            try:
+                bodies.append(self._body(letter, failed_at, request_id))
+            except Exception:  # noqa: BLE001 - whatever S3 answers, the caller must alert for this record
+                unsent.append(letter)
+                bodies.append("")
+        sendable = [(letter, body) for letter, body in zip(letters, bodies, strict=True) if body]
+        for batch in _batches(sendable):
+            unsent += until_done(batch, self._send_batch)
+        return unsent
+
+    def _body(self, letter: DeadLetter, failed_at: str, request_id: str) -> str:
+        location = None
+        if len(letter.payload) > _INLINE_BYTES:
+            key = f"dead-letters/{letter.shard_id or 'direct'}/{letter.sequence_number or request_id}"
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=letter.payload)
+            location = f"s3://{self.bucket}/{key}"
+        envelope = letter.envelope(
+            failed_at=failed_at, source_function=self.source_function, request_id=request_id, payload_location=location
+        )
+        return json.dumps(envelope)
+
+    def _send_batch(self, batch: Sequence[tuple[DeadLetter, str]]) -> list[tuple[DeadLetter, str]]:
+        """One SendMessageBatch; returns the entries that failed, by the answer's own word for each of them."""
+        entries = [{"Id": str(number), "MessageBody": body} for number, (_, body) in enumerate(batch)]
+        answer = self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=entries)
+        succeeded = {entry["Id"] for entry in answer.get("Successful", [])}
+        return [item for number, item in enumerate(batch) if str(number) not in succeeded]
+
+
+def _batches(items: list[tuple[DeadLetter, str]]) -> list[list[tuple[DeadLetter, str]]]:
+    batches: list[list[tuple[DeadLetter, str]]] = []
+    size = 0
+    for item in items:
+        length = len(item[1].encode())
+        if not batches or len(batches[-1]) == _MESSAGES_PER_BATCH or size + length > _BYTES_PER_BATCH:
+            batches.append([])
+            size = 0
+        batches[-1].append(item)
+        size += length
+    return batches
