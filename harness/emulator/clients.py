@@ -22,19 +22,20 @@ class Clients:
     account: str = DEFAULT_ACCOUNT
     region: str = DEFAULT_REGION
 
-    def __call__(self, service: str) -> Any:
-        """A client, one per service: boto3 clients are safe to share between threads."""
-        return _client(self, service)
+    def __call__(self, service: str, *, retries: bool = True) -> Any:
+        """A client, one per service: boto3 clients are safe to share between threads. Without `retries` every request is made once,
+        for callers to whom a repeated request is not the same as one."""
+        return _client(self, service, retries)
 
 
 @functools.lru_cache(maxsize=256)
-def _client(clients: Clients, service: str) -> Any:
+def _client(clients: Clients, service: str, retries: bool) -> Any:  # noqa: FBT001 - a cache key
     config = Config(
         s3={"addressing_style": "path"},
         # Newer defaults add checksums that other emulators do not know.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"mode": "standard", "max_attempts": 5},
+        retries={"mode": "standard", "total_max_attempts": 5 if retries else 1},
         max_pool_connections=32,
         connect_timeout=5,
         read_timeout=60,

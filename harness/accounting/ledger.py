@@ -1,0 +1,68 @@
+"""The ledger: every record that was offered, and what the first hop answered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+
+from harness.accounting.record import Answer, Record, Status, payload_hash
+from harness.accounting.tables import TableWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = pa.schema(
+    [
+        ("index", pa.int64()),
+        ("record_id", pa.string()),
+        ("payload_hash", pa.binary()),
+        ("promised", pa.binary()),
+        ("malformed", pa.string()),
+        ("status", pa.string()),
+        ("shard", pa.string()),
+        ("sequence", pa.string()),
+        ("offered_at_ms", pa.int64()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+class Ledger:
+    """Written during the load, to `ledger.parquet` in the run's directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.counts: Counter[Status] = Counter()
+        self._table = TableWriter(path, SCHEMA)
+        self._bytes = hashlib.sha256()
+
+    @property
+    def offered(self) -> int:
+        return self._table.rows
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all payloads offered, in order, each with its length: equal for the same scenario and seed."""
+        return self._bytes.hexdigest()
+
+    def add(self, record: Record, answer: Answer) -> None:
+        self._bytes.update(len(record.payload).to_bytes(8) + record.payload)
+        self.counts[answer.status] += 1
+        self._table.add(
+            (
+                record.index, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
+                answer.status, answer.shard, answer.sequence, answer.offered_at_ms, answer.detail,
+            )
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._table.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

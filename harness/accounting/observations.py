@@ -1,0 +1,36 @@
+"""What the probes saw, as a table beside the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from harness.accounting.tables import TableWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from harness.accounting.record import Observation
+
+SCHEMA = pa.schema(
+    [
+        ("outcome", pa.string()),
+        ("place", pa.string()),
+        ("record_id", pa.string()),
+        ("shard", pa.string()),
+        ("sequence", pa.string()),
+        ("payload_hash", pa.binary()),
+        ("seen_at_ms", pa.int64()),
+        ("content", pa.binary()),
+    ]
+)
+
+
+def write_observations(path: Path, observations: Iterable[Observation]) -> int:
+    """Writes them to a Parquet file; returns how many there were."""
+    with TableWriter(path, SCHEMA) as table:
+        for observation in observations:
+            table.add(observation)
+    return table.rows

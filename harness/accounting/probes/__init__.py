@@ -1,0 +1,1 @@
+"""Probes: each reads one place where records may end."""

@@ -1,0 +1,189 @@
+"""Ledger + observations -> account. Pure: reads two tables, decides nothing by time, place or order of arrival.
+
+Every observation is given to one offered record, by the first of these that is known to the ledger: shard and sequence number,
+record id, payload hash. Where n offered records share an id or a payload, the sightings of each kind go round them in turn: n records
+seen n times are each seen once, one more sighting is a duplicate, one less a loss. What no key finds is a phantom.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from harness.accounting.contents import broken_promise
+from harness.accounting.verdict import ANOMALIES, MAX_EXAMPLES, Account, Example, Ingress, Latency, Outcomes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MEMORY_LIMIT = "512MB"
+_PAIRS_PER_FETCH = 10_000
+
+_RESOLVE = """
+CREATE TABLE ledger AS
+SELECT index, record_id, payload_hash, malformed, status, shard, sequence, offered_at_ms, detail, promised IS NULL AS poison
+FROM read_parquet($ledger);
+
+CREATE TABLE seen AS
+SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms
+FROM read_parquet($observations, file_row_number = true);
+
+-- By sequence number: exact.
+CREATE TABLE by_sequence AS
+SELECT s.n, l.index FROM seen s JOIN ledger l ON s.sequence = l.sequence AND s.shard = l.shard;
+
+CREATE TABLE by_id AS
+WITH sightings AS (
+    SELECT n, record_id, row_number() OVER (PARTITION BY record_id, outcome ORDER BY n) - 1 AS turn
+    FROM seen ANTI JOIN by_sequence USING (n) WHERE record_id IS NOT NULL
+), records AS (
+    SELECT index, record_id, row_number() OVER (PARTITION BY record_id ORDER BY index) - 1 AS turn,
+           count(*) OVER (PARTITION BY record_id) AS many
+    FROM ledger SEMI JOIN sightings USING (record_id)
+)
+SELECT s.n, r.index FROM sightings s JOIN records r ON s.record_id = r.record_id AND s.turn % r.many = r.turn;
+
+CREATE TABLE by_payload AS
+WITH sightings AS (
+    SELECT n, payload_hash, row_number() OVER (PARTITION BY payload_hash, outcome ORDER BY n) - 1 AS turn
+    FROM seen ANTI JOIN by_sequence USING (n) ANTI JOIN by_id USING (n) WHERE payload_hash IS NOT NULL
+), records AS (
+    SELECT index, payload_hash, row_number() OVER (PARTITION BY payload_hash ORDER BY index) - 1 AS turn,
+           count(*) OVER (PARTITION BY payload_hash) AS many
+    FROM ledger SEMI JOIN sightings USING (payload_hash)
+)
+SELECT s.n, r.index FROM sightings s JOIN records r ON s.payload_hash = r.payload_hash AND s.turn % r.many = r.turn;
+
+CREATE TABLE resolved AS
+SELECT s.n, s.outcome, s.place, s.seen_at_ms, r.index
+FROM seen s JOIN (FROM by_sequence UNION ALL FROM by_id UNION ALL FROM by_payload) r USING (n);
+
+CREATE TABLE accounts AS
+WITH sighted AS (
+    SELECT index,
+           count(*) FILTER (outcome = 'stored') AS stored,
+           count(*) FILTER (outcome = 'dead_lettered') AS dead_lettered,
+           count(*) FILTER (outcome = 'alerted') AS alerted,
+           string_agg(DISTINCT place, ', ' ORDER BY place) AS places,
+           min(seen_at_ms) FILTER (outcome = 'stored') AS stored_at_ms
+    FROM resolved GROUP BY index
+)
+SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.poison,
+       coalesce(s.stored, 0) AS stored, coalesce(s.dead_lettered, 0) AS dead_lettered, coalesce(s.alerted, 0) AS alerted,
+       s.places, s.stored_at_ms,
+       CASE WHEN s.stored > 0 THEN 'stored' WHEN s.dead_lettered > 0 THEN 'dead_lettered' WHEN s.alerted > 0 THEN 'alerted'
+            WHEN l.status = 'rejected' THEN 'rejected' WHEN l.status = 'indeterminate' THEN 'unacknowledged' ELSE 'lost' END AS ended
+FROM ledger l LEFT JOIN sighted s USING (index);
+"""
+
+_HOP = (
+    "coalesce('accepted by the first hop as ' || shard || ':' || sequence, 'the first hop: ' || status) "
+    "|| coalesce('; seen at ' || places, '')"
+)
+
+# Anomaly -> (which accounts, why).
+_ANOMALIES = {
+    "lost": ("ended = 'lost'", "'accepted, and seen nowhere afterwards'"),
+    "duplicated": ("stored > 1", "'stored ' || stored || ' times'"),
+    "conflicting": (
+        "(stored > 0)::INT + (dead_lettered > 0)::INT + (alerted > 0)::INT + (status = 'rejected')::INT > 1",
+        "'stored ' || stored || ', dead-lettered ' || dead_lettered || ', alerted ' || alerted || ' times; the first hop: ' || status",
+    ),
+    "misrouted": (
+        "(poison AND stored > 0) OR (NOT poison AND dead_lettered > 0 AND stored = 0)",
+        "CASE WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy' ELSE 'healthy, and dead-lettered' END",
+    ),
+}
+
+
+def reconcile(ledger: Path, observations: Path, scratch: Path) -> Account:
+    """The account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch` takes what does not
+    fit in memory."""
+    with duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(scratch), "threads": 2}) as db:
+        # Tables in a database without a file are kept in memory; DuckDB moves them to `scratch` where they exceed the limit.
+        for statement in _RESOLVE.split(";\n"):
+            if statement.strip():
+                parameters = {"ledger": str(ledger), "observations": str(observations)}
+                db.execute(statement, {name: value for name, value in parameters.items() if f"${name}" in statement})
+        counts = dict.fromkeys(ANOMALIES, 0)
+        examples: dict[str, tuple[Example, ...]] = {}
+        for name, (condition, why) in _ANOMALIES.items():
+            counts[name] = _one(db, f"SELECT count(*) FROM accounts WHERE {condition}")
+            rows = db.execute(
+                f"SELECT record_id, {_HOP}, {why} FROM accounts WHERE {condition} ORDER BY index LIMIT {MAX_EXAMPLES}"
+            ).fetchall()
+            examples[name] = tuple(Example(*row) for row in rows)
+        counts["phantom"], examples["phantom"] = _phantoms(db)
+        counts["corrupted"], examples["corrupted"] = _corrupted(db, ledger, observations)
+        return Account(
+            ingress=_ingress(db),
+            outcome=_outcomes(db),
+            anomalies=counts,
+            examples={name: examples[name] for name in ANOMALIES if examples[name]},
+            latency=_latency(db),
+        )
+
+
+def _one(db: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = db.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _counts(db: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:
+    return {str(name): int(count) for name, count in db.execute(f"SELECT {column}, count(*) FROM accounts GROUP BY 1").fetchall()}
+
+
+def _ingress(db: duckdb.DuckDBPyConnection) -> Ingress:
+    by_status = _counts(db, "status")
+    return Ingress(offered=sum(by_status.values()), **by_status)
+
+
+def _outcomes(db: duckdb.DuckDBPyConnection) -> Outcomes:
+    ends = _counts(db, "ended")
+    ends.pop("lost", None)
+    recovered = _one(db, "SELECT count(*) FROM accounts WHERE status = 'indeterminate' AND stored > 0")
+    return Outcomes(**ends, recovered=recovered)
+
+
+def _latency(db: duckdb.DuckDBPyConnection) -> Latency:
+    row = db.execute(
+        "SELECT quantile_cont(l, 0.5), quantile_cont(l, 0.95), quantile_cont(l, 0.99), max(l) "
+        "FROM (SELECT (stored_at_ms - offered_at_ms) / 1000.0 AS l FROM accounts WHERE stored_at_ms IS NOT NULL)"
+    ).fetchone()
+    return Latency(*(None if value is None else round(float(value), 3) for value in row or (None,) * 4))
+
+
+def _phantoms(db: duckdb.DuckDBPyConnection) -> tuple[int, tuple[Example, ...]]:
+    unresolved = "FROM seen ANTI JOIN resolved USING (n)"
+    rows = db.execute(
+        f"SELECT coalesce(record_id, shard || ':' || sequence, hex(payload_hash), 'without an id'), place, outcome "
+        f"{unresolved} ORDER BY n LIMIT {MAX_EXAMPLES}"
+    ).fetchall()
+    found = tuple(Example(name, place, f"{outcome}, and no offered record is this one") for name, place, outcome in rows)
+    return _one(db, f"SELECT count(*) {unresolved}"), found
+
+
+def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) -> tuple[int, tuple[Example, ...]]:
+    """Compares what was promised with what is stored, a few thousand pairs at a time."""
+    pairs = db.execute(
+        """
+        SELECT r.index, p.record_id, p.promised, c.content, r.place
+        FROM resolved r
+        JOIN (SELECT index, record_id, promised FROM read_parquet($ledger) WHERE promised IS NOT NULL) p USING (index)
+        JOIN (SELECT file_row_number AS n, content FROM read_parquet($observations, file_row_number = true)) c USING (n)
+        WHERE r.outcome = 'stored'
+        """,
+        {"ledger": str(ledger), "observations": str(observations)},
+    )
+    broken: dict[int, Example] = {}
+    count: set[int] = set()
+    while rows := pairs.fetchmany(_PAIRS_PER_FETCH):
+        for index, record_id, promised, content, place in rows:
+            why = broken_promise(promised, content)
+            if why is not None:
+                count.add(index)
+                if len(broken) < MAX_EXAMPLES:
+                    broken[index] = Example(record_id, place, why)
+    return len(count), tuple(broken[index] for index in sorted(broken))

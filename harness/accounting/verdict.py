@@ -1,0 +1,104 @@
+"""What a run says in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANOMALIES = ("lost", "duplicated", "phantom", "corrupted", "conflicting", "misrouted")
+MAX_EXAMPLES = 100
+
+
+class Judgement(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One record of an anomaly: where it was last seen, and why it counts."""
+
+    record_id: str
+    last_seen: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """What the first hop answered, over all offered records."""
+
+    offered: int = 0
+    acked: int = 0
+    indeterminate: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Where the offered records ended, each counted once; `recovered` counts the stored ones among the indeterminate."""
+
+    stored: int = 0
+    dead_lettered: int = 0
+    alerted: int = 0
+    rejected: int = 0
+    recovered: int = 0
+    unacknowledged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From the offer to the storage, in seconds; None where no probe told a time."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The accounting of one run. Refuses to exist where its identity does not hold:
+
+    offered = stored + dead_lettered + alerted + rejected + lost + unacknowledged"""
+
+    ingress: Ingress = field(default_factory=Ingress)
+    outcome: Outcomes = field(default_factory=Outcomes)
+    anomalies: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(ANOMALIES, 0))
+    examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
+    latency: Latency = field(default_factory=Latency)
+
+    def __post_init__(self) -> None:
+        o = self.outcome
+        ends = o.stored + o.dead_lettered + o.alerted + o.rejected + self.anomalies["lost"] + o.unacknowledged
+        answers = self.ingress.acked + self.ingress.indeterminate + self.ingress.rejected
+        if ends != self.ingress.offered or answers != self.ingress.offered:
+            message = f"the account does not balance: {self.ingress.offered} offered, {answers} answers, {ends} ends"
+            raise AssertionError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Unknown is never a pass: `reasons` says why it is not a pass, and is empty for one."""
+
+    judgement: Judgement
+    reasons: tuple[str, ...] = ()
+
+
+def judge(account: Account, allowed: Mapping[str, int], doubts: tuple[str, ...] = ()) -> Verdict:
+    """A fail where an anomaly exceeds what the scenario allows; else unknown where there are doubts; else a pass."""
+    excess = tuple(
+        f"{count:,} of {account.ingress.offered:,} records {name}"
+        for name, count in account.anomalies.items()
+        if count > allowed.get(name, 0)
+    )
+    if not account.ingress.offered:
+        doubts = (*doubts, "no record was offered")
+    if doubts:
+        # What was not given its time may look lost: without rest, there is no telling.
+        return Verdict(Judgement.UNKNOWN, (*doubts, *excess))
+    return Verdict(Judgement.FAIL, excess) if excess else Verdict(Judgement.PASS)

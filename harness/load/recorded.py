@@ -1,0 +1,176 @@
+"""A person's own file as a source: Apache combined log, NDJSON or CSV, mapped to events by the scenario.
+
+A line that cannot be read or mapped is offered as it is: the pipeline must dead-letter it, not the harness drop it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic_core import from_json, to_json
+
+from harness.accounting.record import Record, payload_hash
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Format = Literal["apache_combined", "ndjson", "csv"]
+
+# https://httpd.apache.org/docs/current/mod/mod_log_config.html#examples; a quote inside a field is written \".
+_QUOTED = r'"((?:[^"\\]|\\.)*)"'
+_COMBINED = re.compile(rf"(\S+) (\S+) (\S+) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}\s*")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_ ]*)\}")
+_PROBE_BYTES = 8192
+UNMAPPED = "unmapped line"
+
+
+class UnmappedLineError(ValueError):
+    """This line has not the form or the fields that the mapping needs."""
+
+
+@dataclass(frozen=True)
+class RecordedSource:
+    """The lines of `path` as records.
+
+    `event` is a template of the payload: strings may hold {field} placeholders; one that is nothing but a placeholder takes the
+    field's type. Fields are those of the format, `record_id`, and `line_number`. Without a template (NDJSON only) the line is offered
+    as it is. `promise` is a template of what must be found besides the event's own fields. `id_field` and `key_field` name
+    the fields of the payload with the record's id and its partition key."""
+
+    path: Path
+    format: Format
+    event: Mapping[str, Any] | None
+    promise: Mapping[str, Any]
+    id_field: str
+    key_field: str
+    limit: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        return self.limit
+
+    def check(self) -> None:
+        """Raises UsageError for a file that is missing, empty or binary."""
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(_PROBE_BYTES)
+        except OSError as error:
+            message = f"--input {self.path}: {error.strerror}"
+            raise UsageError(message) from error
+        if not head.strip():
+            message = f"--input {self.path} is empty: there is no record to offer"
+            raise UsageError(message)
+        if b"\0" in head:
+            message = f"--input {self.path} is binary (it has NUL bytes): expected lines of text, as {self.format}"
+            raise UsageError(message)
+
+    def __iter__(self) -> Iterator[Record]:
+        self.check()
+        for index, (number, line, fields) in enumerate(self._lines()):
+            if self.limit is not None and index >= self.limit:
+                return
+            yield self._record(index, number, line, fields)
+
+    def _record(self, index: int, number: int, line: bytes, fields: dict[str, Any] | None) -> Record:
+        # Lines that are equal are still different records: the id has the line's number.
+        record_id = f"{number}-{payload_hash(line).hex()}"
+        try:
+            if fields is None:
+                raise UnmappedLineError
+            if self.event is None:
+                payload, document = line, fields
+                record_id = str(document[self.id_field])
+            else:
+                values = {**fields, "record_id": record_id, "line_number": number}
+                document = _fill(self.event, values)
+                payload = to_json(document)
+            promised = to_json({**document, **_fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
+            key = str(document[self.key_field])[:256]
+        except (UnmappedLineError, KeyError):
+            return Record(index, record_id, line, record_id[:256], None, UNMAPPED)
+        return Record(index, record_id, payload, key or record_id, promised)
+
+    def _lines(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
+        """Line number, the line without its end, and its fields or None."""
+        if self.format == "csv":
+            yield from self._rows()
+            return
+        read = _apache_fields if self.format == "apache_combined" else _json_fields
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                content = line.rstrip(b"\r\n")
+                if content:
+                    yield number, content, read(content)
+
+    def _rows(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
+        """Rows of a CSV file with a header. A row with more or fewer columns has no fields."""
+        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows)
+            for row in rows:
+                content = ",".join(row).encode("utf-8", "surrogateescape")
+                if row:
+                    fields = dict(zip(header, row, strict=True)) if len(row) == len(header) else None
+                    yield rows.line_num, content, fields
+
+
+def _apache_fields(line: bytes) -> dict[str, Any] | None:
+    """host, ident, user, time, hour (both ISO 8601, UTC), request, method, path, protocol, status, bytes, referrer, agent."""
+    try:
+        match = _COMBINED.fullmatch(line.decode())
+        if match is None:
+            return None
+        host, ident, user, time, request, status, size, referrer, agent = match.groups()
+        moment = datetime.strptime(time, "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
+    except ValueError:
+        return None
+    method, _, rest = request.partition(" ")
+    path, _, protocol = rest.rpartition(" ")
+    return {
+        "host": host, "ident": _dash(ident), "user": _dash(user),
+        "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "hour": moment.strftime("%Y-%m-%dT%H:00:00Z"),
+        "request": request, "method": method, "path": path, "protocol": protocol,
+        "status": int(status), "bytes": None if size == "-" else int(size), "referrer": _dash(referrer), "agent": _dash(agent),
+    }  # fmt: skip
+
+
+def _dash(value: str) -> str | None:
+    return None if value == "-" else value
+
+
+def _json_fields(line: bytes) -> dict[str, Any] | None:
+    try:
+        document = from_json(line, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _fill(template: Any, values: Mapping[str, Any]) -> Any:
+    """The template with its placeholders replaced. Raises UnmappedLineError for a field that is not there."""
+    match template:
+        case dict():
+            return {name: _fill(value, values) for name, value in template.items()}
+        case list():
+            return [_fill(value, values) for value in template]
+        case str():
+            whole = _PLACEHOLDER.fullmatch(template)
+            if whole:
+                return _field(whole[1], values)
+            return _PLACEHOLDER.sub(lambda found: str(_field(found[1], values)), template)
+        case _:
+            return template
+
+
+def _field(name: str, values: Mapping[str, Any]) -> Any:
+    try:
+        return values[name]
+    except KeyError:
+        message = f"no field {name}"
+        raise UnmappedLineError(message) from None
