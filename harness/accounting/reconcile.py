@@ -122,6 +122,7 @@ def reconcile(ledger: Path, observations: Path, scratch: Path) -> Account:
             anomalies=counts,
             examples={name: examples[name] for name in ANOMALIES if examples[name]},
             latency=_latency(db),
+            reconciled=True,
         )
 
 

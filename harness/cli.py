@@ -1,0 +1,161 @@
+"""The command `pipeproof`. Options, exit codes and messages; the work is done elsewhere.
+
+Exit codes: 0 pass, 1 fail, 2 unknown, 64 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness import __version__
+from harness.accounting.verdict import Judgement
+from harness.emulator.choose import choose_emulator
+from harness.emulator.embedded import localstack_version
+from harness.errors import PipeproofError, UnknownVerdictError, UsageError
+from harness.report.event_log import EventLog
+from harness.report.result import write_result
+from harness.report.terminal import Terminal
+from harness.run import events
+from harness.run.catalogue import find_scenario, scenario_files
+from harness.run.engine import Plan, reproduce_command, run as run_plan
+from harness.run.parts import make_source
+from harness.run.run_dir import create_run_dir
+from harness.run.scenario import load_scenario
+from harness.run.up import down as take_down
+from harness.run.up import up as bring_up
+
+EXIT = {Judgement.PASS: 0, Judgement.FAIL: 1, Judgement.UNKNOWN: 2}
+EXIT_USAGE = 64
+EXIT_INTERRUPTED = 130
+
+
+class _Group(click.Group):
+    """Turns every error that a person can cause into one message and its exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        # A run that is told to end cleans up as for Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            sys.exit(super().main(*args, **kwargs) or 0)
+        except click.exceptions.Abort:
+            self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
+        except KeyboardInterrupt:
+            self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(EXIT_USAGE)
+        except UsageError as error:
+            self._fail(str(error), EXIT_USAGE)
+        except UnknownVerdictError as error:
+            self._fail(str(error), EXIT[Judgement.UNKNOWN])
+        except PipeproofError as error:
+            self._fail(str(error), EXIT[Judgement.FAIL])
+
+    @staticmethod
+    def _fail(message: str, code: int) -> None:
+        click.echo(f"pipeproof: {message}", err=True)
+        sys.exit(code)
+
+
+_emulator_option = click.option(
+    "--emulator",
+    envvar="PIPEPROOF_EMULATOR",
+    default="auto",
+    show_default=True,
+    help="auto, embedded, or the URL of an endpoint that runs already. [env: PIPEPROOF_EMULATOR]",
+)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Runs a serverless AWS pipeline on this machine and accounts for every record.
+
+    \b
+    Exit codes: 0 pass, 1 fail, 2 unknown (never a pass), 64 usage, 130 interrupted.
+    """
+
+
+@main.command()
+@click.argument("scenario")
+@click.option("--seed", type=int, help="Seed of the generator. [default: the scenario's]")
+@click.option("--records", type=click.IntRange(min=1), help="How many records. [default: the scenario's]")
+@_emulator_option
+@click.option("--input", "input_path", type=click.Path(path_type=Path), help="The file to replay, for scenarios that take one.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
+@click.option("--allow-remote", is_flag=True, help="Let --emulator name another machine: data is really sent there.")
+def run(
+    scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, out: Path, allow_remote: bool  # noqa: FBT001
+) -> int:  # fmt: skip
+    """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
+    name, path = find_scenario(scenario)
+    loaded = load_scenario(path)
+    seed = loaded.seed if seed is None else seed
+    source = make_source(loaded, seed, records, input_path)
+    choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
+    run_dir = create_run_dir(out, name)
+    chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
+    command = reproduce_command(scenario, seed, records, emulator, input_path)
+    plan = Plan(name, loaded, seed, source, chosen, why, command, run_dir)
+    finished: events.RunFinished | None = None
+    with EventLog(run_dir / "events.jsonl") as log, Terminal(Console()) as terminal:
+        for event in run_plan(plan):
+            log.write(event)
+            if isinstance(event, events.RunFinished):
+                finished = event
+                write_result(event)
+            terminal.show(event)
+    assert finished is not None
+    return EXIT[finished.verdict.judgement]
+
+
+@main.command("list")
+def list_scenarios() -> None:
+    """Lists the scenarios, with one line each."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, path in scenario_files().items():
+        table.add_row(name, load_scenario(path).description)
+    Console().print(table)
+
+
+@main.command()
+@click.argument("scenario", default="clickstream-smoke")
+@click.option("--port", type=click.IntRange(1, 65535), default=4566, show_default=True, help="Port of 127.0.0.1 to listen on.")
+def up(scenario: str, port: int) -> None:
+    """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`."""
+    name, path = find_scenario(scenario)
+    console = Console()
+    with console.status(f"starting an emulator on port {port}, deploying the stack of {name}"):
+        running = bring_up(name, load_scenario(path).stack, port)
+    console.print(f"{name} is up (process {running.pid}). In a shell:\n", highlight=False)
+    console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
+    console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy\n", highlight=False, soft_wrap=True)
+    for key, value in running.outputs.items():
+        console.print(f"  {key:<28} {value}", highlight=False, soft_wrap=True)
+    console.print("\nIt stays until `pipeproof down` (in this directory).", highlight=False)
+
+
+@main.command()
+def down() -> None:
+    """Ends the emulator that `pipeproof up` left in this directory."""
+    running = take_down()
+    click.echo(f"{running.name} is down")
+
+
+@main.command()
+def version() -> None:
+    """Shows the versions of pipeproof, Python and LocalStack."""
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    click.echo(f"pipeproof {__version__} (Python {python}, LocalStack {localstack_version() or 'not installed'})")
+
+
+if __name__ == "__main__":
+    main()

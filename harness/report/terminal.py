@@ -1,0 +1,124 @@
+"""The run on the terminal: live progress where there is one, a plain line now and then where there is not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from harness.accounting.verdict import Judgement
+from harness.run import events
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PLAIN_EVERY_S = 5.0
+_EXAMPLES_SHOWN = 5
+_STYLE = {Judgement.PASS: "bold green", Judgement.FAIL: "bold red", Judgement.UNKNOWN: "bold yellow"}
+
+
+class Terminal:
+    """A context manager; `show` takes every event of a run."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = (
+            Progress(
+                SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+            )
+            if console.is_terminal
+            else None
+        )
+        self._task = None if self._progress is None else self._progress.add_task("starting", total=None)
+        self._said_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def show(self, event: events.Event) -> None:
+        match event:
+            case events.RunStarted():
+                self._say(f"[bold]{event.scenario}[/] seed {event.seed}: {escape(event.description)}")
+                self._say(f"  run directory  {escape(str(event.run_dir))}")
+            case events.PhaseStarted():
+                self._step(f"{event.phase}: {event.text}", None, None)
+            case events.EmulatorReady(emulator=emulator):
+                self._say(f"  emulator       {emulator.kind} {emulator.name} {emulator.version} at {emulator.endpoint}, {event.start_s:.1f} s")
+            case events.StackDeployed():
+                self._say(f"  stack          deployed in {event.deploy_s:.1f} s")
+            case events.LoadProgress():
+                self._step(_loading(event), event.offered, event.total)
+            case events.DrainProgress():
+                self._step(f"drain: {event.waiting_for}", None, None)
+            case events.RunFinished():
+                self._finish(event)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def _step(self, text: str, completed: int | None, total: int | None) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=escape(text), completed=completed, total=total)
+        elif time.monotonic() - self._said_at > _PLAIN_EVERY_S:
+            self._said_at = time.monotonic()
+            self._say(f"  … {escape(text)}")
+
+    def _finish(self, finished: events.RunFinished) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+        for line in summary(finished):
+            self._say(line)
+
+
+def _loading(event: events.LoadProgress) -> str:
+    total = f" of {event.total:,}" if event.total else ""
+    refused = f", {event.rejected:,} rejected" if event.rejected else ""
+    return f"load: {event.offered:,}{total} offered{refused}"
+
+
+def summary(finished: events.RunFinished) -> list[str]:
+    """The end of a run as lines of rich markup: failure first, then where the records ended, then how to see it again."""
+    account, timing, verdict = finished.account, finished.timing, finished.verdict
+    lines = [""]
+    if verdict.judgement is not Judgement.PASS:
+        lines += [f"[{_STYLE[verdict.judgement]}]{escape(reason)}[/]" for reason in verdict.reasons]
+        for name, found in account.examples.items():
+            lines.append(f"  {name}:")
+            lines += [f"    {escape(e.record_id)}  {escape(e.why)}; {escape(e.last_seen)}" for e in found[:_EXAMPLES_SHOWN]]
+            if account.anomalies[name] > _EXAMPLES_SHOWN:
+                lines.append(f"    … {account.anomalies[name] - _EXAMPLES_SHOWN:,} more; result.json has up to 100")
+        lines.append("")
+    i, o = account.ingress, account.outcome
+    lines.append(f"  offered        {i.offered:>10,}   acked {i.acked:,}, rejected {i.rejected:,}, indeterminate {i.indeterminate:,}")
+    if account.reconciled:
+        lines += [
+            f"  stored         {o.stored:>10,}" + (f"   {o.recovered:,} of them without an ack" if o.recovered else ""),
+            f"  dead-lettered  {o.dead_lettered:>10,}",
+            f"  alerted        {o.alerted:>10,}",
+            f"  rejected       {o.rejected:>10,}",
+        ]
+        if o.unacknowledged:
+            lines.append(f"  unacknowledged {o.unacknowledged:>10,}")
+        anomalies = ", ".join(f"{name} {count:,}" for name, count in account.anomalies.items())
+        lines.append(f"  anomalies      {anomalies}")
+    else:
+        lines.append("  outcome        not known")
+    latency = account.latency
+    if latency.p50 is not None:
+        lines.append(f"  latency        p50 {latency.p50:.2f} s, p95 {latency.p95:.2f} s, max {latency.max:.2f} s")
+    lines.append(
+        f"  time           start {timing.start_s:.1f} s, deploy {timing.deploy_s:.1f} s, load {timing.load_s:.1f} s, "
+        f"drain {timing.drain_s:.1f} s, total {timing.total_s:.1f} s; {timing.records_per_s:,.0f} records/s"
+    )
+    lines += ["", f"[{_STYLE[verdict.judgement]}]{verdict.judgement.upper()}[/]  {escape(str(finished.run_dir))}/result.json"]
+    if verdict.judgement is not Judgement.PASS:
+        lines.append(f"Reproduce with: {escape(finished.command)}")
+    return lines

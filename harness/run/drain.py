@@ -1,0 +1,87 @@
+"""After the load: waits until the pipeline is at rest, which the emulator knows (GET /_pipeproof/activity)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+
+from harness.run.events import DrainProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_POLL_S = 0.05
+_TELL_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Whether the pipeline came to rest; if not, `doubt` says what was still under way, or that nobody could tell."""
+
+    known: bool
+    doubt: str = ""
+
+
+def drain(endpoint: str, timeout_s: float, check: Callable[[], None]) -> Iterator[DrainProgress | Rest]:
+    """Yields progress, and a Rest at the end. `check` raises where the emulator is gone.
+
+    Rest is two looks in a row at which nothing is under way, with no request served between them."""
+    started = time.monotonic()
+    told = 0.0
+    previous: int | None = None
+    with urllib3.PoolManager(retries=False, timeout=10) as http:
+        while True:
+            check()
+            activity, problem = _look(http, endpoint)
+            elapsed_s = time.monotonic() - started
+            if activity is not None:
+                if activity["at_rest"] and activity["requests"] == previous:
+                    yield Rest(known=True)
+                    return
+                previous = activity["requests"] if activity["at_rest"] else None
+            under_way = problem or describe(activity or {})
+            if problem == _NOT_SERVED:
+                yield Rest(known=False, doubt=f"the endpoint {endpoint} cannot tell when it is at rest ({_NOT_SERVED})")
+                return
+            if elapsed_s > timeout_s:
+                yield Rest(known=False, doubt=f"not at rest {timeout_s:g} s after the load: {under_way}")
+                return
+            if elapsed_s - told >= _TELL_EVERY_S:
+                told = elapsed_s
+                yield DrainProgress(under_way, elapsed_s)
+            time.sleep(_POLL_S)
+
+
+_NOT_SERVED = "it does not serve /_pipeproof/activity"
+
+
+def _look(http: urllib3.PoolManager, endpoint: str) -> tuple[dict[str, Any] | None, str]:
+    try:
+        answer = http.request("GET", f"{endpoint}/_pipeproof/activity")
+    except urllib3.exceptions.HTTPError as error:
+        return None, f"no answer ({type(error).__name__})"
+    if answer.status != 200:
+        return None, _NOT_SERVED
+    try:
+        activity = answer.json()
+    except ValueError:
+        return None, _NOT_SERVED
+    return (activity, "") if isinstance(activity, dict) and "at_rest" in activity else (None, _NOT_SERVED)
+
+
+def describe(activity: dict[str, Any]) -> str:
+    """What is under way, in words: "1,200 records in streams, 2 invocations"."""
+    in_flight = activity.get("in_flight", {})
+    queued = sum(q["visible"] + q["in_flight"] + q["delayed"] for q in activity.get("queues", []) if q["consumed"])
+    parts = [
+        (sum(stream["behind"] for stream in activity.get("streams", [])), "records in streams"),
+        (queued, "messages in queues"),
+        (in_flight.get("invocations", 0), "invocations"),
+        (in_flight.get("deliveries", 0), "deliveries"),
+        (activity.get("executions", 0), "executions"),
+        (in_flight.get("requests", 0), "requests"),
+    ]
+    return ", ".join(f"{count:,} {what}" for count, what in parts if count) or "a last look"

@@ -1,0 +1,229 @@
+"""Conducts one run: start, deploy, load, drain, observe, reconcile. Yields events; the last one holds the verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shlex
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from harness.accounting.ledger import Ledger
+from harness.accounting.observations import write_observations
+from harness.accounting.reconcile import reconcile
+from harness.accounting.record import Status
+from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
+from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
+from harness.emulator.stack import stack as stacks
+from harness.errors import UnknownVerdictError
+from harness.run import events
+from harness.run.drain import Rest, drain
+from harness.run.parts import make_probes, make_rate, make_sender
+from harness.run.scenario import substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from harness.accounting.record import Record
+    from harness.emulator.emulator import Description, Emulator
+    from harness.load.source import Source
+    from harness.run.scenario import Scenario
+
+_TELL_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a run. `emulator_choice` says which emulator it is and why; `command` reproduces the run."""
+
+    name: str
+    scenario: Scenario
+    seed: int
+    source: Source
+    emulator: Emulator
+    emulator_choice: str
+    command: str
+    run_dir: Path
+    account: str = DEFAULT_ACCOUNT
+
+
+@dataclass
+class _State:
+    """What is known so far: enough for a result whenever the run ends."""
+
+    started: float = field(default_factory=time.monotonic)
+    description: Description | None = None
+    ledger: Ledger | None = None
+    timing: events.Timing = field(default_factory=events.Timing)
+    account: Account = field(default_factory=Account)
+    stack: str | None = None
+
+
+def run(plan: Plan) -> Iterator[events.Event]:
+    """Runs the plan. Whatever happens to the emulator or the stack ends in a RunFinished with an unknown verdict; only
+    what the person did wrong (UsageError) or interrupted is raised. The emulator is stopped in every case."""
+    started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    yield events.RunStarted(
+        plan.name, plan.scenario.description, plan.seed, started_at, plan.command, plan.run_dir, plan.emulator_choice
+    )
+    state = _State()
+    try:
+        try:
+            verdict = yield from _conduct(plan, state)
+        except (UnknownVerdictError, ClientError, BotoCoreError, OSError) as error:
+            verdict = _undecided(plan, state, error)
+        finally:
+            if state.ledger is not None:
+                state.ledger.close()
+    finally:
+        _delete_stack(plan, state)
+        plan.emulator.stop()
+    total_s = time.monotonic() - state.started
+    yield events.RunFinished(
+        scenario=plan.name,
+        seed=plan.seed,
+        started_at=started_at,
+        command=plan.command,
+        run_dir=plan.run_dir,
+        emulator=state.description,
+        verdict=verdict,
+        account=state.account,
+        timing=replace(state.timing, total_s=round(total_s, 3)),
+        payload_sha256=state.ledger.fingerprint if state.ledger else "",
+    )
+
+
+def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict]:
+    """The phases, one after the other."""
+    scenario, emulator = plan.scenario, plan.emulator
+    yield events.PhaseStarted("emulator", plan.emulator_choice)
+    began = time.monotonic()
+    description = emulator.start()
+    state.description = description
+    state.timing = replace(state.timing, start_s=_since(began))
+    yield events.EmulatorReady(description, state.timing.start_s)
+
+    clients = Clients(description.endpoint, plan.account)
+    values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
+    yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
+    began = time.monotonic()
+    parameters = {
+        name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()
+    }
+    state.stack = f"pipeproof-{plan.name}"[:60] + f"-{time.time_ns() // 1_000_000}"
+    deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check)
+    state.timing = replace(state.timing, deploy_s=_since(began))
+    values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
+    yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
+
+    probes = make_probes(scenario, clients, values)
+    yield events.PhaseStarted("load", scenario.send.to)
+    loading = time.monotonic()
+    yield from _load(plan, state, clients, values)
+    state.timing = replace(state.timing, load_s=_since(loading))
+
+    yield events.PhaseStarted("drain", "until the pipeline is at rest")
+    began = time.monotonic()
+    rest = Rest(known=False)
+    for step in drain(description.endpoint, scenario.drain_timeout_s, emulator.check):
+        if isinstance(step, Rest):
+            rest = step
+        else:
+            yield step
+    assert state.ledger is not None
+    elapsed_s = time.monotonic() - loading
+    state.timing = replace(state.timing, drain_s=_since(began), records_per_s=round(state.ledger.offered / elapsed_s, 1))
+
+    yield events.PhaseStarted("observe", f"{len(probes)} places")
+    sightings = itertools.chain.from_iterable(probe.observe() for probe in probes)
+    write_observations(plan.run_dir / "observations.parquet", sightings)
+    emulator.check()
+
+    yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
+    state.account = reconcile(state.ledger.path, plan.run_dir / "observations.parquet", plan.run_dir)
+    return judge(state.account, scenario.allow, () if rest.known else (rest.doubt,))
+
+
+def _load(plan: Plan, state: _State, clients: Clients, values: dict[str, str]) -> Iterator[events.Event]:
+    """Offers every record of the source, at its time, and notes the answers."""
+    rate = make_rate(plan.scenario.send.rate)
+    sender = make_sender(plan.scenario, clients, values)
+    ledger = state.ledger = Ledger(plan.run_dir / "ledger.parquet")
+    began = told = time.monotonic()
+    try:
+        # Small batches where a rate is to be kept, so that it is kept evenly.
+        batch_size = sender.batch_size if rate.due_s(1) == 0 else max(1, sender.batch_size // 10)
+        for batch in _batches(plan.source, batch_size):
+            wait_s = rate.due_s(batch[0].index) - (time.monotonic() - began)
+            if wait_s > 0:
+                time.sleep(wait_s)
+            answers = sender.send(batch)
+            for record, answer in zip(batch, answers, strict=True):
+                ledger.add(record, answer)
+            if any(answer.status is Status.INDETERMINATE for answer in answers):
+                # Perhaps a lost reply; perhaps nobody is there any more.
+                plan.emulator.check()
+            if time.monotonic() - told > _TELL_EVERY_S:
+                told = time.monotonic()
+                yield _progress(plan, ledger, told - began)
+    finally:
+        sender.close()
+        ledger.close()
+    yield _progress(plan, ledger, time.monotonic() - began)
+
+
+def _batches(source: Source, size: int) -> Iterator[tuple[Record, ...]]:
+    records = iter(source)
+    while batch := tuple(itertools.islice(records, size)):
+        yield batch
+
+
+def _progress(plan: Plan, ledger: Ledger, elapsed_s: float) -> events.LoadProgress:
+    counts = ledger.counts
+    return events.LoadProgress(
+        ledger.offered, counts[Status.ACKED], counts[Status.REJECTED], counts[Status.INDETERMINATE], plan.source.total, elapsed_s
+    )
+
+
+def _undecided(plan: Plan, state: _State, error: Exception) -> Verdict:
+    """The verdict where the run could not be finished: unknown, with the emulator's death as the reason if that is it."""
+    reason = str(error)
+    if not isinstance(error, UnknownVerdictError):
+        try:
+            plan.emulator.check()
+        except UnknownVerdictError as death:
+            reason = str(death)
+        else:
+            reason = f"{type(error).__name__}: {error}"
+    if state.ledger is not None:
+        counts = state.ledger.counts
+        ingress = Ingress(state.ledger.offered, counts[Status.ACKED], counts[Status.INDETERMINATE], counts[Status.REJECTED])
+        state.account = Account(ingress)
+    return Verdict(Judgement.UNKNOWN, (reason,))
+
+
+def _delete_stack(plan: Plan, state: _State) -> None:
+    """Only on an endpoint that stays: an emulator of our own ends with all its stacks."""
+    if state.description is None or state.description.kind != "external" or state.stack is None:
+        return
+    # The verdict does not hang on it, and an endpoint that died has nothing to delete.
+    with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
+        stacks.delete(Clients(state.description.endpoint, plan.account), state.stack)
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+def reproduce_command(scenario: str, seed: int, records: int | None, emulator: str, input_path: Path | None) -> str:
+    """The command that runs the same bytes again."""
+    parts = ["pipeproof", "run", scenario, "--seed", str(seed)]
+    parts += ["--records", str(records)] if records is not None else []
+    parts += ["--emulator", emulator] if emulator != "auto" else []
+    parts += ["--input", str(input_path)] if input_path is not None else []
+    return shlex.join(parts)

@@ -1,0 +1,94 @@
+"""What a run tells while it goes on. The engine yields these; reporters consume them, and compute nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harness.accounting.verdict import Account, Verdict
+    from harness.emulator.emulator import Description
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    scenario: str
+    description: str
+    seed: int
+    started_at: str
+    command: str
+    run_dir: Path
+    emulator_choice: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStarted:
+    """One of: emulator, deploy, load, drain, observe, reconcile."""
+
+    phase: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorReady:
+    emulator: Description
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StackDeployed:
+    outputs: Mapping[str, str]
+    deploy_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    offered: int
+    acked: int
+    rejected: int
+    indeterminate: int
+    total: int | None
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrainProgress:
+    """What is still under way, in words."""
+
+    waiting_for: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds, but for `records_per_s`: offered records by the time from the first offer to rest."""
+
+    start_s: float = 0.0
+    deploy_s: float = 0.0
+    load_s: float = 0.0
+    drain_s: float = 0.0
+    total_s: float = 0.0
+    records_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The last event of every run, whatever happened to it."""
+
+    scenario: str
+    seed: int
+    started_at: str
+    command: str
+    run_dir: Path
+    emulator: Description | None
+    verdict: Verdict
+    account: Account
+    timing: Timing
+    payload_sha256: str
+    faults: tuple[Mapping[str, Any], ...] = ()
+
+
+Event = RunStarted | PhaseStarted | EmulatorReady | StackDeployed | LoadProgress | DrainProgress | RunFinished

@@ -1,0 +1,93 @@
+"""From a scenario's parts to the objects that do the work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from harness.accounting.probes.alerts import AlertProbe
+from harness.accounting.probes.dead_letters import DeadLetterProbe
+from harness.accounting.probes.failed_batches import FailedBatchProbe
+from harness.accounting.probes.s3_ndjson import S3NdjsonProbe
+from harness.errors import UsageError
+from harness.load.clickstream import DEFAULT_START, ClickstreamSource
+from harness.load.rate import Constant, RateShape, Stage, Stages, Unlimited
+from harness.load.recorded import RecordedSource
+from harness.load.senders.api import ApiSender
+from harness.load.senders.kinesis import KinesisSender
+from harness.run.scenario import ApiPart, ClickstreamPart, ConstantPart, FilePart, KinesisPart, S3NdjsonPart, StagesPart, UnlimitedPart
+from harness.run.scenario import substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harness.accounting.probes.probe import Probe
+    from harness.emulator.clients import Clients
+    from harness.load.senders.sender import Sender
+    from harness.load.source import Source
+    from harness.run.scenario import RatePart, Scenario
+
+
+def make_source(scenario: Scenario, seed: int, records: int | None, input_path: Path | None) -> Source:
+    """The source; raises UsageError where --input is missing, unreadable, or means nothing to it."""
+    match scenario.source:
+        case ClickstreamPart() as part:
+            if input_path is not None:
+                message = "--input: this scenario makes its own records; scenarios whose source is a file take --input"
+                raise UsageError(message)
+            malformed = part.malformed
+            return ClickstreamSource(
+                seed=seed,
+                records=records or part.records,
+                malformed_share=malformed.share if malformed else 0.0,
+                malformed_kinds=malformed.kinds if malformed else (),
+                start=part.start or DEFAULT_START,
+            )
+        case FilePart() as part:
+            path = input_path or part.path
+            if path is None:
+                message = "this scenario replays a file: name it with --input FILE"
+                raise UsageError(message)
+            source = RecordedSource(path, part.format, part.event, part.promise, part.id_field, part.key_field, records)
+            source.check()
+            return source
+        case other:
+            assert_never(other)
+
+
+def make_sender(scenario: Scenario, clients: Clients, values: Mapping[str, str]) -> Sender:
+    """The sender, with the stack's outputs filled in."""
+    match scenario.send:
+        case KinesisPart() as part:
+            return KinesisSender(clients, substitute(part.stream, values, "send.stream"))
+        case ApiPart() as part:
+            return ApiSender(substitute(part.url, values, "send.url"), part.concurrency)
+        case other:
+            assert_never(other)
+
+
+def make_rate(part: RatePart) -> RateShape:
+    match part:
+        case UnlimitedPart():
+            return Unlimited()
+        case ConstantPart():
+            return Constant(part.records_per_s)
+        case StagesPart():
+            return Stages([Stage(stage.records_per_s, stage.seconds) for stage in part.stages])
+        case other:
+            assert_never(other)
+
+
+def make_probes(scenario: Scenario, clients: Clients, values: Mapping[str, str]) -> list[Probe]:
+    """The probes, with the stack's outputs filled in."""
+    probes: list[Probe] = []
+    for number, part in enumerate(scenario.probes):
+        where = f"probes.{number}"
+        if isinstance(part, S3NdjsonPart):
+            bucket = substitute(part.bucket, values, f"{where}.bucket")
+            probes.append(S3NdjsonProbe(clients, bucket, part.prefix, part.id_field, part.time_field))
+            continue
+        url = substitute(part.queue_url, values, f"{where}.queue_url")
+        probe = {"dead_letters": DeadLetterProbe, "failed_batches": FailedBatchProbe, "alerts": AlertProbe}[part.kind]
+        probes.append(probe(clients, url))
+    return probes

@@ -1,0 +1,41 @@
+"""The directory that a run leaves: runs/<UTC time>-<scenario>, and runs/latest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def create_run_dir(out: Path, scenario: str) -> Path:
+    """A new directory below `out`. Raises UsageError where none can be made."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            run_dir = out / (f"{stamp}-{scenario}" if number == 1 else f"{stamp}-{scenario}-{number}")
+            try:
+                run_dir.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        message = f"--out {out}: no run directory can be made there: {error.strerror}"
+        raise UsageError(message) from error
+    _point_latest_to(out, run_dir)
+    return run_dir.resolve()
+
+
+def _point_latest_to(out: Path, run_dir: Path) -> None:
+    """Replaces the link in one step: two runs may start at once. A file system without links goes without."""
+    link = out / f".latest-{os.getpid()}"
+    with contextlib.suppress(OSError):
+        link.symlink_to(run_dir.name)
+        link.replace(out / "latest")

@@ -1,0 +1,251 @@
+"""Scenario files: YAML, checked into frozen models. An unknown key is an error, with its file, line and the keys there are."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from harness.accounting.verdict import ANOMALIES
+from harness.errors import UsageError
+from harness.load.malformed import MALFORMERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+MalformedKind = Literal[tuple(MALFORMERS)]  # type: ignore[valid-type]
+Anomaly = Literal[ANOMALIES]  # type: ignore[valid-type]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StackPart(_Part):
+    """`template` is relative to the scenario file. Parameter values may use ${emulator.python_runtime}."""
+
+    template: Path
+    parameters: dict[str, str] = {}
+
+
+class MalformedPart(_Part):
+    """A share of the records is spoilt, by each of the kinds in turn (all kinds where none are named)."""
+
+    share: Share
+    kinds: tuple[MalformedKind, ...] = tuple(MALFORMERS)
+
+
+class ClickstreamPart(_Part):
+    """Synthetic events."""
+
+    kind: Literal["clickstream"]
+    records: PositiveInt
+    malformed: MalformedPart | None = None
+    start: AwareDatetime | None = None
+
+
+class FilePart(_Part):
+    """A recorded file, named by --input or by `path`. See harness/load/recorded.py for `event` and `promise`."""
+
+    kind: Literal["file"]
+    format: Literal["apache_combined", "ndjson", "csv"]
+    id_field: str
+    key_field: str
+    event: dict[str, Any] | None = None
+    promise: dict[str, Any] = {}
+    path: Path | None = None
+
+    @model_validator(mode="after")
+    def _needs_event(self) -> FilePart:
+        if self.event is None and self.format != "ndjson":
+            message = f"event: needed for format {self.format}; only NDJSON lines can be offered as they are"
+            raise ValueError(message)
+        return self
+
+
+class StagePart(_Part):
+    records_per_s: PositiveFloat
+    seconds: PositiveFloat
+
+
+class UnlimitedPart(_Part):
+    shape: Literal["unlimited"] = "unlimited"
+
+
+class ConstantPart(_Part):
+    shape: Literal["constant"]
+    records_per_s: PositiveFloat
+
+
+class StagesPart(_Part):
+    shape: Literal["stages"]
+    stages: Annotated[tuple[StagePart, ...], Field(min_length=1)]
+
+
+RatePart = Annotated[UnlimitedPart | ConstantPart | StagesPart, Field(discriminator="shape")]
+
+
+class KinesisPart(_Part):
+    """PutRecords to a stream."""
+
+    to: Literal["kinesis"]
+    stream: str
+    rate: RatePart = UnlimitedPart()
+
+
+class ApiPart(_Part):
+    """One POST per record."""
+
+    to: Literal["api"]
+    url: str
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    rate: RatePart = UnlimitedPart()
+
+
+class S3NdjsonPart(_Part):
+    kind: Literal["s3_ndjson"]
+    bucket: str
+    prefix: str = ""
+    id_field: str
+    time_field: str | None = None
+
+
+class QueuePart(_Part):
+    """`dead_letters`: envelopes with the payload; `failed_batches`: a mapping's on-failure destination; `alerts`."""
+
+    kind: Literal["dead_letters", "failed_batches", "alerts"]
+    queue_url: str
+
+
+ProbePart = Annotated[S3NdjsonPart | QueuePart, Field(discriminator="kind")]
+
+
+class Scenario(_Part):
+    """One named load on one stack. Strings may use ${outputs.NAME} of the stack, ${endpoint} and ${emulator.python_runtime}."""
+
+    description: str
+    seed: int = 1
+    stack: StackPart
+    source: Annotated[ClickstreamPart | FilePart, Field(discriminator="kind")]
+    send: Annotated[KinesisPart | ApiPart, Field(discriminator="to")]
+    probes: Annotated[tuple[ProbePart, ...], Field(min_length=1)]
+    drain_timeout_s: PositiveFloat = 120
+    allow: dict[Anomaly, int] = {}
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Reads and checks a scenario file. Raises UsageError that names file, line, key and what is allowed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except OSError as error:
+        message = f"scenario {path}: {error.strerror}"
+        raise UsageError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"scenario {path} is not UTF-8 text"
+        raise UsageError(message) from error
+    except yaml.YAMLError as error:
+        message = f"scenario {path} is not YAML: {error}"
+        raise UsageError(message) from error
+    if not isinstance(document, dict):
+        message = f"scenario {path} is not a mapping: expected keys such as {', '.join(Scenario.model_fields)}"
+        raise UsageError(message)
+    try:
+        scenario = Scenario.model_validate(document)
+    except ValidationError as error:
+        lines = [_explain(detail, node, path) for detail in error.errors(include_url=False)]
+        raise UsageError("\n".join(lines)) from error
+    template = (path.parent / scenario.stack.template).resolve()
+    return scenario.model_copy(update={"stack": scenario.stack.model_copy(update={"template": template})})
+
+
+_MODELS = {
+    ("source", "clickstream"): ClickstreamPart, ("source", "file"): FilePart, ("send", "kinesis"): KinesisPart, ("send", "api"): ApiPart,
+    ("stack",): StackPart, ("source", "clickstream", "malformed"): MalformedPart,
+}  # fmt: skip
+
+
+def _explain(detail: ErrorDetails, node: yaml.Node | None, path: Path) -> str:
+    # pydantic puts the tag of a union's member into the place; the file has no such key.
+    place = detail["loc"]
+    keys = [part for part in place if not _is_tag(part, place, node)]
+    name = ".".join(str(key) for key in keys) or "the scenario"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        allowed = list(_model_at(place[:-1]).model_fields)
+        near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
+        message = f"unknown key; did you mean {near[0]}?" if near else "unknown key"
+        message += f" Allowed here: {', '.join(allowed)}"
+    return f"{path}:{_line(node, keys)}: {name}: {message}"
+
+
+def _model_at(place: tuple[int | str, ...]) -> type[BaseModel]:
+    model: Any = _MODELS.get(place)
+    if model is not None:
+        return model  # type: ignore[no-any-return]
+    tags = {"s3_ndjson": S3NdjsonPart, "constant": ConstantPart, "stages": StagesPart, "unlimited": UnlimitedPart}
+    tags |= dict.fromkeys(("dead_letters", "failed_batches", "alerts"), QueuePart)
+    for part in reversed(place):
+        if part in tags:
+            return tags[str(part)]
+    return Scenario
+
+
+def _child(node: yaml.Node | None, key: int | str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == str(key)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        child: yaml.Node = node.value[key]
+        return child
+    return None
+
+
+def _is_tag(part: int | str, place: tuple[int | str, ...], node: yaml.Node | None) -> bool:
+    before = place[: place.index(part)]
+    for key in before:
+        node = _child(node, key) or node
+    if not isinstance(node, yaml.MappingNode) or _child(node, part) is not None:
+        return False
+    tags = {value.value for name, value in node.value if name.value in {"kind", "to", "shape"}}
+    return part in tags
+
+
+def _line(node: yaml.Node | None, keys: list[int | str]) -> int:
+    """The line (from 1) of the key, or of the innermost part of its place that is there."""
+    line = node.start_mark.line if node is not None else 0
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            for name, _ in node.value:
+                if name.value == str(key):
+                    line = name.start_mark.line
+        node = _child(node, key)
+        if node is None:
+            break
+        if isinstance(key, int):
+            line = node.start_mark.line
+    return line + 1
+
+
+_REFERENCE = re.compile(r"\$\{([^}]+)\}")
+
+
+def substitute(text: str, values: Mapping[str, str], where: str) -> str:
+    """Replaces ${name} by its value. Raises UsageError with the names there are for one that is not among them."""
+
+    def value(match: re.Match[str]) -> str:
+        try:
+            return values[match[1]]
+        except KeyError:
+            near = difflib.get_close_matches(match[1], values, n=3) or sorted(values)
+            message = f"{where}: ${{{match[1]}}} is not known; there is {', '.join(near)}"
+            raise UsageError(message) from None
+
+    return _REFERENCE.sub(value, text)
