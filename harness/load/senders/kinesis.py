@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_RECORDS = 500
 MAX_BYTES = 5 * 1024 * 1024
+MAX_RECORD_BYTES = 1024 * 1024
 ATTEMPTS = 12
 FIRST_DELAY_S, LAST_DELAY_S = 0.05, 2.0
 # Refusals that may end: the record was not taken, and may be later.
@@ -99,14 +100,14 @@ class KinesisSender:
 
 
 def _chunks(records: Sequence[Record]) -> list[list[Record]]:
-    """Parts that keep to the limits of one request; a record that exceeds them alone is a part of its own."""
+    """Parts that keep to the limits of one request; a record that no request may hold is a part of its own, to be refused alone."""
     chunks: list[list[Record]] = []
     size = MAX_BYTES
     for record in records:
         length = len(record.payload) + len(record.partition_key.encode())
-        if size + length > MAX_BYTES or len(chunks[-1]) == MAX_RECORDS:
+        if size + length > MAX_BYTES or len(chunks[-1]) == MAX_RECORDS or length > MAX_RECORD_BYTES:
             chunks.append([])
             size = 0
         chunks[-1].append(record)
-        size += length
+        size += MAX_BYTES if length > MAX_RECORD_BYTES else length
     return chunks

@@ -1,6 +1,6 @@
 """POST /events: checks one event and puts it on the stream, byte for byte as it came.
 
-202 {"accepted": true}; 400 with details for what is not an event; 413 for what no stream record can hold; 503 with Retry-After
+202 {"accepted": true}; 400 with details for what is not an event or too large for the stream; 503 with Retry-After
 where the stream cannot take it now.
 """
 
@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         return _response(400, {"accepted": False, "error": parsed.error, "details": parsed.message})
     partition_key = parsed.user_id
     if len(payload) + len(partition_key.encode()) > MAX_RECORD_BYTES:
-        return _response(413, {"accepted": False, "error": "EventTooLarge", "details": f"limit: {MAX_RECORD_BYTES} bytes"})
+        return _response(400, {"accepted": False, "error": "EventTooLarge", "details": f"limit: {MAX_RECORD_BYTES} bytes"})
     try:
         kinesis.put_record(StreamName=STREAM, Data=payload, PartitionKey=partition_key)
     except (ClientError, BotoCoreError) as error:
