@@ -25,7 +25,8 @@ from harness.report.result import write_result
 from harness.report.terminal import Terminal
 from harness.run import events
 from harness.run.catalogue import find_scenario, scenario_files
-from harness.run.engine import Plan, reproduce_command, run as run_plan
+from harness.run.engine import Plan, reproduce_command
+from harness.run.engine import run as run_plan
 from harness.run.parts import make_source
 from harness.run.run_dir import create_run_dir
 from harness.run.scenario import load_scenario
@@ -79,7 +80,6 @@ _emulator_option = click.option(
 def main() -> None:
     """Runs a serverless AWS pipeline on this machine and accounts for every record.
 
-    \b
     Exit codes: 0 pass, 1 fail, 2 unknown (never a pass), 64 usage, 130 interrupted.
     """
 

@@ -53,7 +53,7 @@ class Ledger:
         self.counts[answer.status] += 1
         self._table.add(
             (
-                record.index, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
+                record.number, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
                 answer.status, answer.shard, answer.sequence, answer.offered_at_ms, answer.detail,
             )
         )  # fmt: skip

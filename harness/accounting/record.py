@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 
 class Record(NamedTuple):
-    """One unit that the sender wants delivered.
+    """One unit that the sender wants delivered; `number` counts the records of a load from 0.
 
     `promised` is the JSON object that must be found of it wherever it is stored (its fields, and those that follow from them);
     None for a record that must not be stored. `malformed` names what is wrong with it, None for a healthy one.
     A NamedTuple, not a dataclass: a million are made in seconds."""
 
-    index: int
+    number: int
     record_id: str
     payload: bytes
     partition_key: str

@@ -11,6 +11,7 @@ from botocore.config import Config
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
+_DUMMY = "dummy"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,5 @@ def _client(clients: Clients, service: str, retries: bool) -> Any:  # noqa: FBT0
         connect_timeout=5,
         read_timeout=60,
     )
-    session = boto3.session.Session(
-        aws_access_key_id=clients.account, aws_secret_access_key="dummy", region_name=clients.region
-    )
+    session = boto3.session.Session(aws_access_key_id=clients.account, aws_secret_access_key=_DUMMY, region_name=clients.region)
     return session.client(service, endpoint_url=clients.endpoint, config=config)

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import urllib3
@@ -22,6 +22,9 @@ from harness.emulator import work_dirs
 from harness.emulator.cache import cache_dir
 from harness.emulator.emulator import Description
 from harness.errors import EmulatorDiedError, UnknownVerdictError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START_TIMEOUT_S = 60
 _POLL_S = 0.05

@@ -16,7 +16,7 @@ import psutil
 
 
 def _hold_lifeline(fd: int) -> None:
-    os.set_inheritable(fd, False)
+    os.set_inheritable(fd, False)  # noqa: FBT003
     while os.read(fd, 1):
         pass
     work_dir = os.environ.get("PIPEPROOF_WORK_DIR")

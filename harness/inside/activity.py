@@ -141,18 +141,28 @@ def _streams() -> list[dict[str, Any]]:
 
 
 def _queues() -> list[dict[str, Any]]:
-    consumed = {mapping.get("EventSourceArn") for store in _stores(_LAMBDA, "lambda_stores") for mapping in list(store.event_source_mappings.values())}
+    consumed = {
+        mapping.get("EventSourceArn")
+        for store in _stores(_LAMBDA, "lambda_stores")
+        for mapping in list(store.event_source_mappings.values())
+    }
     return [
         {
             "queue": queue.arn,
-            "visible": queue.approx_number_of_messages,
-            "in_flight": queue.approx_number_of_messages_not_visible,
-            "delayed": queue.approx_number_of_messages_delayed,
+            "visible": _visible(queue),
+            "in_flight": len(queue.inflight),
+            "delayed": len(queue.delayed),
             "consumed": queue.arn in consumed,
         }
         for store in _stores("localstack.services.sqs.models", "sqs_stores")
         for queue in list(store.queues.values())
     ]
+
+
+def _visible(queue: Any) -> int:
+    # The property was renamed between the two releases of LocalStack that are supported.
+    name = "approximate_number_of_messages" if hasattr(queue, "approximate_number_of_messages") else "approx_number_of_messages"
+    return int(getattr(queue, name))
 
 
 def _stores(module: str, bundle: str) -> list[Any]:
@@ -165,10 +175,7 @@ def _asynchronous_invocations() -> int:
     if module is None:
         return 0
     queues = list(module.get_fake_sqs_client().queue_manager.queues.values())
-    return sum(
-        q.approx_number_of_messages + q.approx_number_of_messages_not_visible + q.approx_number_of_messages_delayed
-        for q in queues
-    )
+    return sum(_visible(queue) + len(queue.inflight) + len(queue.delayed) for queue in queues)
 
 
 def _executions() -> int:

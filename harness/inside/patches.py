@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 DEPLOY_POLL_S = 0.1
 
 
-def _cloudformation(module: ModuleType) -> None:
+def _cloudformation(module: Any) -> None:
     """CloudFormation sleeps one to five seconds between two looks at a resource that is being created."""
     executor = module.ResourceProviderExecutor
     executor.deploy_loop = functools.partialmethod(executor.deploy_loop, sleep_time=DEPLOY_POLL_S)
 
 
-def _assignment(module: ModuleType) -> None:
+def _assignment(module: Any) -> None:
     """Execution environments without bound, chosen from a dictionary while others change it."""
     from harness.inside.lambda_ import assignment  # noqa: PLC0415
 
     module.AssignmentService.get_environment = assignment.get_environment
 
 
-def _function_logs(module: ModuleType) -> None:
+def _function_logs(module: Any) -> None:
     """A request to CloudWatch Logs for every invocation; metrics embedded in logs are not extracted."""
     from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
 
     module.LogHandler.run_log_loop = cloudwatch.run_log_loop
 
 
-def _function_metrics(module: ModuleType) -> None:
+def _function_metrics(module: Any) -> None:
     """A thread and one or two requests to CloudWatch for every invocation."""
     from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
 
@@ -47,28 +47,28 @@ def _function_metrics(module: ModuleType) -> None:
     module.record_cw_metric_error = cloudwatch.record_error
 
 
-def _event_source_mapping(module: ModuleType) -> None:
+def _event_source_mapping(module: Any) -> None:
     """The stream poller: see harness/inside/kinesis/mapping.py."""
     from harness.inside.kinesis.mapping import StreamMapping  # noqa: PLC0415
 
     module.KinesisPoller = StreamMapping
 
 
-def _kinesis(module: ModuleType) -> None:
-    """moto's shard walks all its records on every read: cost grows with the square of the records."""
+def _kinesis(module: Any) -> None:
+    """Moto's shard walks all its records on every read: cost grows with the square of the records."""
     from harness.inside.kinesis.shard import IndexedShard  # noqa: PLC0415
 
     module.Shard = IndexedShard
 
 
-def _deliveries(module: ModuleType) -> None:
+def _deliveries(module: Any) -> None:
     """Background deliveries are invisible from outside: a drain could not know of them."""
     from harness.inside.activity import CountedExecutor  # noqa: PLC0415
 
     module.ThreadPoolExecutor = CountedExecutor
 
 
-_PATCHES: dict[str, Callable[[ModuleType], None]] = {
+_PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.cloudformation.resource_provider": _cloudformation,
     "localstack.services.lambda_.invocation.assignment": _assignment,
     "localstack.services.lambda_.invocation.logs": _function_logs,
@@ -106,7 +106,7 @@ class _PatchOnLoad(importlib.abc.MetaPathFinder):
 
 
 class _PatchingLoader(importlib.abc.Loader):
-    def __init__(self, loader: Any, patch: Callable[[ModuleType], None]) -> None:
+    def __init__(self, loader: Any, patch: Callable[[Any], None]) -> None:
         self._loader = loader
         self._patch = patch
 

@@ -93,20 +93,29 @@ class ClickstreamSource:
 def _properties(seed: int) -> dict[str, list[str]]:
     """Ready-made JSON of the `properties` of each event type."""
     fake = Faker(["en_US", "de_DE", "ja_JP"])
-    fake.seed_instance(seed)
+    fake.seed_instance(seed)  # type: ignore[no-untyped-call]
     rng = random.Random(seed)
     pages = [f"/{fake.uri_path()}" for _ in range(_POOL)]
     agents = [fake["en_US"].user_agent() for _ in range(_POOL)]
     names = [fake.name() for _ in range(_POOL)]
     makers = {
         "page_view": lambda i: {"page": pages[i], "referrer": rng.choice([None, *pages]), "userAgent": agents[i]},
-        "click": lambda i: {"page": pages[i], "element": f"#{fake['en_US'].word()}", "x": rng.randrange(1920), "y": rng.randrange(1080)},
+        "click": lambda i: {
+            "page": pages[i],
+            "element": f"#{fake['en_US'].word()}",
+            "x": rng.randrange(1920),
+            "y": rng.randrange(1080),
+        },
         "purchase": lambda _: {
             "orderId": f"{rng.getrandbits(40):010x}",
             "amount": rng.randrange(100, 100_000) / 100,
             "currency": rng.choice(["EUR", "USD", "JPY"]),
             "items": rng.randrange(1, 9),
         },
-        "signup": lambda i: {"name": names[i], "plan": rng.choice(["free", "team", "enterprise"]), "newsletter": rng.random() < 0.3},
+        "signup": lambda i: {
+            "name": names[i],
+            "plan": rng.choice(["free", "team", "enterprise"]),
+            "newsletter": rng.random() < 0.3,
+        },
     }
     return {kind: [to_json(make(i)).decode() for i in range(_POOL)] for kind, make in makers.items()}

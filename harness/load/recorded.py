@@ -9,7 +9,6 @@ import csv
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json, to_json
@@ -19,6 +18,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 Format = Literal["apache_combined", "ndjson", "csv"]
 
@@ -31,7 +31,7 @@ UNMAPPED = "unmapped line"
 
 
 class UnmappedLineError(ValueError):
-    """This line has not the form or the fields that the mapping needs."""
+    """The line has not the form or the fields that the mapping needs."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,10 @@ class RecordedSource:
     def _record(self, index: int, number: int, line: bytes, fields: dict[str, Any] | None) -> Record:
         # Lines that are equal are still different records: the id has the line's number.
         record_id = f"{number}-{payload_hash(line).hex()}"
+        unmapped = Record(index, record_id, line, record_id[:256], None, UNMAPPED)
+        if fields is None:
+            return unmapped
         try:
-            if fields is None:
-                raise UnmappedLineError
             if self.event is None:
                 payload, document = line, fields
                 record_id = str(document[self.id_field])
@@ -93,7 +94,7 @@ class RecordedSource:
             promised = to_json({**document, **_fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
             key = str(document[self.key_field])[:256]
         except (UnmappedLineError, KeyError):
-            return Record(index, record_id, line, record_id[:256], None, UNMAPPED)
+            return unmapped
         return Record(index, record_id, payload, key or record_id, promised)
 
     def _lines(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:

@@ -51,7 +51,9 @@ class Terminal:
             case events.PhaseStarted():
                 self._step(f"{event.phase}: {event.text}", None, None)
             case events.EmulatorReady(emulator=emulator):
-                self._say(f"  emulator       {emulator.kind} {emulator.name} {emulator.version} at {emulator.endpoint}, {event.start_s:.1f} s")
+                self._say(
+                    f"  emulator       {emulator.kind} {emulator.name} {emulator.version} at {emulator.endpoint}, {event.start_s:.1f} s"
+                )
             case events.StackDeployed():
                 self._say(f"  stack          deployed in {event.deploy_s:.1f} s")
             case events.LoadProgress():
@@ -97,7 +99,9 @@ def summary(finished: events.RunFinished) -> list[str]:
                 lines.append(f"    … {account.anomalies[name] - _EXAMPLES_SHOWN:,} more; result.json has up to 100")
         lines.append("")
     i, o = account.ingress, account.outcome
-    lines.append(f"  offered        {i.offered:>10,}   acked {i.acked:,}, rejected {i.rejected:,}, indeterminate {i.indeterminate:,}")
+    lines.append(
+        f"  offered        {i.offered:>10,}   acked {i.acked:,}, rejected {i.rejected:,}, indeterminate {i.indeterminate:,}"
+    )
     if account.reconciled:
         lines += [
             f"  stored         {o.stored:>10,}" + (f"   {o.recovered:,} of them without an ack" if o.recovered else ""),

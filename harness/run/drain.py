@@ -63,6 +63,8 @@ def _look(http: urllib3.PoolManager, endpoint: str) -> tuple[dict[str, Any] | No
         answer = http.request("GET", f"{endpoint}/_pipeproof/activity")
     except urllib3.exceptions.HTTPError as error:
         return None, f"no answer ({type(error).__name__})"
+    if answer.status >= 500:
+        return None, f"/_pipeproof/activity answered {answer.status}; see emulator.log"
     if answer.status != 200:
         return None, _NOT_SERVED
     try:

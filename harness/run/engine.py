@@ -112,9 +112,7 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
     values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     began = time.monotonic()
-    parameters = {
-        name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()
-    }
+    parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
     state.stack = f"pipeproof-{plan.name}"[:60] + f"-{time.time_ns() // 1_000_000}"
     deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check)
     state.timing = replace(state.timing, deploy_s=_since(began))
@@ -159,7 +157,7 @@ def _load(plan: Plan, state: _State, clients: Clients, values: dict[str, str]) -
         # Small batches where a rate is to be kept, so that it is kept evenly.
         batch_size = sender.batch_size if rate.due_s(1) == 0 else max(1, sender.batch_size // 10)
         for batch in _batches(plan.source, batch_size):
-            wait_s = rate.due_s(batch[0].index) - (time.monotonic() - began)
+            wait_s = rate.due_s(batch[0].number) - (time.monotonic() - began)
             if wait_s > 0:
                 time.sleep(wait_s)
             answers = sender.send(batch)

@@ -14,8 +14,17 @@ from harness.load.rate import Constant, RateShape, Stage, Stages, Unlimited
 from harness.load.recorded import RecordedSource
 from harness.load.senders.api import ApiSender
 from harness.load.senders.kinesis import KinesisSender
-from harness.run.scenario import ApiPart, ClickstreamPart, ConstantPart, FilePart, KinesisPart, S3NdjsonPart, StagesPart, UnlimitedPart
-from harness.run.scenario import substitute
+from harness.run.scenario import (
+    ApiPart,
+    ClickstreamPart,
+    ConstantPart,
+    FilePart,
+    KinesisPart,
+    S3NdjsonPart,
+    StagesPart,
+    UnlimitedPart,
+    substitute,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +97,11 @@ def make_probes(scenario: Scenario, clients: Clients, values: Mapping[str, str])
             probes.append(S3NdjsonProbe(clients, bucket, part.prefix, part.id_field, part.time_field))
             continue
         url = substitute(part.queue_url, values, f"{where}.queue_url")
-        probe = {"dead_letters": DeadLetterProbe, "failed_batches": FailedBatchProbe, "alerts": AlertProbe}[part.kind]
-        probes.append(probe(clients, url))
+        match part.kind:
+            case "dead_letters":
+                probes.append(DeadLetterProbe(clients, url))
+            case "failed_batches":
+                probes.append(FailedBatchProbe(clients, url))
+            case "alerts":
+                probes.append(AlertProbe(clients, url))
     return probes

@@ -8,19 +8,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from harness.accounting.verdict import ANOMALIES
 from harness.errors import UsageError
 from harness.load.malformed import MALFORMERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic_core import ErrorDetails
 
-MalformedKind = Literal[tuple(MALFORMERS)]  # type: ignore[valid-type]
-Anomaly = Literal[ANOMALIES]  # type: ignore[valid-type]
+
+def _one_of(names: Iterable[str]) -> Any:
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"{value!r} is not one of {', '.join(names)}")
+        return value
+
+    return AfterValidator(check)
+
+
+MalformedKind = Annotated[str, _one_of(tuple(MALFORMERS))]
+Anomaly = Annotated[str, _one_of(ANOMALIES)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -167,7 +187,7 @@ def load_scenario(path: Path) -> Scenario:
     return scenario.model_copy(update={"stack": scenario.stack.model_copy(update={"template": template})})
 
 
-_MODELS = {
+_MODELS: dict[tuple[int | str, ...], type[BaseModel]] = {
     ("source", "clickstream"): ClickstreamPart, ("source", "file"): FilePart, ("send", "kinesis"): KinesisPart, ("send", "api"): ApiPart,
     ("stack",): StackPart, ("source", "clickstream", "malformed"): MalformedPart,
 }  # fmt: skip
@@ -188,14 +208,18 @@ def _explain(detail: ErrorDetails, node: yaml.Node | None, path: Path) -> str:
 
 
 def _model_at(place: tuple[int | str, ...]) -> type[BaseModel]:
-    model: Any = _MODELS.get(place)
-    if model is not None:
-        return model  # type: ignore[no-any-return]
-    tags = {"s3_ndjson": S3NdjsonPart, "constant": ConstantPart, "stages": StagesPart, "unlimited": UnlimitedPart}
+    if place in _MODELS:
+        return _MODELS[place]
+    tags: dict[int | str, type[BaseModel]] = {
+        "s3_ndjson": S3NdjsonPart,
+        "constant": ConstantPart,
+        "stages": StagesPart,
+        "unlimited": UnlimitedPart,
+    }
     tags |= dict.fromkeys(("dead_letters", "failed_batches", "alerts"), QueuePart)
     for part in reversed(place):
         if part in tags:
-            return tags[str(part)]
+            return tags[part]
     return Scenario
 
 

@@ -77,7 +77,7 @@ class DeadLetterQueue:
                 bodies.append("")
         sendable = [(letter, body) for letter, body in zip(letters, bodies, strict=True) if body]
         for batch in _batches(sendable):
-            unsent += until_done(batch, self._send_batch)
+            unsent += [letter for letter, _ in until_done(batch, self._send_batch)]
         return unsent
 
     def _body(self, letter: DeadLetter, failed_at: str, request_id: str) -> str:

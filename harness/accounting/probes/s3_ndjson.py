@@ -60,7 +60,7 @@ class S3NdjsonProbe:
         record_id = document.get(self.id_field)
         seen_at_ms = _milliseconds(document.get(self.time_field)) if self.time_field else None
         return Observation(
-            Outcome.STORED, place, record_id if isinstance(record_id, str) else None, seen_at_ms=seen_at_ms, content=line
+            Outcome.STORED, place, str(record_id) if isinstance(record_id, str | int) else None, seen_at_ms=seen_at_ms, content=line
         )
 
 

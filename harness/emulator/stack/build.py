@@ -21,7 +21,18 @@ from pathlib import Path
 from harness.emulator.cache import cache_dir
 from harness.errors import UsageError
 
-_EXCLUDED = {"__pycache__", ".git", ".tox", ".venv", ".aws-sam", "node_modules", "runs", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+_EXCLUDED = {
+    "__pycache__",
+    ".git",
+    ".tox",
+    ".venv",
+    ".aws-sam",
+    "node_modules",
+    "runs",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+}
 # A zip without times: the same content has the same bytes, and so the same key.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FORMAT = 2

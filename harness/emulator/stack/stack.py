@@ -123,7 +123,11 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
     for logical_id, resource in template["Resources"].items():
         kind, properties = resource.get("Type", ""), resource.setdefault("Properties", {})
         inherited = common if kind == "AWS::Serverless::Function" else {}
-        if (key := _LOCAL_CODE.get(kind)) and isinstance(code := properties.get(key, inherited.get(key)), str) and "://" not in code:
+        if (
+            (key := _LOCAL_CODE.get(kind))
+            and isinstance(code := properties.get(key, inherited.get(key)), str)
+            and "://" not in code
+        ):
             runtime = _resolve(properties.get("Runtime", inherited.get("Runtime", "")), values)
             try:
                 package = build_package((path.parent / code).resolve(), runtime)

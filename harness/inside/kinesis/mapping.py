@@ -56,7 +56,7 @@ class StreamMapping(KinesisPoller):
 
     @property
     def closed(self) -> bool:
-        return self._is_shutdown.is_set()
+        return bool(self._is_shutdown.is_set())
 
     @property
     def _bisects(self) -> bool:
@@ -130,14 +130,16 @@ class StreamMapping(KinesisPoller):
         ]
         if self.filter_patterns:
             events = self.post_filter(self.filter_events(self.pre_filter(events)))
-        return self.add_source_metadata(events)
+        described: list[dict[str, Any]] = self.add_source_metadata(events)
+        return described
 
     def _deliver(self, shard_id: str, events: list[dict[str, Any]]) -> None:
         """Invokes the function until the events are done with: processed, or handed to the failure destination.
 
         Errors of the function count as attempts; throttles and service errors, which never reached it, do not."""
         max_retries = self.stream_parameters.get("MaximumRetryAttempts", -1)
-        attempts, delay_s, error = 0, FIRST_RETRY_S, {}
+        attempts, delay_s = 0, FIRST_RETRY_S
+        error: dict[str, Any] = {}
         while events and not self.closed:
             events = self._without_expired(shard_id, events, attempts)
             if not events:

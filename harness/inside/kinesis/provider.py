@@ -61,7 +61,7 @@ class PipeproofKinesisProvider(KinesisProvider):
 
     def put_record(
         self, context: RequestContext, data: Any, partition_key: str, stream_name: str | None = None,
-        explicit_hash_key: str | None = None, sequence_number_for_ordering: str | None = None,
+        explicit_hash_key: str | None = None,
         stream_arn: str | None = None, **_: Any,
     ) -> PutRecordOutput:  # fmt: skip
         stream = _stream(context, stream_name, stream_arn)
@@ -98,7 +98,7 @@ class PipeproofKinesisProvider(KinesisProvider):
                 )
         return PutRecordsOutput(FailedRecordCount=failed, Records=results, EncryptionType=stream.encryption_type)
 
-    def get_shard_iterator(  # noqa: PLR0913 - the signature is the API's
+    def get_shard_iterator(
         self, context: RequestContext, shard_id: str, shard_iterator_type: str, stream_name: str | None = None,
         starting_sequence_number: str | None = None, timestamp: Any = None, stream_arn: str | None = None, **_: Any,
     ) -> GetShardIteratorOutput:  # fmt: skip
@@ -122,7 +122,9 @@ class PipeproofKinesisProvider(KinesisProvider):
                     raise InvalidArgumentException("Must specify timestamp parameter for iterator type AT_TIMESTAMP")
                 index = shard.index_at(timestamp.timestamp() if hasattr(timestamp, "timestamp") else float(timestamp))
             case other:
-                raise _ValidationError(f"1 validation error detected: Value '{other}' at 'shardIteratorType' is not an iterator type")
+                raise _ValidationError(
+                    f"1 validation error detected: Value '{other}' at 'shardIteratorType' is not an iterator type"
+                )
         return GetShardIteratorOutput(ShardIterator=_encode_iterator(stream, shard, index))
 
     def get_records(
@@ -175,7 +177,7 @@ def _shard_for(stream: Stream, entry: Any) -> IndexedShard:
     key = int(explicit) if explicit else int.from_bytes(hashlib.md5(entry["PartitionKey"].encode()).digest())  # noqa: S324
     for shard in stream.shards.values():
         if shard.is_open and shard.starting_hash <= key <= shard.ending_hash:
-            return shard  # type: ignore[return-value]
+            return shard  # type: ignore[no-any-return]
     message = f"no open shard of {stream.stream_name} holds the hash key {key}"
     raise InvalidArgumentException(message)
 

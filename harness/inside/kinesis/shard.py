@@ -37,10 +37,10 @@ class IndexedShard(Shard):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # What moto's code for splitting and merging sees: nothing to move. On AWS, too, the records stay with the parent.
-        self.records = OrderedDict()
+        self.records: OrderedDict[int, Any] = OrderedDict()
         created_at_ms = time.time_ns() // 1_000_000
         prefix = f"49{created_at_ms:013d}{self._shard_id:0{_SHARD_DIGITS}d}"
-        self._first_sequence = int(prefix) * 10**_INDEX_DIGITS
+        self._first_sequence: int = int(prefix) * 10**_INDEX_DIGITS
         self._log: list[StreamRecord] = []
         self._trimmed = 0
         self._arrived = threading.Condition()

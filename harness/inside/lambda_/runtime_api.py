@@ -136,7 +136,7 @@ class RuntimeApi:
             self._changed.notify_all()
 
 
-def _handler_for(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
+def _handler_for(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - the routes of one small API
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         # The reply's head and body leave in one segment: no Nagle delay on the path of every invocation.

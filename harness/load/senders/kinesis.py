@@ -24,7 +24,9 @@ MAX_RECORD_BYTES = 1024 * 1024
 ATTEMPTS = 12
 FIRST_DELAY_S, LAST_DELAY_S = 0.05, 2.0
 # Refusals that may end: the record was not taken, and may be later.
-_THROTTLES = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "KMSThrottlingException", "LimitExceededException"})
+_THROTTLES = frozenset(
+    {"ProvisionedThroughputExceededException", "ThrottlingException", "KMSThrottlingException", "LimitExceededException"}
+)
 
 
 class KinesisSender:
@@ -42,7 +44,7 @@ class KinesisSender:
         answers: dict[int, Answer] = {}
         for chunk in _chunks(records):
             self._send_chunk(chunk, answers)
-        return [answers[record.index] for record in records]
+        return [answers[record.number] for record in records]
 
     def close(self) -> None:
         """Nothing is held."""
@@ -88,7 +90,7 @@ class KinesisSender:
         refused, reason = [], ""
         for record, result in zip(records, response["Records"], strict=True):
             if result.get("SequenceNumber"):
-                answers[record.index] = Answer(Status.ACKED, offered_at_ms, result["ShardId"], result["SequenceNumber"])
+                answers[record.number] = Answer(Status.ACKED, offered_at_ms, result["ShardId"], result["SequenceNumber"])
             else:
                 refused.append(record)
                 reason = f"{result.get('ErrorCode')}: {result.get('ErrorMessage')}"
@@ -96,7 +98,7 @@ class KinesisSender:
 
     @staticmethod
     def _settle(records: Sequence[Record], answers: dict[int, Answer], answer: Answer) -> None:
-        answers.update((record.index, answer) for record in records)
+        answers.update((record.number, answer) for record in records)
 
 
 def _chunks(records: Sequence[Record]) -> list[list[Record]]:
