@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 DEPLOY_POLL_S = 0.1
+INLINE_MAP_CONCURRENCY = 40
 
 
 def _cloudformation(module: Any) -> None:
@@ -61,6 +62,19 @@ def _kinesis(module: Any) -> None:
     module.Shard = IndexedShard
 
 
+def _inline_map(module: Any) -> None:
+    """An Inline Map without MaxConcurrency starts a thread per item, which starves everything else; on AWS it runs 40 at a time:
+    https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
+    original = module.InlineIterationComponentEvalInput.__init__
+
+    @functools.wraps(original)
+    def bounded(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        self.max_concurrency = self.max_concurrency or INLINE_MAP_CONCURRENCY
+
+    module.InlineIterationComponentEvalInput.__init__ = bounded
+
+
 def _deliveries(module: Any) -> None:
     """Background deliveries are invisible from outside: a drain could not know of them."""
     from harness.inside.activity import CountedExecutor  # noqa: PLC0415
@@ -76,6 +90,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.lambda_.event_source_mapping.esm_worker_factory": _event_source_mapping,
     "localstack.services.sns.publisher": _deliveries,
     "localstack.services.s3.notifications": _deliveries,
+    "localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.inline_iteration_component": _inline_map,
     "moto.kinesis.models": _kinesis,
 }
 

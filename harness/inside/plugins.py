@@ -49,11 +49,13 @@ def attach() -> None:
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
     from harness.inside import activity, patches  # noqa: PLC0415
+    from harness.inside.lambda_ import limits  # noqa: PLC0415
 
     if config.LAMBDA_RUNTIME_EXECUTOR != "pipeproof":
         # Installed beside somebody's own LocalStack, which did not ask for us.
         return
     patches.apply()
     ROUTER.add(activity.serve)
+    handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(activity.request_begins)
     handlers.run_custom_finalizers.append(activity.request_ends)

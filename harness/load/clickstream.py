@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from faker import Faker
 from pydantic_core import to_json
@@ -18,7 +18,7 @@ from harness.accounting.record import Record
 from harness.load.malformed import MALFORMERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # Of a hundred events. A purchase follows many views, a signup is rare.
 _MIX = {"page_view": 68, "click": 25, "purchase": 5, "signup": 2}
@@ -93,12 +93,12 @@ class ClickstreamSource:
 def _properties(seed: int) -> dict[str, list[str]]:
     """Ready-made JSON of the `properties` of each event type."""
     fake = Faker(["en_US", "de_DE", "ja_JP"])
-    fake.seed_instance(seed)  # type: ignore[no-untyped-call]
+    fake.seed_instance(seed)
     rng = random.Random(seed)
     pages = [f"/{fake.uri_path()}" for _ in range(_POOL)]
     agents = [fake["en_US"].user_agent() for _ in range(_POOL)]
     names = [fake.name() for _ in range(_POOL)]
-    makers = {
+    makers: dict[str, Callable[[int], dict[str, Any]]] = {
         "page_view": lambda i: {"page": pages[i], "referrer": rng.choice([None, *pages]), "userAgent": agents[i]},
         "click": lambda i: {
             "page": pages[i],

@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. AWS's ru
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +52,7 @@ class RuntimeApi:
         self._asks = False
         self._pending: Invocation | None = None
         self._current: Invocation | None = None
+        self._taken_at: float | None = None
         self._reply: Reply | None = None
         self._init_error: Reply | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
@@ -71,6 +73,11 @@ class RuntimeApi:
         return self._reply is not None
 
     @property
+    def taken_at(self) -> float | None:
+        """When the runtime took the invocation (of `time.monotonic`); None until then."""
+        return self._taken_at
+
+    @property
     def init_error(self) -> Reply | None:
         return self._init_error
 
@@ -83,13 +90,13 @@ class RuntimeApi:
         with self._changed:
             self._generation += 1
             self._asks = False
-            self._pending = self._current = self._reply = self._init_error = None
+            self._pending = self._current = self._reply = self._init_error = self._taken_at = None
             self._changed.notify_all()
 
     def submit(self, invocation: Invocation) -> None:
         """Gives the runtime its next invocation."""
         with self._changed:
-            self._reply = None
+            self._reply = self._taken_at = None
             self._pending = invocation
             self._changed.notify_all()
 
@@ -117,6 +124,7 @@ class RuntimeApi:
                 return None
             self._asks = False
             self._current, self._pending = self._pending, None
+            self._taken_at = time.monotonic()
             return self._current
 
     def settle(self, request_id: str, reply: Reply) -> bool:

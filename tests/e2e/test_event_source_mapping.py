@@ -1,0 +1,135 @@
+"""Kinesis event source mappings lose nothing: retries, partial batch response, bisecting, failure destination, resharding."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.waiting import wait_until
+
+# Writes what it processes to a table, in order; fails as its environment says.
+CONSUMER = """
+import base64, boto3, os, time
+table = boto3.client("dynamodb")
+def handler(event, context):
+    numbers = [(r["kinesis"]["sequenceNumber"], base64.b64decode(r["kinesis"]["data"]).decode()) for r in event["Records"]]
+    attempts = int(table.update_item(TableName="seen", Key={"id": {"S": "attempts"}}, UpdateExpression="ADD n :one",
+        ExpressionAttributeValues={":one": {"N": "1"}}, ReturnValues="UPDATED_NEW")["Attributes"]["n"]["N"])
+    for sequence, data in numbers:
+        bad = data == os.environ.get("POISON")
+        if bad and (os.environ["MODE"] == "always" or attempts <= 2):
+            if os.environ["REPORT"] == "partial":
+                return {"batchItemFailures": [{"itemIdentifier": sequence}]}
+            raise ValueError("poison")
+        table.update_item(TableName="seen", Key={"id": {"S": data}}, UpdateExpression="ADD n :one",
+            ExpressionAttributeValues={":one": {"N": "1"}})
+    return {"batchItemFailures": []}
+"""
+
+
+@pytest.fixture
+def pipeline(clients, functions):
+    """A stream, a function on it, a table of what it saw, and a queue for what failed."""
+    clients("dynamodb").create_table(
+        TableName="seen",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    queue = clients("sqs").create_queue(QueueName="failed")["QueueUrl"]
+    kinesis = clients("kinesis")
+    kinesis.create_stream(StreamName="stream", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="stream", WaiterConfig={"Delay": 1})
+
+    def connect(variables, **mapping):
+        functions.create("consumer", CONSUMER, Timeout=30, Environment={"Variables": {"POISON": "p", **variables}})
+        clients("lambda").create_event_source_mapping(
+            EventSourceArn=f"arn:aws:kinesis:us-east-1:{clients.account}:stream/stream",
+            FunctionName="consumer",
+            StartingPosition="TRIM_HORIZON",
+            DestinationConfig={"OnFailure": {"Destination": f"arn:aws:sqs:us-east-1:{clients.account}:failed"}},
+            **mapping,
+        )
+        return queue
+
+    return connect
+
+
+def put(clients, *data):
+    clients("kinesis").put_records(StreamName="stream", Records=[{"Data": d.encode(), "PartitionKey": "k"} for d in data])
+
+
+def seen(clients):
+    """How often each record was processed."""
+    items = clients("dynamodb").scan(TableName="seen")["Items"]
+    return {item["id"]["S"]: int(item["n"]["N"]) for item in items if item["id"]["S"] != "attempts"}
+
+
+def failed(clients, queue):
+    messages = clients("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in messages]
+
+
+def test_a_failed_batch_is_retried_until_it_succeeds(clients, pipeline):
+    queue = pipeline({"MODE": "twice", "REPORT": "raise"}, BatchSize=10, MaximumRetryAttempts=5)
+    put(clients, "a", "b", "p", "c")
+    wait_until(lambda: seen(clients).get("c"), "the last record")
+    assert seen(clients) == {"a": 3, "b": 3, "p": 1, "c": 1}, "the whole batch comes back, in order"
+    assert failed(clients, queue) == []
+
+
+def test_a_partial_batch_response_brings_back_the_failed_record_and_all_after_it(clients, pipeline):
+    pipeline(
+        {"MODE": "twice", "REPORT": "partial"},
+        BatchSize=10,
+        MaximumRetryAttempts=5,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    put(clients, "a", "b", "p", "c")
+    wait_until(lambda: seen(clients).get("c"), "the last record")
+    assert seen(clients) == {"a": 1, "b": 1, "p": 1, "c": 1}
+
+
+def test_bisecting_leaves_only_the_poison_record_for_the_failure_destination(clients, pipeline):
+    queue = pipeline(
+        {"MODE": "always", "REPORT": "raise"}, BatchSize=8, MaximumRetryAttempts=0, BisectBatchOnFunctionError=True
+    )
+    put(clients, "a", "b", "c", "p", "d", "e", "f", "g")
+    messages = wait_until(lambda: failed(clients, queue), "the failed batch")
+    assert [m["KinesisBatchInfo"]["batchSize"] for m in messages] == [1]
+    wait_until(lambda: seen(clients).keys() >= set("abcdefg"), "the healthy records")
+    assert "p" not in seen(clients)
+
+
+def test_what_is_given_up_names_its_range_at_the_failure_destination_and_the_stream_goes_on(clients, pipeline):
+    queue = pipeline({"MODE": "always", "REPORT": "raise"}, BatchSize=2, MaximumRetryAttempts=1)
+    put(clients, "p", "a")
+    messages = wait_until(lambda: failed(clients, queue), "the failed batch")
+    info = messages[0]["KinesisBatchInfo"]
+    assert (info["batchSize"], info["shardId"]) == (2, "shardId-000000000000")
+    assert int(info["endSequenceNumber"]) - int(info["startSequenceNumber"]) == 1
+    assert messages[0]["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    put(clients, "next")
+    wait_until(lambda: seen(clients).get("next"), "the record after the failed batch")
+
+
+def test_records_of_a_split_shard_and_of_its_children_are_all_processed(clients, pipeline):
+    pipeline({"MODE": "twice", "REPORT": "raise"}, BatchSize=10)
+    before = [f"before-{n}" for n in range(20)]
+    after = [f"after-{n}" for n in range(40)]
+    kinesis = clients("kinesis")
+    kinesis.put_records(StreamName="stream", Records=[{"Data": d.encode(), "PartitionKey": d} for d in before])
+    kinesis.split_shard(StreamName="stream", ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
+    kinesis.put_records(StreamName="stream", Records=[{"Data": d.encode(), "PartitionKey": d} for d in after])
+    wait_until(lambda: seen(clients).keys() >= {*before, *after}, "all records")
+    assert set(seen(clients).values()) == {1}
+
+
+def test_a_filter_excludes_records_and_the_stream_goes_on(clients, pipeline):
+    criteria = {"Filters": [{"Pattern": json.dumps({"partitionKey": ["keep"]})}]}
+    pipeline({"MODE": "twice", "REPORT": "raise"}, BatchSize=10, FilterCriteria=criteria)
+    records = [{"Data": f"{k}-{n}".encode(), "PartitionKey": k} for n in range(5) for k in ("keep", "drop")]
+    clients("kinesis").put_records(StreamName="stream", Records=records)
+    wait_until(lambda: seen(clients).keys() >= {f"keep-{n}" for n in range(5)}, "the kept records")
+    assert not any(name.startswith("drop") for name in seen(clients))
