@@ -24,6 +24,7 @@ from harness.report.event_log import EventLog
 from harness.report.result import write_result
 from harness.report.terminal import Terminal
 from harness.run import events
+from harness.run.bench import bench_clickstream, machine_load, table
 from harness.run.catalogue import find_scenario, scenario_files
 from harness.run.engine import Plan, reproduce_command
 from harness.run.engine import run as run_plan
@@ -148,6 +149,29 @@ def down() -> None:
     """Ends the emulator that `pipeproof up` left in this directory."""
     running = take_down()
     click.echo(f"{running.name} is down")
+
+
+@main.group()
+def bench() -> None:
+    """Measures this machine: medians with their spread, and ratios to the floor."""
+
+
+@bench.command()
+@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/bench.json"), show_default=True, help="All figures as JSON."
+)
+def clickstream(repetitions: int, out: Path) -> int:
+    """The clickstream on the embedded emulator, Lambda, the generator, the reconciliation. Takes minutes. Exit 1 where a target is missed."""
+    console = Console()
+    console.print(machine_load(), highlight=False)
+    figures = bench_clickstream(repetitions, out, lambda step: console.print(f"  … {step}", highlight=False))
+    shown = Table("figure", "median", "smallest – largest", "target", "", box=None)
+    for row in table(figures):
+        shown.add_row(*row)
+    console.print(shown)
+    console.print(f"{machine_load()}; {out}", highlight=False)
+    return EXIT[Judgement.FAIL] if any(figure.met is False for figure in figures) else 0
 
 
 @main.command()

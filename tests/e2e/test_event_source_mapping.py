@@ -92,9 +92,7 @@ def test_a_partial_batch_response_brings_back_the_failed_record_and_all_after_it
 
 
 def test_bisecting_leaves_only_the_poison_record_for_the_failure_destination(clients, pipeline):
-    queue = pipeline(
-        {"MODE": "always", "REPORT": "raise"}, BatchSize=8, MaximumRetryAttempts=0, BisectBatchOnFunctionError=True
-    )
+    queue = pipeline({"MODE": "always", "REPORT": "raise"}, BatchSize=8, MaximumRetryAttempts=0, BisectBatchOnFunctionError=True)
     put(clients, "a", "b", "c", "p", "d", "e", "f", "g")
     messages = wait_until(lambda: failed(clients, queue), "the failed batch")
     assert [m["KinesisBatchInfo"]["batchSize"] for m in messages] == [1]

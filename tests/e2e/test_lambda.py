@@ -121,7 +121,9 @@ def test_the_environment_is_the_functions_own_and_no_other(functions):
     assert variables["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{functions.runtime}"
     leaked = {name for name in variables if name.startswith(("PIPEPROOF", "GATEWAY", "PROVIDER", "TOX", "PYTEST", "VIRTUAL_ENV"))}
     assert not leaked
-    assert variables.keys().isdisjoint(os.environ.keys() - {"PATH", "HOME", "LANG", "TZ", "PWD", "TMPDIR", "SHLVL", "LC_ALL", "LC_CTYPE"})
+    assert variables.keys().isdisjoint(
+        os.environ.keys() - {"PATH", "HOME", "LANG", "TZ", "PWD", "TMPDIR", "SHLVL", "LC_ALL", "LC_CTYPE"}
+    )
 
 
 def test_each_environment_has_a_tmp_of_its_own_that_stays_between_invocations(functions):
@@ -165,7 +167,11 @@ def test_a_provided_runtime_runs_its_bootstrap_on_the_runtime_api(functions):
 
 
 def test_an_unsupported_runtime_is_refused_by_name(clients):
-    create = {"Role": f"arn:aws:iam::{clients.account}:role/test", "Handler": "index.handler", "Code": {"ZipFile": zipped({"a": ""})}}
+    create = {
+        "Role": f"arn:aws:iam::{clients.account}:role/test",
+        "Handler": "index.handler",
+        "Code": {"ZipFile": zipped({"a": ""})},
+    }
     clients("lambda").create_function(FunctionName="node", Runtime="nodejs20.x", **create)
 
     def failed():
@@ -191,14 +197,18 @@ def test_the_log_has_start_output_end_and_report(functions, clients):
     assert re.fullmatch(rf"START RequestId: {REQUEST_ID} Version: \$LATEST", lines[0])
     assert lines[1:3] == ["first", "second"]
     assert re.fullmatch(rf"END RequestId: {REQUEST_ID}", lines[3])
-    assert re.match(rf"REPORT RequestId: {REQUEST_ID}\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t", lines[4])
+    assert re.match(
+        rf"REPORT RequestId: {REQUEST_ID}\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t", lines[4]
+    )
 
 
 def test_metrics_embedded_in_the_log_arrive_in_cloudwatch(functions, clients):
     emf = {
         "_aws": {
             "Timestamp": 0,
-            "CloudWatchMetrics": [{"Namespace": "Shop", "Dimensions": [["kind"]], "Metrics": [{"Name": "Orders", "Unit": "Count"}]}],
+            "CloudWatchMetrics": [
+                {"Namespace": "Shop", "Dimensions": [["kind"]], "Metrics": [{"Name": "Orders", "Unit": "Count"}]}
+            ],
         },
         "kind": "web",
         "Orders": 3,
@@ -230,7 +240,9 @@ def test_a_map_over_a_thousand_items_does_not_start_a_thousand_processes(functio
         },
     }
     sfn = clients("stepfunctions")
-    machine = sfn.create_state_machine(name="map", definition=json.dumps(definition), roleArn=f"arn:aws:iam::{clients.account}:role/x")
+    machine = sfn.create_state_machine(
+        name="map", definition=json.dumps(definition), roleArn=f"arn:aws:iam::{clients.account}:role/x"
+    )
     items = 1000
     execution = sfn.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(list(range(items))))
 

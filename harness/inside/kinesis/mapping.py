@@ -117,7 +117,7 @@ class StreamMapping(KinesisPoller):
 
     def _select(self, shard_id: str, batch: list[StreamRecord]) -> list[dict[str, Any]]:
         """The batch as Lambda events, without what the mapping's filter criteria exclude."""
-        events = [
+        events: list[dict[str, Any]] = [
             {
                 "eventID": f"{shard_id}:{record.sequence_number}",
                 "kinesis": {

@@ -1,0 +1,253 @@
+"""`pipeproof bench clickstream`: the speeds that README.md names, with their spread, and their ratio to the floor.
+
+The floor is the least that any implementation must do: the same transforms on the same bytes in one process, the same objects written
+to disk. Each figure is the median of several rounds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.accounting.ledger import Ledger
+from harness.accounting.observations import write_observations
+from harness.accounting.reconcile import reconcile
+from harness.accounting.record import Answer, Observation, Outcome, Status
+from harness.emulator.clients import Clients
+from harness.emulator.embedded import Embedded
+from harness.errors import UnknownVerdictError
+from harness.load.clickstream import ClickstreamSource
+from harness.run import events
+from harness.run.catalogue import find_scenario
+from harness.run.engine import Plan
+from harness.run.engine import run as run_plan
+from harness.run.parts import make_source
+from harness.run.scenario import load_scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from harness.emulator.emulator import Description
+
+SCENARIO = "clickstream-10k"
+_RECONCILED = 1_000_000
+_GENERATED = 200_000
+_WARM = 300
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured quantity: all rounds, in `unit`; `target` is what it should reach, `better` in which direction."""
+
+    name: str
+    unit: str
+    rounds: tuple[float, ...]
+    target: float | None = None
+    better: str = "higher"
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+    @property
+    def met(self) -> bool | None:
+        if self.target is None:
+            return None
+        return self.median >= self.target if self.better == "higher" else self.median <= self.target
+
+
+def machine_load() -> str:
+    """Cores, and the load average when the measurement began: a figure of a busy machine is worth less."""
+    return f"{os.cpu_count()} cores, load average {' '.join(f'{value:.2f}' for value in os.getloadavg())}, Python {sys.version.split()[0]}"
+
+
+def bench_clickstream(repetitions: int, out: Path, tell: Callable[[str], None]) -> list[Figure]:
+    """All figures, in the order of README.md. Raises UnknownVerdictError where a measured run does not pass: a fast loss is no speed."""
+    with tempfile.TemporaryDirectory(prefix="pipeproof-bench-") as scratch:
+        root = Path(scratch)
+        tell("generator")
+        generator = _repeat(repetitions, lambda _: _GENERATED / _timed(lambda: sum(1 for _ in ClickstreamSource(1, _GENERATED))))
+        tell("floor: the transforms alone, in one process")
+        floor = _repeat(repetitions, lambda n: _floor(10_000, root / f"floor-{n}"))
+        runs: dict[int, list[events.RunFinished]] = {10_000: [], 100_000: []}
+        # Alternating, so that a change of the machine's load meets both.
+        for number in range(repetitions):
+            for records, finished in runs.items():
+                tell(f"run {number + 1} of {repetitions}: {records:,} events through the emulator")
+                finished.append(_run(records, root))
+        tell("Lambda: cold and warm starts")
+        cold, warm = _lambda(repetitions, root)
+        tell(f"reconciling {_RECONCILED:,} records")
+        seconds, memory_mb = zip(*(_reconcile(root / f"reconcile-{n}") for n in range(repetitions)), strict=True)
+    start = tuple(f.timing.start_s + f.timing.deploy_s for f in runs[10_000])
+    small = tuple(f.timing.records_per_s for f in runs[10_000])
+    large = tuple(f.timing.records_per_s for f in runs[100_000])
+    figures = [
+        Figure("emulator start and deploy", "s", start, 8, "lower"),
+        Figure("10,000 events, put to stored", "records/s", small, 3000),
+        Figure("100,000 events, put to stored", "records/s", large),
+        Figure(
+            "time per record, 100,000 to 10,000", "ratio", tuple(s / b for s, b in zip(small, large, strict=True)), 1.2, "lower"
+        ),
+        Figure("floor (transforms only, one process)", "records/s", floor),
+        Figure("floor to 10,000 events", "ratio", tuple(f / s for f, s in zip(floor, small, strict=True)), None, "lower"),
+        Figure("Lambda cold start", "s", cold, 0.15, "lower"),
+        Figure("Lambda warm, one at a time", "invocations/s", warm, 150),
+        Figure("generator", "events/s", generator, 200_000),
+        Figure("reconcile 1,000,000 records", "s", seconds, 15, "lower"),
+        Figure("peak memory of the harness", "MB", memory_mb, 1024, "lower"),
+    ]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    document = {"machine": machine_load(), "figures": [{**asdict(f), "median": f.median, "met": f.met} for f in figures]}
+    out.write_text(json.dumps(document, indent=2) + "\n")
+    return figures
+
+
+def _repeat(repetitions: int, measure: Callable[[int], float]) -> tuple[float, ...]:
+    return tuple(measure(number) for number in range(repetitions))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _floor(records: int, out: Path) -> float:
+    """Records per second of the scenario's own transforms module (loaded by its path: the harness does not import pipelines)."""
+    _, path = find_scenario(SCENARIO)
+    template = load_scenario(path).stack.template
+    sys.path.insert(0, str(template.parents[2]))
+    transforms = importlib.import_module(f"{template.parents[1].name}.{template.parent.name}.transforms")
+    payloads = [record.payload for record in ClickstreamSource(1, records)]
+
+    def work() -> None:
+        for start in range(0, records, _BATCH):
+            parsed = [transforms.parse(payload) for payload in payloads[start : start + _BATCH]]
+            for hour, group in transforms.group_by_hour(parsed).items():
+                now = parsed[0].hour
+                file = out / transforms.object_key(hour, "shard", str(start), str(start + _BATCH))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(transforms.ndjson([transforms.enrich(e, processed_at=now, is_new_user=False) for e in group]))
+
+    return records / _timed(work)
+
+
+def _run(records: int, root: Path) -> events.RunFinished:
+    name, path = find_scenario(SCENARIO)
+    scenario = load_scenario(path)
+    run_dir = Path(tempfile.mkdtemp(prefix=f"run-{records}-", dir=root))
+    source = make_source(scenario, scenario.seed, records, None)
+    plan = Plan(name, scenario, scenario.seed, source, Embedded(run_dir / "emulator.log"), "embedded", "pipeproof bench", run_dir)
+    *_, finished = run_plan(plan)
+    assert isinstance(finished, events.RunFinished)
+    if finished.verdict.judgement != "pass":
+        message = f"a measured run of {records:,} records did not pass: {'; '.join(finished.verdict.reasons)}"
+        raise UnknownVerdictError(message)
+    return finished
+
+
+def _lambda(repetitions: int, root: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Seconds of a first invocation (init included), and warm invocations per second, of a function that returns."""
+    emulator = Embedded(root / "lambda.log")
+    try:
+        description = emulator.start()
+        client = Clients(description.endpoint)("lambda")
+        cold, warm = [], []
+        # The first environment of an emulator also fills its caches; every later one is what a person meets all day.
+        for number, name in enumerate(f"bench-{n}" for n in range(repetitions + 1)):
+            _create_function(client, description, name)
+            first = _timed(lambda name=name: _invoke(client, name))  # type: ignore[misc]
+            rate = _WARM / _timed(lambda name=name: _invoke_warm(client, name))  # type: ignore[misc]
+            if number:
+                cold.append(first)
+                warm.append(rate)
+        return tuple(cold), tuple(warm)
+    finally:
+        emulator.stop()
+
+
+def _create_function(client: Any, description: Description, name: str) -> None:
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context):\n    return event\n")
+    client.create_function(
+        FunctionName=name,
+        Runtime=description.python_runtime,
+        Role="arn:aws:iam::000000000000:role/bench",
+        Handler="app.handler",
+        Code={"ZipFile": package.getvalue()},
+    )
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+
+def _invoke(client: Any, name: str) -> None:
+    answer = client.invoke(FunctionName=name, Payload=b"{}")
+    answer["Payload"].read()
+    if answer.get("FunctionError"):
+        message = f"the benchmark's function failed: {answer}"
+        raise UnknownVerdictError(message)
+
+
+def _invoke_warm(client: Any, name: str) -> None:
+    for _ in range(_WARM):
+        _invoke(client, name)
+
+
+def _reconcile(root: Path) -> tuple[float, float]:
+    """Seconds to reconcile a million stored records, and the most memory that this process has held so far, in MB."""
+    root.mkdir()
+    with Ledger(root / "ledger.parquet") as ledger:
+        for number, record in enumerate(_million()):
+            ledger.add(record, Answer(Status.ACKED, 1000, "shardId-000000000000", f"{number:056d}"))
+
+    def sightings() -> Iterator[Observation]:
+        for record in _million():
+            assert record.promised is not None
+            content = record.promised[:-1] + b',"processedAt":"2026-01-31T12:00:00.000Z","isNewUser":false}'
+            yield Observation(Outcome.STORED, "s3://bucket/key", record.record_id, seen_at_ms=2000, content=content)
+
+    write_observations(root / "observations.parquet", sightings())
+    seconds = _timed(lambda: _expect_clean(root))
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _million() -> ClickstreamSource:
+    return ClickstreamSource(1, _RECONCILED)
+
+
+def _expect_clean(root: Path) -> None:
+    account = reconcile(root / "ledger.parquet", root / "observations.parquet", root)
+    if account.outcome.stored != _RECONCILED or any(account.anomalies.values()):
+        message = f"the benchmark's own records did not reconcile: {account.outcome}, {account.anomalies}"
+        raise UnknownVerdictError(message)
+
+
+def table(figures: Sequence[Figure]) -> list[tuple[str, str, str, str, str]]:
+    """Rows: name, median, smallest to largest, target, whether it was met."""
+
+    def number(value: float) -> str:
+        return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+
+    return [
+        (
+            f"{f.name} [{f.unit}]",
+            number(f.median),
+            f"{number(min(f.rounds))} – {number(max(f.rounds))}",
+            "" if f.target is None else f"{'≥' if f.better == 'higher' else '≤'} {f.target:g}",
+            {True: "met", False: "missed", None: ""}[f.met],
+        )
+        for f in figures
+    ]

@@ -1,0 +1,123 @@
+"""Whatever a person gets wrong: one clear message, the right exit code, nothing left running, never a traceback."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+
+import pytest
+
+from tests.e2e.commands import ROOT, leftovers, pipeproof
+
+NO_EMULATOR = [
+    pytest.param(("run", "clickstream-smok"), ["clickstream-smoke", "pipeproof list"], id="unknown scenario"),
+    pytest.param(("run", "nowhere.yaml"), ["nowhere.yaml does not exist"], id="missing scenario file"),
+    pytest.param(("run", "clickstream-replay"), ["--input FILE"], id="input not given"),
+    pytest.param(("run", "clickstream-replay", "--input", "no.log"), ["no.log: No such file"], id="missing input"),
+    pytest.param(("run", "clickstream-replay", "--input", "empty.log"), ["empty.log is empty"], id="empty input"),
+    pytest.param(("run", "clickstream-replay", "--input", "binary.log"), ["binary.log is binary"], id="binary input"),
+    pytest.param(("run", "clickstream-smoke", "--input", "some.log"), ["makes its own records"], id="input to a generator"),
+    pytest.param(("run", "clickstream-smoke", "--records", "0"), ["0 is not in the range"], id="no records"),
+    pytest.param(("run", "clickstream-smoke", "--emulator", "docke"), ["expected auto, embedded"], id="unknown emulator"),
+    pytest.param(("run", "clickstream-smoke", "--emulator", "http://192.0.2.1:4566"), ["--allow-remote"], id="remote endpoint"),
+    pytest.param(("run", "clickstream-smoke", "--emulator", "http://127.0.0.1:1"), ["nothing answers"], id="no endpoint there"),
+    pytest.param(("run", "bad-key.yaml"), ["bad-key.yaml:3", "recrods: unknown key; did you mean records?"], id="unknown key"),
+    pytest.param(("run", "bad-type.yaml"), ["bad-type.yaml:3", "source.records", "valid integer"], id="wrong type"),
+    pytest.param(("run", "no-template.yaml"), ["template", "No such file"], id="missing template"),
+    pytest.param(("run", "clickstream-smoke", "--out", "/proc/nowhere"), ["--out /proc/nowhere"], id="no place for the run"),
+    pytest.param(("down",), ["nothing is up"], id="down without up"),
+    pytest.param(("frobnicate",), ["No such command"], id="unknown command"),
+]
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "empty.log").write_bytes(b"\n\n")
+    (tmp_path / "binary.log").write_bytes(bytes(range(256)))
+    (tmp_path / "some.log").write_text("a line\n")
+    smoke = (ROOT / "scenarios" / "clickstream-smoke.yaml").read_text()
+    smoke = smoke.replace("../pipeline", str(ROOT / "pipeline"))
+    head = "description: x\nsource: {kind: clickstream,\n  %s}\n" + smoke[smoke.index("send:") :]
+    stack = smoke[smoke.index("stack:") : smoke.index("source:")]
+    (tmp_path / "bad-key.yaml").write_text(head % "recrods: 5" + stack)
+    (tmp_path / "bad-type.yaml").write_text(head % "records: many" + stack)
+    (tmp_path / "no-template.yaml").write_text(smoke.replace("template.yaml", "missing.yaml"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("args", "said"), NO_EMULATOR)
+def test_a_usage_error_is_said_and_exits_64(place, args, said):
+    code, output, _ = pipeproof(place, *args)
+    assert code == 64, output
+    assert "Traceback" not in output
+    for part in said:
+        assert part in output
+    assert leftovers(place) == []
+
+
+def copied_pipeline(place):
+    shutil.copytree(ROOT / "pipeline", place / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "scenarios", place / "scenarios")
+    return place / "pipeline" / "clickstream"
+
+
+def test_a_template_that_does_not_deploy_names_the_resource_and_the_reason(place):
+    template = copied_pipeline(place) / "template.yaml"
+    text = template.read_text().replace("Runtime: !Ref PythonRuntime", "Runtime: nodejs20.x")
+    template.write_text(text)
+    code, output, result = pipeproof(place, "run", "clickstream-smoke")
+    assert code == 2, output
+    assert result["verdict"] == "unknown"
+    assert "IngestFunction" in output or "StreamTransformFunction" in output
+    assert "runtime nodejs20.x" in output
+    assert "Traceback" not in output
+    assert leftovers(place) == []
+
+
+def test_a_handler_that_does_not_import_is_not_a_pass(place):
+    """Every batch fails and ends at the failure destination: healthy records dead-lettered, and the log says why."""
+    clickstream = copied_pipeline(place)
+    handler = clickstream / "functions" / "stream_transform.py"
+    handler.write_text("import no_such_package\n" + handler.read_text())
+    template = clickstream / "template.yaml"
+    template.write_text(template.read_text().replace("MaximumRetryAttempts: 10", "MaximumRetryAttempts: 1"))
+    code, output, result = pipeproof(place, "run", "clickstream-smoke", "--records", 200)
+    assert code == 1, output
+    assert result["anomalies"]["misrouted"] == 190
+    assert result["outcome"]["dead_lettered"] == 199
+    assert "Traceback" not in output
+    assert leftovers(place) == []
+
+
+def test_requirements_that_cannot_be_installed_are_named(place):
+    (copied_pipeline(place).parent / "requirements.txt").write_text("no-such-package-of-pipeproof==1.0\n")
+    code, output, _ = pipeproof(place, "run", "clickstream-smoke")
+    assert code == 64, output
+    assert "no-such-package-of-pipeproof" in output
+    assert "Function" in output
+    assert leftovers(place) == []
+
+
+def test_a_taken_port_is_named_with_the_remedy(place):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, output, _ = pipeproof(place, "up", "clickstream-smoke", "--port", port)
+    assert code == 64, output
+    assert f"port {port} of 127.0.0.1 is taken" in output
+    assert "--port" in output
+    assert leftovers(place) == []
+
+
+def test_a_record_that_was_never_offered_is_a_phantom_and_fails_the_run(place):
+    clickstream = copied_pipeline(place)
+    function = clickstream / "functions" / "stream_transform.py"
+    line = "        key = transforms.object_key(hour, shard_id, first, last)\n"
+    source = function.read_text()
+    assert line in source
+    function.write_text(source.replace(line, line + '        documents.append({**documents[0], "eventId": "nobody"})\n'))
+    code, output, result = pipeproof(place, "run", "clickstream-smoke", "--records", 100)
+    assert code == 1, output
+    assert result["anomalies"]["phantom"] > 0
+    assert {e["record_id"] for e in result["examples"]["phantom"]} == {"nobody"}

@@ -1,0 +1,180 @@
+"""Whole runs, as a person starts them: what passes passes, what loses fails and is named, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+
+import duckdb
+import pytest
+
+from tests.e2e.commands import REAL_LOG, ROOT, emulators, leftovers, pipeproof, start
+from tests.e2e.commands import result as latest_result
+from tests.e2e.waiting import wait_until
+
+real_log = pytest.mark.skipif(not REAL_LOG.exists(), reason="the real access log is not beside the checkout (../shared/data)")
+
+
+def clean(result):
+    return not any(result["anomalies"].values())
+
+
+def test_the_smoke_scenario_accounts_for_every_kind_of_malformed_record(tmp_path):
+    code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke")
+    assert code == 0, output
+    assert result["verdict"] == "pass"
+    assert clean(result)
+    assert result["ingress"] == {"offered": 2000, "acked": 1990, "indeterminate": 0, "rejected": 10}
+    assert result["outcome"] == {
+        "stored": 1900, "dead_lettered": 90, "alerted": 0, "rejected": 10, "recovered": 0, "unacknowledged": 0,
+    }  # fmt: skip
+    assert leftovers(tmp_path) == []
+
+
+def test_the_same_seed_offers_the_same_bytes_and_counts_the_same_and_another_does_not(tmp_path):
+    results = []
+    for seed in (7, 7, 8):
+        code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke", "--records", 400, "--seed", seed)
+        assert code == 0, output
+        results.append(result)
+    first, second, other = results
+    assert first["payload_sha256"] == second["payload_sha256"] != other["payload_sha256"]
+    assert (first["ingress"], first["outcome"], first["anomalies"]) == (second["ingress"], second["outcome"], second["anomalies"])
+
+
+def test_through_the_api_exactly_the_malformed_records_come_back_with_400(tmp_path):
+    code, output, result = pipeproof(tmp_path, "run", "clickstream-api", "--records", 200)
+    assert code == 0, output
+    assert clean(result)
+    assert result["outcome"]["rejected"] == 20
+    assert result["outcome"]["stored"] == 180
+    ledger = tmp_path / "runs" / "latest" / "ledger.parquet"
+    rejected = duckdb.sql(f"SELECT malformed IS NOT NULL, detail FROM '{ledger}' WHERE status = 'rejected'").fetchall()
+    assert len(rejected) == 20
+    assert all(malformed and detail.startswith("HTTP 400: ") for malformed, detail in rejected)
+
+
+@real_log
+def test_ten_thousand_real_requests_are_all_accounted_for(tmp_path):
+    """The stored objects are read once more, with duckdb, as the probe kept them."""
+    code, output, result = pipeproof(tmp_path, "run", "clickstream-replay", "--input", REAL_LOG)
+    assert code == 0, output
+    assert clean(result)
+    assert result["ingress"]["offered"] == 10_000
+    assert (result["outcome"]["stored"], result["outcome"]["dead_lettered"]) == (9_999, 1)
+    observed = tmp_path / "runs" / "latest" / "observations.parquet"
+    rows = duckdb.sql(
+        f"SELECT count(*), count(DISTINCT content->>'eventId'), count(DISTINCT content->>'userId') "
+        f"FROM (SELECT decode(content)::JSON AS content FROM '{observed}' WHERE outcome = 'stored')"
+    ).fetchall()
+    assert rows == [(9_999, 9_999, 1_753)]
+    assert leftovers(tmp_path) == []
+
+
+def test_up_leaves_a_stack_to_run_against_and_down_ends_it(tmp_path):
+    code, output, _ = pipeproof(tmp_path, "up", "clickstream-smoke", "--port", free_port())
+    assert code == 0, output
+    endpoint = re.search(r"AWS_ENDPOINT_URL=(\S+)", output)[1]
+    try:
+        assert "EventStreamName" in output
+        assert pipeproof(tmp_path, "up", "clickstream-smoke")[0] == 64, "one at a time"
+        code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke", "--records", 200, "--emulator", endpoint)
+        assert code == 0, output
+        assert result["emulator"]["kind"] == "external"
+    finally:
+        code, output, _ = pipeproof(tmp_path, "down")
+    assert code == 0, output
+    assert leftovers(tmp_path) == []
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_one_line_loss_in_the_transform_fails_with_the_ids_and_the_command_reproduces_it(tmp_path):
+    """Every 997th event of a batch disappears; the harness names exactly those."""
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    function = tmp_path / "pipeline" / "clickstream" / "functions" / "stream_transform.py"
+    loss = "    events = [record.event for record in batch if isinstance(record.event, transforms.Accepted)]\n"
+    source = function.read_text()
+    assert loss in source
+    function.write_text(source.replace(loss, loss + "    events = [e for e in events if int(e.event_id, 16) % 997]\n"))
+
+    code, output, result = pipeproof(tmp_path, "run", "clickstream-10k")
+    assert code == 1, output
+    assert result["verdict"] == "fail"
+    ledger = tmp_path / "runs" / "latest" / "ledger.parquet"
+    ids = [row[0] for row in duckdb.sql(f"SELECT record_id FROM '{ledger}'").fetchall()]
+    dropped = sorted(i for i in ids if int(i, 16) % 997 == 0)
+    assert dropped, "the seed must meet the loss"
+    assert sorted(e["record_id"] for e in result["examples"]["lost"]) == dropped
+    assert result["anomalies"]["lost"] == len(dropped)
+    assert f"{len(dropped)} of 10,000 records lost" in output
+    assert dropped[0] in output
+
+    command = re.search(r"Reproduce with: pipeproof (.*)", output)[1]
+    code, output, again = pipeproof(tmp_path, *command.split())
+    assert code == 1, output
+    assert again["examples"]["lost"] != []
+    assert sorted(e["record_id"] for e in again["examples"]["lost"]) == dropped
+
+
+def loading(tmp_path, *args):
+    """Starts a run, and returns when its load has begun."""
+    process = start(tmp_path, "run", *args)
+    events = tmp_path / "runs" / "latest" / "events.jsonl"
+    wait_until(lambda: events.is_file() and '"LoadProgress"' in events.read_text(), "the load to begin")
+    return process
+
+
+def test_the_emulator_killed_in_the_middle_is_unknown_and_named_and_nothing_is_left(tmp_path):
+    process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
+    localstack = next(p for p in emulators(tmp_path) if "harness.inside" in " ".join(p.cmdline()))
+    localstack.send_signal(signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    result = latest_result(tmp_path)
+    assert result["verdict"] == "unknown"
+    assert "emulator" in result["reasons"][0]
+    assert "SIGKILL" in result["reasons"][0]
+    assert set(result["anomalies"].values()) == {None}, "nobody knows: neither lost nor not"
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_exits_130_and_nothing_is_left(tmp_path, sent):
+    process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
+    process.send_signal(sent)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "interrupted" in output
+    assert leftovers(tmp_path) == []
+
+
+def test_the_harness_killed_takes_its_emulator_along(tmp_path):
+    process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
+    process.kill()
+    process.communicate(timeout=60)
+    wait_until(lambda: not emulators(tmp_path), "the emulator to end with its parent")
+    wait_until(lambda: leftovers(tmp_path) == [], "its directory to go")
+
+
+def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(tmp_path):
+    from harness.emulator import work_dirs
+
+    os.environ["PIPEPROOF_TMPDIR"] = str(tmp_path)
+    try:
+        old = work_dirs.create()
+        work_dirs.label(old, work_dirs.Owner(pid=2**22 - 3, started_at_s=1.0, session=2**22 - 3))
+        mine = work_dirs.create()
+        assert work_dirs.sweep() == [old]
+        assert not old.exists()
+        assert mine.exists(), "a living owner's directory stays"
+    finally:
+        del os.environ["PIPEPROOF_TMPDIR"]

@@ -1,0 +1,60 @@
+"""A plain-Python model of the reconciliation: slow, short, and written from DESIGN's words, not from the SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Counted:
+    outcome: Counter = field(default_factory=Counter)
+    anomalies: Counter = field(default_factory=Counter)
+
+
+def count(ledger, observations, promise_broken):
+    """`ledger`: (record, answer) pairs; `observations` in order. Counts as result.json has them."""
+    by_sequence = {(a.shard, a.sequence): r.number for r, a in ledger if a.sequence}
+    by_id, by_payload = defaultdict(list), defaultdict(list)
+    for record, _ in ledger:
+        by_id[record.record_id].append(record.number)
+        by_payload[hashed(record.payload)].append(record.number)
+    turns = Counter()
+    seen = defaultdict(list)
+    counted = Counted()
+    for o in observations:
+        number = by_sequence.get((o.shard, o.sequence))
+        if number is None:
+            for known, key in ((by_id, o.record_id), (by_payload, o.payload_hash)):
+                if key is not None and key in known:
+                    turn = turns[id(known), key, o.outcome]
+                    turns[id(known), key, o.outcome] += 1
+                    number = known[key][turn % len(known[key])]
+                    break
+        if number is None:
+            counted.anomalies["phantom"] += 1
+        else:
+            seen[number].append(o)
+    for record, answer in ledger:
+        outcomes = Counter(str(o.outcome) for o in seen[record.number])
+        kinds = set(outcomes) | ({"rejected"} if answer.status == "rejected" else set())
+        ended = next((k for k in ("stored", "dead_lettered", "alerted", "rejected") if k in kinds), None)
+        if ended is None:
+            ended = "unacknowledged" if answer.status == "indeterminate" else "lost"
+        (counted.anomalies if ended == "lost" else counted.outcome)[ended] += 1
+        counted.outcome["recovered"] += answer.status == "indeterminate" and outcomes["stored"] > 0
+        counted.anomalies["duplicated"] += outcomes["stored"] > 1
+        counted.anomalies["conflicting"] += len(kinds) > 1
+        poison = record.promised is None
+        counted.anomalies["misrouted"] += (poison and outcomes["stored"] > 0) or (
+            not poison and outcomes["dead_lettered"] > 0 and not outcomes["stored"]
+        )
+        counted.anomalies["corrupted"] += any(
+            promise_broken(record.promised, o.content) for o in seen[record.number] if o.outcome == "stored" and not poison
+        )
+    return counted
+
+
+def hashed(payload):
+    return hashlib.sha256(payload).digest()[:16]

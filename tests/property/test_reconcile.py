@@ -1,0 +1,97 @@
+"""The reconciler against a plain-Python model, on small worlds in which everything that can go wrong does."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.accounting.contents import broken_promise
+from harness.accounting.ledger import Ledger
+from harness.accounting.observations import write_observations
+from harness.accounting.reconcile import reconcile
+from harness.accounting.record import Answer, Observation, Outcome, Record, Status, payload_hash
+from harness.accounting.verdict import ANOMALIES
+from tests.model import count
+
+# Few ids, payloads and sequence numbers: they must meet.
+IDS = st.sampled_from(["a", "b", "c", "d"])
+PAYLOADS = st.sampled_from([b"p1", b"p2", b"p3"])
+VALUES = st.sampled_from([1, 2, "x", True])
+
+
+@st.composite
+def ledgers(draw):
+    pairs = []
+    for number in range(draw(st.integers(0, 8))):
+        promised = draw(st.one_of(st.none(), VALUES.map(lambda v: json.dumps({"v": v}, separators=(",", ":")).encode())))
+        record = Record(number, draw(IDS), draw(PAYLOADS), "k", promised, None if promised else "spoilt")
+        status = draw(st.sampled_from(Status))
+        in_stream = status is Status.ACKED and draw(st.booleans())
+        pairs.append((record, Answer(status, 1000, *(("s0", f"{number:02d}") if in_stream else (None, None)))))
+    return pairs
+
+
+@st.composite
+def sightings(draw):
+    outcome = draw(st.sampled_from([Outcome.STORED, Outcome.DEAD_LETTERED, Outcome.ALERTED]))
+    in_stream = draw(st.booleans())
+    return Observation(
+        outcome,
+        draw(st.sampled_from(["here", "there"])),
+        draw(st.one_of(st.none(), IDS, st.just("stranger"))),
+        "s0" if in_stream else None,
+        f"{draw(st.integers(0, 9)):02d}" if in_stream else None,
+        draw(st.one_of(st.none(), PAYLOADS.map(payload_hash))),
+        draw(st.one_of(st.none(), st.integers(1000, 9000))),
+        draw(VALUES.map(lambda v: json.dumps({"v": v, "more": 1}).encode())) if outcome is Outcome.STORED else None,
+    )
+
+
+def accounted(pairs, observations):
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        with Ledger(root / "ledger.parquet") as ledger:
+            for record, answer in pairs:
+                ledger.add(record, answer)
+        write_observations(root / "observations.parquet", observations)
+        return reconcile(root / "ledger.parquet", root / "observations.parquet", root)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@given(ledgers(), st.lists(sightings(), max_size=12))
+def test_the_reconciler_counts_as_the_model_does(pairs, observations):
+    account = accounted(pairs, observations)
+    model = count(pairs, observations, broken_promise)
+    assert {name: account.anomalies[name] for name in ANOMALIES} == {name: model.anomalies[name] for name in ANOMALIES}
+    for name in ("stored", "dead_lettered", "alerted", "rejected", "recovered", "unacknowledged"):
+        assert getattr(account.outcome, name) == model.outcome[name], name
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(ledgers(), st.lists(sightings(), max_size=12))
+def test_every_offered_record_is_counted_exactly_once(pairs, observations):
+    account = accounted(pairs, observations)
+    o = account.outcome
+    assert account.ingress.offered == len(pairs)
+    ends = o.stored + o.dead_lettered + o.alerted + o.rejected + o.unacknowledged + account.anomalies["lost"]
+    assert ends == account.ingress.offered
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(1, 40), st.data())
+def test_a_perfect_run_has_no_anomaly_and_each_record_taken_away_is_one_lost(many, data):
+    pairs, observations = [], []
+    for number in range(many):
+        record = Record(number, f"id-{number}", b"same", "k", b'{"v":1}')
+        pairs.append((record, Answer(Status.ACKED, 1000)))
+        observations.append(Observation(Outcome.STORED, "here", record.record_id, seen_at_ms=2000, content=b'{"v":1}'))
+    assert not any(accounted(pairs, observations).anomalies.values())
+    gone = data.draw(st.sets(st.integers(0, many - 1)))
+    left = [o for number, o in enumerate(observations) if number not in gone]
+    account = accounted(pairs, left)
+    assert dict(account.anomalies) == {name: len(gone) if name == "lost" else 0 for name in ANOMALIES}
+    assert {e.record_id for e in account.examples.get("lost", ())} == {f"id-{n}" for n in gone}
