@@ -1,0 +1,33 @@
+"""Rate shapes say when a record may be sent."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.load.rate import Constant, Stage, Stages, Unlimited
+
+rates = st.floats(0.5, 1000)
+shapes = st.one_of(
+    st.just(Unlimited()),
+    rates.map(Constant),
+    st.lists(st.builds(Stage, rates, st.floats(0.5, 20)), min_size=1, max_size=4).map(Stages),
+)
+
+
+def test_a_constant_rate_spreads_records_evenly():
+    assert [Constant(4).due_s(n) for n in range(5)] == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_stages_follow_each_other_and_the_last_goes_on():
+    shape = Stages([Stage(10, 2), Stage(1, 5), Stage(100, 1)])
+    assert shape.due_s(0) == 0
+    assert shape.due_s(20) == 2
+    assert shape.due_s(22) == 4
+    assert shape.due_s(25) == 7
+    assert shape.due_s(225) == 9
+
+
+@given(shapes, st.integers(0, 10_000))
+def test_no_record_is_due_before_the_one_ahead_of_it(shape, number):
+    assert 0 <= shape.due_s(number) <= shape.due_s(number + 1)

@@ -1,0 +1,85 @@
+"""Retries and envelopes of the pipelines: what is not written is said, what is written is not written twice."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.delivery.dead_letters import DeadLetter, DeadLetterQueue
+from pipeline.delivery.retry import until_done
+
+
+@given(st.lists(st.integers(), unique=True, max_size=20), st.lists(st.sets(st.integers(0, 19)), max_size=8))
+def test_every_item_is_written_once_or_returned(items, refusals):
+    written, plan = [], iter(refusals)
+
+    def write(todo):
+        refused = {todo[i] for i in next(plan, set()) if i < len(todo)}
+        written.extend(item for item in todo if item not in refused)
+        return [item for item in todo if item in refused]
+
+    left = until_done(items, write, sleep=lambda _: None)
+    assert sorted(written + left) == sorted(items)
+
+
+def test_an_exception_means_that_nothing_was_written(capsys):
+    def write(_):
+        raise OSError("down")
+
+    delays = []
+    assert until_done([1, 2], write, attempts=4, sleep=delays.append) == [1, 2]
+    assert delays == [0.05, 0.1, 0.2]
+    assert "down" in capsys.readouterr().out
+
+
+class Queue:
+    """SendMessageBatch with its limits, refusing what it is told to."""
+
+    def __init__(self, refuse=0):
+        self.bodies, self.refuse = [], refuse
+
+    def send_message_batch(self, QueueUrl, Entries):  # noqa: N803
+        assert len(Entries) <= 10
+        assert sum(len(e["MessageBody"].encode()) for e in Entries) <= 262_144
+        refused, self.refuse = Entries[: self.refuse], 0
+        taken = Entries[len(refused) :]
+        self.bodies += [json.loads(e["MessageBody"]) for e in taken]
+        return {"Successful": [{"Id": e["Id"]} for e in taken], "Failed": [{"Id": e["Id"], "Code": "x"} for e in refused]}
+
+
+class Bucket:
+    def __init__(self):
+        self.objects = {}
+
+    def put_object(self, Bucket, Key, Body):  # noqa: N803
+        self.objects[f"s3://{Bucket}/{Key}"] = Body
+
+
+def letter(payload, number=0):
+    return DeadLetter(payload, None, "Bad", "why", "stack", 1, "shard", str(number), "key")
+
+
+@pytest.mark.parametrize("refuse", [0, 1, 10])
+def test_dead_letters_keep_the_payload_byte_for_byte_and_refused_ones_are_sent_again(refuse):
+    sqs, s3 = Queue(refuse), Bucket()
+    payloads = [bytes([n]) * n for n in range(30)] + [b"\xff" * 100_000, b"\x00" * 500_000]
+    queue = DeadLetterQueue(sqs, s3, "url", "bucket", "function")
+    assert queue.send([letter(p, n) for n, p in enumerate(payloads)], failed_at="now", request_id="r") == []
+    bodies = sorted(sqs.bodies, key=lambda b: int(b["sequenceNumber"]))
+    found = [s3.objects[b["payloadLocation"]] if b["payloadLocation"] else base64.b64decode(b["payload"]) for b in bodies]
+    assert found == payloads
+    assert {b["errorName"] for b in bodies} == {"Bad"}
+
+
+def test_a_queue_that_refuses_for_good_gives_the_letters_back():
+    class Closed(Queue):
+        def send_message_batch(self, QueueUrl, Entries):  # noqa: N803
+            return {"Failed": [{"Id": e["Id"]} for e in Entries]}
+
+    letters = [letter(b"x", n) for n in range(3)]
+    queue = DeadLetterQueue(Closed(), Bucket(), "url", "bucket", "function")
+    assert queue.send(letters, failed_at="now", request_id="r") == letters

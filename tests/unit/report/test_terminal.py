@@ -1,0 +1,91 @@
+"""The end of a run on a terminal: failure first, then the counts, then how to see it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+
+from harness.accounting.verdict import ANOMALIES, Account, Example, Ingress, Judgement, Latency, Outcomes, Verdict
+from harness.emulator.emulator import Description
+from harness.report.result import result
+from harness.report.terminal import summary
+from harness.run.events import RunFinished, Timing
+
+EMULATOR = Description("embedded", "localstack", "4.14.0", "http://127.0.0.1:4566", "python3.13")
+
+
+def finished(verdict, account):
+    timing = Timing(0.6, 4.5, 0.9, 1.2, 8.8, 4626.4)
+    return RunFinished(
+        "clickstream-10k",
+        1,
+        "2026-01-31T08:00:00Z",
+        "pipeproof run clickstream-10k --seed 1",
+        Path("runs/x"),
+        EMULATOR,
+        verdict,
+        account,
+        timing,
+        "ab" * 32,
+    )
+
+
+def lost():
+    anomalies = dict.fromkeys(ANOMALIES, 0) | {"lost": 7}
+    examples = {"lost": tuple(Example(f"id-[{n}]", f"shard:{n}", "accepted, and seen nowhere") for n in range(7))}
+    return Account(Ingress(10, 10), Outcomes(stored=3), anomalies, examples, Latency(1.0, 2.0, 3.0, 4.0), reconciled=True)
+
+
+def text(finished_run):
+    return "\n".join(Text.from_markup(line).plain for line in summary(finished_run))
+
+
+def test_a_failure_names_the_first_ids_with_their_hop_and_the_command():
+    said = text(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), lost()))
+    assert said == (
+        "\n"
+        "7 of 10 records lost\n"
+        "  lost:\n"
+        "    id-[0]  accepted, and seen nowhere; shard:0\n"
+        "    id-[1]  accepted, and seen nowhere; shard:1\n"
+        "    id-[2]  accepted, and seen nowhere; shard:2\n"
+        "    id-[3]  accepted, and seen nowhere; shard:3\n"
+        "    id-[4]  accepted, and seen nowhere; shard:4\n"
+        "    … 2 more; result.json has up to 100\n"
+        "\n"
+        "  offered                10   acked 10, rejected 0, indeterminate 0\n"
+        "  stored                  3\n"
+        "  dead-lettered           0\n"
+        "  alerted                 0\n"
+        "  rejected                0\n"
+        "  anomalies      lost 7, duplicated 0, phantom 0, corrupted 0, conflicting 0, misrouted 0\n"
+        "  latency        p50 1.00 s, p95 2.00 s, max 4.00 s\n"
+        "  time           start 0.6 s, deploy 4.5 s, load 0.9 s, drain 1.2 s, total 8.8 s; 4,626 records/s\n"
+        "\n"
+        "FAIL  runs/x/result.json\n"
+        "Reproduce with: pipeproof run clickstream-10k --seed 1"
+    )
+
+
+def test_an_unknown_run_claims_no_counts():
+    run = finished(Verdict(Judgement.UNKNOWN, ("the emulator died",)), Account(Ingress(10, 4, 6, 0)))
+    said = text(run)
+    assert "outcome        not known" in said
+    assert "UNKNOWN" in said
+    document = result(run)
+    assert set(document["anomalies"].values()) == {None}
+    assert set(document["outcome"].values()) == {None}
+    assert document["ingress"] == {"offered": 10, "acked": 4, "indeterminate": 6, "rejected": 0}
+
+
+def test_result_json_has_the_keys_of_the_contract():
+    document = result(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), lost()))
+    assert list(document) == [
+        "schema", "scenario", "seed", "started_at", "command", "payload_sha256", "emulator", "verdict", "reasons", "ingress",
+        "outcome", "anomalies", "examples", "faults", "timing",
+    ]  # fmt: skip
+    assert list(document["timing"]) == [
+        "start_s", "deploy_s", "load_s", "drain_s", "total_s", "records_per_s", "latency_s",
+    ]  # fmt: skip
+    assert document["examples"]["lost"][0] == {"record_id": "id-[0]", "last_seen": "shard:0", "why": "accepted, and seen nowhere"}
