@@ -9,6 +9,7 @@ import functools
 import importlib.abc
 import importlib.util
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,6 +76,20 @@ def _inline_map(module: Any) -> None:
     module.InlineIterationComponentEvalInput.__init__ = bounded
 
 
+def _routes(module: Any) -> None:
+    """werkzeug compiles routes through `ast`, whose recursion counter CPython 3.11 shares between threads: when many threads make their
+    first request at once, one of them fails with "AST constructor recursion depth mismatch" (python/cpython#106905)."""
+    original = module.Rule.compile
+    one_at_a_time = threading.RLock()
+
+    @functools.wraps(original)
+    def alone(self: Any) -> None:
+        with one_at_a_time:
+            original(self)
+
+    module.Rule.compile = alone
+
+
 def _deliveries(module: Any) -> None:
     """Background deliveries are invisible from outside: a drain could not know of them."""
     from harness.inside.activity import CountedExecutor  # noqa: PLC0415
@@ -92,6 +107,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.s3.notifications": _deliveries,
     "localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.inline_iteration_component": _inline_map,
     "moto.kinesis.models": _kinesis,
+    "werkzeug.routing.rules": _routes,
 }
 
 

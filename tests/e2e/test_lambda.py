@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.inside.lambda_.private_tmp import _possible
 from tests.e2e.waiting import wait_until
 from tests.e2e.zips import zipped
 
@@ -126,21 +127,28 @@ def test_the_environment_is_the_functions_own_and_no_other(functions):
     )
 
 
-def test_each_environment_has_a_tmp_of_its_own_that_stays_between_invocations(functions):
+@pytest.mark.parametrize(
+    "directory", [None, pytest.param("/tmp", marks=pytest.mark.skipif(not _possible(), reason="no mount namespaces here"))]
+)
+def test_each_environment_has_a_tmp_of_its_own_that_stays_between_invocations(functions, directory):
     source = (
         "import pathlib, tempfile, time\n"
         "def handler(event, context):\n"
-        "    mine = pathlib.Path(tempfile.gettempdir(), 'count')\n"
+        "    mine = pathlib.Path(event['in'] or tempfile.gettempdir(), 'count')\n"
         "    before = int(mine.read_text()) if mine.exists() else 0\n"
         "    mine.write_text(str(before + 1))\n"
-        "    time.sleep(event)\n"
+        "    time.sleep(event['for'])\n"
         "    return before\n"
     )
     functions.create("tmp", source, Timeout=30)
-    assert [functions.invoke("tmp", 0)[1] for _ in range(2)] == [0, 1]
+
+    def count(seconds):
+        return functions.invoke("tmp", {"in": directory, "for": seconds})[1]
+
+    assert [count(0), count(0)] == [0, 1]
     with ThreadPoolExecutor(2) as pool:
         # One of the two runs beside the other, so in a new environment.
-        assert sorted(pool.map(lambda _: functions.invoke("tmp", 1)[1], range(2))) == [0, 2]
+        assert sorted(pool.map(lambda _: count(1), range(2))) == [0, 2]
 
 
 def test_a_layer_is_on_the_path(functions, clients):

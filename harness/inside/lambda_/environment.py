@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from harness.inside.lambda_ import errors
+from harness.inside.lambda_.private_tmp import command_with_private_tmp
 from harness.inside.lambda_.runtime_api import Invocation, Reply, RuntimeApi
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ class Outcome:
 
 
 class Environment:
-    """Runs `command` with exactly `variables` as its environment. Not shared between threads: one invocation at a time."""
+    """Runs `command` with exactly `variables` as its environment. What it needs besides `cwd` is in `visible`, as it may lie below the
+    /tmp that is replaced. Not shared between threads: one invocation at a time."""
 
-    def __init__(self, command: Sequence[str], variables: Mapping[str, str], cwd: Path, limits: Limits) -> None:
-        self._command = list(command)
+    def __init__(
+        self, command: Sequence[str], variables: Mapping[str, str], cwd: Path, limits: Limits, visible: Sequence[Path] = ()
+    ) -> None:
         self._cwd = cwd
         self._limits = limits
         self._api = RuntimeApi()
@@ -57,7 +60,11 @@ class Environment:
         self._tmp.mkdir()
         self._log = self._root / "log"
         self._log.touch()
-        self._variables = {**variables, "TMPDIR": str(self._tmp), "AWS_LAMBDA_RUNTIME_API": self._api.address}
+        self._variables = {**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address}
+        private = command_with_private_tmp(command, self._tmp, [cwd, *visible])
+        self._command = private or list(command)
+        if private is None:
+            self._variables["TMPDIR"] = str(self._tmp)
         self._process: subprocess.Popen[bytes] | None = None
         self._initialised = False
         self._init_ms: float | None = None

@@ -7,6 +7,7 @@ them: their zip, their layers, boto3 and the runtime client, and the environment
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,8 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         else:
             command = [str(interpreter()), "-m", "awslambdaric", str(function.handler)]
         limits = Limits(timeout_s=function.timeout, memory_mb=function.memory_size)
-        self._environment = Environment(command, variables, task_root, limits)
+        visible = [*layers, interpreter().parents[1], Path(sys.base_prefix)]
+        self._environment = Environment(command, variables, task_root, limits, visible)
         self._environment.start()
 
     def invoke(self, payload: dict[str, str]) -> InvocationResult:

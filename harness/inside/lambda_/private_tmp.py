@@ -1,0 +1,57 @@
+"""A /tmp of its own for each execution environment, where the machine lets us: in a mount namespace, without any privilege if
+user namespaces are allowed. Elsewhere (most containers, macOS) TMPDIR points to a directory of the environment's own, and the
+literal path /tmp is shared.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOG = logging.getLogger(__name__)
+
+_TMP = Path("/tmp")  # noqa: S108 - the path that is about
+# $1 is the new /tmp, $2 the number of paths that follow; each of these stays visible, as it lies below the old one.
+_ENTER = """
+tmp=$1 count=$2; shift 2
+while [ "$count" -gt 0 ]; do mount --rbind "$1" "$tmp${1#/tmp}" || exit 125; shift; count=$((count - 1)); done
+mount --rbind "$tmp" /tmp && exec "$@"
+exit 125
+"""
+
+
+def command_with_private_tmp(command: Sequence[str], tmp: Path, visible: Sequence[Path]) -> list[str] | None:
+    """The command, to run with `tmp` in the place of /tmp and the paths in `visible` where they are. None where that is not possible."""
+    if not _possible():
+        return None
+    below = sorted({str(path) for path in visible if path.is_relative_to(_TMP)})
+    for path in below:
+        (tmp / Path(path).relative_to(_TMP)).mkdir(parents=True, exist_ok=True)
+    return [*_unshare(), "/bin/sh", "-c", _ENTER, "sh", str(tmp), str(len(below)), *below, *command]
+
+
+def _unshare() -> list[str]:
+    if os.geteuid() == 0:
+        return ["unshare", "--mount"]
+    return ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
+
+
+@functools.cache
+def _possible() -> bool:
+    if shutil.which("unshare") is None or shutil.which("mount") is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="private-tmp-") as scratch:
+        command = [*_unshare(), "/bin/sh", "-c", _ENTER, "sh", scratch, "0", "true"]
+        tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    if tried.returncode:
+        LOG.warning("Execution environments share the literal path /tmp: no mount namespace (%s)", tried.stderr.strip())
+    return tried.returncode == 0
