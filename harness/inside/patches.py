@@ -77,7 +77,7 @@ def _inline_map(module: Any) -> None:
 
 
 def _routes(module: Any) -> None:
-    """werkzeug compiles routes through `ast`, whose recursion counter CPython 3.11 shares between threads: when many threads make their
+    """Werkzeug compiles routes through `ast`, whose recursion counter CPython 3.11 shares between threads: when many threads make their
     first request at once, one of them fails with "AST constructor recursion depth mismatch" (python/cpython#106905)."""
     original = module.Rule.compile
     one_at_a_time = threading.RLock()

@@ -1,0 +1,72 @@
+"""Senders hand over every record once, or say what became of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.accounting.record import Record, Status
+from harness.emulator.clients import Clients
+from harness.emulator.embedded import Embedded
+from harness.load.senders.api import ApiSender
+from harness.load.senders.kinesis import KinesisSender
+from tests.e2e.test_kinesis import create, read_all
+
+
+def records(count, size=50):
+    return [Record(n, f"id-{n}", f"{n:>{size}}".encode(), f"k{n}", b"{}") for n in range(count)]
+
+
+@pytest.fixture
+def throttling(tmp_path, monkeypatch):
+    """An emulator that keeps Kinesis's throughput."""
+    monkeypatch.setenv("PIPEPROOF_KINESIS_THROUGHPUT", "enforce")
+    embedded = Embedded(tmp_path / "emulator.log")
+    yield Clients(embedded.start().endpoint)
+    embedded.stop()
+
+
+def test_entries_that_a_throttled_shard_refuses_are_sent_again_until_all_are_in_once(throttling):
+    kinesis = throttling("kinesis", retries=False)
+    stream = create(kinesis)
+    offered = records(2500)
+    plain = [kinesis.put_records(StreamName=stream, Records=[{"Data": b"x", "PartitionKey": "k"}] * 500) for _ in range(4)]
+    refused = [r for answer in plain for r in answer["Records"] if "ErrorCode" in r]
+    assert {r["ErrorCode"] for r in refused} == {"ProvisionedThroughputExceededException"}
+    assert sum(answer["FailedRecordCount"] for answer in plain) == len(refused) > 0
+
+    answers = KinesisSender(throttling, stream).send(offered)
+    assert {a.status for a in answers} == {Status.ACKED}
+    found = {r["SequenceNumber"]: r["Data"] for r in read_all(kinesis, stream, "shardId-000000000000") if r["Data"] != b"x"}
+    assert found == {a.sequence: r.payload for r, a in zip(offered, answers, strict=True)}
+
+
+def test_a_record_that_no_request_may_hold_is_rejected_alone(clients):
+    stream = create(clients("kinesis"))
+    offered = records(40)
+    offered[7] = offered[7]._replace(payload=b"x" * (1024 * 1024 + 1))
+    offered[8] = offered[8]._replace(partition_key="k" * 300)
+    answers = KinesisSender(clients, stream).send(offered)
+    assert [n for n, a in enumerate(answers) if a.status is Status.REJECTED] == [7, 8]
+    assert {a.status for n, a in enumerate(answers) if n not in {7, 8}} == {Status.ACKED}
+    assert "ValidationException" in answers[7].detail
+
+
+def test_records_of_a_stream_that_is_not_there_are_rejected(clients):
+    (answer,) = KinesisSender(clients, "nowhere").send(records(1))
+    assert answer.status is Status.REJECTED
+    assert "ResourceNotFoundException" in answer.detail
+
+
+def test_without_an_answer_a_record_is_indeterminate_and_not_sent_again():
+    answers = KinesisSender(Clients("http://127.0.0.1:1"), "stream").send(records(3))
+    assert {a.status for a in answers} == {Status.INDETERMINATE}
+
+
+def test_nobody_at_the_api_is_a_rejection_with_the_reason(monkeypatch):
+    monkeypatch.setattr("harness.load.senders.api.FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr("harness.load.senders.api.LAST_DELAY_S", 0.001)
+    sender = ApiSender("http://127.0.0.1:1/events")
+    (answer,) = sender.send(records(1))
+    sender.close()
+    assert answer.status is Status.REJECTED
+    assert "no connection" in answer.detail
