@@ -22,6 +22,7 @@ from harness.emulator import work_dirs
 from harness.emulator.cache import cache_dir
 from harness.emulator.emulator import Description
 from harness.errors import EmulatorDiedError, UnknownVerdictError, UsageError
+from harness.processes import kill_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +102,7 @@ class Embedded:
         """Ends LocalStack and all it started, and removes its directory. Does nothing the second time."""
         if self._process is not None:
             # Killed, not asked: its state is thrown away, and its own shutdown takes seconds.
-            work_dirs.kill_session(self.pid)
+            kill_session(self.pid)
             self._process.wait()
             self._process = None
         if self._lifeline is not None:
@@ -141,7 +142,7 @@ def stop_detached(pid: int, work_dir: Path) -> bool:
     except psutil.Error:
         ours = False
     if ours:
-        work_dirs.kill_session(pid)
+        kill_session(pid)
     work_dirs.remove(work_dir)
     return ours
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from harness.processes import kill_session
+
 _PREFIX = "pipeproof-"
 _LABEL = "owner.json"
 
@@ -73,17 +75,6 @@ def sweep() -> list[Path]:
             remove(work_dir)
             removed.append(work_dir)
     return removed
-
-
-def kill_session(session: int) -> None:
-    """Kills every process of a session, and waits until they are gone."""
-    doomed = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
-            if os.getsid(process.pid) == session:
-                process.kill()
-                doomed.append(process)
-    psutil.wait_procs(doomed, timeout=10)
 
 
 def _kill_emulator(session: int, work_dir: Path) -> None:

@@ -12,7 +12,7 @@ import signal
 import threading
 from pathlib import Path
 
-import psutil
+from harness.processes import kill_session
 
 
 def _hold_lifeline(fd: int) -> None:
@@ -24,16 +24,6 @@ def _hold_lifeline(fd: int) -> None:
     if work_dir:
         shutil.rmtree(Path(work_dir), ignore_errors=True)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def kill_session(session: int, but: int = 0) -> None:
-    """Kills every process of a session: execution environments have process groups of their own, but stay in it."""
-    for process in psutil.process_iter():
-        try:
-            if process.pid != but and os.getsid(process.pid) == session:
-                process.kill()
-        except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
-            continue
 
 
 def main() -> None:
