@@ -5,11 +5,13 @@ Exit codes: 0 pass, 1 fail, 2 unknown, 64 usage, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -19,6 +21,7 @@ from harness import __version__
 from harness.accounting.verdict import Judgement
 from harness.emulator.choose import choose_emulator
 from harness.emulator.embedded import localstack_version
+from harness.emulator.stack.template import load_template
 from harness.errors import PipeproofError, UnknownVerdictError, UsageError
 from harness.report.event_log import EventLog
 from harness.report.result import write_result
@@ -33,6 +36,9 @@ from harness.run.run_dir import create_run_dir
 from harness.run.scenario import load_scenario
 from harness.run.up import down as take_down
 from harness.run.up import up as bring_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXIT = {Judgement.PASS: 0, Judgement.FAIL: 1, Judgement.UNKNOWN: 2}
 EXIT_USAGE = 64
@@ -77,7 +83,8 @@ _emulator_option = click.option(
 )
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="pipeproof")
 def main() -> None:
     """Runs a serverless AWS pipeline on this machine and accounts for every record.
 
@@ -100,6 +107,7 @@ def run(
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
     seed = loaded.seed if seed is None else seed
+    load_template(loaded.stack.template)
     source = make_source(loaded, seed, records, input_path)
     choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
     run_dir = create_run_dir(out, name)
@@ -107,7 +115,7 @@ def run(
     command = reproduce_command(scenario, seed, records, emulator, input_path)
     plan = Plan(name, loaded, seed, source, chosen, why, command, run_dir)
     finished: events.RunFinished | None = None
-    with EventLog(run_dir / "events.jsonl") as log, Terminal(Console()) as terminal:
+    with _removed_if_refused(run_dir), EventLog(run_dir / "events.jsonl") as log, Terminal(Console()) as terminal:
         for event in run_plan(plan):
             log.write(event)
             if isinstance(event, events.RunFinished):
@@ -118,13 +126,24 @@ def run(
     return EXIT[finished.verdict.judgement]
 
 
+@contextlib.contextmanager
+def _removed_if_refused(run_dir: Path) -> Iterator[None]:
+    """A run that was refused before it began leaves nothing to look at."""
+    try:
+        yield
+    except UsageError:
+        shutil.rmtree(run_dir, ignore_errors=True)
+        (run_dir.parent / "latest").unlink(missing_ok=True)
+        raise
+
+
 @main.command("list")
 def list_scenarios() -> None:
     """Lists the scenarios, with one line each."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, path in scenario_files().items():
-        table.add_row(name, load_scenario(path).description)
-    Console().print(table)
+    files = scenario_files()
+    width = max(map(len, files))
+    for name, path in files.items():
+        click.echo(f"{name:<{width}}  {load_scenario(path).description}")
 
 
 @main.command()

@@ -48,11 +48,11 @@ def count(ledger, observations, promise_broken):
         counted.anomalies["conflicting"] += len(kinds) > 1
         poison = record.promised is None
         counted.anomalies["misrouted"] += (poison and outcomes["stored"] > 0) or (
-            not poison and outcomes["dead_lettered"] > 0 and not outcomes["stored"]
+            not poison and outcomes["dead_lettered"] + outcomes["alerted"] > 0 and not outcomes["stored"]
         )
         counted.anomalies["corrupted"] += any(
             promise_broken(record.promised, o.content) for o in seen[record.number] if o.outcome == "stored" and not poison
-        )
+        ) or any(o.outcome != "stored" and o.payload_hash not in {None, hashed(record.payload)} for o in seen[record.number])
     return counted
 
 

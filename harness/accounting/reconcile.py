@@ -56,7 +56,7 @@ WITH sightings AS (
 SELECT s.n, r.index FROM sightings s JOIN records r ON s.payload_hash = r.payload_hash AND s.turn % r.many = r.turn;
 
 CREATE TABLE resolved AS
-SELECT s.n, s.outcome, s.place, s.seen_at_ms, r.index
+SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, r.index
 FROM seen s JOIN (FROM by_sequence UNION ALL FROM by_id UNION ALL FROM by_payload) r USING (n);
 
 CREATE TABLE accounts AS
@@ -91,8 +91,8 @@ _ANOMALIES = {
         "'stored ' || stored || ', dead-lettered ' || dead_lettered || ', alerted ' || alerted || ' times; the first hop: ' || status",
     ),
     "misrouted": (
-        "(poison AND stored > 0) OR (NOT poison AND dead_lettered > 0 AND stored = 0)",
-        "CASE WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy' ELSE 'healthy, and dead-lettered' END",
+        "(poison AND stored > 0) OR (NOT poison AND dead_lettered + alerted > 0 AND stored = 0)",
+        "CASE WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy' ELSE 'healthy, and not stored but given up' END",
     ),
 }
 
@@ -122,6 +122,7 @@ def reconcile(ledger: Path, observations: Path, scratch: Path) -> Account:
             anomalies=counts,
             examples={name: examples[name] for name in ANOMALIES if examples[name]},
             latency=_latency(db),
+            healthy_rejected=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'rejected' AND NOT poison"),
             reconciled=True,
         )
 
@@ -167,7 +168,16 @@ def _phantoms(db: duckdb.DuckDBPyConnection) -> tuple[int, tuple[Example, ...]]:
 
 
 def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) -> tuple[int, tuple[Example, ...]]:
-    """Compares what was promised with what is stored, a few thousand pairs at a time."""
+    """Compares what was promised with what is stored, a few thousand pairs at a time; and what was offered with what a dead letter or
+    an alert carries of it."""
+    broken: dict[int, Example] = {}
+    spoilt = db.execute(
+        "SELECT r.index, l.record_id, r.place FROM resolved r JOIN ledger l USING (index) "
+        "WHERE r.outcome <> 'stored' AND r.payload_hash <> l.payload_hash"
+    ).fetchall()
+    for index, record_id, place in spoilt:
+        broken[index] = Example(record_id, place, "the payload there is not the one that was offered")
+    count: set[int] = set(broken)
     pairs = db.execute(
         """
         SELECT r.index, p.record_id, p.promised, c.content, r.place
@@ -178,8 +188,6 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
         """,
         {"ledger": str(ledger), "observations": str(observations)},
     )
-    broken: dict[int, Example] = {}
-    count: set[int] = set()
     while rows := pairs.fetchmany(_PAIRS_PER_FETCH):
         for index, record_id, promised, content, place in rows:
             why = broken_promise(promised, content)
@@ -187,4 +195,4 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
                 count.add(index)
                 if len(broken) < MAX_EXAMPLES:
                     broken[index] = Example(record_id, place, why)
-    return len(count), tuple(broken[index] for index in sorted(broken))
+    return len(count), tuple(broken[index] for index in sorted(broken)[:MAX_EXAMPLES])

@@ -68,3 +68,8 @@ class Observation(NamedTuple):
 def payload_hash(payload: bytes) -> bytes:
     """The identity of a payload: 16 bytes of SHA-256."""
     return hashlib.sha256(payload).digest()[:16]
+
+
+def identifier(value: object) -> str | None:
+    """An id as it may stand in somebody's JSON: text or a whole number; None for anything else."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ANOMALIES = ("lost", "duplicated", "phantom", "corrupted", "conflicting", "misrouted")
+ALLOWABLE = (*ANOMALIES, "healthy_rejected", "unacknowledged")
+"""What a scenario may allow: anomalies, and records that never got in."""
+
 MAX_EXAMPLES = 100
 
 
@@ -72,6 +75,7 @@ class Account:
     anomalies: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(ANOMALIES, 0))
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
+    healthy_rejected: int = 0
     reconciled: bool = False
 
     def __post_init__(self) -> None:
@@ -100,6 +104,12 @@ def judge(account: Account, allowed: Mapping[str, int], doubts: tuple[str, ...] 
     )
     if not account.ingress.offered:
         doubts = (*doubts, "no record was offered")
+    # No loss, as the sender knows; but no proof either: the pipeline was never asked to keep these.
+    not_tried = {
+        "healthy_rejected": (account.healthy_rejected, "healthy records were rejected by the first hop"),
+        "unacknowledged": (account.outcome.unacknowledged, "records had no answer, and were not seen again"),
+    }
+    doubts = (*doubts, *(f"{count:,} {what}" for name, (count, what) in not_tried.items() if count > allowed.get(name, 0)))
     if doubts:
         # What was not given its time may look lost: without rest, there is no telling.
         return Verdict(Judgement.UNKNOWN, (*doubts, *excess))

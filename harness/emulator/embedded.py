@@ -79,8 +79,7 @@ class Embedded:
         finally:
             os.close(read_end)
         self._lifeline = write_end
-        owner = work_dirs.Owner.of(self.pid if self._outlives_parent else os.getpid(), self.pid)
-        work_dirs.label(self._work_dir, owner)
+        work_dirs.label(self._work_dir, work_dirs.Owner.of(os.getpid(), self.pid))
         endpoint = f"http://127.0.0.1:{port}"
         try:
             version = self._wait_until_healthy(endpoint)
@@ -89,6 +88,10 @@ class Embedded:
             raise
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         return Description("embedded", "localstack", version, endpoint, runtime)
+
+    def let_go(self) -> None:
+        """From now on the emulator belongs to itself: what its starter leaves unfinished until then is swept like any leftover."""
+        work_dirs.label(self.work_dir, work_dirs.Owner.of(self.pid, self.pid))
 
     def check(self) -> None:
         """Raises EmulatorDiedError, with the signal or exit status and the last lines of the log, where LocalStack has ended."""
@@ -102,7 +105,7 @@ class Embedded:
         """Ends LocalStack and all it started, and removes its directory. Does nothing the second time."""
         if self._process is not None:
             # Killed, not asked: its state is thrown away, and its own shutdown takes seconds.
-            kill_session(self.pid)
+            kill_session(self.pid, str(self._work_dir))
             self._process.wait()
             self._process = None
         if self._lifeline is not None:
@@ -142,7 +145,7 @@ def stop_detached(pid: int, work_dir: Path) -> bool:
     except psutil.Error:
         ours = False
     if ours:
-        kill_session(pid)
+        kill_session(pid, str(work_dir))
     work_dirs.remove(work_dir)
     return ours
 

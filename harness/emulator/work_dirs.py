@@ -78,9 +78,10 @@ def sweep() -> list[Path]:
 
 
 def _kill_emulator(session: int, work_dir: Path) -> None:
-    """The session's id may belong to somebody else by now: only one that works in the directory is killed."""
+    """The session's id may belong to somebody else by now: it is only killed where one of it works in the directory."""
+    ours = 0
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
             if os.getsid(process.pid) == session and process.environ().get("PIPEPROOF_WORK_DIR") == str(work_dir):
-                kill_session(session)
-                return
+                ours = session
+    kill_session(ours or -1, str(work_dir))

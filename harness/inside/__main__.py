@@ -7,10 +7,9 @@ pipe closes, and this process with its session (LocalStack and all execution env
 from __future__ import annotations
 
 import os
-import shutil
 import signal
+import subprocess
 import threading
-from pathlib import Path
 
 from harness.processes import kill_session
 
@@ -19,10 +18,12 @@ def _hold_lifeline(fd: int) -> None:
     os.set_inheritable(fd, False)  # noqa: FBT003
     while os.read(fd, 1):
         pass
-    work_dir = os.environ.get("PIPEPROOF_WORK_DIR")
-    kill_session(os.getsid(0), but=os.getpid())
+    work_dir = os.environ.get("PIPEPROOF_WORK_DIR", "")
+    kill_session(os.getsid(0), work_dir, but=os.getpid())
     if work_dir:
-        shutil.rmtree(Path(work_dir), ignore_errors=True)
+        # Removed by somebody who survives us: as long as we live, LocalStack writes there.
+        cleaner = 'n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done; rm -rf "$2"'
+        subprocess.Popen(["/bin/sh", "-c", cleaner, "sh", str(os.getpid()), work_dir], start_new_session=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

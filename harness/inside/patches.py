@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import importlib.abc
 import importlib.util
+import os
 import sys
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def _function_logs(module: Any) -> None:
     from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
 
     module.LogHandler.run_log_loop = cloudwatch.run_log_loop
+    module.LogHandler.add_logs = cloudwatch.add_logs
 
 
 def _function_metrics(module: Any) -> None:
@@ -90,6 +93,24 @@ def _routes(module: Any) -> None:
     module.Rule.compile = alone
 
 
+def _listen(module: Any) -> None:
+    """LocalStack ignores the host of GATEWAY_LISTEN for IPv4, and listens on all interfaces ("TODO: interface = host?")."""
+    twisted = module.endpoints
+    hosts = {address.port: address.host for address in module.config.GATEWAY_LISTEN}
+
+    def on_its_host(reactor: Any, port: int) -> Any:
+        return twisted.TCP4ServerEndpoint(reactor, port, interface=hosts[port])
+
+    module.endpoints = SimpleNamespace(TCP4ServerEndpoint=on_its_host, TCP6ServerEndpoint=twisted.TCP6ServerEndpoint)
+
+
+def _objects(module: Any) -> None:
+    """S3 keeps its objects in one directory for all LocalStacks of the machine, and leaves them there."""
+    from localstack import config  # noqa: PLC0415
+
+    module.DEFAULT_S3_TMP_DIR = os.path.join(config.dirs.tmp, "s3-objects")  # noqa: PTH118 - a string, as it was
+
+
 def _deliveries(module: Any) -> None:
     """Background deliveries are invisible from outside: a drain could not know of them."""
     from harness.inside.activity import CountedExecutor  # noqa: PLC0415
@@ -103,6 +124,8 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.lambda_.invocation.logs": _function_logs,
     "localstack.services.lambda_.invocation.metrics": _function_metrics,
     "localstack.services.lambda_.event_source_mapping.esm_worker_factory": _event_source_mapping,
+    "localstack.runtime.server.twisted": _listen,
+    "localstack.services.s3.provider": _objects,
     "localstack.services.sns.publisher": _deliveries,
     "localstack.services.s3.notifications": _deliveries,
     "localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.inline_iteration_component": _inline_map,

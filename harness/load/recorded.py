@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from harness.accounting.record import Record, payload_hash
 from harness.errors import UsageError
@@ -69,6 +69,34 @@ class RecordedSource:
         if b"\0" in head:
             message = f"--input {self.path} is binary (it has NUL bytes): expected lines of text, as {self.format}"
             raise UsageError(message)
+        self._check_fields()
+
+    def _check_fields(self) -> None:
+        """Raises UsageError for a placeholder that no line can fill: every line would look malformed, and nothing would be tested."""
+        offered = self._fields_offered()
+        if offered is None:
+            return
+        unknown = sorted(_placeholders([self.event, self.promise]) - offered)
+        if unknown:
+            known = ", ".join(sorted(offered))
+            raise UsageError(
+                f"--input {self.path}: no field {', '.join(unknown)} for the scenario's event or promise; there is {known}"
+            )
+
+    def _fields_offered(self) -> set[str] | None:
+        """The fields of every line; None where lines may differ (NDJSON)."""
+        own = {"record_id", "line_number"}
+        match self.format:
+            case "apache_combined":
+                return own | set(_APACHE_FIELDS)
+            case "csv":
+                return own | set(self._header())
+            case _:
+                return None
+
+    def _header(self) -> list[str]:
+        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return next(csv.reader(file))
 
     def __iter__(self) -> Iterator[Record]:
         self.check()
@@ -91,9 +119,10 @@ class RecordedSource:
                 values = {**fields, "record_id": record_id, "line_number": number}
                 document = _fill(self.event, values)
                 payload = to_json(document)
+                record_id = str(document[self.id_field])
             promised = to_json({**document, **_fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
             key = str(document[self.key_field])[:256]
-        except (UnmappedLineError, KeyError):
+        except (UnmappedLineError, KeyError, PydanticSerializationError):
             return unmapped
         return Record(index, record_id, payload, key or record_id, promised)
 
@@ -112,6 +141,8 @@ class RecordedSource:
     def _rows(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
         """Rows of a CSV file with a header. A row with more or fewer columns has no fields."""
         with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            # A field may be as long as it likes; by default Python refuses more than 128 KiB.
+            csv.field_size_limit(2**31 - 1)
             rows = csv.reader(file)
             header = next(rows)
             for row in rows:
@@ -119,6 +150,23 @@ class RecordedSource:
                 if row:
                     fields = dict(zip(header, row, strict=True)) if len(row) == len(header) else None
                     yield rows.line_num, content, fields
+
+
+_APACHE_FIELDS = (
+    "host", "ident", "user", "time", "hour", "request", "method", "path", "protocol", "status", "bytes", "referrer", "agent",
+)  # fmt: skip
+
+
+def _placeholders(template: Any) -> set[str]:
+    match template:
+        case dict():
+            return set().union(*map(_placeholders, template.values()))
+        case list():
+            return set().union(*map(_placeholders, template))
+        case str():
+            return set(_PLACEHOLDER.findall(template))
+        case _:
+            return set()
 
 
 def _apache_fields(line: bytes) -> dict[str, Any] | None:

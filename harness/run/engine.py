@@ -19,7 +19,7 @@ from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
 from harness.emulator.stack import stack as stacks
-from harness.errors import UnknownVerdictError
+from harness.errors import UnknownVerdictError, UsageError
 from harness.run import events
 from harness.run.drain import Rest, drain
 from harness.run.parts import make_probes, make_rate, make_sender
@@ -65,17 +65,23 @@ class _State:
 
 
 def run(plan: Plan) -> Iterator[events.Event]:
-    """Runs the plan. Whatever happens to the emulator or the stack ends in a RunFinished with an unknown verdict; only
-    what the person did wrong (UsageError) or interrupted is raised. The emulator is stopped in every case."""
+    """Runs the plan. Whatever happens to the emulator or the stack ends in a RunFinished with an unknown verdict, as does an interrupt,
+    which is raised again after it; what the person did wrong (UsageError) is raised. The emulator is stopped in every case."""
     started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     yield events.RunStarted(
         plan.name, plan.scenario.description, plan.seed, started_at, plan.command, plan.run_dir, plan.emulator_choice
     )
     state = _State()
+    interrupted = False
     try:
         try:
             verdict = yield from _conduct(plan, state)
-        except (UnknownVerdictError, ClientError, BotoCoreError, OSError) as error:
+        except UsageError:
+            raise
+        except KeyboardInterrupt:
+            interrupted = True
+            verdict = _undecided(plan, state, UnknownVerdictError("interrupted"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run has no verdict: unknown, with the reason
             verdict = _undecided(plan, state, error)
         finally:
             if state.ledger is not None:
@@ -96,6 +102,8 @@ def run(plan: Plan) -> Iterator[events.Event]:
         timing=replace(state.timing, total_s=round(total_s, 3)),
         payload_sha256=state.ledger.fingerprint if state.ledger else "",
     )
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict]:

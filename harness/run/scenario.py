@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.accounting.verdict import ANOMALIES
+from harness.accounting.verdict import ALLOWABLE
 from harness.errors import UsageError
 from harness.load.malformed import MALFORMERS
 
@@ -40,7 +40,7 @@ def _one_of(names: Iterable[str]) -> Any:
 
 
 MalformedKind = Annotated[str, _one_of(tuple(MALFORMERS))]
-Anomaly = Annotated[str, _one_of(ANOMALIES)]
+Allowable = Annotated[str, _one_of(ALLOWABLE)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -59,7 +59,7 @@ class MalformedPart(_Part):
     """A share of the records is spoilt, by each of the kinds in turn (all kinds where none are named)."""
 
     share: Share
-    kinds: tuple[MalformedKind, ...] = tuple(MALFORMERS)
+    kinds: Annotated[tuple[MalformedKind, ...], Field(min_length=1)] = tuple(MALFORMERS)
 
 
 class ClickstreamPart(_Part):
@@ -157,7 +157,7 @@ class Scenario(_Part):
     send: Annotated[KinesisPart | ApiPart, Field(discriminator="to")]
     probes: Annotated[tuple[ProbePart, ...], Field(min_length=1)]
     drain_timeout_s: PositiveFloat = 120
-    allow: dict[Anomaly, int] = {}
+    allow: dict[Allowable, int] = {}
 
 
 def load_scenario(path: Path) -> Scenario:

@@ -51,6 +51,7 @@ def up(name: str, stack: StackPart, port: int) -> Running:
         deployed = stacks.deploy(Clients(description.endpoint), stack.template, parameters, name, emulator.check)
         running = Running(name, emulator.pid, str(emulator.work_dir), description.endpoint, dict(deployed.outputs))
         state.write_text(json.dumps(asdict(running), indent=2) + "\n")
+        emulator.let_go()
     except BaseException:
         emulator.stop()
         raise

@@ -12,6 +12,7 @@ removed and nothing changed, plus `processedAt`, `hourBucket` and `isNewUser`.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 EventType = Literal["page_view", "click", "purchase", "signup"]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 ENRICHMENT = ("processedAt", "hourBucket", "isNewUser")
 
 
@@ -73,8 +75,9 @@ def parse(payload: bytes) -> Accepted | Rejected:
     reserved = [name for name in ENRICHMENT if name in document]
     if reserved:
         return Rejected("ReservedField", f"{', '.join(reserved)}: set by the pipeline, not by the sender")
-    if not isinstance(document.get("timestamp"), str):
-        # pydantic would take a number for seconds or milliseconds since the epoch, by its size: a guess.
+    timestamp = document.get("timestamp")
+    if not (isinstance(timestamp, str) and _DATE.match(timestamp)):
+        # pydantic would take digits for seconds or milliseconds since the epoch, by their number: a guess.
         return Rejected("InvalidEvent", "timestamp: expected an ISO 8601 date and time with time zone, as a string")
     try:
         event = Event.model_validate(document)

@@ -44,9 +44,9 @@ class Users:
         missing = [user for user in unknown if user not in found]
         for user, event_id in self._pool.map(lambda user: (user, self._claim(user, firsts[user])), missing):
             found[user] = event_id
+        answer = {user: found.get(user) or self._known[user] for user in firsts}
         if len(self._known) + len(found) > self._remember:
             self._known.clear()
-        answer = {user: found.get(user) or self._known[user] for user in firsts}
         self._known.update(found)
         return answer
 

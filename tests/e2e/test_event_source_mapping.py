@@ -131,3 +131,49 @@ def test_a_filter_excludes_records_and_the_stream_goes_on(clients, pipeline):
     clients("kinesis").put_records(StreamName="stream", Records=records)
     wait_until(lambda: seen(clients).keys() >= {f"keep-{n}" for n in range(5)}, "the kept records")
     assert not any(name.startswith("drop") for name in seen(clients))
+
+
+def test_an_answer_that_cannot_be_read_counts_as_an_attempt(clients, functions):
+    """{"batchItemFailures": [5]} has no item identifier: after the retries the batch goes to the failure destination."""
+    queue = clients("sqs").create_queue(QueueName="failed")["QueueUrl"]
+    kinesis = clients("kinesis")
+    kinesis.create_stream(StreamName="stream", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="stream", WaiterConfig={"Delay": 1})
+    functions.create("junk", "def handler(event, context):\n    return {'batchItemFailures': [5]}\n")
+    clients("lambda").create_event_source_mapping(
+        EventSourceArn=f"arn:aws:kinesis:us-east-1:{clients.account}:stream/stream",
+        FunctionName="junk",
+        StartingPosition="TRIM_HORIZON",
+        MaximumRetryAttempts=1,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:sqs:us-east-1:{clients.account}:failed"}},
+    )
+    put(clients, "a")
+    wait_until(lambda: failed(clients, queue), "the failed batch")
+
+
+def test_a_batch_is_cut_at_the_payload_limit(clients, functions):
+    """10,000 small records do not fit into one invocation: Lambda sends them in parts."""
+    kinesis = clients("kinesis")
+    kinesis.create_stream(StreamName="stream", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="stream", WaiterConfig={"Delay": 1})
+    records = [{"Data": b"x" * 300, "PartitionKey": "k"}] * 500
+    for _ in range(20):
+        kinesis.put_records(StreamName="stream", Records=records)
+    source = "def handler(event, context):\n    print('COUNT', len(event['Records']))\n"
+    functions.create("counter", source, MemorySize=512, Timeout=30)
+    clients("lambda").create_event_source_mapping(
+        EventSourceArn=f"arn:aws:kinesis:us-east-1:{clients.account}:stream/stream",
+        FunctionName="counter",
+        StartingPosition="TRIM_HORIZON",
+        BatchSize=10_000,
+    )
+
+    def counted():
+        try:
+            events = clients("logs").filter_log_events(logGroupName="/aws/lambda/counter")["events"]
+        except clients("logs").exceptions.ResourceNotFoundException:
+            return None
+        return sum(int(e["message"].split()[1]) for e in events if e["message"].startswith("COUNT")) == 10_000
+
+    wait_until(counted, "all records to be processed")

@@ -279,3 +279,26 @@ def test_reserved_concurrency_throttles_what_exceeds_it(functions, clients):
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(invoke, range(2))) == ["TooManyRequestsException", "done"]
+
+
+def test_work_that_a_handler_leaves_running_does_not_go_on_after_its_reply(functions):
+    """Lambda freezes an environment between invocations: what a thread does then is lost unless there is a next one."""
+    source = (
+        "import threading, time\n"
+        "ticks = 0\n"
+        "def tick():\n"
+        "    global ticks\n"
+        "    while True:\n"
+        "        ticks += 1\n"
+        "        time.sleep(0.01)\n"
+        "def handler(event, context):\n"
+        "    if event == 'start':\n"
+        "        threading.Thread(target=tick, daemon=True).start()\n"
+        "    return ticks\n"
+    )
+    functions.create("frozen", source, Timeout=10)
+    functions.create("clock", "import time\ndef handler(event, context):\n    time.sleep(event)\n", Timeout=10)
+    before = functions.invoke("frozen", "start")[1]
+    functions.invoke("clock", 2)
+    after = functions.invoke("frozen", "look")[1]
+    assert after - before < 100, "two seconds are two hundred ticks"

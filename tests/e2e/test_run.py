@@ -154,6 +154,8 @@ def test_an_interrupted_run_exits_130_and_nothing_is_left(tmp_path, sent):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "interrupted" in output
+    result = latest_result(tmp_path)
+    assert (result["verdict"], result["reasons"]) == ("unknown", ["interrupted"])
     assert leftovers(tmp_path) == []
 
 
@@ -178,3 +180,43 @@ def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(tmp_path):
         assert mine.exists(), "a living owner's directory stays"
     finally:
         del os.environ["PIPEPROOF_TMPDIR"]
+
+
+def test_the_emulator_listens_on_loopback_only(tmp_path):
+    process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
+    try:
+        listening = {c.laddr.ip for p in emulators(tmp_path) for c in p.net_connections(kind="inet") if c.status == "LISTEN"}
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert listening == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "old", "new"),
+    [
+        ("clickstream-smoke", "stream: ${outputs.EventStreamName}", "stream: nowhere"),
+        ("clickstream-api", "/v1/events", "/v1/elsewhere"),
+    ],
+)
+def test_a_load_that_never_gets_in_is_no_pass(tmp_path, scenario, old, new):
+    """Every record is visibly rejected, so none is lost; but nothing was tried."""
+    text = (ROOT / "scenarios" / f"{scenario}.yaml").read_text().replace("../pipeline", str(ROOT / "pipeline"))
+    assert old in text
+    (tmp_path / "mine.yaml").write_text(text.replace(old, new))
+    code, output, result = pipeproof(tmp_path, "run", "mine.yaml", "--records", 50)
+    assert code == 2, output
+    assert result["verdict"] == "unknown"
+    assert "rejected by the first hop" in result["reasons"][0]
+
+
+def test_a_dead_letter_without_its_payload_is_corrupted(tmp_path):
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    function = tmp_path / "pipeline" / "clickstream" / "functions" / "stream_transform.py"
+    source = function.read_text()
+    assert "payload=record.payload,\n" in source
+    function.write_text(source.replace("payload=record.payload,\n", 'payload=b"gone",\n'))
+    code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke", "--records", 200)
+    assert code == 1, output
+    assert result["anomalies"]["corrupted"] == result["outcome"]["dead_lettered"] == 9

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from harness.accounting.probes.messages import read_messages
-from harness.accounting.record import Observation, Outcome, payload_hash
+from harness.accounting.record import Observation, Outcome, identifier, payload_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,15 +30,22 @@ class AlertProbe:
         place = f"queue {self.queue_url.rsplit('/', 1)[-1]}"
         for _, body in read_messages(self.clients, self.queue_url):
             for record in _named(body):
-                payload = record.get("payload")
                 yield Observation(
                     Outcome.ALERTED,
                     place,
-                    record_id=record.get("recordId"),
-                    shard=record.get("shardId"),
-                    sequence=record.get("sequenceNumber"),
-                    payload_hash=payload_hash(base64.b64decode(payload)) if payload else None,
+                    record_id=identifier(record.get("recordId")),
+                    shard=identifier(record.get("shardId")),
+                    sequence=identifier(record.get("sequenceNumber")),
+                    payload_hash=_hash(record.get("payload")),
                 )
+
+
+def _hash(payload: Any) -> bytes | None:
+    try:
+        return payload_hash(base64.b64decode(payload, validate=True)) if payload else None
+    except (ValueError, TypeError):
+        # Not base64: it identifies nothing.
+        return None
 
 
 def _named(body: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from harness.accounting.probes.messages import read_messages
-from harness.accounting.record import Observation, Outcome, payload_hash
+from harness.accounting.record import Observation, Outcome, identifier, payload_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,9 @@ class DeadLetterProbe:
             yield Observation(
                 Outcome.DEAD_LETTERED,
                 place,
-                record_id=envelope.get("recordId"),
-                shard=envelope.get("shardId"),
-                sequence=envelope.get("sequenceNumber"),
+                record_id=identifier(envelope.get("recordId")),
+                shard=identifier(envelope.get("shardId")),
+                sequence=identifier(envelope.get("sequenceNumber")),
                 payload_hash=None if payload is None else payload_hash(payload),
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from harness.accounting.record import Observation, Outcome
+from harness.accounting.record import Observation, Outcome, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ class S3NdjsonProbe:
     def _read(self, pool: ThreadPoolExecutor, s3: Any, keys: list[str]) -> Iterator[Observation]:
         for key, body in pool.map(lambda key: (key, s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()), keys):
             place = f"s3://{self.bucket}/{key}"
-            for line in (gzip.decompress(body) if key.endswith(".gz") else body).split(b"\n"):
+            for line in _content(key, body).split(b"\n"):
                 if line:
                     yield self._sighting(place, line)
 
@@ -59,9 +60,17 @@ class S3NdjsonProbe:
             return Observation(Outcome.STORED, place, content=line)
         record_id = document.get(self.id_field)
         seen_at_ms = _milliseconds(document.get(self.time_field)) if self.time_field else None
-        return Observation(
-            Outcome.STORED, place, str(record_id) if isinstance(record_id, str | int) else None, seen_at_ms=seen_at_ms, content=line
-        )
+        return Observation(Outcome.STORED, place, identifier(record_id), seen_at_ms=seen_at_ms, content=line)
+
+
+def _content(key: str, body: bytes) -> bytes:
+    if not key.endswith(".gz"):
+        return body
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error):
+        # A line that nothing can be read from: seen, and by no record's name.
+        return b"an object that is not gzip, or cut off"
 
 
 def _milliseconds(value: Any) -> int | None:

@@ -21,18 +21,8 @@ from pathlib import Path
 from harness.emulator.cache import cache_dir
 from harness.errors import UsageError
 
-_EXCLUDED = {
-    "__pycache__",
-    ".git",
-    ".tox",
-    ".venv",
-    ".aws-sam",
-    "node_modules",
-    "runs",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".pytest_cache",
-}
+# Beside the code of many repositories, and never part of it; further down a folder of such a name may be somebody's package.
+_EXCLUDED_AT_ROOT = {".git", ".tox", ".venv", ".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 # A zip without times: the same content has the same bytes, and so the same key.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FORMAT = 2
@@ -47,13 +37,15 @@ def build_package(code: Path, runtime: str) -> Path:
     if not code.is_dir():
         message = f"CodeUri {code} is neither a directory nor a zip"
         raise UsageError(message)
-    package = cache_dir() / "packages" / f"{_fingerprint(code, runtime)}.zip"
-    if package.is_file():
-        return package
-    package.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="build-", dir=package.parent) as scratch:
+    packages = cache_dir() / "packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=packages) as scratch:
+        # The copy has what links point to, so that is what the fingerprint is of.
         tree = Path(scratch) / "tree"
-        shutil.copytree(code, tree, ignore=shutil.ignore_patterns(*_EXCLUDED, "*.pyc"))
+        shutil.copytree(code, tree, ignore=lambda directory, names: _excluded(code, Path(directory), names))
+        package = packages / f"{_fingerprint(tree, runtime)}.zip"
+        if package.is_file():
+            return package
         requirements = tree / "requirements.txt"
         if runtime.startswith("python") and requirements.is_file():
             _install(requirements, tree, runtime)
@@ -64,19 +56,19 @@ def build_package(code: Path, runtime: str) -> Path:
     return package
 
 
-def _files(root: Path) -> list[Path]:
-    found = []
-    for directory, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if name not in _EXCLUDED)
-        found += [Path(directory) / name for name in sorted(files) if not name.endswith(".pyc")]
-    return found
+def _excluded(root: Path, directory: Path, names: list[str]) -> set[str]:
+    return {
+        name
+        for name in names
+        if name == "__pycache__" or name.endswith(".pyc") or (directory == root and name in _EXCLUDED_AT_ROOT)
+    }
 
 
-def _fingerprint(code: Path, runtime: str) -> str:
+def _fingerprint(tree: Path, runtime: str) -> str:
     digest = hashlib.sha256(f"{_FORMAT} {runtime} {platform.machine()} {sys.version_info[:2]}".encode())
-    for file in _files(code):
-        digest.update(f"\0{file.relative_to(code)}\0{file.stat().st_mode & 0o111}\0".encode())
-        digest.update(file.read_bytes())
+    for file in sorted(path for path in tree.rglob("*") if path.is_file()):
+        digest.update(f"\0{file.relative_to(tree)}\0{file.stat().st_mode & 0o111}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 

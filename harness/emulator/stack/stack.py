@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -135,8 +136,8 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
                 message = f"{path}: {logical_id}: {error}"
                 raise UsageError(message) from error
             if package not in uploaded:
-                uploaded[package] = package.name
-                s3.upload_file(str(package), ARTIFACT_BUCKET, package.name)
+                uploaded[package] = f"{hashlib.sha256(package.read_bytes()).hexdigest()}.zip"
+                s3.upload_file(str(package), ARTIFACT_BUCKET, uploaded[package])
             location = {"Bucket": ARTIFACT_BUCKET, "Key": uploaded[package]}
             properties[key] = (
                 {"S3Bucket": location["Bucket"], "S3Key": location["Key"]} if kind == "AWS::Lambda::Function" else location

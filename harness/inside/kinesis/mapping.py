@@ -15,6 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from localstack.services.lambda_.event_source_mapping.event_processor import BatchFailureError, PartialBatchFailureError
 from localstack.services.lambda_.event_source_mapping.pollers.kinesis_poller import KinesisPoller
 from localstack.services.lambda_.event_source_mapping.pollers.poller import get_batch_item_failures
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-# 6 MB is the limit of an invocation's payload; base64 and the envelope of each record take about a third of it.
-MAX_BATCH_BYTES = 4 * 1024 * 1024
+# The limit of an invocation's payload, and what the envelope of a record takes of it (names, sequence number, ARNs).
+MAX_BATCH_BYTES = 6 * 1024 * 1024 - 64
+_ENVELOPE_BYTES = 900
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 10.0
 
 _live: weakref.WeakSet[StreamMapping] = weakref.WeakSet()
@@ -40,6 +42,11 @@ _live: weakref.WeakSet[StreamMapping] = weakref.WeakSet()
 def live_mappings() -> list[StreamMapping]:
     """All Kinesis event source mappings of this process that have not been deleted."""
     return [mapping for mapping in list(_live) if not mapping.closed]
+
+
+def _event_size(record: StreamRecord) -> int:
+    """Bytes of the record in an event, at most: the data as base64, a partition key of which every character is escaped."""
+    return (len(record.data) + 2) // 3 * 4 + 6 * len(record.partition_key) + _ENVELOPE_BYTES
 
 
 class StreamMapping(KinesisPoller):
@@ -104,7 +111,7 @@ class StreamMapping(KinesisPoller):
                 continue
             if window_s:
                 shard.wait_for(index + batch_size - 1, timeout_s=window_s)
-            batch = shard.read(index, batch_size, MAX_BATCH_BYTES)
+            batch = shard.read(index, batch_size, MAX_BATCH_BYTES, _event_size)
             try:
                 self._deliver(shard.shard_id, self._select(shard.shard_id, batch))
             except Exception:
@@ -146,7 +153,7 @@ class StreamMapping(KinesisPoller):
             view["data"] = base64.b64decode(fields["data"]).decode(errors="replace")
         return any(matches_event(pattern, view) for pattern in self.filter_patterns)
 
-    def _deliver(self, shard_id: str, events: list[dict[str, Any]]) -> None:
+    def _deliver(self, shard_id: str, events: list[dict[str, Any]]) -> None:  # noqa: C901 - the rules of a retry, in one place
         """Invokes the function until the events are done with: processed, or handed to the failure destination.
 
         Errors of the function count as attempts; throttles and service errors, which never reached it, do not."""
@@ -174,8 +181,12 @@ class StreamMapping(KinesisPoller):
                     self._deliver(shard_id, events[:middle])
                     self._deliver(shard_id, events[middle:])
                     return
-            except Exception as failure:  # noqa: BLE001 - throttled, not active yet, LocalStack shutting down: tried again
+            except (ClientError, BotoCoreError) as failure:
+                # Throttled, not active yet, LocalStack shutting down.
                 LOG.warning("Invocation for a batch of %s did not reach the function: %s", shard_id, failure)
+            except Exception as failure:  # noqa: BLE001 - an answer that makes no sense is an error of the function
+                LOG.warning("The function's answer to a batch of %s cannot be read: %s", shard_id, failure)
+                attempts += 1
             else:
                 return
             self._is_shutdown.wait(delay_s)

@@ -13,9 +13,12 @@ import time
 from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.kinesis.models import Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _INDEX_DIGITS = 36
 _SHARD_DIGITS = 5
@@ -29,6 +32,11 @@ class StreamRecord:
     partition_key: str
     data: bytes
     arrived_at_s: float
+
+
+def raw_size(record: StreamRecord) -> int:
+    """Bytes as Kinesis counts them."""
+    return len(record.data) + len(record.partition_key)
 
 
 class IndexedShard(Shard):
@@ -63,13 +71,13 @@ class IndexedShard(Shard):
             self._arrived.notify_all()
         return sequence_number
 
-    def read(self, index: int, limit: int, max_bytes: int) -> list[StreamRecord]:
-        """Up to `limit` records from `index` on, cut where they would exceed `max_bytes` (but never to nothing)."""
+    def read(self, index: int, limit: int, max_bytes: int, size_of: Callable[[StreamRecord], int] = raw_size) -> list[StreamRecord]:
+        """Up to `limit` records from `index` on, cut where their sizes would exceed `max_bytes` (but never to nothing)."""
         start = max(index - self._trimmed, 0)
         batch = self._log[start : start + limit]
         size = 0
         for position, record in enumerate(batch):
-            size += len(record.data) + len(record.partition_key)
+            size += size_of(record)
             if size > max_bytes and position:
                 return batch[:position]
         return batch

@@ -19,12 +19,14 @@ from localstack.aws.connect import connect_to
 from localstack.services.lambda_.invocation.logs import QUEUE_SHUTDOWN
 from localstack.utils.aws.client_types import ServicePrincipal
 
+from harness.inside.activity import DELIVERIES
+
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.logs import LogHandler, LogItem
 
 LOG = logging.getLogger(__name__)
 
-LINGER_S = 0.2
+LINGER_S = 0.1
 # Limits of PutLogEvents and PutMetricData.
 _EVENTS_PER_PUT, _EVENT_BYTES_PER_PUT, _EVENT_OVERHEAD_BYTES = 10_000, 1_048_576, 26
 _MAX_EVENT_BYTES = 262_144 - _EVENT_OVERHEAD_BYTES
@@ -76,6 +78,12 @@ def _put(account: str, region: str, namespace: str, data: list[dict[str, Any]]) 
         LOG.warning("Metrics of namespace %s were refused: %s", namespace, error)
 
 
+def add_logs(self: LogHandler, log_item: LogItem) -> None:
+    """Replaces LogHandler.add_logs. A log on its way is under way: a subscription may turn it into records, a metric into an alarm."""
+    DELIVERIES.enter()
+    self.log_queue.put(log_item)
+
+
 def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
     """Replaces LogHandler.run_log_loop: ships the logs of one function version until it is stopped."""
     logs = connect_to.with_assumed_role(
@@ -96,6 +104,8 @@ def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
                 if '"_aws"' in line:
                     for namespace, data in metric_data(line):
                         _put(account, self.region, namespace, data)
+        for _item in range(len(items) - items.count(QUEUE_SHUTDOWN)):
+            DELIVERIES.leave()
         if QUEUE_SHUTDOWN in items:
             return
 

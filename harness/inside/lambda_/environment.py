@@ -79,10 +79,13 @@ class Environment:
         started = time.monotonic()
         deadline = started + self._limits.timeout_s
         request_id = invocation.request_id
+        self._signal(signal.SIGCONT)
         failure = None if self._warm else self._init(deadline, request_id)
         if failure is None:
             self._api.submit(invocation)
             failure = self._until(self._api.replied, deadline, request_id)
+        # Frozen until the next invocation, as on AWS: work that a handler leaves running does not go on.
+        self._signal(signal.SIGSTOP)
         reply = failure or self._api.reply
         assert reply is not None
         return Outcome(reply, self._report(request_id, version, failure, (time.monotonic() - started) * 1000))
@@ -139,6 +142,11 @@ class Environment:
                 continue
             self._kill()
             return Reply(failure, is_error=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def _kill(self) -> None:
         """Kills the process and what it started. Nothing of an environment outlives it."""

@@ -1,7 +1,7 @@
 """POST /events: checks one event and puts it on the stream, byte for byte as it came.
 
-202 {"accepted": true}; 400 with details for what is not an event or too large for the stream; 503 with Retry-After
-where the stream cannot take it now.
+202 {"accepted": true}; 400 with details for what is not an event or too large for the stream; 503 with Retry-After where the stream
+refused it for now; 504 where nobody can say whether the stream took it, as repeating it could double the event.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pipeline.clickstream import transforms
 
 logger = Logger(service="clickstream-ingest")
 # API Gateway gives up after 29 s: better to say 503 in time than to be cut off with the outcome unknown.
-kinesis = boto3.client("kinesis", config=Config(retries={"mode": "standard", "max_attempts": 3}, read_timeout=5))
+# One attempt: the SDK would also repeat a request whose answer was lost, and so double the event.
+kinesis = boto3.client("kinesis", config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10))
 
 STREAM = os.environ["STREAM_NAME"]
 MAX_RECORD_BYTES = 1024 * 1024
@@ -41,6 +42,9 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         kinesis.put_record(StreamName=STREAM, Data=payload, PartitionKey=partition_key)
     except (ClientError, BotoCoreError) as error:
         logger.warning("stream did not take the event", extra={"event_id": parsed.event_id, "error": str(error)})
+        refused = isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+        if not refused:
+            return _response(504, {"accepted": False, "error": "NoAnswer", "details": "the event may have been accepted"})
         answer = {"accepted": False, "error": "StreamUnavailable", "details": "try again later"}
         return _response(503, answer, {"Retry-After": str(RETRY_AFTER_S)})
     return _response(202, {"accepted": True})

@@ -53,3 +53,13 @@ def test_a_doubt_makes_the_verdict_unknown_whatever_was_counted():
 
 def test_a_run_without_records_is_unknown():
     assert judge(Account(reconciled=True), {}).judgement is Judgement.UNKNOWN
+
+
+def test_healthy_records_that_never_got_in_are_a_doubt_unless_allowed():
+    counts = dict.fromkeys(ANOMALIES, 0)
+    rejected = Account(Ingress(10, 8, 0, 2), Outcomes(stored=8, rejected=2), counts, healthy_rejected=2, reconciled=True)
+    assert judge(rejected, {}).judgement is Judgement.UNKNOWN
+    assert judge(rejected, {"healthy_rejected": 2}).judgement is Judgement.PASS
+    unanswered = Account(Ingress(10, 8, 2, 0), Outcomes(stored=8, unacknowledged=2), counts, reconciled=True)
+    assert judge(unanswered, {}).judgement is Judgement.UNKNOWN
+    assert judge(unanswered, {"unacknowledged": 2}).judgement is Judgement.PASS

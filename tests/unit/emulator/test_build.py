@@ -39,10 +39,31 @@ def test_the_same_code_makes_the_same_package_and_a_change_another(tmp_path):
 
 def test_a_package_leaves_out_what_is_no_code(tmp_path):
     root = code(tmp_path, app__py="X = 1\n")
-    for name in (".git", "node_modules", "__pycache__"):
+    for name in (".git", ".tox", "__pycache__"):
         (root / name).mkdir()
         (root / name / "file").write_text("x")
     assert zipfile.ZipFile(build_package(root, "provided.al2023")).namelist() == ["app.py"]
+
+
+def test_a_folder_of_the_persons_own_stays_whatever_its_name(tmp_path):
+    root = code(tmp_path, app__py="X = 1\n")
+    for name in ("runs", "node_modules", "inner/.tox"):
+        (root / name).mkdir(parents=True)
+        (root / name / "file").write_text("x")
+    assert len(zipfile.ZipFile(build_package(root, "provided.al2023")).namelist()) == 4
+
+
+def test_what_a_link_points_to_is_part_of_the_package_and_of_its_name(tmp_path):
+    root = code(tmp_path, app__py="X = 1\n")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "lib.py").write_text("1")
+    (root / "shared").symlink_to(shared)
+    first = build_package(root, "provided.al2023")
+    (shared / "lib.py").write_text("2")
+    second = build_package(root, "provided.al2023")
+    assert zipfile.ZipFile(first).read("shared/lib.py") == b"1"
+    assert zipfile.ZipFile(second).read("shared/lib.py") == b"2"
 
 
 def test_a_zip_is_taken_as_it_is(tmp_path):

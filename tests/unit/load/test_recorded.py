@@ -72,9 +72,11 @@ def test_a_line_that_cannot_be_mapped_is_offered_as_it_is_and_must_not_be_stored
     assert after.promised
 
 
-def test_a_field_that_the_format_does_not_have_leaves_the_line_unmapped(tmp_path):
-    (record,) = source(write(tmp_path, LINE), event={**EVENT, "x": "{nothing}"})
-    assert record.promised is None
+@pytest.mark.parametrize(("form", "content"), [("apache_combined", LINE), ("csv", "host,path\n1,2\n")])
+def test_a_field_that_no_line_has_is_a_usage_error_and_not_a_file_of_malformed_lines(tmp_path, form, content):
+    event = {"eventId": "{record_id}", "userId": "{host}", "x": ["{nothing}"]}
+    with pytest.raises(UsageError, match=r"no field nothing .* there is .*host"):
+        list(source(write(tmp_path, content), format=form, event=event, promise={}))
 
 
 def test_ndjson_without_a_mapping_is_offered_byte_for_byte(tmp_path):
