@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from harness.accounting.verdict import Judgement
 from harness.emulator.choose import choose_emulator
 from harness.emulator.embedded import localstack_version
 from harness.emulator.stack.template import load_template
-from harness.errors import PipeproofError, UnknownVerdictError, UsageError
+from harness.errors import UnknownVerdictError, UsageError
 from harness.report.event_log import EventLog
 from harness.report.result import write_result
 from harness.report.terminal import Terminal
@@ -65,8 +66,12 @@ class _Group(click.Group):
             self._fail(str(error), EXIT_USAGE)
         except UnknownVerdictError as error:
             self._fail(str(error), EXIT[Judgement.UNKNOWN])
-        except PipeproofError as error:
-            self._fail(str(error), EXIT[Judgement.FAIL])
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            self._fail(f"{error.strerror or error}{where}: the run could not be written down", EXIT[Judgement.UNKNOWN])
+        except Exception:  # noqa: BLE001 - a defect of ours, to be seen as it is; but no verdict, so not the code of one
+            traceback.print_exc()
+            sys.exit(EXIT[Judgement.UNKNOWN])
 
     @staticmethod
     def _fail(message: str, code: int) -> None:

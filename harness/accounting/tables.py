@@ -23,6 +23,7 @@ class TableWriter:
         self._schema = schema
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
         self._pending: list[Sequence[Any]] = []
+        self._closed = False
 
     def add(self, row: Sequence[Any]) -> None:
         self._pending.append(row)
@@ -31,6 +32,10 @@ class TableWriter:
             self._flush()
 
     def close(self) -> None:
+        """Completes the file. Only the first call does anything, even where it fails (a full disk)."""
+        if self._closed:
+            return
+        self._closed = True
         self._flush()
         self._writer.close()
 

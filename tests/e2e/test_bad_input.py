@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -95,6 +96,24 @@ def test_requirements_that_cannot_be_installed_are_named(place):
     assert code == 64, output
     assert "no-such-package-of-pipeproof" in output
     assert "Function" in output
+    assert leftovers(place) == []
+
+
+def test_a_full_disk_is_said_and_is_no_verdict(place):
+    """A file system of a few hundred KB; needs the right to mount one."""
+    small = place / "small"
+    small.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(small)], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        code, output, _ = pipeproof(place, "run", "clickstream-10k", "--out", small)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert code == 2, output
+    assert "No space left on device" in output
+    assert "Traceback" not in output
     assert leftovers(place) == []
 
 
