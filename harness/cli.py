@@ -84,7 +84,7 @@ _emulator_option = click.option(
     envvar="PIPEPROOF_EMULATOR",
     default="auto",
     show_default=True,
-    help="auto, embedded, or the URL of an endpoint that runs already. [env: PIPEPROOF_EMULATOR]",
+    help="container, embedded, auto (container where a Docker engine answers, else embedded), or the URL of an endpoint that runs already. [env: PIPEPROOF_EMULATOR]",
 )
 
 
@@ -154,13 +154,14 @@ def list_scenarios() -> None:
 @main.command()
 @click.argument("scenario", default="clickstream-smoke")
 @click.option("--port", type=click.IntRange(1, 65535), default=4566, show_default=True, help="Port of 127.0.0.1 to listen on.")
-def up(scenario: str, port: int) -> None:
+@_emulator_option
+def up(scenario: str, port: int, emulator: str) -> None:
     """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`."""
     name, path = find_scenario(scenario)
     console = Console()
-    with console.status(f"starting an emulator on port {port}, deploying the stack of {name}"):
-        running = bring_up(name, load_scenario(path).stack, port)
-    console.print(f"{name} is up (process {running.pid}). In a shell:\n", highlight=False)
+    with console.status("") as status:
+        running = bring_up(name, load_scenario(path).stack, port, emulator, status.update)
+    console.print(f"{name} is up ({running.emulator['kind']}). In a shell:\n", highlight=False)
     console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
     console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy\n", highlight=False, soft_wrap=True)
     for key, value in running.outputs.items():

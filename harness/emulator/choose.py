@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from harness.emulator.embedded import Embedded
+from harness.emulator import container, embedded
 from harness.emulator.external import External
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-    from harness.emulator.emulator import Emulator
+    from harness.emulator.emulator import Detachable, Emulator
+
+_KINDS: Mapping[str, Callable[..., Detachable]] = {"container": container.Container, "embedded": embedded.Embedded}
+_EXPECTED = "expected auto, embedded, container"
 
 
 def choose_emulator(wanted: str, log: Path, *, allow_remote: bool = False) -> tuple[Emulator, str]:
-    """`auto`, `embedded` or an endpoint's URL; returns the emulator, and a sentence that says which it is and why."""
-    if wanted in {"auto", "embedded"}:
-        why = "as asked for" if wanted == "embedded" else "the default: it needs Python only"
-        return Embedded(log), f"embedded LocalStack ({why})"
+    """`auto`, `embedded`, `container` or an endpoint's URL; returns the emulator, and a sentence that says which it is and why.
+
+    Raises UsageError where it cannot be had here."""
     if "://" in wanted:
         return External(wanted, allow_remote=allow_remote), f"the endpoint {wanted} (as asked for)"
-    message = f"--emulator {wanted}: expected auto, embedded, or the URL of an endpoint such as http://127.0.0.1:4566"
-    raise UsageError(message)
+    if wanted not in {"auto", *_KINDS}:
+        message = f"--emulator {wanted}: {_EXPECTED}, or the URL of an endpoint such as http://127.0.0.1:4566"
+        raise UsageError(message)
+    return choose_own(wanted, log)
+
+
+def choose_own(wanted: str, log: Path, port: int | None = None, *, stays: bool = False) -> tuple[Detachable, str]:
+    """An emulator that this machine starts: `auto`, `embedded` or `container`."""
+    if wanted in _KINDS:
+        return _KINDS[wanted](log, port, stays=stays), f"{wanted} LocalStack (as asked for)"
+    if wanted != "auto":
+        message = f"--emulator {wanted}: {_EXPECTED}"
+        raise UsageError(message)
+    try:
+        return container.Container(log, port, stays=stays), "container LocalStack (auto: a Docker engine answers)"
+    except UsageError as error:
+        why = str(error).partition(": ")[0]
+        return embedded.Embedded(log, port, stays=stays), f"embedded LocalStack (auto: {why})"
+
+
+def stop_detached(handle: Mapping[str, Any]) -> None:
+    """Ends an emulator that stayed, from what its `let_go` returned."""
+    if handle["kind"] == "container":
+        container.stop_detached(handle["name"], handle["network"])
+    else:
+        embedded.stop_detached(handle["pid"], Path(handle["work_dir"]))
+
+
+def detached_runs(handle: Mapping[str, Any]) -> bool:
+    """Whether it is still there."""
+    if handle["kind"] == "container":
+        return container.runs(handle["name"])
+    return embedded.runs(handle["pid"], Path(handle["work_dir"]))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,12 @@ class Description:
 
 
 class Emulator(Protocol):
-    """A LocalStack to deploy to. `start` returns when it answers; `stop` leaves nothing behind."""
+    """A LocalStack to deploy to. `prepare` does what takes long and is done once, `start` returns when it answers, `stop` leaves
+    nothing behind."""
+
+    def prepare(self) -> Iterator[str]:
+        """Yields what it is doing, in words."""
+        ...
 
     def start(self) -> Description:
         """Raises UnknownVerdictError where it does not come up."""
@@ -28,4 +36,12 @@ class Emulator(Protocol):
 
     def check(self) -> None:
         """Raises EmulatorDiedError, with the reason, where it no longer runs."""
+        ...
+
+
+class Detachable(Emulator, Protocol):
+    """An emulator that can outlive its starter."""
+
+    def let_go(self) -> dict[str, Any]:
+        """From now on the emulator belongs to itself; until then it is swept like any leftover. Returns what finds it again."""
         ...

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import sys
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import urllib3
 
 from harness.emulator.emulator import Description
+from harness.emulator.health import ask
 from harness.errors import EmulatorDiedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class External:
@@ -25,17 +29,18 @@ class External:
             raise UsageError(message)
         self._endpoint = endpoint.rstrip("/")
 
+    def prepare(self) -> Iterator[str]:
+        """Nothing: it runs."""
+        yield from ()
+
     def start(self) -> Description:
         """Asks the endpoint for its health. Raises UsageError where nothing answers."""
         try:
-            health = self._health()
+            health = ask(self._endpoint)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             message = f"nothing answers at {self._endpoint}/_localstack/health: start the emulator first, or leave --emulator away"
             raise UsageError(message) from error
-        runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        return Description(
-            "external", str(health.get("edition", "unknown")), str(health.get("version", "unknown")), self._endpoint, runtime
-        )
+        return Description("external", health.edition, health.version, self._endpoint, health.python_runtime)
 
     def stop(self) -> None:
         """It was not ours to start."""
@@ -43,15 +48,10 @@ class External:
     def check(self) -> None:
         """Raises EmulatorDiedError where it no longer answers."""
         try:
-            self._health()
+            ask(self._endpoint)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             message = f"the external emulator at {self._endpoint} no longer answers ({type(error).__name__})"
             raise EmulatorDiedError(message) from error
-
-    def _health(self) -> dict[str, object]:
-        with urllib3.PoolManager(retries=False, timeout=5) as pool:
-            answer: dict[str, object] = pool.request("GET", f"{self._endpoint}/_localstack/health").json()
-            return answer
 
 
 def is_loopback(host: str) -> bool:

@@ -7,37 +7,16 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
+from harness.emulator.owner import Owner
 from harness.processes import kill_session
 
 _PREFIX = "pipeproof-"
 _LABEL = "owner.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """A process, told from a later one with the same id by its start time; and the session of its emulator."""
-
-    pid: int
-    started_at_s: float
-    session: int | None = None
-
-    @classmethod
-    def of(cls, pid: int, session: int | None = None) -> Owner:
-        return cls(pid, psutil.Process(pid).create_time(), session)
-
-    @property
-    def alive(self) -> bool:
-        try:
-            process = psutil.Process(self.pid)
-            # The clock that start times are derived from may be adjusted between two reads.
-            return abs(process.create_time() - self.started_at_s) < 2 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
 
 def base() -> Path:

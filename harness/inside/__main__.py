@@ -1,7 +1,8 @@
-"""`python -m harness.inside`: LocalStack's own start, tied to the life of whoever started it.
+"""`python -m harness.inside`: LocalStack's own start, with the settings that make it ours, tied to the life of whoever started it.
 
 PIPEPROOF_LIFELINE_FD names the read end of a pipe whose write end the parent holds. When the parent ends, however it ends, the
-pipe closes, and this process with its session (LocalStack and all execution environments) is killed.
+pipe closes, and this process with its session (LocalStack and all execution environments) is killed. In a container there is no
+PIPEPROOF_WORK_DIR, and the whole container ends with this process.
 """
 
 from __future__ import annotations
@@ -13,14 +14,33 @@ import threading
 
 from harness.processes import kill_session
 
+# The same for every way to have an emulator. What differs (GATEWAY_LISTEN, directories) comes from whoever starts it.
+_SETTINGS = {
+    "LAMBDA_RUNTIME_EXECUTOR": "pipeproof",
+    "PROVIDER_OVERRIDE_KINESIS": "pipeproof",
+    "PROVIDER_OVERRIDE_DYNAMODB": "pipeproof",
+    "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.1",
+    "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.5",
+    "LAMBDA_LIMITS_CREATE_FUNCTION_REQUEST_SIZE": str(500 * 1024 * 1024),
+    # LocalStack's calls to itself need no HTTP.
+    "IN_MEMORY_CLIENT": "1",
+    "SQS_ENDPOINT_STRATEGY": "path",
+    # In a container too it is an ordinary process: its directories are below FILESYSTEM_ROOT.
+    "OVERRIDE_IN_DOCKER": "0",
+    # No telemetry, no downloads, no DNS server.
+    "DISABLE_EVENTS": "1",
+    "SKIP_SSL_CERT_DOWNLOAD": "1",
+    "DNS_ADDRESS": "0",
+}
+
 
 def _hold_lifeline(fd: int) -> None:
     os.set_inheritable(fd, False)  # noqa: FBT003
     while os.read(fd, 1):
         pass
     work_dir = os.environ.get("PIPEPROOF_WORK_DIR", "")
-    kill_session(os.getsid(0), work_dir, but=os.getpid())
     if work_dir:
+        kill_session(os.getsid(0), work_dir, but=os.getpid())
         # Removed by somebody who survives us: as long as we live, LocalStack writes there.
         cleaner = 'n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done; rm -rf "$2"'
         subprocess.Popen(["/bin/sh", "-c", cleaner, "sh", str(os.getpid()), work_dir], start_new_session=True)
@@ -31,6 +51,7 @@ def main() -> None:
     lifeline = os.environ.pop("PIPEPROOF_LIFELINE_FD", "")
     if lifeline:
         threading.Thread(target=_hold_lifeline, args=(int(lifeline),), name="lifeline", daemon=True).start()
+    os.environ.update(_SETTINGS)
     from localstack.runtime.main import main as run_localstack  # noqa: PLC0415 - a second of imports, after the lifeline
 
     run_localstack()

@@ -111,6 +111,11 @@ def _objects(module: Any) -> None:
     module.DEFAULT_S3_TMP_DIR = os.path.join(config.dirs.tmp, "s3-objects")  # noqa: PTH118 - a string, as it was
 
 
+def _s3_hostname(module: Any) -> None:
+    """LocalStack asks the internet's DNS for its own name, which takes ten seconds where there is none."""
+    module.CACHE_S3_HOSTNAME_DNS_STATUS = False
+
+
 def _deliveries(module: Any) -> None:
     """Background deliveries are invisible from outside: a drain could not know of them."""
     from harness.inside.activity import CountedExecutor  # noqa: PLC0415
@@ -126,6 +131,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.lambda_.event_source_mapping.esm_worker_factory": _event_source_mapping,
     "localstack.runtime.server.twisted": _listen,
     "localstack.services.s3.provider": _objects,
+    "localstack.utils.aws.aws_stack": _s3_hostname,
     "localstack.services.sns.publisher": _deliveries,
     "localstack.services.s3.notifications": _deliveries,
     "localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.inline_iteration_component": _inline_map,

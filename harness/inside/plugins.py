@@ -48,7 +48,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import activity, patches  # noqa: PLC0415
+    from harness.inside import activity, identity, patches  # noqa: PLC0415
     from harness.inside.lambda_ import limits  # noqa: PLC0415
 
     if config.LAMBDA_RUNTIME_EXECUTOR != "pipeproof":
@@ -56,6 +56,7 @@ def attach() -> None:
         return
     patches.apply()
     ROUTER.add(activity.serve)
+    ROUTER.add(identity.serve)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(activity.request_begins)
     handlers.run_custom_finalizers.append(activity.request_ends)

@@ -48,11 +48,14 @@ class Terminal:
             case events.RunStarted():
                 self._say(f"[bold]{event.scenario}[/] seed {event.seed}: {escape(event.description)}")
                 self._say(f"  run directory  {escape(str(event.run_dir))}")
+                self._say(f"  emulator       {escape(event.emulator_choice)}")
             case events.PhaseStarted():
                 self._step(f"{event.phase}: {event.text}", None, None)
+            case events.EmulatorPreparing():
+                self._step(event.step, None, None)
             case events.EmulatorReady(emulator=emulator):
                 self._say(
-                    f"  emulator       {emulator.kind} {emulator.name} {emulator.version} at {emulator.endpoint}, {event.start_s:.1f} s"
+                    f"                 {emulator.kind} {emulator.name} {emulator.version} at {emulator.endpoint}, {event.start_s:.1f} s"
                 )
             case events.StackDeployed():
                 self._say(f"  stack          deployed in {event.deploy_s:.1f} s")

@@ -24,9 +24,10 @@ from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Status
+from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from harness.emulator.embedded import Embedded
-from harness.errors import UnknownVerdictError
+from harness.errors import UnknownVerdictError, UsageError
 from harness.load.clickstream import ClickstreamSource
 from harness.run import events
 from harness.run.catalogue import find_scenario
@@ -81,19 +82,20 @@ def bench_clickstream(repetitions: int, out: Path, tell: Callable[[str], None]) 
         generator = _repeat(repetitions, lambda _: _GENERATED / _timed(lambda: sum(1 for _ in ClickstreamSource(1, _GENERATED))))
         tell("floor: the transforms alone, in one process")
         floor = _repeat(repetitions, lambda n: _floor(10_000, root / f"floor-{n}"))
-        runs: dict[int, list[events.RunFinished]] = {10_000: [], 100_000: []}
-        # Alternating, so that a change of the machine's load meets both.
+        kinds = _kinds(root, tell)
+        runs: dict[tuple[str, int], list[events.RunFinished]] = {(kind, n): [] for n in (10_000, 100_000) for kind in kinds}
+        # Alternating, so that a change of the machine's load meets all.
         for number in range(repetitions):
-            for records, finished in runs.items():
-                tell(f"run {number + 1} of {repetitions}: {records:,} events through the emulator")
-                finished.append(_run(records, root))
+            for (kind, records), finished in runs.items():
+                tell(f"run {number + 1} of {repetitions}: {records:,} events through the {kind} emulator")
+                finished.append(_run(kind, records, root))
         tell("Lambda: cold and warm starts")
         cold, warm = _lambda(repetitions, root)
         tell(f"reconciling {_RECONCILED:,} records")
         seconds, memory_mb = zip(*(_reconcile(root / f"reconcile-{n}") for n in range(repetitions)), strict=True)
-    start = tuple(f.timing.start_s + f.timing.deploy_s for f in runs[10_000])
-    small = tuple(f.timing.records_per_s for f in runs[10_000])
-    large = tuple(f.timing.records_per_s for f in runs[100_000])
+    start = tuple(f.timing.start_s + f.timing.deploy_s for f in runs["embedded", 10_000])
+    small = tuple(f.timing.records_per_s for f in runs["embedded", 10_000])
+    large = tuple(f.timing.records_per_s for f in runs["embedded", 100_000])
     figures = [
         Figure("emulator start and deploy", "s", start, 8, "lower"),
         Figure("10,000 events, put to stored", "records/s", small, 3000),
@@ -103,6 +105,7 @@ def bench_clickstream(repetitions: int, out: Path, tell: Callable[[str], None]) 
         ),
         Figure("floor (transforms only, one process)", "records/s", floor),
         Figure("floor to 10,000 events", "ratio", tuple(f / s for f, s in zip(floor, small, strict=True)), None, "lower"),
+        *_beside(runs),
         Figure("Lambda cold start", "s", cold, 0.15, "lower"),
         Figure("Lambda warm, one at a time", "invocations/s", warm, 150),
         Figure("generator", "events/s", generator, 200_000),
@@ -145,12 +148,36 @@ def _floor(records: int, out: Path) -> float:
     return records / _timed(work)
 
 
-def _run(records: int, root: Path) -> events.RunFinished:
+def _kinds(root: Path, tell: Callable[[str], None]) -> tuple[str, ...]:
+    """The emulators to measure: the container too where an engine answers, with its image built beforehand."""
+    try:
+        container, _ = choose_own("container", root / "prepare.log")
+    except UsageError as error:
+        tell(f"without the container: {error}")
+        return ("embedded",)
+    for step in container.prepare():
+        tell(step)
+    return ("embedded", "container")
+
+
+def _beside(runs: dict[tuple[str, int], list[events.RunFinished]]) -> Iterator[Figure]:
+    """The container's speed, and its ratio to embedded in the same rounds."""
+    for records in (10_000, 100_000):
+        inside = tuple(f.timing.records_per_s for f in runs.get(("container", records), ()))
+        if inside:
+            outside = (f.timing.records_per_s for f in runs["embedded", records])
+            yield Figure(f"{records:,} events in the container", "records/s", inside)
+            ratios = tuple(i / o for i, o in zip(inside, outside, strict=True))
+            yield Figure(f"container to embedded, {records:,} events", "ratio", ratios, 0.75)
+
+
+def _run(kind: str, records: int, root: Path) -> events.RunFinished:
     name, path = find_scenario(SCENARIO)
     scenario = load_scenario(path)
-    run_dir = Path(tempfile.mkdtemp(prefix=f"run-{records}-", dir=root))
+    run_dir = Path(tempfile.mkdtemp(prefix=f"run-{kind}-{records}-", dir=root))
     source = make_source(scenario, scenario.seed, records, None)
-    plan = Plan(name, scenario, scenario.seed, source, Embedded(run_dir / "emulator.log"), "embedded", "pipeproof bench", run_dir)
+    emulator, why = choose_own(kind, run_dir / "emulator.log")
+    plan = Plan(name, scenario, scenario.seed, source, emulator, why, "pipeproof bench", run_dir)
     *_, finished = run_plan(plan)
     assert isinstance(finished, events.RunFinished)
     if finished.verdict.judgement != "pass":

@@ -110,6 +110,7 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
     """The phases, one after the other."""
     scenario, emulator = plan.scenario, plan.emulator
     yield events.PhaseStarted("emulator", plan.emulator_choice)
+    yield from map(events.EmulatorPreparing, emulator.prepare())
     began = time.monotonic()
     description = emulator.start()
     state.description = description

@@ -33,6 +33,13 @@ class PhaseStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class EmulatorPreparing:
+    """What takes long and is done once, such as building an image."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class EmulatorReady:
     emulator: Description
     start_s: float
@@ -91,4 +98,4 @@ class RunFinished:
     faults: tuple[Mapping[str, Any], ...] = ()
 
 
-Event = RunStarted | PhaseStarted | EmulatorReady | StackDeployed | LoadProgress | DrainProgress | RunFinished
+Event = RunStarted | PhaseStarted | EmulatorPreparing | EmulatorReady | StackDeployed | LoadProgress | DrainProgress | RunFinished

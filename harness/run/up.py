@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.emulator.choose import choose_own, detached_runs, stop_detached
 from harness.emulator.clients import Clients
-from harness.emulator.embedded import Embedded, stop_detached
 from harness.emulator.stack import stack as stacks
 from harness.errors import UsageError
 from harness.run.scenario import substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from harness.run.scenario import StackPart
 
@@ -24,36 +23,38 @@ STATE_DIR = Path(".pipeproof")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An emulator that `up` left: `name` is the scenario's."""
+    """An emulator that `up` left: `name` is the scenario's, `emulator` finds it again."""
 
     name: str
-    pid: int
-    work_dir: str
+    emulator: Mapping[str, Any]
     endpoint: str
     outputs: Mapping[str, str]
 
 
-def up(name: str, stack: StackPart, port: int) -> Running:
-    """Starts an emulator that outlives this process, and deploys the stack to it.
+def up(name: str, stack: StackPart, port: int, emulator: str, tell: Callable[[str], None]) -> Running:
+    """Starts an emulator (auto, embedded or container) that outlives this process, and deploys the stack to it.
 
     Raises UsageError where one is up here already, or the port is taken."""
     state = STATE_DIR / "up.json"
     before = read_state()
-    if before is not None and _alive(before):
+    if before is not None and detached_runs(before.emulator):
         message = f"{before.name} is up already at {before.endpoint}: `pipeproof down` ends it"
         raise UsageError(message)
     STATE_DIR.mkdir(exist_ok=True)
-    emulator = Embedded(STATE_DIR.resolve() / "emulator.log", port, outlives_parent=True)
-    description = emulator.start()
+    chosen, why = choose_own(emulator, STATE_DIR.resolve() / "emulator.log", port, stays=True)
+    tell(f"starting {why}")
+    for step in chosen.prepare():
+        tell(step)
+    description = chosen.start()
+    tell(f"deploying the stack of {name}")
     try:
         values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
         parameters = {key: substitute(value, values, f"stack.parameters.{key}") for key, value in stack.parameters.items()}
-        deployed = stacks.deploy(Clients(description.endpoint), stack.template, parameters, name, emulator.check)
-        running = Running(name, emulator.pid, str(emulator.work_dir), description.endpoint, dict(deployed.outputs))
+        deployed = stacks.deploy(Clients(description.endpoint), stack.template, parameters, name, chosen.check)
+        running = Running(name, chosen.let_go(), description.endpoint, dict(deployed.outputs))
         state.write_text(json.dumps(asdict(running), indent=2) + "\n")
-        emulator.let_go()
     except BaseException:
-        emulator.stop()
+        chosen.stop()
         raise
     return running
 
@@ -64,7 +65,7 @@ def down() -> Running:
     if running is None:
         message = f"nothing is up in {Path.cwd()}: `pipeproof up SCENARIO` starts something"
         raise UsageError(message)
-    stop_detached(running.pid, Path(running.work_dir))
+    stop_detached(running.emulator)
     (STATE_DIR / "up.json").unlink(missing_ok=True)
     return running
 
@@ -75,11 +76,3 @@ def read_state() -> Running | None:
         return Running(**json.loads((STATE_DIR / "up.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _alive(running: Running) -> bool:
-    try:
-        os.kill(running.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

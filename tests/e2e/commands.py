@@ -1,36 +1,64 @@
-"""The command as a person runs it: a process of its own, in a directory of its own."""
+"""The command as a person runs it: a process of its own, in a directory of its own, with either emulator.
+
+PIPEPROOF_EMULATOR (auto, embedded, container) chooses the emulator of the whole suite.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import psutil
+import pytest
+
+from harness.emulator import container
+from harness.emulator.docker_engine import connect
+from harness.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 REAL_LOG = ROOT.parent / "shared" / "data" / "apache_access_10k.log"
 
 
-def environment(cwd):
+def _kind():
+    wanted = os.environ.get("PIPEPROOF_EMULATOR") or "auto"
+    if wanted != "auto":
+        return wanted
+    try:
+        connect().close()
+    except UsageError:
+        return "embedded"
+    return "container"
+
+
+KIND = _kind()
+in_container = pytest.mark.skipif(KIND != "container", reason="this is about containers: PIPEPROOF_EMULATOR=container")
+_started = defaultdict(list)
+
+
+def environment(cwd, **more):
     """The test's own environment, with work directories below `cwd`, so that leftovers show."""
     (cwd / "work").mkdir(exist_ok=True)
-    plain = {name: value for name, value in os.environ.items() if name not in {"PIPEPROOF_EMULATOR", "FORCE_COLOR"}}
-    return {**plain, "PIPEPROOF_TMPDIR": str(cwd / "work"), "COLUMNS": "200"}
+    plain = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
+    return {**plain, "PIPEPROOF_EMULATOR": KIND, "PIPEPROOF_TMPDIR": str(cwd / "work"), "COLUMNS": "200", **more}
 
 
-def start(cwd, *args):
-    return subprocess.Popen(
+def start(cwd, *args, **more):
+    process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", *map(str, args)],
-        cwd=cwd, env=environment(cwd), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=cwd, env=environment(cwd, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+    _started[cwd].append(process.pid)
+    return process
 
 
-def pipeproof(cwd, *args, timeout_s=240):
-    """Exit code, output, and the result of the run if it left one."""
-    process = start(cwd, *args)
+def pipeproof(cwd, *args, timeout_s=240, **more):
+    """Exit code, output, and the result of the run if it left one. `more` is added to its environment."""
+    process = start(cwd, *args, **more)
     output, _ = process.communicate(timeout=timeout_s)
     return process.returncode, output, result(cwd)
 
@@ -54,6 +82,26 @@ def emulators(cwd):
     return found
 
 
+def containers(cwd):
+    """Containers and networks, running or not, that commands started in `cwd` own."""
+    if KIND != "container":
+        return []
+    client = connect()
+    labels = {"filters": {"label": container.LABEL}}
+    found = [*client.containers.list(all=True, ignore_removed=True, **labels), *client.networks.list(**labels)]
+    return [thing for thing in found if json.loads(container.labels_of(thing)[container.LABEL])["pid"] in _started[cwd]]
+
+
+def kill_emulator(cwd):
+    """SIGKILL, as `docker kill` and the kernel send it."""
+    if KIND == "container":
+        running = next(thing for thing in containers(cwd) if hasattr(thing, "kill"))
+        running.kill()
+    else:
+        localstack = next(p for p in emulators(cwd) if "harness.inside" in " ".join(p.cmdline()))
+        localstack.send_signal(signal.SIGKILL)
+
+
 def leftovers(cwd):
-    """What is still there that should not be: processes and work directories."""
-    return [*emulators(cwd), *(cwd / "work").iterdir()]
+    """What is still there that should not be: processes, work directories, containers, networks."""
+    return [*emulators(cwd), *(cwd / "work").iterdir(), *containers(cwd)]

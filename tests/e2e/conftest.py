@@ -1,4 +1,4 @@
-"""One embedded LocalStack per worker; every test has an AWS account of its own in it."""
+"""One embedded LocalStack per worker, or one container for all of them; every test has an AWS account of its own in it."""
 
 from __future__ import annotations
 
@@ -6,27 +6,59 @@ import base64
 import itertools
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
+from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
-from harness.emulator.embedded import Embedded
+from harness.emulator.emulator import Description
+from tests.e2e.commands import KIND
 from tests.e2e.zips import zipped
 
 _accounts = itertools.count(1)
 
 
+_shared = pytest.StashKey()
+
+
+def started(log):
+    emulator, _ = choose_own(KIND, log)
+    for _ in emulator.prepare():
+        pass
+    return emulator, emulator.start()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """On pytest-xdist's controller, for each worker: tells it where the shared container is."""
+    if KIND == "container":
+        stash = node.config.stash
+        if _shared not in stash:
+            stash[_shared] = started(Path(node.config.rootpath, ".pytest_cache", "emulator.log"))
+        node.workerinput["emulator"] = asdict(stash[_shared][1])
+
+
+def pytest_unconfigure(config):
+    if _shared in config.stash:
+        config.stash[_shared][0].stop()
+
+
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory):
-    embedded = Embedded(tmp_path_factory.mktemp("emulator") / "emulator.log")
-    description = embedded.start()
+def emulator(request, tmp_path_factory):
+    given = getattr(request.config, "workerinput", {}).get("emulator")
+    if given is not None:
+        yield Description(**given)
+        return
+    mine, description = started(tmp_path_factory.mktemp("emulator") / "emulator.log")
     yield description
-    embedded.stop()
+    mine.stop()
 
 
 @pytest.fixture
 def clients(emulator):
+    """Of an account that no other test has, in whichever worker."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return Clients(emulator.endpoint, account=f"{worker + 1:04d}{next(_accounts):08d}")
 

@@ -19,7 +19,9 @@ NO_EMULATOR = [
     pytest.param(("run", "clickstream-replay", "--input", "binary.log"), ["binary.log is binary"], id="binary input"),
     pytest.param(("run", "clickstream-smoke", "--input", "some.log"), ["makes its own records"], id="input to a generator"),
     pytest.param(("run", "clickstream-smoke", "--records", "0"), ["0 is not in the range"], id="no records"),
-    pytest.param(("run", "clickstream-smoke", "--emulator", "docke"), ["expected auto, embedded"], id="unknown emulator"),
+    pytest.param(
+        ("run", "clickstream-smoke", "--emulator", "docke"), ["expected auto, embedded, container"], id="unknown emulator"
+    ),
     pytest.param(("run", "clickstream-smoke", "--emulator", "http://192.0.2.1:4566"), ["--allow-remote"], id="remote endpoint"),
     pytest.param(("run", "clickstream-smoke", "--emulator", "http://127.0.0.1:1"), ["nothing answers"], id="no endpoint there"),
     pytest.param(("run", "bad-key.yaml"), ["bad-key.yaml:3", "recrods: unknown key; did you mean records?"], id="unknown key"),

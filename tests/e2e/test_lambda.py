@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from harness.inside.lambda_.private_tmp import _possible
+from tests.e2e.commands import KIND
 from tests.e2e.waiting import wait_until
 from tests.e2e.zips import zipped
 
@@ -128,7 +129,14 @@ def test_the_environment_is_the_functions_own_and_no_other(functions):
 
 
 @pytest.mark.parametrize(
-    "directory", [None, pytest.param("/tmp", marks=pytest.mark.skipif(not _possible(), reason="no mount namespaces here"))]
+    "directory",
+    [
+        None,
+        pytest.param(
+            "/tmp",
+            marks=pytest.mark.skipif(KIND == "container" or not _possible(), reason="no mount namespaces here, only a TMPDIR"),
+        ),
+    ],
 )
 def test_each_environment_has_a_tmp_of_its_own_that_stays_between_invocations(functions, directory):
     source = (

@@ -11,12 +11,14 @@ import socket
 import duckdb
 import pytest
 
+from harness.emulator.container import sweep
+from harness.emulator.docker_engine import connect
 from harness.emulator.external import External
 from harness.run import engine, events
 from harness.run.catalogue import find_scenario
 from harness.run.parts import make_source
 from harness.run.scenario import load_scenario
-from tests.e2e.commands import REAL_LOG, ROOT, emulators, leftovers, pipeproof, start
+from tests.e2e.commands import KIND, REAL_LOG, ROOT, containers, emulators, kill_emulator, leftovers, pipeproof, start
 from tests.e2e.commands import result as latest_result
 from tests.e2e.waiting import wait_until
 
@@ -166,13 +168,12 @@ def loading(tmp_path, *args):
 
 def test_the_emulator_killed_in_the_middle_is_unknown_and_named_and_nothing_is_left(tmp_path):
     process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
-    localstack = next(p for p in emulators(tmp_path) if "harness.inside" in " ".join(p.cmdline()))
-    localstack.send_signal(signal.SIGKILL)
+    kill_emulator(tmp_path)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
     result = latest_result(tmp_path)
     assert result["verdict"] == "unknown"
-    assert "emulator" in result["reasons"][0]
+    assert f"the {KIND} emulator" in result["reasons"][0]
     assert "SIGKILL" in result["reasons"][0]
     assert set(result["anomalies"].values()) == {None}, "nobody knows: neither lost nor not"
     assert leftovers(tmp_path) == []
@@ -194,17 +195,22 @@ def test_the_harness_killed_takes_its_emulator_along(tmp_path):
     process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
     process.kill()
     process.communicate(timeout=60)
+    if KIND == "container":
+        wait_until(lambda: {c.status for c in containers(tmp_path) if hasattr(c, "status")} == {"exited"}, "the container to end")
+        sweep(connect())
+        assert containers(tmp_path) == [], "the next start removes what is left of it"
     wait_until(lambda: not emulators(tmp_path), "the emulator to end with its parent")
     wait_until(lambda: leftovers(tmp_path) == [], "its directory to go")
 
 
 def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(tmp_path):
     from harness.emulator import work_dirs
+    from harness.emulator.owner import Owner
 
     os.environ["PIPEPROOF_TMPDIR"] = str(tmp_path)
     try:
         old = work_dirs.create()
-        work_dirs.label(old, work_dirs.Owner(pid=2**22 - 3, started_at_s=1.0, session=2**22 - 3))
+        work_dirs.label(old, Owner(pid=2**22 - 3, started_at_s=1.0, session=2**22 - 3))
         mine = work_dirs.create()
         assert work_dirs.sweep() == [old]
         assert not old.exists()
@@ -213,10 +219,17 @@ def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(tmp_path):
         del os.environ["PIPEPROOF_TMPDIR"]
 
 
+def listening_addresses(tmp_path):
+    if KIND == "container":
+        (running,) = [c for c in containers(tmp_path) if hasattr(c, "ports")]
+        return {binding["HostIp"] for bindings in running.ports.values() for binding in bindings or ()}
+    return {c.laddr.ip for p in emulators(tmp_path) for c in p.net_connections(kind="inet") if c.status == "LISTEN"}
+
+
 def test_the_emulator_listens_on_loopback_only(tmp_path):
     process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
     try:
-        listening = {c.laddr.ip for p in emulators(tmp_path) for c in p.net_connections(kind="inet") if c.status == "LISTEN"}
+        listening = listening_addresses(tmp_path)
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)

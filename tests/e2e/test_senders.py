@@ -6,9 +6,9 @@ import pytest
 
 from harness.accounting.record import Record, Status
 from harness.emulator.clients import Clients
-from harness.emulator.embedded import Embedded
 from harness.load.senders.api import ApiSender
 from harness.load.senders.kinesis import KinesisSender
+from tests.e2e.conftest import started
 from tests.e2e.test_kinesis import create, read_all
 
 
@@ -20,9 +20,9 @@ def records(count, size=50):
 def throttling(tmp_path, monkeypatch):
     """An emulator that keeps Kinesis's throughput."""
     monkeypatch.setenv("PIPEPROOF_KINESIS_THROUGHPUT", "enforce")
-    embedded = Embedded(tmp_path / "emulator.log")
-    yield Clients(embedded.start().endpoint)
-    embedded.stop()
+    emulator, description = started(tmp_path / "emulator.log")
+    yield Clients(description.endpoint)
+    emulator.stop()
 
 
 def test_entries_that_a_throttled_shard_refuses_are_sent_again_until_all_are_in_once(throttling):

@@ -39,6 +39,8 @@ def _build() -> Path:
         return root
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=cache))
+    # In an image it is made by one user and read by another.
+    unfinished.chmod(0o755)
     venv.EnvBuilder(symlinks=True, with_pip=False).create(unfinished)
     site_packages = next((unfinished / "lib").glob("python*/site-packages"))
     for name in distributions:

@@ -1,0 +1,67 @@
+"""Whether a LocalStack answers, and what it says of itself."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import urllib3
+
+from harness.errors import UnknownVerdictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+START_TIMEOUT_S = 60
+_POLL_S = 0.05
+_LAST_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`python_runtime` is the Lambda runtime identifier that the emulator runs."""
+
+    edition: str
+    version: str
+    python_runtime: str
+
+
+def ask(endpoint: str) -> Health:
+    """Raises urllib3's HTTPError or ValueError where no LocalStack answers."""
+    with urllib3.PoolManager(retries=False, timeout=5) as pool:
+        answer = pool.request("GET", f"{endpoint}/_localstack/health")
+        if answer.status != 200:
+            message = f"{endpoint}/_localstack/health answers {answer.status}"
+            raise ValueError(message)
+        health = answer.json()
+        ours = pool.request("GET", f"{endpoint}/_pipeproof/emulator")
+        # A LocalStack without our plugin runs any Python; ours is as good as another.
+        runtime = (
+            ours.json()["python_runtime"] if ours.status == 200 else f"python{sys.version_info.major}.{sys.version_info.minor}"
+        )
+    return Health(str(health.get("edition", "unknown")), str(health.get("version", "unknown")), runtime)
+
+
+def wait_until_healthy(endpoint: str, check: Callable[[], None], log: Path) -> Health:
+    """`check` raises where the emulator has ended. Raises UnknownVerdictError with the log's last lines after a minute."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        check()
+        try:
+            return ask(endpoint)
+        except (urllib3.exceptions.HTTPError, ValueError):
+            time.sleep(_POLL_S)
+    message = f"LocalStack did not answer at {endpoint}/_localstack/health within {START_TIMEOUT_S} s{last_lines(log)}"
+    raise UnknownVerdictError(message)
+
+
+def last_lines(log: Path) -> str:
+    """The end of the log as a part of a message; nothing where there is none."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    except OSError:
+        return ""
+    return f"; the last lines of {log}:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""

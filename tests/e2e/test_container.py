@@ -1,0 +1,233 @@
+"""The emulator in a container: bounded, without privilege, reachable from this machine only; and what is said where it cannot be had."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from harness.emulator import image
+from harness.emulator.container import sweep
+from harness.emulator.docker_engine import connect
+from harness.errors import UsageError
+from tests.e2e.commands import (
+    REAL_LOG,
+    ROOT,
+    containers,
+    environment,
+    in_container,
+    leftovers,
+    pipeproof,
+    start,
+)
+from tests.e2e.waiting import wait_until
+
+COMPOSE = shutil.which("docker-compose")
+
+
+def one_container(cwd):
+    return next((c for c in containers(cwd) if hasattr(c, "kill")), None)
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A run in the middle of its load, and its container as the engine sees it."""
+    process = start(tmp_path, "run", "clickstream-10k", "--records", 100_000)
+    events = tmp_path / "runs" / "latest" / "events.jsonl"
+    wait_until(lambda: events.is_file() and '"LoadProgress"' in events.read_text(), "the load to begin", 120)
+    yield connect().api.inspect_container(one_container(tmp_path).id)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert leftovers(tmp_path) == []
+
+
+@in_container
+def test_the_container_has_no_privilege_and_is_bounded(running):
+    host, config = running["HostConfig"], running["Config"]
+    assert host["Privileged"] is False
+    assert host["CapDrop"] == ["ALL"]
+    assert not host["CapAdd"]
+    assert "no-new-privileges" in host["SecurityOpt"]
+    assert not any("unconfined" in option for option in host["SecurityOpt"])
+    assert host["ReadonlyRootfs"] is True
+    assert host["NetworkMode"] not in {"host", "default", "bridge"}
+    assert host["PidMode"] == ""
+    assert host["Memory"] == host["MemorySwap"] == 4 * 2**30
+    assert host["PidsLimit"] == 4096
+    assert running["Mounts"] == []
+    assert not host["Binds"], "no Docker socket, nor anything else of the host"
+    assert not host["Devices"]
+    assert set(host["Tmpfs"]) == {"/tmp"}
+    assert config["User"] == "emulator"
+    bindings = [b for of_port in running["NetworkSettings"]["Ports"].values() for b in of_port or ()]
+    assert [b["HostIp"] for b in bindings] == ["127.0.0.1"]
+
+
+@in_container
+def test_nothing_leaves_the_container_but_over_loopback(running):
+    """No route to the world: its network is not masqueraded."""
+    (name,) = running["NetworkSettings"]["Networks"]
+    network = connect().networks.get(name)
+    assert network.attrs["Options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+
+
+@in_container
+def test_the_image_says_what_it_is_of_and_is_not_large():
+    attributes = connect().images.get(image.tag()).attrs
+    labels = attributes["Config"]["Labels"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", labels["org.opencontainers.image.version"])
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", labels["org.opencontainers.image.revision"])
+    assert attributes["Config"]["Healthcheck"]["Test"][0] == "CMD"
+    assert attributes["Size"] < 600_000_000
+
+
+@in_container
+def test_two_runs_at_once_do_not_disturb_each_other(tmp_path):
+    both = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        both.append((tmp_path / name, start(tmp_path / name, "run", "clickstream-smoke", "--records", 400)))
+    for cwd, process in both:
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+        assert json.loads((cwd / "runs" / "latest" / "result.json").read_text())["ingress"]["offered"] == 400
+        assert leftovers(cwd) == []
+
+
+@in_container
+@pytest.mark.skipif(not REAL_LOG.exists(), reason="the real access log is not beside the checkout (../shared/data)")
+def test_a_replay_of_the_real_requests_counts_the_same_as_embedded(tmp_path):
+    results = {}
+    for kind in ("embedded", "container"):
+        (tmp_path / kind).mkdir()
+        args = ("run", "clickstream-replay", "--input", REAL_LOG)
+        code, output, results[kind] = pipeproof(tmp_path / kind, *args, PIPEPROOF_EMULATOR=kind)
+        assert code == 0, output
+        assert results[kind]["emulator"].pop("kind") == kind
+        # Times and names; all else must be equal.
+        for name in ("timing", "started_at", "command"):
+            del results[kind][name]
+        for name in ("version", "endpoint"):
+            del results[kind]["emulator"][name]
+    assert results["embedded"] == results["container"]
+    assert results["container"]["outcome"]["stored"] == 9_999
+
+
+@in_container
+def test_a_container_that_runs_out_of_memory_says_so(tmp_path):
+    code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke", PIPEPROOF_CONTAINER_MEMORY="48m")
+    assert code == 2, output
+    assert result["verdict"] == "unknown"
+    assert "PIPEPROOF_CONTAINER_MEMORY" in result["reasons"][0]
+    assert "48m" in result["reasons"][0]
+    assert leftovers(tmp_path) == []
+
+
+@in_container
+def test_a_memory_size_that_the_engine_does_not_understand_is_a_usage_error(tmp_path):
+    code, output, _ = pipeproof(tmp_path, "run", "clickstream-smoke", PIPEPROOF_CONTAINER_MEMORY="plenty")
+    assert code == 64, output
+    assert "PIPEPROOF_CONTAINER_MEMORY" in output
+    assert leftovers(tmp_path) == []
+
+
+@in_container
+def test_a_container_removed_in_the_middle_is_unknown_and_named(tmp_path):
+    process = start(tmp_path, "run", "clickstream-10k", "--records", 100_000)
+    events = tmp_path / "runs" / "latest" / "events.jsonl"
+    wait_until(lambda: events.is_file() and '"LoadProgress"' in events.read_text(), "the load to begin", 120)
+    victim = one_container(tmp_path)
+    victim.remove(force=True)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    reason = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text())["reasons"][0]
+    # The engine kills before it removes; whichever the harness saw first.
+    assert re.search(rf"container {victim.name}\) was (removed|killed)", reason)
+    assert leftovers(tmp_path) == []
+
+
+@in_container
+def test_the_sweep_leaves_what_a_living_process_owns(running):
+    assert running["Name"].lstrip("/") not in sweep(connect())
+
+
+@in_container
+@pytest.mark.skipif(COMPOSE is None, reason="docker-compose is not installed")
+def test_the_compose_file_gives_an_emulator_to_run_against(tmp_path):
+    """As a person would have it beside their own services; on a free port, as the usual one may be taken."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    image_of_compose = f"pipeproof-compose-test-{os.getpid()}"
+    compose = [COMPOSE, "--project-name", image_of_compose, "--file", str(ROOT / "docker" / "compose.yaml")]
+    env = environment(tmp_path, PIPEPROOF_PORT=str(port), PIPEPROOF_IMAGE=image.tag())
+    try:
+        subprocess.run([*compose, "up", "--detach", "--no-build"], env=env, check=True, capture_output=True, timeout=240)
+        engine = connect()
+
+        def health():
+            (one,) = engine.containers.list(filters={"label": f"com.docker.compose.project={image_of_compose}"})
+            return engine.api.inspect_container(one.id)["State"]["Health"]["Status"] == "healthy"
+
+        wait_until(health, "the health check of the image", 60)
+        code, output, result = pipeproof(
+            tmp_path, "run", "clickstream-smoke", "--records", 300, "--emulator", f"http://127.0.0.1:{port}"
+        )
+    finally:
+        subprocess.run([*compose, "down", "--volumes"], env=env, check=False, capture_output=True, timeout=120)
+    assert code == 0, output
+    assert result["emulator"]["kind"] == "external"
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (
+            "unix:///nowhere/docker.sock",
+            ["no Docker engine answers at unix:///nowhere/docker.sock", "dockerd", "--emulator embedded"],
+        ),
+        ("tcp://192.0.2.1:2375", ["another machine", "--emulator embedded"]),
+        ("tcp://127.0.0.1:1", ["no Docker engine answers at tcp://127.0.0.1:1"]),
+    ],
+)
+def test_without_an_engine_a_container_cannot_be_had_and_the_remedy_is_said(tmp_path, host, said):
+    code, output, _ = pipeproof(tmp_path, "run", "clickstream-smoke", "--emulator", "container", DOCKER_HOST=host)
+    assert code == 64, output
+    for part in said:
+        assert part in output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_without_an_engine_auto_is_embedded_and_says_why(tmp_path):
+    code, output, result = pipeproof(
+        tmp_path, "run", "clickstream-smoke", "--records", 100, "--emulator", "auto", DOCKER_HOST="unix:///nowhere/docker.sock"
+    )
+    assert code == 0, output
+    assert "embedded LocalStack (auto: no Docker engine answers at unix:///nowhere/docker.sock)" in output
+    assert result["emulator"]["kind"] == "embedded"
+
+
+def test_an_engine_that_refuses_this_user_is_told_from_one_that_is_not_there(tmp_path, monkeypatch):
+    if os.geteuid() != 0:
+        pytest.skip("needs to be root, to stop being it")
+    place = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(place))
+        engine.listen()
+        place.chmod(0o600)
+        for parent in list(place.parents)[:-1]:
+            if parent.is_relative_to(tmp_path.parents[1]):
+                parent.chmod(0o755)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
+        os.seteuid(65534)
+        try:
+            with pytest.raises(UsageError, match=r"refuses this user.*group docker"):
+                connect()
+        finally:
+            os.seteuid(0)

@@ -1,0 +1,82 @@
+"""The image's name changes with what goes into it, and with nothing else; a build that fails says what to do."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from harness.emulator import image
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A repository with only what counts."""
+    root = tmp_path / "checkout"
+    for name in ("docker/Dockerfile", "requirements/image.txt", "pyproject.toml", "LICENSE", "README.md"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    for name in (
+        "__init__.py",
+        "errors.py",
+        "processes.py",
+        "cli.py",
+        "inside/plugins.py",
+        "inside/lambda_/executor.py",
+        "run/engine.py",
+    ):
+        (root / "harness" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "harness" / name).write_text(name)
+    monkeypatch.setattr(image, "_PACKAGE", root / "harness")
+    for name in image._CERTIFICATES:
+        monkeypatch.delenv(name, raising=False)
+    return root
+
+
+@pytest.mark.parametrize(
+    "name", ["docker/Dockerfile", "requirements/image.txt", "harness/processes.py", "harness/inside/lambda_/executor.py"]
+)
+def test_another_input_is_another_image(tree, name):
+    before = image.tag()
+    (tree / name).write_text("changed")
+    assert image.tag() != before
+
+
+@pytest.mark.parametrize("name", ["README.md", "harness/cli.py", "harness/run/engine.py"])
+def test_what_the_image_does_not_hold_does_not_make_it_outdated(tree, name):
+    before = image.tag()
+    (tree / name).write_text("changed")
+    assert image.tag() == before
+
+
+def names(context):
+    with tarfile.open(fileobj=io.BytesIO(context)) as archive:
+        return set(archive.getnames())
+
+
+def test_the_build_gets_the_inputs_and_the_hosts_certificates_where_some_are_configured(tree, tmp_path, monkeypatch):
+    without = names(image._context())
+    assert without == {*image._inputs(), "README.md"}
+    assert "harness/cli.py" not in without
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("certificates")
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    before = image.tag()
+    assert names(image._context()) == without | {"docker/ca-bundle.crt"}
+    assert image.tag() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        ("failed to resolve debian:trixie-slim", "docker/base-image.sh"),
+        ("write /layer.tar: no space left on device", "docker system prune"),
+        ("something else", "--emulator embedded"),
+    ],
+)
+def test_a_build_that_fails_says_what_to_do(error, remedy):
+    message = image._explain("name:tag", error, "the step before")
+    assert error in message
+    assert "the step before" in message
+    assert remedy in message
