@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -216,6 +217,9 @@ def test_without_an_engine_auto_is_embedded_and_says_why(tmp_path):
 def test_an_engine_that_refuses_this_user_is_told_from_one_that_is_not_there(tmp_path, monkeypatch):
     if os.geteuid() != 0:
         pytest.skip("needs to be root, to stop being it")
+    # Before this process stops being root: it may not read its own packages afterwards.
+    for module in ("docker.context", "docker.errors"):
+        importlib.import_module(module)
     place = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as engine:
         engine.bind(str(place))
