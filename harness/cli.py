@@ -22,7 +22,6 @@ from harness import __version__
 from harness.accounting.verdict import Judgement
 from harness.emulator.choose import choose_emulator
 from harness.emulator.embedded import localstack_version
-from harness.emulator.stack.template import load_template
 from harness.errors import UnknownVerdictError, UsageError
 from harness.report.event_log import EventLog
 from harness.report.result import write_result
@@ -30,9 +29,13 @@ from harness.report.terminal import Terminal
 from harness.run import events
 from harness.run.bench import bench_clickstream, machine_load, table
 from harness.run.catalogue import find_scenario, scenario_files
+from harness.run.defects import BUILT_IN as DEFECTS
+from harness.run.defects import load_defects
 from harness.run.engine import Plan, reproduce_command
 from harness.run.engine import run as run_plan
-from harness.run.parts import make_source
+from harness.run.parts import make_plan, make_source
+from harness.run.prove import CLEAN, FALSE_ALARM, UNKNOWN, Proof, cases
+from harness.run.prove import prove as run_proofs
 from harness.run.run_dir import create_run_dir
 from harness.run.scenario import load_scenario
 from harness.run.up import down as take_down
@@ -112,13 +115,13 @@ def run(
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
     seed = loaded.seed if seed is None else seed
-    load_template(loaded.stack.template)
-    source = make_source(loaded, seed, records, input_path)
+    faults = make_plan(loaded, seed)
+    source = make_source(loaded, seed, records, input_path, faults)
     choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
     run_dir = create_run_dir(out, name)
     chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
     command = reproduce_command(scenario, seed, records, emulator, input_path)
-    plan = Plan(name, loaded, seed, source, chosen, why, command, run_dir)
+    plan = Plan(name, loaded, seed, source, chosen, why, command, run_dir, faults=faults)
     finished: events.RunFinished | None = None
     with _removed_if_refused(run_dir), EventLog(run_dir / "events.jsonl") as log, Terminal(Console()) as terminal:
         for event in run_plan(plan):
@@ -174,6 +177,61 @@ def down() -> None:
     """Ends the emulator that `pipeproof up` left in this directory."""
     running = take_down()
     click.echo(f"{running.name} is down")
+
+
+@main.command()
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
+@_emulator_option
+@click.option(
+    "--defects", type=click.Path(path_type=Path), default=None, help="Folder of planted defects. [default: fixtures/defects]"
+)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
+def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, workers: int, out: Path) -> int:
+    """Shows that the harness notices: runs each SCENARIO (all that have planted defects) clean, and with each defect.
+
+    Exit 0 where every clean run passes and every defect is caught, 1 on a miss or a false alarm, 2 where a clean run has no verdict."""
+    directory = defects or next((d for d in (Path("fixtures/defects"), DEFECTS) if d.is_dir()), DEFECTS)
+    known = load_defects(directory)
+    todo = cases(known, [find_scenario(name)[0] for name in scenarios])
+    if not any(case.defect for case in todo):
+        message = f"no planted defect in {directory}" + (f" is for {', '.join(scenarios)}" if scenarios else "")
+        raise UsageError(message)
+    console = Console()
+    log = create_run_dir(out, "prove") / "emulator.log"
+    chosen, why = choose_emulator(emulator, log)
+    console.print(f"{len(todo)} runs on one emulator: {why}", highlight=False)
+    proofs = []
+    for proof in run_proofs(todo, chosen, out, workers):
+        proofs.append(proof)
+        console.print(f"  {len(proofs):>3} of {len(todo)}  {_proof_line(proof)}", highlight=False, soft_wrap=True)
+    shown = Table("scenario", "planted defect", "must lead to", "found", "", box=None)
+    for proof in sorted(proofs, key=lambda p: todo.index(p.case)):
+        defect = proof.case.defect
+        shown.add_row(
+            proof.case.scenario,
+            defect.name if defect else "none",
+            defect.anomaly if defect else "pass",
+            f"{proof.found:,}",
+            proof.outcome,
+        )
+    console.print(shown)
+    planted = [proof for proof in proofs if proof.case.defect]
+    alarms = [proof for proof in proofs if proof.outcome == FALSE_ALARM]
+    unknown = [proof for proof in proofs if proof.outcome == UNKNOWN]
+    caught = sum(proof.good for proof in planted)
+    console.print(
+        f"{caught} of {len(planted)} caught, {len(alarms)} false alarms, {len(unknown)} clean runs without a verdict",
+        highlight=False,
+    )
+    if caught < len(planted) or alarms:
+        return EXIT[Judgement.FAIL]
+    return EXIT[Judgement.UNKNOWN] if unknown else EXIT[Judgement.PASS]
+
+
+def _proof_line(proof: Proof) -> str:
+    name = proof.case.scenario + (f" with {proof.case.defect.name}" if proof.case.defect else "")
+    return f"{name}: {proof.outcome}" + ("" if proof.outcome == CLEAN else f" ({proof.why or 'it passed'})")
 
 
 @main.group()

@@ -15,6 +15,7 @@ from harness.accounting.contents import broken_promise
 from harness.accounting.verdict import ANOMALIES, MAX_EXAMPLES, Account, Example, Ingress, Latency, Outcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # Of DuckDB, beside what Python holds. What exceeds it goes to disk: a million records take 4 % longer than with twice as much.
@@ -98,9 +99,11 @@ _ANOMALIES = {
 }
 
 
-def reconcile(ledger: Path, observations: Path, scratch: Path) -> Account:
+def reconcile(
+    ledger: Path, observations: Path, scratch: Path, met: Callable[[str | None, str | None], str] = lambda _shard, _sequence: ""
+) -> Account:
     """The account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch` takes what does not
-    fit in memory."""
+    fit in memory. `met` says, for an example's shard and sequence number, what else is known of its way."""
     with duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(scratch), "threads": 2}) as db:
         # Tables in a database without a file are kept in memory; DuckDB moves them to `scratch` where they exceed the limit.
         for statement in _RESOLVE.split(";\n"):
@@ -112,9 +115,9 @@ def reconcile(ledger: Path, observations: Path, scratch: Path) -> Account:
         for name, (condition, why) in _ANOMALIES.items():
             counts[name] = _one(db, f"SELECT count(*) FROM accounts WHERE {condition}")
             rows = db.execute(
-                f"SELECT record_id, {_HOP}, {why} FROM accounts WHERE {condition} ORDER BY index LIMIT {MAX_EXAMPLES}"
+                f"SELECT record_id, {_HOP}, {why}, shard, sequence FROM accounts WHERE {condition} ORDER BY index LIMIT {MAX_EXAMPLES}"
             ).fetchall()
-            examples[name] = tuple(Example(*row) for row in rows)
+            examples[name] = tuple(Example(record_id, f"{hop}{met(*where)}", reason) for record_id, hop, reason, *where in rows)
         counts["phantom"], examples["phantom"] = _phantoms(db)
         counts["corrupted"], examples["corrupted"] = _corrupted(db, ledger, observations)
         return Account(

@@ -1,6 +1,6 @@
 """What is in flight inside LocalStack, served at GET /_pipeproof/activity, so that a drain knows rest instead of guessing it.
 
-The answer is JSON:
+With ?account=… only what belongs to that AWS account counts: others may share the emulator. The answer is JSON:
 
     requests      AWS requests served since the start, without reads by the harness: two equal values frame a quiet time
     in_flight     {requests, invocations, deliveries}: being served; running or waiting for an environment; handed
@@ -13,9 +13,9 @@ The answer is JSON:
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -33,38 +33,38 @@ _LAMBDA = "localstack.services.lambda_.invocation.models"
 
 
 class Gauge:
-    """How many things of one kind are under way."""
+    """How many things of one kind are under way, by account ("" where nobody knows whose they are)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._count = 0
+        self._counts: Counter[str] = Counter()
 
-    @property
-    def count(self) -> int:
-        return self._count
+    def count(self, account: str | None) -> int:
+        """Those of the account and those of nobody; None: all."""
+        return self._counts.total() if account is None else self._counts[account] + self._counts[""]
 
-    def enter(self) -> None:
+    def enter(self, account: str = "") -> None:
         with self._lock:
-            self._count += 1
+            self._counts[account] += 1
 
-    def leave(self) -> None:
+    def leave(self, account: str = "") -> None:
         with self._lock:
-            self._count -= 1
+            self._counts[account] -= 1
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        self.enter()
+    def one(self, account: str) -> Iterator[None]:
+        self.enter(account)
         try:
             yield
         finally:
-            self.leave()
+            self.leave(account)
 
 
 REQUESTS = Gauge()
 INVOCATIONS = Gauge()
 DELIVERIES = Gauge()
-_served = itertools.count()
-_last_served = 0
+_served: Counter[str] = Counter()
+_serving = threading.Lock()
 
 
 class CountedExecutor(ThreadPoolExecutor):
@@ -87,35 +87,35 @@ _IDLE_OPERATIONS = frozenset({"ReceiveMessage", "GetActivityTask", "SubscribeToS
 
 def request_begins(_chain: Any, context: RequestContext, _response: Any) -> None:
     """A handler of the gateway's request chain."""
-    global _last_served  # noqa: PLW0603 - one process, one count
     if context.operation is None or context.operation.name in _IDLE_OPERATIONS:
         return
-    REQUESTS.enter()
+    REQUESTS.enter(context.account_id)
     context.pipeproof_counted = True
-    _last_served = next(_served)
+    with _serving:
+        _served[context.account_id] += 1
 
 
 def request_ends(_chain: Any, context: RequestContext, _response: Any) -> None:
     """A finalizer of the gateway's chain: runs whether the request succeeded or not."""
     if getattr(context, "pipeproof_counted", False):
         context.pipeproof_counted = False
-        REQUESTS.leave()
+        REQUESTS.leave(context.account_id)
 
 
-def snapshot() -> dict[str, Any]:
+def snapshot(account: str | None) -> dict[str, Any]:
     """The answer described above."""
-    streams = _streams()
-    queues = _queues()
-    executions = _executions()
+    streams = _streams(account)
+    queues = _queues(account)
+    executions = _executions(account)
     in_flight = {
-        "requests": REQUESTS.count,
-        "invocations": INVOCATIONS.count,
-        "deliveries": DELIVERIES.count + _asynchronous_invocations(),
+        "requests": REQUESTS.count(account),
+        "invocations": INVOCATIONS.count(account),
+        "deliveries": DELIVERIES.count(account) + _asynchronous_invocations(),
     }
     busy_queues = [q for q in queues if q["consumed"] and q["visible"] + q["in_flight"] + q["delayed"]]
     busy = any(in_flight.values()) or any(s["behind"] for s in streams) or executions or busy_queues
     return {
-        "requests": _last_served,
+        "requests": _served.total() if account is None else _served[account],
         "in_flight": in_flight,
         "streams": streams,
         "queues": queues,
@@ -129,21 +129,22 @@ def _loaded(module: str) -> ModuleType | None:
     return sys.modules.get(module)
 
 
-def _streams() -> list[dict[str, Any]]:
+def _streams(account: str | None) -> list[dict[str, Any]]:
     kinesis = _loaded("harness.inside.kinesis.mapping")
     if kinesis is None:
         return []
     return [
         {"stream": mapping.source_arn, "shard": shard_id, "mapping": mapping.esm_uuid, "behind": behind}
         for mapping in kinesis.live_mappings()
+        if account in {None, mapping.source_arn.split(":")[4]}
         for shard_id, behind in mapping.behind()
     ]
 
 
-def _queues() -> list[dict[str, Any]]:
+def _queues(account: str | None) -> list[dict[str, Any]]:
     consumed = {
         mapping.get("EventSourceArn")
-        for store in _stores(_LAMBDA, "lambda_stores")
+        for store in _stores(_LAMBDA, "lambda_stores", account)
         for mapping in list(store.event_source_mappings.values())
     }
     return [
@@ -154,7 +155,7 @@ def _queues() -> list[dict[str, Any]]:
             "delayed": len(queue.delayed),
             "consumed": queue.arn in consumed,
         }
-        for store in _stores("localstack.services.sqs.models", "sqs_stores")
+        for store in _stores("localstack.services.sqs.models", "sqs_stores", account)
         for queue in list(store.queues.values())
     ]
 
@@ -165,9 +166,10 @@ def _visible(queue: Any) -> int:
     return int(getattr(queue, name))
 
 
-def _stores(module: str, bundle: str) -> list[Any]:
+def _stores(module: str, bundle: str, account: str | None) -> list[Any]:
     loaded = _loaded(module)
-    return [store for _, _, store in getattr(loaded, bundle).iter_stores()] if loaded else []
+    stores = getattr(loaded, bundle).iter_stores() if loaded else ()
+    return [store for owner, _, store in stores if account in {None, owner}]
 
 
 def _asynchronous_invocations() -> int:
@@ -178,15 +180,15 @@ def _asynchronous_invocations() -> int:
     return sum(_visible(queue) + len(queue.inflight) + len(queue.delayed) for queue in queues)
 
 
-def _executions() -> int:
+def _executions(account: str | None) -> int:
     return sum(
         execution.exec_status == "RUNNING"
-        for store in _stores("localstack.services.stepfunctions.backend.store", "sfn_stores")
+        for store in _stores("localstack.services.stepfunctions.backend.store", "sfn_stores", account)
         for execution in list(store.executions.values())
     )
 
 
 @route(PATH, methods=["GET"])
-def serve(_request: Any, **_: Any) -> Response:
+def serve(request: Any, **_: Any) -> Response:
     """The route on LocalStack's edge router."""
-    return Response.for_json(snapshot())
+    return Response.for_json(snapshot(request.args.get("account")))

@@ -104,6 +104,20 @@ def _listen(module: Any) -> None:
     module.endpoints = SimpleNamespace(TCP4ServerEndpoint=on_its_host, TCP6ServerEndpoint=twisted.TCP6ServerEndpoint)
 
 
+def _connections(module: Any) -> None:
+    """A handler cannot reach the connection that its request came on, and so cannot cut it."""
+    from harness.inside.connections import remember  # noqa: PLC0415
+
+    original = module.update_wsgi_environment
+
+    @functools.wraps(original)
+    def with_connection(environ: Any, request: Any) -> None:
+        original(environ, request)
+        remember(environ, request)
+
+    module.update_wsgi_environment = with_connection
+
+
 def _objects(module: Any) -> None:
     """S3 keeps its objects in one directory for all LocalStacks of the machine, and leaves them there."""
     from localstack import config  # noqa: PLC0415
@@ -130,6 +144,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.lambda_.invocation.metrics": _function_metrics,
     "localstack.services.lambda_.event_source_mapping.esm_worker_factory": _event_source_mapping,
     "localstack.runtime.server.twisted": _listen,
+    "rolo.serving.twisted": _connections,
     "localstack.services.s3.provider": _objects,
     "localstack.utils.aws.aws_stack": _s3_hostname,
     "localstack.services.sns.publisher": _deliveries,

@@ -43,12 +43,13 @@ def dynamodb() -> Service:
 
 @hooks.on_infra_start()
 def attach() -> None:
-    """Before LocalStack starts serving: our patches, the activity route, the counting of requests."""
+    """Before LocalStack starts serving: our patches and routes, the counting of requests, the faults."""
     from localstack import config  # noqa: PLC0415
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
     from harness.inside import activity, identity, patches  # noqa: PLC0415
+    from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.lambda_ import limits  # noqa: PLC0415
 
     if config.LAMBDA_RUNTIME_EXECUTOR != "pipeproof":
@@ -57,6 +58,9 @@ def attach() -> None:
     patches.apply()
     ROUTER.add(activity.serve)
     ROUTER.add(identity.serve)
+    ROUTER.add(control.serve)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(activity.request_begins)
+    handlers.serve_custom_service_request_handlers.append(gateway.on_request)
+    handlers.run_custom_response_handlers.append(gateway.on_response)
     handlers.run_custom_finalizers.append(activity.request_ends)

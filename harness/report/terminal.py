@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -12,6 +12,8 @@ from harness.accounting.verdict import Judgement
 from harness.run import events
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
 _PLAIN_EVERY_S = 5.0
@@ -89,6 +91,11 @@ def _loading(event: events.LoadProgress) -> str:
     return f"load: {event.offered:,}{total} offered{refused}"
 
 
+def _fault(fault: Mapping[str, Any]) -> str:
+    planned = "" if fault["planned"] is None else f" of {fault['planned']:,}"
+    return f"{fault['id']} fired {fault['fired']:,}{planned}"
+
+
 def summary(finished: events.RunFinished) -> list[str]:
     """The end of a run as lines of rich markup: failure first, then where the records ended, then how to see it again."""
     account, timing, verdict = finished.account, finished.timing, finished.verdict
@@ -118,6 +125,8 @@ def summary(finished: events.RunFinished) -> list[str]:
         lines.append(f"  anomalies      {anomalies}")
     else:
         lines.append("  outcome        not known")
+    if finished.faults:
+        lines.append(f"  faults         {', '.join(_fault(fault) for fault in finished.faults)}")
     latency = account.latency
     if latency.p50 is not None:
         lines.append(f"  latency        p50 {latency.p50:.2f} s, p95 {latency.p95:.2f} s, max {latency.max:.2f} s")

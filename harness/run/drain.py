@@ -25,8 +25,8 @@ class Rest:
     doubt: str = ""
 
 
-def drain(endpoint: str, timeout_s: float, check: Callable[[], None]) -> Iterator[DrainProgress | Rest]:
-    """Yields progress, and a Rest at the end. `check` raises where the emulator is gone.
+def drain(endpoint: str, account: str, timeout_s: float, check: Callable[[], None]) -> Iterator[DrainProgress | Rest]:
+    """Yields progress, and a Rest of the account at the end. `check` raises where the emulator is gone.
 
     Rest is two looks in a row at which nothing is under way, with no request served between them."""
     started = time.monotonic()
@@ -35,7 +35,7 @@ def drain(endpoint: str, timeout_s: float, check: Callable[[], None]) -> Iterato
     with urllib3.PoolManager(retries=False, timeout=10) as http:
         while True:
             check()
-            activity, problem = _look(http, endpoint)
+            activity, problem = _look(http, endpoint, account)
             elapsed_s = time.monotonic() - started
             if activity is not None:
                 if activity["at_rest"] and activity["requests"] == previous:
@@ -58,9 +58,9 @@ def drain(endpoint: str, timeout_s: float, check: Callable[[], None]) -> Iterato
 _NOT_SERVED = "it does not serve /_pipeproof/activity"
 
 
-def _look(http: urllib3.PoolManager, endpoint: str) -> tuple[dict[str, Any] | None, str]:
+def _look(http: urllib3.PoolManager, endpoint: str, account: str) -> tuple[dict[str, Any] | None, str]:
     try:
-        answer = http.request("GET", f"{endpoint}/_pipeproof/activity")
+        answer = http.request("GET", f"{endpoint}/_pipeproof/activity?account={account}")
     except urllib3.exceptions.HTTPError as error:
         return None, f"no answer ({type(error).__name__})"
     if answer.status >= 500:

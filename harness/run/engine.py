@@ -22,6 +22,7 @@ from harness.emulator.stack import stack as stacks
 from harness.errors import UnknownVerdictError, UsageError
 from harness.run import events
 from harness.run.drain import Rest, drain
+from harness.run.fault_run import FaultRun
 from harness.run.parts import make_probes, make_rate, make_sender
 from harness.run.scenario import substitute
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from harness.accounting.record import Record
     from harness.emulator.emulator import Description, Emulator
+    from harness.faults.plan import Plan as Faults
     from harness.load.source import Source
     from harness.run.scenario import Scenario
 
@@ -50,6 +52,7 @@ class Plan:
     command: str
     run_dir: Path
     account: str = DEFAULT_ACCOUNT
+    faults: Faults = ()
 
 
 @dataclass
@@ -62,6 +65,7 @@ class _State:
     timing: events.Timing = field(default_factory=events.Timing)
     account: Account = field(default_factory=Account)
     stack: str | None = None
+    faults: FaultRun | None = None
 
 
 def run(plan: Plan) -> Iterator[events.Event]:
@@ -87,6 +91,8 @@ def run(plan: Plan) -> Iterator[events.Event]:
             if state.ledger is not None:
                 state.ledger.close()
     finally:
+        if state.faults is not None:
+            state.faults.abandon()
         _delete_stack(plan, state)
         plan.emulator.stop()
     total_s = time.monotonic() - state.started
@@ -101,6 +107,7 @@ def run(plan: Plan) -> Iterator[events.Event]:
         account=state.account,
         timing=replace(state.timing, total_s=round(total_s, 3)),
         payload_sha256=state.ledger.fingerprint if state.ledger else "",
+        faults=state.faults.results() if state.faults else (),
     )
     if interrupted:
         raise KeyboardInterrupt
@@ -127,6 +134,9 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
     state.timing = replace(state.timing, deploy_s=_since(began))
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
+    faults = state.faults = FaultRun(plan.faults, plan.source, description.endpoint, plan.account)
+    if plan.faults:
+        faults.arm(stacks.physical_names(clients, state.stack))
 
     probes = make_probes(scenario, clients, values)
     yield events.PhaseStarted("load", scenario.send.to)
@@ -134,14 +144,13 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
     yield from _load(plan, state, clients, values)
     state.timing = replace(state.timing, load_s=_since(loading))
 
-    yield events.PhaseStarted("drain", "until the pipeline is at rest")
     began = time.monotonic()
-    rest = Rest(known=False)
-    for step in drain(description.endpoint, scenario.drain_timeout_s, emulator.check):
-        if isinstance(step, Rest):
-            rest = step
-        else:
-            yield step
+    if faults.armed:
+        yield events.PhaseStarted("faults", "until the pipeline is at rest, or their time is over")
+        yield from _drain(plan, description.endpoint, scenario.faults_timeout_s)
+    faults.end()
+    yield events.PhaseStarted("drain", "until the pipeline is at rest")
+    rest = yield from _drain(plan, description.endpoint, scenario.drain_timeout_s)
     assert state.ledger is not None
     elapsed_s = time.monotonic() - loading
     state.timing = replace(state.timing, drain_s=_since(began), records_per_s=round(state.ledger.offered / elapsed_s, 1))
@@ -152,8 +161,20 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
     emulator.check()
 
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
-    state.account = reconcile(state.ledger.path, plan.run_dir / "observations.parquet", plan.run_dir)
-    return judge(state.account, scenario.allow, () if rest.known else (rest.doubt,))
+    state.account = reconcile(state.ledger.path, plan.run_dir / "observations.parquet", plan.run_dir, faults.met)
+    if plan.faults:
+        faults.write(plan.run_dir / "faults.json")
+    return judge(state.account, scenario.allow, (*(() if rest.known else (rest.doubt,)), *faults.doubts()))
+
+
+def _drain(plan: Plan, endpoint: str, timeout_s: float) -> Generator[events.Event, None, Rest]:
+    rest = Rest(known=False)
+    for step in drain(endpoint, plan.account, timeout_s, plan.emulator.check):
+        if isinstance(step, Rest):
+            rest = step
+        else:
+            yield step
+    return rest
 
 
 def _load(plan: Plan, state: _State, clients: Clients, values: dict[str, str]) -> Iterator[events.Event]:

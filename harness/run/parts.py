@@ -8,8 +8,13 @@ from harness.accounting.probes.alerts import AlertProbe
 from harness.accounting.probes.dead_letters import DeadLetterProbe
 from harness.accounting.probes.failed_batches import FailedBatchProbe
 from harness.accounting.probes.s3_ndjson import S3NdjsonProbe
+from harness.emulator.stack.template import load_template
 from harness.errors import UsageError
+from harness.faults.chaos import mix
+from harness.faults.check import check_plan
+from harness.faults.plan import RecordFault, named
 from harness.load.clickstream import DEFAULT_START, ClickstreamSource
+from harness.load.faulty import RECORD_FAULTS, FaultySource
 from harness.load.rate import Constant, RateShape, Stage, Stages, Unlimited
 from harness.load.recorded import RecordedSource
 from harness.load.senders.api import ApiSender
@@ -32,13 +37,31 @@ if TYPE_CHECKING:
 
     from harness.accounting.probes.probe import Probe
     from harness.emulator.clients import Clients
+    from harness.faults.plan import Plan as Faults
     from harness.load.senders.sender import Sender
     from harness.load.source import Source
     from harness.run.scenario import RatePart, Scenario
 
 
-def make_source(scenario: Scenario, seed: int, records: int | None, input_path: Path | None) -> Source:
-    """The source; raises UsageError where --input is missing, unreadable, or means nothing to it."""
+def make_plan(scenario: Scenario, seed: int) -> Faults:
+    """The scenario's faults and those that chaos picks, each with an id and a seed of its own. Raises UsageError for what can meet nothing."""
+    faults = scenario.faults
+    if scenario.chaos is not None:
+        part = scenario.chaos
+        faults += mix(part.of, seed, pick=part.pick, begin=part.begin, length=part.length)
+    check_plan(faults, load_template(scenario.stack.template), RECORD_FAULTS)
+    return named(faults, seed)
+
+
+def make_source(scenario: Scenario, seed: int, records: int | None, input_path: Path | None, faults: Faults = ()) -> Source:
+    """The source, with the record faults of the plan; raises UsageError where --input is missing, unreadable, or means nothing to it."""
+    source = _make_source(scenario, seed, records, input_path)
+    record_faults = [fault for fault in faults if isinstance(fault, RecordFault)]
+    return FaultySource(source, record_faults) if record_faults else source
+
+
+def _make_source(scenario: Scenario, seed: int, records: int | None, input_path: Path | None) -> Source:
+    """Raises UsageError where --input is missing, unreadable, or means nothing to it."""
     match scenario.source:
         case ClickstreamPart() as part:
             if input_path is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -20,8 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from harness.accounting.verdict import ALLOWABLE
+from harness.accounting.verdict import ALLOWABLE, ANOMALIES
 from harness.errors import UsageError
+from harness.faults.plan import Fault, LambdaFault, RecordFault, ServiceFault
 from harness.load.malformed import MALFORMERS
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def _one_of(names: Iterable[str]) -> Any:
 
 MalformedKind = Annotated[str, _one_of(tuple(MALFORMERS))]
 Allowable = Annotated[str, _one_of(ALLOWABLE)]
+Anomaly = Annotated[str, _one_of(ANOMALIES)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -147,6 +149,16 @@ class QueuePart(_Part):
 ProbePart = Annotated[S3NdjsonPart | QueuePart, Field(discriminator="kind")]
 
 
+class ChaosPart(_Part):
+    """The seed picks `pick` of the faults in `of` (which say no calls or invocations), and a window of events for each: it begins with one
+    of the first `begin` events and is 1 to `length` long."""
+
+    pick: PositiveInt
+    of: Annotated[tuple[Fault, ...], Field(min_length=1)]
+    begin: PositiveInt = 4
+    length: PositiveInt = 3
+
+
 class Scenario(_Part):
     """One named load on one stack. Strings may use ${outputs.NAME} of the stack, ${endpoint} and ${emulator.python_runtime}."""
 
@@ -156,6 +168,10 @@ class Scenario(_Part):
     source: Annotated[ClickstreamPart | FilePart, Field(discriminator="kind")]
     send: Annotated[KinesisPart | ApiPart, Field(discriminator="to")]
     probes: Annotated[tuple[ProbePart, ...], Field(min_length=1)]
+    faults: tuple[Fault, ...] = ()
+    chaos: ChaosPart | None = None
+    # Faults end when the pipeline has come to rest, or after this time; then it has `drain_timeout_s` to recover.
+    faults_timeout_s: PositiveFloat = 60
     drain_timeout_s: PositiveFloat = 120
     allow: dict[Allowable, int] = {}
 
@@ -216,6 +232,9 @@ def _model_at(place: tuple[int | str, ...]) -> type[BaseModel]:
         "stages": StagesPart,
         "unlimited": UnlimitedPart,
     }
+    for model in (ServiceFault, LambdaFault, RecordFault):
+        tags |= dict.fromkeys(get_args(model.model_fields["kind"].annotation), model)
+    tags["chaos"] = ChaosPart
     tags |= dict.fromkeys(("dead_letters", "failed_batches", "alerts"), QueuePart)
     for part in reversed(place):
         if part in tags:

@@ -66,7 +66,8 @@ class DeadLetterQueue:
     source_function: str
 
     def send(self, letters: Sequence[DeadLetter], *, failed_at: str, request_id: str) -> list[DeadLetter]:
-        """Sends all of them, in order; returns those that the queue did not take after retries."""
+        """Sends all of them, in order; returns those that the queue did not take after retries. A queue that takes nothing of a batch is
+        not asked for the next: the time is better spent on the alert."""
         unsent: list[DeadLetter] = []
         bodies = []
         for letter in letters:
@@ -76,8 +77,13 @@ class DeadLetterQueue:
                 unsent.append(letter)
                 bodies.append("")
         sendable = [(letter, body) for letter, body in zip(letters, bodies, strict=True) if body]
-        for batch in _batches(sendable):
-            unsent += [letter for letter, _ in until_done(batch, self._send_batch)]
+        batches = _batches(sendable)
+        for number, batch in enumerate(batches, 1):
+            left = until_done(batch, self._send_batch)
+            unsent += [letter for letter, _ in left]
+            if len(left) == len(batch):
+                unsent += [letter for later in batches[number:] for letter, _ in later]
+                break
         return unsent
 
     def _body(self, letter: DeadLetter, failed_at: str, request_id: str) -> str:

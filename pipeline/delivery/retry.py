@@ -23,8 +23,8 @@ def until_done(
 ) -> list[Item]:
     """Calls `write` with what is left until nothing is; returns what is left after the last attempt.
 
-    `write` returns the items that were not written. An exception of it counts as nothing written: the SDK has then
-    retried by itself, and the caller must find another place for the items."""
+    `write` returns the items that were not written. An exception of it ends the attempts: the SDK has then retried by itself, the
+    function's time runs, and the caller must find another place for what is left."""
     left = list(items)
     for attempt in range(attempts):
         if not left:
@@ -34,6 +34,6 @@ def until_done(
         try:
             left = write(left)
         except Exception as error:  # noqa: BLE001 - every refusal of the service means the same here: not written
-            last = error
-            print(f"write of {len(left)} items failed, attempt {attempt + 1}: {last}")  # noqa: T201 - the function's log
+            print(f"write of {len(left)} items failed, attempt {attempt + 1}: {error}")  # noqa: T201 - the function's log
+            break
     return left

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.emulator.clients import Clients
 
-ARTIFACT_BUCKET = "pipeproof-artifacts"
+_ARTIFACTS = "pipeproof-artifacts"
 DEPLOY_TIMEOUT_S = 300
 _POLL_S = 0.05
 
@@ -74,6 +74,14 @@ def deploy(
         time.sleep(_POLL_S)
 
 
+def physical_names(clients: Clients, name: str) -> dict[str, str]:
+    """Logical id -> physical name of each resource of the stack."""
+    resources = clients("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources if "PhysicalResourceId" in resource
+    }
+
+
 def delete(clients: Clients, name: str) -> None:
     """Deletes the stack; its buckets are emptied first. Waits until it is gone."""
     cloudformation = clients("cloudformation")
@@ -119,7 +127,9 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
     values = {key: declared.get("Default") for key, declared in template.get("Parameters", {}).items()} | dict(parameters)
     common = template.get("Globals", {}).get("Function", {})
     s3 = clients("s3")
-    s3.create_bucket(Bucket=ARTIFACT_BUCKET)
+    # Names of buckets are those of all accounts.
+    bucket = f"{_ARTIFACTS}-{clients.account}"
+    s3.create_bucket(Bucket=bucket)
     uploaded: dict[Path, str] = {}
     for logical_id, resource in template["Resources"].items():
         kind, properties = resource.get("Type", ""), resource.setdefault("Properties", {})
@@ -137,19 +147,19 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
                 raise UsageError(message) from error
             if package not in uploaded:
                 uploaded[package] = f"{hashlib.sha256(package.read_bytes()).hexdigest()}.zip"
-                s3.upload_file(str(package), ARTIFACT_BUCKET, uploaded[package])
-            location = {"Bucket": ARTIFACT_BUCKET, "Key": uploaded[package]}
+                s3.upload_file(str(package), bucket, uploaded[package])
+            location = {"Bucket": bucket, "Key": uploaded[package]}
             properties[key] = (
                 {"S3Bucket": location["Bucket"], "S3Key": location["Key"]} if kind == "AWS::Lambda::Function" else location
             )
         elif (key := _LOCAL_DEFINITION.get(kind)) and isinstance(file := properties.get(key), str) and "://" not in file:
             name = f"{logical_id}-{file.replace('/', '_')}"
             try:
-                s3.put_object(Bucket=ARTIFACT_BUCKET, Key=name, Body=(path.parent / file).read_bytes())
+                s3.put_object(Bucket=bucket, Key=name, Body=(path.parent / file).read_bytes())
             except OSError as error:
                 message = f"{path}: {logical_id}: {key} {file}: {error.strerror}"
                 raise UsageError(message) from error
-            properties[key] = {"Bucket": ARTIFACT_BUCKET, "Key": name}
+            properties[key] = {"Bucket": bucket, "Key": name}
     if isinstance(common.get("CodeUri"), str):
         # Every function has its own by now.
         del common["CodeUri"]

@@ -17,6 +17,7 @@ from localstack.services.lambda_.invocation.execution_environment import Invalid
 
 from harness.inside.activity import INVOCATIONS
 from harness.inside.lambda_.executor import environments_per_function, wait_for_environment_s
+from harness.inside.lambda_.injected import into_assignment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +35,17 @@ def get_environment(
     self: AssignmentService, version_manager_id: str, function_version: FunctionVersion, provisioning_type: str
 ) -> Iterator[ExecutionEnvironment]:
     """Replaces AssignmentService.get_environment."""
-    with INVOCATIONS.one():
+    with INVOCATIONS.one(function_version.id.account):
         if provisioning_type != "on-demand":
             with _unbounded(self, version_manager_id, function_version, provisioning_type) as environment:
                 yield environment
             return
+        if into_assignment(function_version.id.account, function_version.id.function_name):
+            raise _throttled()
         with _lock:
             turns = _turns.setdefault(version_manager_id, threading.Semaphore(environments_per_function()))
         if not turns.acquire(timeout=wait_for_environment_s()):
-            raise TooManyRequestsException(
-                "Rate Exceeded.", Reason="ConcurrentInvocationLimitExceeded", Type="User", retryAfterSeconds="1"
-            )
+            raise _throttled()
         try:
             environment = _free(self, version_manager_id) or _started(self, version_manager_id, function_version)
             try:
@@ -55,6 +56,12 @@ def get_environment(
             environment.release()
         finally:
             turns.release()
+
+
+def _throttled() -> TooManyRequestsException:
+    return TooManyRequestsException(
+        "Rate Exceeded.", Reason="ConcurrentInvocationLimitExceeded", Type="User", retryAfterSeconds="1"
+    )
 
 
 def _free(service: AssignmentService, version_manager_id: str) -> ExecutionEnvironment | None:

@@ -80,7 +80,7 @@ def _put(account: str, region: str, namespace: str, data: list[dict[str, Any]]) 
 
 def add_logs(self: LogHandler, log_item: LogItem) -> None:
     """Replaces LogHandler.add_logs. A log on its way is under way: a subscription may turn it into records, a metric into an alarm."""
-    DELIVERIES.enter()
+    DELIVERIES.enter(_account(self))
     self.log_queue.put(log_item)
 
 
@@ -89,7 +89,7 @@ def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
     logs = connect_to.with_assumed_role(
         region_name=self.region, role_arn=self.role_arn, service_principal=ServicePrincipal.lambda_
     ).logs
-    account = self.role_arn.split(":")[4]
+    account = _account(self)
     while True:
         item = self.log_queue.get()
         if item is not QUEUE_SHUTDOWN:
@@ -105,9 +105,13 @@ def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
                     for namespace, data in metric_data(line):
                         _put(account, self.region, namespace, data)
         for _item in range(len(items) - items.count(QUEUE_SHUTDOWN)):
-            DELIVERIES.leave()
+            DELIVERIES.leave(account)
         if QUEUE_SHUTDOWN in items:
             return
+
+
+def _account(handler: LogHandler) -> str:
+    return str(handler.role_arn).split(":")[4]
 
 
 def _rest(handler: LogHandler) -> list[Any]:

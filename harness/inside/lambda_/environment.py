@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from harness.inside import callers
 from harness.inside.lambda_ import errors
 from harness.inside.lambda_.private_tmp import command_with_private_tmp
 from harness.inside.lambda_.runtime_api import Invocation, Reply, RuntimeApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from harness.inside.callers import Caller
+    from harness.inside.lambda_.injected import Injection
 
 INIT_TIMEOUT_S = 10
 """Lambda gives an init ten seconds; one that fails or takes longer is done again inside the first invocation's time."""
@@ -50,8 +54,16 @@ class Environment:
     /tmp that is replaced. Not shared between threads: one invocation at a time."""
 
     def __init__(
-        self, command: Sequence[str], variables: Mapping[str, str], cwd: Path, limits: Limits, visible: Sequence[Path] = ()
+        self,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        cwd: Path,
+        limits: Limits,
+        visible: Sequence[Path] = (),
+        doomed: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`doomed` says at every init whether the fault plan kills it."""
+        self._doomed = doomed
         self._cwd = cwd
         self._limits = limits
         self._api = RuntimeApi()
@@ -74,21 +86,69 @@ class Environment:
         """Begins the init and waits for it, ten seconds at most. A failed init shows at the first invocation, as on AWS."""
         self._init(time.monotonic() + INIT_TIMEOUT_S, request_id="")
 
-    def invoke(self, invocation: Invocation, version: str) -> Outcome:
-        """Runs one invocation to its reply, its time-out, or the end of the process."""
+    def invoke(self, invocation: Invocation, version: str, injections: Sequence[Injection], caller: Caller) -> Outcome:
+        """Runs one invocation to its reply, its time-out, or the end of the process, with the faults that it is to meet."""
         started = time.monotonic()
         deadline = started + self._limits.timeout_s
         request_id = invocation.request_id
         self._signal(signal.SIGCONT)
         failure = None if self._warm else self._init(deadline, request_id)
         if failure is None:
-            self._api.submit(invocation)
-            failure = self._until(self._api.replied, deadline, request_id)
+            failure = self._run(invocation, deadline, injections, caller)
         # Frozen until the next invocation, as on AWS: work that a handler leaves running does not go on.
         self._signal(signal.SIGSTOP)
         reply = failure or self._api.reply
         assert reply is not None
         return Outcome(reply, self._report(request_id, version, failure, (time.monotonic() - started) * 1000))
+
+    def _run(self, invocation: Invocation, deadline: float, injections: Sequence[Injection], caller: Caller) -> Reply | None:
+        """Gives the event to the runtime and waits for its reply. None where it came, else the reply of the failure."""
+        fault: Injection | None = None
+        for injection in injections:
+            if injection.fault.kind != "lambda_slow":
+                fault = injection
+            elif (failure := self._delay(injection, invocation, deadline)) is not None:
+                return failure
+        kind = fault.fault.kind if fault else ""
+        if fault is not None and kind in {"lambda_error_before", "lambda_killed_before"}:
+            return self._spoil(fault, invocation)
+        if fault is not None and kind == "lambda_killed_during":
+            armed = fault
+            callers.after_calls(caller, fault.fault.after_calls, lambda: self._kill_during(armed, invocation))
+        self._api.submit(invocation)
+        failure = self._until(self._api.replied, deadline, invocation.request_id)
+        if fault is not None and failure is None and kind != "lambda_killed_during":
+            return self._spoil(fault, invocation)
+        return failure
+
+    def _delay(self, injection: Injection, invocation: Invocation, deadline: float) -> Reply | None:
+        """Lets the time of the fault pass; a time-out where the function has no more of it."""
+        injection.fired(invocation.request_id, invocation.payload)
+        seconds, left_s = injection.fault.seconds or 0, max(deadline - time.monotonic(), 0)
+        time.sleep(min(seconds, left_s))
+        if seconds < left_s:
+            return None
+        self._kill()
+        return Reply(errors.timed_out(invocation.request_id, self._limits.timeout_s), is_error=True)
+
+    def _spoil(self, injection: Injection, invocation: Invocation) -> Reply:
+        """What the invocation ends with in the place of the handler's answer."""
+        request_id = invocation.request_id
+        injection.fired(request_id, invocation.payload)
+        match injection.fault.kind:
+            case "lambda_error_before" | "lambda_error_after":
+                return Reply(errors.injected(request_id, injection.fault.id), is_error=True)
+            case "lambda_timeout":
+                self._kill()
+                return Reply(errors.timed_out(request_id, self._limits.timeout_s), is_error=True)
+            case _:
+                self._kill()
+                return Reply(errors.exited(request_id, -signal.SIGKILL), is_error=True)
+
+    def _kill_during(self, injection: Injection, invocation: Invocation) -> None:
+        """From the gateway's thread, while the handler waits for the answer of its call."""
+        injection.fired(invocation.request_id, invocation.payload)
+        self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
         """Ends the process and removes the environment's files."""
@@ -110,6 +170,8 @@ class Environment:
                 self._command, cwd=self._cwd, env=self._variables,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
             )  # fmt: skip
+        if self._doomed():
+            self._signal(signal.SIGKILL)
         failure = self._until(self._api.ready, deadline, request_id)
         self._init_ms = (time.monotonic() - started) * 1000
         self._initialised = failure is None

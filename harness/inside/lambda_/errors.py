@@ -39,6 +39,11 @@ def exited(request_id: str, exit_status: int) -> bytes:
     return error("Runtime.ExitError", f"RequestId: {request_id} Error: {reason}")
 
 
+def injected(request_id: str, fault: str) -> bytes:
+    """An error of the function that the fault plan ordered."""
+    return error("InjectedError", f"RequestId: {request_id} Error: fault {fault} of the plan")
+
+
 def response_too_large(size_bytes: int) -> bytes:
     """The function's response exceeds the limit."""
     return error(

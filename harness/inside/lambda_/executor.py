@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from localstack.services.lambda_.invocation.lambda_models import InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntimeException, RuntimeExecutor
 
+from harness.inside import callers
 from harness.inside.lambda_.environment import Environment, Limits
+from harness.inside.lambda_.injected import into_init, into_invocation
 from harness.inside.lambda_.runtime_api import Invocation
 from harness.inside.lambda_.runtime_dir import interpreter, python_runtime
 
@@ -32,6 +34,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
     def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002 - the name is LocalStack's
         super().__init__(id, function_version)
         self._environment: Environment | None = None
+        self._caller: callers.Caller | None = None
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
@@ -68,13 +71,18 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             command = [str(interpreter()), "-m", "awslambdaric", str(function.handler)]
         limits = Limits(timeout_s=function.timeout, memory_mb=function.memory_size)
         visible = [*layers, interpreter().parents[1], Path(sys.base_prefix)]
-        self._environment = Environment(command, variables, task_root, limits, visible)
+        identity = self.function_version.id
+        self._caller = callers.register(variables["AWS_ACCESS_KEY_ID"], identity.function_name)
+        self._environment = Environment(
+            command, variables, task_root, limits, visible, doomed=lambda: into_init(identity.account, identity.function_name)
+        )
         self._environment.start()
 
     def invoke(self, payload: dict[str, str]) -> InvocationResult:
         """Runs one invocation; never raises for what the function does."""
         assert self._environment is not None
-        function = self.function_version.config
+        assert self._caller is not None
+        function, identity = self.function_version.config, self.function_version.id
         invocation = Invocation(
             request_id=payload["invoke-id"],
             payload=payload["payload"].encode(),
@@ -82,7 +90,12 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             trace_id=payload["trace-id"],
             deadline_ms=int((time.time() + function.timeout) * 1000),
         )
-        outcome = self._environment.invoke(invocation, self.function_version.id.qualifier)
+        self._caller.payload = invocation.payload
+        injections = into_invocation(identity.account, identity.function_name)
+        try:
+            outcome = self._environment.invoke(invocation, identity.qualifier, injections, self._caller)
+        finally:
+            callers.no_longer(self._caller)
         return InvocationResult(
             request_id=invocation.request_id,
             payload=outcome.reply.payload,
@@ -94,6 +107,8 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         if self._environment is not None:
             self._environment.stop()
             self._environment = None
+        if self._caller is not None:
+            callers.forget(self._caller)
 
     def get_address(self) -> str:
         return "127.0.0.1"

@@ -36,12 +36,17 @@ logger = Logger(service="clickstream-transform")
 metrics = Metrics(namespace="Clickstream", service="clickstream-transform")
 metrics.set_default_dimensions(function=FUNCTION)
 
-_retries = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=10)
-s3 = boto3.client("s3", config=_retries)
-sns = boto3.client("sns", config=_retries)
-users = Users(boto3.client("dynamodb", config=_retries), os.environ["USERS_TABLE"])
+# An answer that does not come in ten seconds is asked for again, well before the function's own time is over.
+_patient = Config(
+    retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=10, max_pool_connections=10
+)
+# Where there is another place to go, the function does not wait long: queue, then alert, then the mapping's retry.
+_brisk = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
+s3 = boto3.client("s3", config=_patient)
+sns = boto3.client("sns", config=_brisk)
+users = Users(boto3.client("dynamodb", config=_patient), os.environ["USERS_TABLE"])
 dead_letters = DeadLetterQueue(
-    boto3.client("sqs", config=_retries), s3, os.environ["DEAD_LETTER_QUEUE_URL"], os.environ["DEAD_LETTER_BUCKET"], FUNCTION
+    boto3.client("sqs", config=_brisk), s3, os.environ["DEAD_LETTER_QUEUE_URL"], os.environ["DEAD_LETTER_BUCKET"], FUNCTION
 )
 
 

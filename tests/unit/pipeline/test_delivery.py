@@ -26,13 +26,21 @@ def test_every_item_is_written_once_or_returned(items, refusals):
     assert sorted(written + left) == sorted(items)
 
 
-def test_an_exception_means_that_nothing_was_written(capsys):
-    def write(_):
+def test_what_is_refused_in_part_is_written_again_with_growing_delays():
+    delays = []
+    assert until_done([1, 2], lambda todo: todo, attempts=4, sleep=delays.append) == [1, 2]
+    assert delays == [0.05, 0.1, 0.2]
+
+
+def test_an_exception_means_that_nothing_was_written_and_is_not_waited_for(capsys):
+    calls = []
+
+    def write(todo):
+        calls.append(todo)
         raise OSError("down")
 
-    delays = []
-    assert until_done([1, 2], write, attempts=4, sleep=delays.append) == [1, 2]
-    assert delays == [0.05, 0.1, 0.2]
+    assert until_done([1, 2], write, attempts=4) == [1, 2]
+    assert calls == [[1, 2]], "the SDK has retried; the function's time is for another place"
     assert "down" in capsys.readouterr().out
 
 
@@ -83,3 +91,18 @@ def test_a_queue_that_refuses_for_good_gives_the_letters_back():
     letters = [letter(b"x", n) for n in range(3)]
     queue = DeadLetterQueue(Closed(), Bucket(), "url", "bucket", "function")
     assert queue.send(letters, failed_at="now", request_id="r") == letters
+
+
+def test_a_queue_that_is_down_is_asked_once_and_gives_all_letters_back():
+    class Down(Queue):
+        calls = 0
+
+        def send_message_batch(self, QueueUrl, Entries):  # noqa: N803
+            self.calls += 1
+            raise OSError("down")
+
+    sqs = Down()
+    letters = [letter(b"x", n) for n in range(35)]
+    queue = DeadLetterQueue(sqs, Bucket(), "url", "bucket", "function")
+    assert queue.send(letters, failed_at="now", request_id="r") == letters
+    assert sqs.calls == 1

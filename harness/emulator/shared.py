@@ -1,0 +1,31 @@
+"""One emulator for several runs, each in an AWS account of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.emulator.emulator import Description, Emulator
+
+
+class Shared:
+    """An emulator that somebody else has started, and will stop: what a single run sees of it."""
+
+    def __init__(self, emulator: Emulator, description: Description) -> None:
+        self._emulator = emulator
+        self._description = description
+
+    def prepare(self) -> Iterator[str]:
+        """Nothing: it runs."""
+        yield from ()
+
+    def start(self) -> Description:
+        return self._description
+
+    def stop(self) -> None:
+        """It goes on for the others."""
+
+    def check(self) -> None:
+        self._emulator.check()

@@ -1,0 +1,177 @@
+"""The fault plan: plain data, each fault addressed to events. DESIGN: never to chance at run time.
+
+A plan is checked when a scenario is read, resolved against the deployed stack (logical ids become physical names), and then
+armed inside LocalStack, which imports this module too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, TypeAdapter, model_validator
+
+from harness.faults.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PARTIAL = {
+    ("kinesis", "PutRecords"),
+    ("dynamodb", "BatchWriteItem"),
+    ("dynamodb", "BatchGetItem"),
+    ("sqs", "SendMessageBatch"),
+    ("sqs", "DeleteMessageBatch"),
+    ("sns", "PublishBatch"),
+    ("events", "PutEvents"),
+    ("firehose", "PutRecordBatch"),
+}
+"""Operations whose answer tells the entries that failed."""
+
+HARNESS = "harness"
+LOCALSTACK = "localstack"
+
+
+def _window(text: str) -> str:
+    Window.parse(text)
+    return text
+
+
+Events = Annotated[str, AfterValidator(_window)]
+
+
+class _Fault(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    id: str = ""
+    seed: str = ""
+
+
+class ServiceFault(_Fault):
+    """At the gateway, before or after an AWS call is executed.
+
+    throttle    refused with the service's own throttling error          error       refused with a 5xx error, or `code` and `status`
+    partial     `entries` of a batch fail, the others are executed       latency     executed after `seconds`
+    hang        not executed, no answer for `seconds`, then cut          cut         not executed, the connection is cut
+    reply_lost  executed, then the connection is cut
+
+    `caller` is a function's logical id, "harness" or "localstack"; `resource` a logical id of the template. `calls` counts the calls
+    that match all of these. With `until_success` the fault is over when one of them got through."""
+
+    kind: Literal["throttle", "error", "partial", "latency", "hang", "cut", "reply_lost"]
+    service: str
+    operation: str | None = None
+    resource: str | None = None
+    caller: str | None = None
+    calls: Events = "1"
+    entries: Events = "all"
+    seconds: PositiveFloat | None = None
+    code: str | None = None
+    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    until_success: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> ServiceFault:
+        if self.kind == "partial" and (self.service, self.operation) not in PARTIAL:
+            known = ", ".join(sorted(f"{service} {operation}" for service, operation in PARTIAL))
+            raise ValueError(f"partial: {self.service} {self.operation} has no answer per entry; there is {known}")
+        if self.kind in {"latency", "hang"} and self.seconds is None:
+            raise ValueError(f"{self.kind}: needs seconds")
+        return self
+
+    @property
+    def window(self) -> Window:
+        return Window.parse(self.calls)
+
+    @property
+    def expects(self) -> str:
+        """What must happen for it to fire, in words."""
+        what = f"{self.operation or 'a call'} of {self.service}"
+        what += f" on {self.resource}" if self.resource else ""
+        return f"{what} by {self.caller or 'anybody'}, calls {self.calls}"
+
+
+class LambdaFault(_Fault):
+    """In the executor, per function (logical id) and invocation; `lambda_init` counts inits instead.
+
+    lambda_error_before    an error in the handler's place               lambda_error_after     an error in the place of its answer
+    lambda_timeout         the handler runs, then counts as timed out    lambda_throttled       the invocation does not reach the function
+    lambda_killed_before, lambda_killed_after    SIGKILL before the handler has its event, or when it has answered
+    lambda_killed_during   SIGKILL when its `after_calls`-th AWS call of this invocation has been executed
+    lambda_init            SIGKILL during the init                       lambda_slow            the handler starts `seconds` late"""
+
+    kind: Literal[
+        "lambda_error_before", "lambda_error_after", "lambda_timeout", "lambda_throttled", "lambda_killed_before",
+        "lambda_killed_during", "lambda_killed_after", "lambda_init", "lambda_slow",
+    ]  # fmt: skip
+    function: str
+    invocations: Events = "1"
+    after_calls: PositiveInt = 1
+    seconds: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> LambdaFault:
+        if self.kind == "lambda_slow" and self.seconds is None:
+            raise ValueError("lambda_slow: needs seconds")
+        return self
+
+    @property
+    def window(self) -> Window:
+        return Window.parse(self.invocations)
+
+    @property
+    def expects(self) -> str:
+        what = "init" if self.kind == "lambda_init" else "invocation"
+        calls = f", and {self.after_calls} AWS calls in it" if self.kind == "lambda_killed_during" else ""
+        return f"{what} {self.invocations} of {self.function}{calls}"
+
+
+class RecordFault(_Fault):
+    """In the load: spoils the records whose index (from 0) `records` names, by the malformer `malform`."""
+
+    kind: Literal["record"]
+    malform: str
+    records: Events
+
+    @property
+    def window(self) -> Window:
+        return Window.parse(self.records)
+
+    @property
+    def expects(self) -> str:
+        return f"record {self.records}"
+
+
+Fault = Annotated[ServiceFault | LambdaFault | RecordFault, Field(discriminator="kind")]
+Plan = tuple[Fault, ...]
+_PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
+
+
+def named(faults: Plan, seed: int) -> Plan:
+    """The plan with an id for each fault (kind and position where it has none) and its share of the run's seed."""
+    given = [fault.id or f"{fault.kind}-{number}" for number, fault in enumerate(faults, 1)]
+    return tuple(
+        fault.model_copy(update={"id": name, "seed": fault.seed or f"{seed}/{name}"})
+        for fault, name in zip(faults, given, strict=True)
+    )
+
+
+def resolved(faults: Plan, physical: Mapping[str, str]) -> Plan:
+    """The plan with logical ids replaced by the names that the stack has given them."""
+
+    def one(fault: Any) -> Any:
+        names = {
+            key: physical.get(value, value) for key in ("function", "resource", "caller") if (value := getattr(fault, key, None))
+        }
+        return fault.model_copy(update=names)
+
+    return tuple(one(fault) for fault in faults if not isinstance(fault, RecordFault))
+
+
+def dump(faults: Plan) -> list[dict[str, Any]]:
+    """As JSON has it, without what is default."""
+    return [{"kind": fault.kind, **fault.model_dump(exclude_defaults=True)} for fault in faults]
+
+
+def load(document: Any) -> Plan:
+    """The reverse of `dump`. Raises pydantic's ValidationError."""
+    return _PLAN.validate_python(document)

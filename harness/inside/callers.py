@@ -1,0 +1,89 @@
+"""Who makes an AWS request: a function, the harness, LocalStack itself, or somebody else.
+
+LocalStack gives each execution environment an access key id of its own, which stands in the Authorization header of its requests.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
+
+from harness.faults.plan import HARNESS, LOCALSTACK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localstack.aws.api import RequestContext
+
+OTHER = "other"
+
+
+@dataclass(slots=True)
+class Caller:
+    """An execution environment, as far as its requests go. `payload` is that of the invocation that is running."""
+
+    access_key_id: str
+    function: str
+    payload: bytes = b""
+
+
+_callers: dict[str, Caller] = {}
+_counting: dict[str, tuple[int, Callable[[], None]]] = {}
+_lock = threading.Lock()
+
+
+def register(access_key_id: str, function: str) -> Caller:
+    """Says whose an access key id is."""
+    caller = _callers[access_key_id] = Caller(access_key_id, function)
+    return caller
+
+
+def forget(caller: Caller) -> None:
+    _callers.pop(caller.access_key_id, None)
+
+
+def caller_of(context: RequestContext) -> Caller | str:
+    """The execution environment that makes the request, else "harness" (which signs with its account's number), "localstack" or "other"."""
+    if context.is_internal_call:
+        return LOCALSTACK
+    key = extract_access_key_id_from_auth_header(context.request.headers) or ""
+    return _callers.get(key) or (HARNESS if key == context.account_id else OTHER)
+
+
+def name_of(context: RequestContext) -> str:
+    """The same, with the function's name."""
+    caller = caller_of(context)
+    return caller if isinstance(caller, str) else caller.function
+
+
+def after_calls(caller: Caller, calls: int, act: Callable[[], None]) -> None:
+    """Acts when the environment's `calls`-th AWS call from now on has been executed, before it has the answer."""
+    with _lock:
+        _counting[caller.access_key_id] = (calls, act)
+
+
+def no_longer(caller: Caller) -> None:
+    """The invocation is over: what did not happen in it does not happen in the next."""
+    with _lock:
+        _counting.pop(caller.access_key_id, None)
+
+
+def count(context: RequestContext) -> None:
+    """An AWS call has been executed."""
+    if not _counting:
+        return
+    caller = caller_of(context)
+    if isinstance(caller, str):
+        return
+    with _lock:
+        left, act = _counting.get(caller.access_key_id, (0, None))
+        if act is None:
+            return
+        if left > 1:
+            _counting[caller.access_key_id] = (left - 1, act)
+            return
+        del _counting[caller.access_key_id]
+    act()

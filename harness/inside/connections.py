@@ -1,0 +1,26 @@
+"""Cuts the connection that a request came on: the client sees it closed without an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localstack.http import Request
+
+_KEY = "pipeproof.twisted_request"
+
+
+def remember(environ: dict[str, Any], twisted_request: Any) -> None:
+    """Keeps Twisted's request beside the WSGI environment that is made of it (see patches.py)."""
+    environ[_KEY] = twisted_request
+
+
+def cut(request: Request) -> bool:
+    """False where there is no connection: LocalStack calls itself in memory."""
+    twisted_request = request.environ.get(_KEY)
+    if twisted_request is None:
+        return False
+    from twisted.internet import reactor  # noqa: PLC0415 - LocalStack's own
+
+    reactor.callFromThread(twisted_request.channel.transport.abortConnection)
+    return True

@@ -1,0 +1,1 @@
+"""The fault gateway: armed plans, the AWS calls they meet, and the log of what fired."""

@@ -1,0 +1,111 @@
+"""The armed plan of each AWS account: counts the events of every address, decides, and logs what fires."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.faults.plan import LambdaFault, ServiceFault
+
+if TYPE_CHECKING:
+    from harness.faults.plan import Plan
+
+Selection = Callable[[str], bool]
+"""Which kinds of faults an event is one of."""
+
+
+class ArmedFault:
+    """One fault with its counts. `seen` counts the events that matched its address, `firings` those it met."""
+
+    def __init__(self, fault: ServiceFault | LambdaFault) -> None:
+        self.fault = fault
+        self.seen = 0
+        self.over = False
+        self.firings: list[dict[str, Any]] = []
+        self._window = fault.window
+        self._lock = threading.Lock()
+
+    def next_event(self) -> int | None:
+        """Counts an event; its number if the fault meets it."""
+        with self._lock:
+            self.seen += 1
+            number = self.seen
+        return number if not self.over and self._window.holds(number, self.fault.seed) else None
+
+    def fired(self, number: int, **matched: Any) -> None:
+        """Logs a firing: the event's number, the time in milliseconds since the epoch, and what it met."""
+        firing = {
+            "event": number,
+            "at_ms": int(time.time() * 1000),
+            **{key: value for key, value in matched.items() if value is not None},
+        }
+        with self._lock:
+            self.firings.append(firing)
+
+    def got_through(self) -> None:
+        """A call that the fault did not meet has succeeded."""
+        if isinstance(self.fault, ServiceFault) and self.fault.until_success:
+            self.over = True
+
+
+class Armed:
+    """A plan that is armed, by address."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.faults = [ArmedFault(fault) for fault in plan if isinstance(fault, ServiceFault | LambdaFault)]
+        self._by_service: dict[str, list[ArmedFault]] = {}
+        self._by_function: dict[str, list[ArmedFault]] = {}
+        for armed in self.faults:
+            if isinstance(armed.fault, ServiceFault):
+                self._by_service.setdefault(armed.fault.service, []).append(armed)
+            else:
+                self._by_function.setdefault(armed.fault.function, []).append(armed)
+
+    def of_service(self, service: str) -> list[ArmedFault]:
+        return self._by_service.get(service, [])
+
+    def of_function(self, function: str, matches: Selection) -> list[tuple[ArmedFault, int]]:
+        """The Lambda faults that meet this event of a function, with its number in each one's count: any delay, and the first other one.
+        A fault after that does not see the event, as it would not see a call that an earlier fault refused."""
+        met: list[tuple[ArmedFault, int]] = []
+        taken = False
+        for armed in self._by_function.get(function, []):
+            delays = armed.fault.kind == "lambda_slow"
+            if not matches(armed.fault.kind) or (taken and not delays):
+                continue
+            number = armed.next_event()
+            if number is not None:
+                met.append((armed, number))
+                taken = taken or not delays
+        return met
+
+    def log(self) -> list[dict[str, Any]]:
+        """Per fault: id, how many events matched its address, and its firings in the order of their events."""
+        return [
+            {"id": armed.fault.id, "seen": armed.seen, "firings": sorted(armed.firings, key=lambda firing: firing["event"])}
+            for armed in self.faults
+        ]
+
+
+_armed: dict[str, Armed] = {}
+
+
+def arm(account: str, plan: Plan) -> None:
+    """Replaces the account's plan; all counts begin again."""
+    _armed[account] = Armed(plan)
+
+
+def disarm(account: str) -> Armed | None:
+    return _armed.pop(account, None)
+
+
+def of_account(account: str) -> Armed | None:
+    return _armed.get(account)
+
+
+def lambda_faults(account: str, function: str, matches: Selection) -> list[tuple[ArmedFault, int]]:
+    """What meets this event of a function of the account."""
+    armed = _armed.get(account)
+    return armed.of_function(function, matches) if armed else []

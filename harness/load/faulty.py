@@ -1,0 +1,63 @@
+"""Record faults: a source whose records are spoilt, doubled or held back where the plan says so."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from harness.load.malformed import MALFORMERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.accounting.record import Record
+    from harness.faults.plan import RecordFault
+    from harness.load.source import Source
+
+DUPLICATE, LATE = "duplicate", "late"
+RECORD_FAULTS = (*MALFORMERS, DUPLICATE, LATE)
+"""The malformers; `duplicate` (offered twice: two records with one id, both to be stored); `late` (out of order, behind the next 100)."""
+
+_LATE_BY = 100
+
+
+class FaultySource:
+    """`source` with the faults; `fired` counts, per fault id, the records met in the last iteration."""
+
+    def __init__(self, source: Source, faults: Sequence[RecordFault]) -> None:
+        self._source = source
+        self._faults = [(fault, fault.window) for fault in faults]
+        self.fired: Counter[str] = Counter()
+
+    @property
+    def total(self) -> int | None:
+        # A record that is offered twice is two; how many, nobody knows beforehand.
+        return None if any(fault.malform == DUPLICATE for fault, _ in self._faults) else self._source.total
+
+    def __iter__(self) -> Iterator[Record]:
+        self.fired = Counter()
+        for number, record in enumerate(self._disordered()):
+            yield record._replace(number=number)
+
+    def _disordered(self) -> Iterator[Record]:
+        waiting: deque[tuple[int, Record]] = deque()
+        for record in self._source:
+            while waiting and waiting[0][0] <= record.number:
+                yield waiting.popleft()[1]
+            fault = next((f for f, window in self._faults if window.holds(record.number, f.seed)), None)
+            if fault is None:
+                yield record
+                continue
+            self.fired[fault.id] += 1
+            if fault.malform == LATE:
+                waiting.append((record.number + _LATE_BY, record))
+            elif fault.malform == DUPLICATE:
+                yield record
+                yield record
+            else:
+                rng = random.Random(f"{fault.seed}/{record.number}")
+                yield record._replace(
+                    payload=MALFORMERS[fault.malform](record.payload, rng), promised=None, malformed=fault.malform
+                )
+        yield from (record for _, record in waiting)

@@ -1,0 +1,111 @@
+"""Planted defects: small wrong variants of a pipeline, which lose or spoil records, and which the harness must catch.
+
+A defect is a file `defect.yaml` in a folder of its own name: edits of the files of a scenario's template, and what they must lead to.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.emulator.stack.template import load_template
+from harness.errors import UsageError
+from harness.run.scenario import Anomaly
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Beside the packages, in the repository as in the wheel.
+BUILT_IN = Path(__file__).parents[2] / "fixtures" / "defects"
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".tox", ".venv", "runs", "*.pyc")
+
+
+class Edit(BaseModel):
+    """Replaces the one place where `old` stands in `file` (relative to the template's folder)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    old: str
+    new: str
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wrong: str
+    scenario: str
+    anomaly: Anomaly
+    edits: Annotated[tuple[Edit, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """`wrong` says in one line what is wrong; `scenario` must catch it, with `anomaly`."""
+
+    name: str
+    wrong: str
+    scenario: str
+    anomaly: str
+    edits: tuple[Edit, ...]
+
+
+def load_defects(directory: Path) -> list[Defect]:
+    """All defects below the directory, by name. Raises UsageError that names the file, and the key, of one that cannot be read."""
+    defects = []
+    for path in sorted(directory.glob("*/defect.yaml")):
+        try:
+            document = _Document.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UsageError(f"{path}: {error}") from error
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            lines = [f"{path}: {'.'.join(map(str, detail['loc'])) or 'the file'}: {detail['msg']}" for detail in details]
+            raise UsageError("\n".join(lines)) from error
+        defects.append(Defect(path.parent.name, document.wrong, document.scenario, document.anomaly, document.edits))
+    return defects
+
+
+def plant(defect: Defect, template: Path, into: Path) -> Path:
+    """Copies the template with all that it needs, edits the copy, and returns the copied template.
+
+    Raises UsageError where an edit does not find its place exactly once: the pipeline has changed, and the defect must follow."""
+    root = _root(template, defect.edits)
+    shutil.copytree(root, into, ignore=_NOT_COPIED)
+    planted = into / template.relative_to(root)
+    for edit in defect.edits:
+        file = planted.parent / edit.file
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"defect {defect.name}: {edit.file}: {error.strerror}") from error
+        if text.count(edit.old) != 1:
+            raise UsageError(
+                f"defect {defect.name}: {edit.file}: the text to replace stands there {text.count(edit.old)} times, not once:\n{edit.old}"
+            )
+        file.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
+    return planted
+
+
+def _root(template: Path, edits: Sequence[Edit]) -> Path:
+    """The folder that holds the template, the code that it names, and the files to edit."""
+    document = load_template(template)
+    resources = [
+        document.get("Globals", {}).get("Function", {}),
+        *(r.get("Properties", {}) for r in document["Resources"].values()),
+    ]
+    named = [
+        value
+        for properties in resources
+        for key in ("CodeUri", "ContentUri", "DefinitionUri")
+        if isinstance(value := properties.get(key), str)
+    ]
+    paths = [template.parent, *((template.parent / path).resolve() for path in named if "://" not in path)]
+    paths += [(template.parent / edit.file).resolve().parent for edit in edits]
+    return Path(os.path.commonpath(paths))
