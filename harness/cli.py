@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -36,6 +37,7 @@ from harness.run.engine import run as run_plan
 from harness.run.parts import make_plan, make_source
 from harness.run.prove import CLEAN, FALSE_ALARM, UNKNOWN, Proof, cases
 from harness.run.prove import prove as run_proofs
+from harness.run.replay import Recipe, keep, recall
 from harness.run.run_dir import create_run_dir
 from harness.run.scenario import load_scenario
 from harness.run.up import down as take_down
@@ -115,15 +117,36 @@ def run(
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
     seed = loaded.seed if seed is None else seed
-    faults = make_plan(loaded, seed)
-    source = make_source(loaded, seed, records, input_path, faults)
-    choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
-    run_dir = create_run_dir(out, name)
-    chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
+    recipe = Recipe(name, loaded, seed, records, input_path, make_plan(loaded, seed))
     command = reproduce_command(scenario, seed, records, emulator, input_path)
-    plan = Plan(name, loaded, seed, source, chosen, why, command, run_dir, faults=faults)
+    finished = _run(recipe, command, emulator, out, allow_remote=allow_remote)
+    return EXIT[finished.verdict.judgement]
+
+
+@main.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@_emulator_option
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
+def replay(run_dir: Path, emulator: str, out: Path) -> int:
+    """Runs RUN_DIR again: the same bytes, and the same fault plan, from what that run left. The pipeline is what it is today."""
+    recipe, offered = recall(run_dir)
+    finished = _run(recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), emulator, out)
+    if offered and finished.payload_sha256 and finished.payload_sha256 != offered:
+        message = f"other bytes were offered than in {run_dir} (payload_sha256 differs): the generator has changed since"
+        raise UnknownVerdictError(message)
+    return EXIT[finished.verdict.judgement]
+
+
+def _run(recipe: Recipe, command: str, emulator: str, out: Path, *, allow_remote: bool = False) -> events.RunFinished:
+    """Runs the recipe, tells it on the terminal and in its run directory."""
+    source = make_source(recipe.scenario, recipe.seed, recipe.records, recipe.input_path, recipe.faults)
+    choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
+    run_dir = create_run_dir(out, recipe.name)
+    chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
+    plan = Plan(recipe.name, recipe.scenario, recipe.seed, source, chosen, why, command, run_dir, faults=recipe.faults)
     finished: events.RunFinished | None = None
     with _removed_if_refused(run_dir), EventLog(run_dir / "events.jsonl") as log, Terminal(Console()) as terminal:
+        keep(recipe, run_dir)
         for event in run_plan(plan):
             log.write(event)
             if isinstance(event, events.RunFinished):
@@ -131,7 +154,7 @@ def run(
                 write_result(event)
             terminal.show(event)
     assert finished is not None
-    return EXIT[finished.verdict.judgement]
+    return finished
 
 
 @contextlib.contextmanager
@@ -197,7 +220,8 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, worke
     if not any(case.defect for case in todo):
         message = f"no planted defect in {directory}" + (f" is for {', '.join(scenarios)}" if scenarios else "")
         raise UsageError(message)
-    console = Console()
+    # A log has no width: the table is as wide as its names.
+    console = Console() if sys.stdout.isatty() else Console(width=140)
     log = create_run_dir(out, "prove") / "emulator.log"
     chosen, why = choose_emulator(emulator, log)
     console.print(f"{len(todo)} runs on one emulator: {why}", highlight=False)

@@ -56,6 +56,6 @@ def _known(name: str | None, names: Iterable[str], where: str, what: str) -> Non
 
 
 def _unknown(name: str, names: Iterable[str], what: str) -> str:
-    near = difflib.get_close_matches(name, list(names), n=3)
+    near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
     there = f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(sorted(names))}"
     return f"{name} {what}; {there}"

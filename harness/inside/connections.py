@@ -22,5 +22,7 @@ def cut(request: Request) -> bool:
         return False
     from twisted.internet import reactor  # noqa: PLC0415 - LocalStack's own
 
-    reactor.callFromThread(twisted_request.channel.transport.abortConnection)
+    if (channel := twisted_request.channel) is not None:
+        # None where the client has gone already, which is as good.
+        reactor.callFromThread(channel.transport.abortConnection)
     return True

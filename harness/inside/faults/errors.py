@@ -16,7 +16,8 @@ _THROTTLED: dict[str | tuple[str, str], tuple[str, int, str]] = {
         "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level.",
     ),
     "s3": ("SlowDown", 503, "Please reduce your request rate."),
-    "sqs": ("RequestThrottled", 400, "The request was denied due to request throttling."),
+    # 403: the status that botocore's legacy retries look for.
+    "sqs": ("RequestThrottled", 403, "The request was denied due to request throttling."),
     "sns": ("Throttling", 400, "Rate exceeded"),
     "lambda": ("TooManyRequestsException", 429, "Rate Exceeded."),
     "stepfunctions": ("ThrottlingException", 400, "Rate exceeded"),

@@ -1,0 +1,80 @@
+"""What a run directory needs so that the same bytes and the same faults can be run again from it alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from harness.errors import UsageError
+from harness.faults.plan import dump, load
+from harness.run.scenario import FilePart, Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.faults.plan import Plan as Faults
+
+_PLAN, _RESULT, _INPUT = "plan.json", "result.json", "input"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides a run but the emulator. `input_path` is the file that was replayed, None for generated records."""
+
+    name: str
+    scenario: Scenario
+    seed: int
+    records: int | None
+    input_path: Path | None
+    faults: Faults
+
+
+def keep(recipe: Recipe, run_dir: Path) -> None:
+    """Writes the recipe into the run directory, with a copy of its input."""
+    part = recipe.scenario.source
+    original = recipe.input_path or (part.path if isinstance(part, FilePart) else None)
+    kept = None
+    if original is not None:
+        kept = run_dir / f"{_INPUT}{original.suffix}"
+        shutil.copyfile(original, kept)
+    document = {
+        "scenario": recipe.name,
+        "document": recipe.scenario.model_dump(mode="json"),
+        "seed": recipe.seed,
+        "records": recipe.records,
+        "input": kept.name if kept else None,
+        "faults": dump(recipe.faults),
+    }
+    (run_dir / _PLAN).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def recall(run_dir: Path) -> tuple[Recipe, str]:
+    """The recipe of an earlier run, and the hash of the bytes that it offered (empty where it did not get that far).
+
+    Raises UsageError for what is no run directory, or one whose template is gone."""
+    try:
+        document = json.loads((run_dir / _PLAN).read_text(encoding="utf-8"))
+        scenario = Scenario.model_validate(document["document"])
+        kept = run_dir / document["input"] if document["input"] else None
+        recipe = Recipe(document["scenario"], scenario, document["seed"], document["records"], kept, load(document["faults"]))
+    except OSError as error:
+        message = f"{run_dir} is no run directory: {_PLAN}: {error.strerror}"
+        raise UsageError(message) from error
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        message = f"{run_dir / _PLAN} cannot be read: {error}"
+        raise UsageError(message) from error
+    if not scenario.stack.template.is_file():
+        message = f"the template of that run is no longer there: {scenario.stack.template}"
+        raise UsageError(message)
+    return recipe, _offered(run_dir)
+
+
+def _offered(run_dir: Path) -> str:
+    try:
+        return str(json.loads((run_dir / _RESULT).read_text(encoding="utf-8")).get("payload_sha256", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""

@@ -1,0 +1,119 @@
+"""Whole runs under faults: they pass, they are the same every time, they can be run again from their directory, and prove proves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tests.e2e.commands import ROOT, leftovers, pipeproof
+
+
+def faults_of(run_dir):
+    return json.loads((run_dir / "faults.json").read_text())
+
+
+def firing_log(run_dir):
+    """Per fault the events that it met, in their order."""
+    return {fault["id"]: [firing["event"] for firing in fault["firings"]] for fault in faults_of(run_dir)["fired"]}
+
+
+@pytest.mark.parametrize("scenario", ["clickstream-throttled", "clickstream-lambda-crashes", "clickstream-reply-lost"])
+def test_the_same_seed_twice_fires_the_same_and_counts_the_same_also_from_the_run_directory_alone(tmp_path, scenario):
+    code, output, first = pipeproof(tmp_path, "run", scenario, "--seed", 3)
+    assert code == 0, output
+    kept = tmp_path / "kept"
+    (tmp_path / "runs" / "latest").resolve().rename(kept)
+    code, output, second = pipeproof(tmp_path, "replay", kept)
+    assert code == 0, output
+    for name in ("payload_sha256", "ingress", "outcome", "anomalies", "faults"):
+        assert first[name] == second[name], name
+    assert all(fault["fired"] for fault in first["faults"])
+    assert not any(first["anomalies"].values())
+    log = firing_log(kept)
+    assert log == firing_log(tmp_path / "runs" / "latest")
+    assert {name: len(events) for name, events in log.items()} == {f["id"]: f["fired"] for f in first["faults"]}
+    assert leftovers(tmp_path) == []
+
+
+def scenario_with(tmp_path, faults, name="mine.yaml"):
+    text = (ROOT / "scenarios" / "clickstream-smoke.yaml").read_text().replace("../pipeline", str(ROOT / "pipeline"))
+    (tmp_path / name).write_text(f"{text}faults:\n  - {faults}\n")
+    return name
+
+
+def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path):
+    mine = scenario_with(tmp_path, "{id: never, kind: throttle, service: s3, operation: PutObject, caller: IngestFunction}")
+    code, output, result = pipeproof(tmp_path, "run", mine, "--records", 200)
+    assert code == 2, output
+    assert result["verdict"] == "unknown"
+    expected = "fault never (throttle) never fired: expected PutObject of s3 by IngestFunction, calls 1; 0 such events came"
+    assert result["reasons"] == [expected]
+    assert result["faults"] == [{"id": "never", "kind": "throttle", "planned": 1, "fired": 0}]
+    assert not any(result["anomalies"].values())
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("{kind: throttle, service: s4}", ["faults.0: service: s4 is no AWS service", "did you mean s3"]),
+        ("{kind: throttle, service: s3, operation: PutObjekt}", ["operation: PutObjekt is no operation of s3", "PutObject"]),
+        ("{kind: error, service: sqs, resource: DeadQueue}", ["resource: DeadQueue is no resource", "DeadLetterQueue"]),
+        ("{kind: error, service: sqs, caller: Transform}", ["caller: Transform is no function", "StreamTransformFunction"]),
+        ("{kind: lambda_timeout, function: Ingest}", ["function: Ingest is no function", "IngestFunction"]),
+        ("{kind: record, malform: bad_jason, records: all}", ["malform: bad_jason", "bad_json"]),
+        ("{kind: throttle, service: s3, calls: often}", ["mine.yaml:", "calls", "'often' names no events", "every 5 in 10-40"]),
+        ("{kind: partial, service: s3, operation: PutObject}", ["mine.yaml:", "no answer per entry", "kinesis PutRecords"]),
+        ("{kind: hang, service: s3}", ["mine.yaml:", "hang: needs seconds"]),
+        ("{kind: thortle, service: s3}", ["mine.yaml:", "thortle", "throttle"]),
+        ("{kind: throttle, service: s3, call: 1}", ["mine.yaml:", "call: unknown key; did you mean calls?"]),
+        ("{id: a, kind: cut, service: s3}\n  - {id: a, kind: cut, service: s3}", ["two faults have this id"]),
+    ],
+)
+def test_a_fault_that_can_meet_nothing_is_refused_before_anything_starts(tmp_path, fault, said):
+    code, output, _ = pipeproof(tmp_path, "run", scenario_with(tmp_path, fault))
+    assert code == 64, output
+    for part in said:
+        assert part in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["nothing", "broken"])
+def test_what_is_no_run_directory_cannot_be_replayed(tmp_path, name):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "plan.json").write_text("{}")
+    code, output, _ = pipeproof(tmp_path, "replay", name)
+    assert code == 64, output
+    assert "Traceback" not in output
+
+
+def test_prove_catches_the_planted_defects_and_raises_no_false_alarm(tmp_path):
+    code, output, _ = pipeproof(tmp_path, "prove", "clickstream-dlq-outage", "--defects", ROOT / "fixtures" / "defects")
+    assert code == 0, output
+    assert "2 of 2 caught, 0 false alarms" in output
+    assert leftovers(tmp_path) == []
+
+
+def test_prove_tells_a_miss_and_exits_1(tmp_path):
+    """A defect that is none: the harness rightly sees nothing, and so misses it."""
+    (tmp_path / "defects" / "harmless").mkdir(parents=True)
+    (tmp_path / "defects" / "harmless" / "defect.yaml").write_text(
+        "wrong: A comment more.\nscenario: clickstream-smoke\nanomaly: lost\n"
+        'edits:\n  - {file: transforms.py, old: "import math\\n", new: "import math  # numbers\\n"}\n'
+    )
+    code, output, _ = pipeproof(tmp_path, "prove", "--defects", "defects")
+    assert code == 1, output
+    assert "0 of 1 caught" in output
+    assert "missed (it passed)" in output
+
+
+def test_a_defect_whose_place_is_gone_is_named(tmp_path):
+    shutil.copytree(ROOT / "fixtures" / "defects" / "field-changed", tmp_path / "defects" / "old")
+    file = tmp_path / "defects" / "old" / "defect.yaml"
+    file.write_text(file.read_text().replace("**event.document,", "**event.paper,"))
+    code, output, _ = pipeproof(tmp_path, "prove", "--defects", "defects")
+    assert code == 64, output
+    assert "defect old: transforms.py: the text to replace stands there 0 times" in output
+    assert leftovers(tmp_path) == []
