@@ -28,6 +28,7 @@ from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from harness.emulator.embedded import Embedded
 from harness.errors import UnknownVerdictError, UsageError
+from harness.faults.plan import load, named
 from harness.load.clickstream import ClickstreamSource
 from harness.run import events
 from harness.run.catalogue import find_scenario
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from harness.emulator.emulator import Description
+    from harness.faults.plan import Plan as Faults
 
 SCENARIO = "clickstream-10k"
 _RECONCILED = 1_000_000
@@ -89,6 +91,10 @@ def bench_clickstream(repetitions: int, out: Path, tell: Callable[[str], None]) 
             for (kind, records), finished in runs.items():
                 tell(f"run {number + 1} of {repetitions}: {records:,} events through the {kind} emulator")
                 finished.append(_run(kind, records, root))
+        armed = []
+        for number in range(repetitions):
+            tell(f"run {number + 1} of {repetitions}: 100,000 events, with and without faults that are armed and meet nothing")
+            armed.append((_run("embedded", 100_000, root, _NEVER), _run("embedded", 100_000, root)))
         tell("Lambda: cold and warm starts")
         cold, warm = _lambda(repetitions, root)
         tell(f"reconciling {_RECONCILED:,} records")
@@ -106,6 +112,13 @@ def bench_clickstream(repetitions: int, out: Path, tell: Callable[[str], None]) 
         Figure("floor (transforms only, one process)", "records/s", floor),
         Figure("floor to 10,000 events", "ratio", tuple(f / s for f, s in zip(floor, small, strict=True)), None, "lower"),
         *_beside(runs),
+        Figure(
+            "time per record with an armed fault gateway",
+            "ratio",
+            tuple(without.timing.records_per_s / withit.timing.records_per_s for withit, without in armed),
+            1.03,
+            "lower",
+        ),
         Figure("Lambda cold start", "s", cold, 0.15, "lower"),
         Figure("Lambda warm, one at a time", "invocations/s", warm, 150),
         Figure("generator", "events/s", generator, 200_000),
@@ -171,16 +184,31 @@ def _beside(runs: dict[tuple[str, int], list[events.RunFinished]]) -> Iterator[F
             yield Figure(f"container to embedded, {records:,} events", "ratio", ratios, 0.75)
 
 
-def _run(kind: str, records: int, root: Path) -> events.RunFinished:
+# Addressed to what every record and every batch passes through, and to a number that no call has.
+_NEVER: Faults = named(
+    load(
+        [
+            {"kind": "throttle", "service": service, "calls": "999999"}
+            for service in ("kinesis", "lambda", "s3", "dynamodb", "sqs", "logs")
+        ]
+        + [{"kind": "lambda_error_before", "function": "StreamTransformFunction", "invocations": "999999"}]
+    ),
+    seed=1,
+)
+
+
+def _run(kind: str, records: int, root: Path, faults: Faults = ()) -> events.RunFinished:
+    """A run that passes; with faults, one that would, but for faults that never fired."""
     name, path = find_scenario(SCENARIO)
     scenario = load_scenario(path)
     run_dir = Path(tempfile.mkdtemp(prefix=f"run-{kind}-{records}-", dir=root))
     source = make_source(scenario, scenario.seed, records, None)
     emulator, why = choose_own(kind, run_dir / "emulator.log")
-    plan = Plan(name, scenario, scenario.seed, source, emulator, why, "pipeproof bench", run_dir)
+    plan = Plan(name, scenario, scenario.seed, source, emulator, why, "pipeproof bench", run_dir, faults=faults)
     *_, finished = run_plan(plan)
     assert isinstance(finished, events.RunFinished)
-    if finished.verdict.judgement != "pass":
+    stored = finished.account.outcome.stored == records and not any(finished.account.anomalies.values())
+    if finished.verdict.judgement != ("unknown" if faults else "pass") or not stored:
         message = f"a measured run of {records:,} records did not pass: {'; '.join(finished.verdict.reasons)}"
         raise UnknownVerdictError(message)
     return finished
