@@ -24,6 +24,7 @@ from harness.accounting.verdict import Judgement
 from harness.emulator.choose import choose_emulator
 from harness.emulator.embedded import localstack_version
 from harness.errors import UnknownVerdictError, UsageError
+from harness.report import proofs as proofs_report
 from harness.report.event_log import EventLog
 from harness.report.result import write_result
 from harness.report.terminal import Terminal
@@ -35,7 +36,7 @@ from harness.run.defects import load_defects
 from harness.run.engine import Plan, reproduce_command
 from harness.run.engine import run as run_plan
 from harness.run.parts import make_plan, make_source
-from harness.run.prove import CLEAN, FALSE_ALARM, UNKNOWN, Proof, cases
+from harness.run.prove import cases, judge_proofs
 from harness.run.prove import prove as run_proofs
 from harness.run.replay import Recipe, keep, recall
 from harness.run.run_dir import create_run_dir
@@ -208,16 +209,19 @@ def down() -> None:
 @click.option(
     "--defects", type=click.Path(path_type=Path), default=None, help="Folder of planted defects. [default: fixtures/defects]"
 )
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Clean runs of each scenario: seeds 1 to N."
+)
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
-def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, workers: int, out: Path) -> int:
+def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds: int, workers: int, out: Path) -> int:
     """Shows that the harness notices: runs each SCENARIO (all that have planted defects) clean, and with each defect.
 
     Exit 0 where every clean run passes and every defect is caught, 1 on a miss or a false alarm, 2 where a clean run has no verdict."""
     directory = defects or next((d for d in (Path("fixtures/defects"), DEFECTS) if d.is_dir()), DEFECTS)
     known = load_defects(directory)
-    todo = cases(known, [find_scenario(name)[0] for name in scenarios])
-    if not any(case.defect for case in todo):
+    todo = cases(known, [find_scenario(name)[0] for name in scenarios], seeds)
+    if seeds == 1 and not any(case.defect for case in todo):
         message = f"no planted defect in {directory}" + (f" is for {', '.join(scenarios)}" if scenarios else "")
         raise UsageError(message)
     # A log has no width: the table is as wide as its names.
@@ -226,36 +230,13 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, worke
     chosen, why = choose_emulator(emulator, log)
     console.print(f"{len(todo)} runs on one emulator: {why}", highlight=False)
     proofs = []
-    for proof in run_proofs(todo, chosen, out, workers):
+    for proof in run_proofs(todo, chosen, out, workers, lambda step: console.print(f"  … {step}", highlight=False)):
         proofs.append(proof)
-        console.print(f"  {len(proofs):>3} of {len(todo)}  {_proof_line(proof)}", highlight=False, soft_wrap=True)
-    shown = Table("scenario", "planted defect", "must lead to", "found", "", box=None)
-    for proof in sorted(proofs, key=lambda p: todo.index(p.case)):
-        defect = proof.case.defect
-        shown.add_row(
-            proof.case.scenario,
-            defect.name if defect else "none",
-            defect.anomaly if defect else "pass",
-            f"{proof.found:,}",
-            proof.outcome,
-        )
-    console.print(shown)
-    planted = [proof for proof in proofs if proof.case.defect]
-    alarms = [proof for proof in proofs if proof.outcome == FALSE_ALARM]
-    unknown = [proof for proof in proofs if proof.outcome == UNKNOWN]
-    caught = sum(proof.good for proof in planted)
-    console.print(
-        f"{caught} of {len(planted)} caught, {len(alarms)} false alarms, {len(unknown)} clean runs without a verdict",
-        highlight=False,
-    )
-    if caught < len(planted) or alarms:
-        return EXIT[Judgement.FAIL]
-    return EXIT[Judgement.UNKNOWN] if unknown else EXIT[Judgement.PASS]
-
-
-def _proof_line(proof: Proof) -> str:
-    name = proof.case.scenario + (f" with {proof.case.defect.name}" if proof.case.defect else "")
-    return f"{name}: {proof.outcome}" + ("" if proof.outcome == CLEAN else f" ({proof.why or 'it passed'})")
+        console.print(f"  {len(proofs):>3} of {len(todo)}  {proofs_report.line(proof)}", highlight=False, soft_wrap=True)
+    proofs.sort(key=lambda proof: todo.index(proof.case))
+    console.print(proofs_report.table(proofs))
+    console.print(proofs_report.summary(proofs), highlight=False)
+    return EXIT[judge_proofs(proofs)]
 
 
 @main.group()

@@ -1,0 +1,79 @@
+"""Record faults and chaos: nothing vanishes in the load itself, and the same seed is the same plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.faults.chaos import mix
+from harness.faults.plan import dump, load, named
+from harness.load.clickstream import ClickstreamSource
+from harness.load.faulty import DUPLICATE, LATE, RECORD_FAULTS, FaultySource
+
+windows = st.sampled_from(["0", "every 3", "2 mod 7", "10-30", "25% in 0-200", "all"])
+faults = st.lists(
+    st.builds(
+        lambda malform, records: {"kind": "record", "malform": malform, "records": records}, st.sampled_from(RECORD_FAULTS), windows
+    ),
+    max_size=4,
+)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 150), faults)
+def test_every_record_of_the_source_is_offered_and_every_other_twice_only_where_the_plan_says_so(seed, records, documents):
+    plan = named(load(documents), seed)
+    plain = {record.number: record for record in ClickstreamSource(seed, records)}
+    source = FaultySource(ClickstreamSource(seed, records), plan)
+    offered = list(source)
+    assert [record.number for record in offered] == list(range(len(offered)))
+    kinds = {}
+    for number, record in plain.items():
+        fault = next((f for f in plan if f.window.holds(number, f.seed)), None)
+        kinds[record.record_id] = fault.malform if fault else None
+    counts = Counter(record.record_id for record in offered)
+    assert counts == {record_id: 2 if kind == DUPLICATE else 1 for record_id, kind in kinds.items()}
+    for record in offered:
+        kind = kinds[record.record_id]
+        assert record.malformed == (kind if kind not in {None, DUPLICATE, LATE} else None)
+        assert (record.promised is None) == (record.malformed is not None)
+    by_id = {record.record_id: record for record in plain.values()}
+    assert all(record.payload == by_id[record.record_id].payload for record in offered if record.malformed is None)
+    assert sum(source.fired.values()) == sum(kind is not None for kind in kinds.values())
+    assert list(source) == offered, "the same bytes every time"
+
+
+def test_a_late_record_comes_behind_the_next_hundred():
+    (plan,) = named(load([{"kind": "record", "malform": "late", "records": "5"}]), 1)
+    ids = [record.record_id for record in ClickstreamSource(1, 300)]
+    offered = [record.record_id for record in FaultySource(ClickstreamSource(1, 300), [plan])]
+    assert offered == [*ids[:5], *ids[6:105], ids[5], *ids[105:]]
+
+
+POOL = load(
+    [
+        {"id": "a", "kind": "throttle", "service": "s3"},
+        {"id": "b", "kind": "cut", "service": "sqs"},
+        {"id": "c", "kind": "lambda_timeout", "function": "f"},
+        {"id": "d", "kind": "record", "malform": "bom", "records": "every 9"},
+    ]
+)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 5), st.integers(1, 5))
+def test_chaos_is_the_same_for_the_same_seed_and_keeps_to_its_bounds(seed, pick, begin, length):
+    plan = mix(POOL, seed, pick=pick, begin=begin, length=length)
+    assert plan == mix(POOL, seed, pick=pick, begin=begin, length=length)
+    assert len(plan) == min(pick, len(POOL))
+    for fault in plan:
+        if fault.kind != "record":
+            ((first, last),) = fault.window.ranges
+            assert 1 <= first <= begin
+            assert 1 <= last - first + 1 <= length
+
+
+@given(faults, st.integers(0, 9))
+def test_a_plan_is_the_same_after_it_has_been_written_and_read(documents, seed):
+    plan = named((*POOL, *load(documents)), seed)
+    assert load(dump(plan)) == plan
