@@ -22,13 +22,12 @@ from rich.table import Table
 from harness import __version__
 from harness.accounting.verdict import Judgement
 from harness.emulator.choose import choose_emulator
+from harness.emulator.clients import DEFAULT_ACCOUNT
 from harness.emulator.embedded import localstack_version
 from harness.errors import UnknownVerdictError, UsageError
 from harness.report import proofs as proofs_report
-from harness.report.event_log import EventLog
-from harness.report.result import write_result
+from harness.report.run_record import record
 from harness.report.terminal import Terminal
-from harness.run import events
 from harness.run.bench import bench_clickstream, machine_load, table
 from harness.run.catalogue import find_scenario, scenario_files
 from harness.run.defects import BUILT_IN as DEFECTS
@@ -46,6 +45,8 @@ from harness.run.up import up as bring_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from harness.run import events
 
 EXIT = {Judgement.PASS: 0, Judgement.FAIL: 1, Judgement.UNKNOWN: 2}
 EXIT_USAGE = 64
@@ -94,6 +95,21 @@ _emulator_option = click.option(
 )
 
 
+def _account(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not (len(value) == 12 and value.isdecimal()):
+        raise click.BadParameter("an AWS account id has 12 digits")
+    return value
+
+
+_account_option = click.option(
+    "--account",
+    default=DEFAULT_ACCOUNT,
+    show_default=True,
+    callback=_account,
+    help="AWS account of the run: runs that share an endpoint need one each.",
+)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="pipeproof")
 def main() -> None:
@@ -110,17 +126,19 @@ def main() -> None:
 @_emulator_option
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help="The file to replay, for scenarios that take one.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
+@_account_option
 @click.option("--allow-remote", is_flag=True, help="Let --emulator name another machine: data is really sent there.")
 def run(
-    scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, out: Path, allow_remote: bool  # noqa: FBT001
+    scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, out: Path, account: str,
+    allow_remote: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
     seed = loaded.seed if seed is None else seed
     recipe = Recipe(name, loaded, seed, records, input_path, make_plan(loaded, seed))
-    command = reproduce_command(scenario, seed, records, emulator, input_path)
-    finished = _run(recipe, command, emulator, out, allow_remote=allow_remote)
+    command = reproduce_command(scenario, seed, records, emulator, input_path, account)
+    finished = _run(recipe, command, emulator, out, account, allow_remote=allow_remote)
     return EXIT[finished.verdict.judgement]
 
 
@@ -128,34 +146,27 @@ def run(
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @_emulator_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
-def replay(run_dir: Path, emulator: str, out: Path) -> int:
+@_account_option
+def replay(run_dir: Path, emulator: str, out: Path, account: str) -> int:
     """Runs RUN_DIR again: the same bytes, and the same fault plan, from what that run left. The pipeline is what it is today."""
     recipe, offered = recall(run_dir)
-    finished = _run(recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), emulator, out)
+    finished = _run(recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), emulator, out, account)
     if offered and finished.payload_sha256 and finished.payload_sha256 != offered:
         message = f"other bytes were offered than in {run_dir} (payload_sha256 differs): the generator has changed since"
         raise UnknownVerdictError(message)
     return EXIT[finished.verdict.judgement]
 
 
-def _run(recipe: Recipe, command: str, emulator: str, out: Path, *, allow_remote: bool = False) -> events.RunFinished:
+def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *, allow_remote: bool = False) -> events.RunFinished:
     """Runs the recipe, tells it on the terminal and in its run directory."""
     source = make_source(recipe.scenario, recipe.seed, recipe.records, recipe.input_path, recipe.faults)
     choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
     run_dir = create_run_dir(out, recipe.name)
     chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
-    plan = Plan(recipe.name, recipe.scenario, recipe.seed, source, chosen, why, command, run_dir, faults=recipe.faults)
-    finished: events.RunFinished | None = None
-    with _removed_if_refused(run_dir), EventLog(run_dir / "events.jsonl") as log, Terminal(Console()) as terminal:
+    plan = Plan(recipe.name, recipe.scenario, recipe.seed, source, chosen, why, command, run_dir, account, recipe.faults)
+    with _removed_if_refused(run_dir), Terminal(Console()) as terminal:
         keep(recipe, run_dir)
-        for event in run_plan(plan):
-            log.write(event)
-            if isinstance(event, events.RunFinished):
-                finished = event
-                write_result(event)
-            terminal.show(event)
-    assert finished is not None
-    return finished
+        return record(run_dir, run_plan(plan), terminal.show)
 
 
 @contextlib.contextmanager
@@ -230,7 +241,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     chosen, why = choose_emulator(emulator, log)
     console.print(f"{len(todo)} runs on one emulator: {why}", highlight=False)
     proofs = []
-    for proof in run_proofs(todo, chosen, out, workers, lambda step: console.print(f"  … {step}", highlight=False)):
+    for proof in run_proofs(todo, chosen, out, workers, lambda step: console.print(f"  … {step}", highlight=False), record):
         proofs.append(proof)
         console.print(f"  {len(proofs):>3} of {len(todo)}  {proofs_report.line(proof)}", highlight=False, soft_wrap=True)
     proofs.sort(key=lambda proof: todo.index(proof.case))

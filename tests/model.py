@@ -45,7 +45,8 @@ def count(ledger, observations, promise_broken):
         (counted.anomalies if ended == "lost" else counted.outcome)[ended] += 1
         counted.outcome["recovered"] += answer.status == "indeterminate" and outcomes["stored"] > 0
         counted.anomalies["duplicated"] += outcomes["stored"] > 1
-        counted.anomalies["conflicting"] += len(kinds) > 1
+        # Dead-lettered and alerted are one outcome here: given up, and told.
+        counted.anomalies["conflicting"] += len({"given up" if k in {"dead_lettered", "alerted"} else k for k in kinds}) > 1
         poison = record.promised is None
         counted.anomalies["misrouted"] += (poison and outcomes["stored"] > 0) or (
             not poison and outcomes["dead_lettered"] + outcomes["alerted"] > 0 and not outcomes["stored"]

@@ -89,7 +89,8 @@ _ANOMALIES = {
     "lost": ("ended = 'lost'", "'accepted, and seen nowhere afterwards'"),
     "duplicated": ("stored > 1", "'stored ' || stored || ' times'"),
     "conflicting": (
-        "(stored > 0)::INT + (dead_lettered > 0)::INT + (alerted > 0)::INT + (status = 'rejected')::INT > 1",
+        # Dead-lettered and alerted are one outcome here: given up, and told. A retry after an alert tells it again.
+        "(stored > 0)::INT + (dead_lettered + alerted > 0)::INT + (status = 'rejected')::INT > 1",
         "'stored ' || stored || ', dead-lettered ' || dead_lettered || ', alerted ' || alerted || ' times; the first hop: ' || status",
     ),
     "misrouted": (

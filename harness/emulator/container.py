@@ -49,11 +49,12 @@ class Container:
     def __init__(self, log: Path, port: int | None = None, *, stays: bool = False) -> None:
         self._log = log
         self._port = port
-        self._stays = stays
+        self.stays = stays
         self._client = connect()
         self._memory = _memory()
         self._name = f"{_NAME}{uuid.uuid4().hex[:12]}"
         self._container: DockerContainer | None = None
+        self._network = False
         self._lifeline: Any = None
         self._follower: threading.Thread | None = None
 
@@ -113,9 +114,13 @@ class Container:
     def stop(self) -> None:
         """Removes the container and its network. Does nothing the second time."""
         if self._container is not None:
-            _remove(self._client, self._name)
+            # By its id: it may have been renamed.
+            _remove(self._client, str(self._container.id), self._name)
             self._wait_for_log()
             self._container = None
+        elif self._network:
+            _remove(self._client, self._name)
+        self._network = False
         if self._lifeline is not None:
             self._lifeline.close()
             self._lifeline = None
@@ -134,18 +139,19 @@ class Container:
         for attempt in range(1, _ATTEMPTS + 1):
             port = free_port() if self._port is None else wanted_port(self._port)
             labels = {LABEL: _owner_label()}
+            self._network = True
             self._client.networks.create(
                 # Of its own, and without a way out: nothing leaves this machine.
                 self._name, driver="bridge", labels=labels, options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
             )  # fmt: skip
             self._container = self._client.containers.create(
                 image.tag(), name=self._name, labels=labels, network=self._name, environment=self._environment(port),
-                ports={f"{port}/tcp": ("127.0.0.1", port)}, init=True, stdin_open=not self._stays,
+                ports={f"{port}/tcp": ("127.0.0.1", port)}, init=True, stdin_open=not self.stays,
                 cap_drop=["ALL"], security_opt=["no-new-privileges"], read_only=True,
                 tmpfs={"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={_FILES}"},  # noqa: S108 - of the container
                 mem_limit=self._memory, memswap_limit=self._memory, pids_limit=PIDS,
             )  # fmt: skip
-            if not self._stays:
+            if not self.stays:
                 self._lifeline = self._client.api.attach_socket(self._name, params={"stdin": 1, "stream": 1})
             try:
                 self._container.start()
@@ -161,7 +167,7 @@ class Container:
     def _environment(self, port: int) -> dict[str, str]:
         """What differs from container to container; the rest is in the image. The person's own settings of the emulator go along."""
         passed = {name: value for name, value in os.environ.items() if name.startswith(("PIPEPROOF_KINESIS_", "PIPEPROOF_LAMBDA_"))}
-        lifeline = {} if self._stays else {"PIPEPROOF_LIFELINE_FD": "0"}
+        lifeline = {} if self.stays else {"PIPEPROOF_LIFELINE_FD": "0"}
         return {**passed, **lifeline, "GATEWAY_LISTEN": f"0.0.0.0:{port}", "LOCALSTACK_HOST": f"127.0.0.1:{port}"}
 
     def _follow(self) -> None:

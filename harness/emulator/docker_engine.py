@@ -24,8 +24,8 @@ def connect() -> DockerClient:
     except ImportError as error:
         message = "the container emulator needs the Docker SDK, which is not installed here: pip install 'pipeproof[container]'"
         raise UsageError(message) from error
+    host = _host()
     try:
-        host = _host()
         client = docker.DockerClient(base_url=host, version="auto", timeout=_ANSWERS_WITHIN_S)
         client.ping()
     except (DockerException, OSError, ValueError) as error:
@@ -38,10 +38,14 @@ def _host() -> str:
     from docker.context import ContextAPI  # noqa: PLC0415
 
     host = os.environ.get("DOCKER_HOST")
-    if not host:
-        context = ContextAPI.get_current_context()
-        host = (context.Host if context else None) or "unix:///var/run/docker.sock"
-    parts = urlsplit(host)
+    try:
+        if not host:
+            context = ContextAPI.get_current_context()
+            host = (context.Host if context else None) or "unix:///var/run/docker.sock"
+        parts = urlsplit(host)
+    except Exception as error:  # the SDK raises bare ones for a context that it cannot read
+        message = f"the Docker engine cannot be found ({error}): mend DOCKER_HOST or `docker context`, or use --emulator embedded"
+        raise UsageError(message) from error
     if parts.scheme not in {"unix", "npipe", "http+unix"} and not is_loopback(parts.hostname or ""):
         message = (
             f"the Docker engine at {host} is on another machine; the emulator is published on this one's loopback only: {_HOW}"

@@ -35,7 +35,7 @@ class Embedded:
     def __init__(self, log: Path, port: int | None = None, *, stays: bool = False) -> None:
         self._log = log
         self._port = port
-        self._stays = stays
+        self.stays = stays
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._work_dir: Path | None = None
@@ -63,7 +63,7 @@ class Embedded:
         env = _environment(port, self._work_dir)
         read_end, write_end = os.pipe()
         pass_fds: tuple[int, ...] = ()
-        if not self._stays:
+        if not self.stays:
             env["PIPEPROOF_LIFELINE_FD"] = str(read_end)
             pass_fds = (read_end,)
         try:

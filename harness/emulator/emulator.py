@@ -21,8 +21,11 @@ class Description:
 
 
 class Emulator(Protocol):
-    """A LocalStack to deploy to. `prepare` does what takes long and is done once, `start` returns when it answers, `stop` leaves
+    """A LocalStack to deploy to; `stays` where it goes on after the run. `prepare` does what takes long and is done once, `start` returns when it answers, `stop` leaves
     nothing behind."""
+
+    @property
+    def stays(self) -> bool: ...
 
     def prepare(self) -> Iterator[str]:
         """Yields what it is doing, in words."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class External:
     """Only looked at, never started or stopped. A host that is not loopback must be allowed explicitly."""
 
+    stays = True
+
     def __init__(self, endpoint: str, *, allow_remote: bool = False) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.errors import EmulatorDiedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,9 +15,16 @@ if TYPE_CHECKING:
 class Shared:
     """An emulator that somebody else has started, and will stop: what a single run sees of it."""
 
+    stays = True
+
     def __init__(self, emulator: Emulator, description: Description) -> None:
         self._emulator = emulator
         self._description = description
+        self._closed = False
+
+    def close(self) -> None:
+        """Before the emulator is stopped: the runs that still use it are told so at their next check."""
+        self._closed = True
 
     def prepare(self) -> Iterator[str]:
         """Nothing: it runs."""
@@ -28,4 +37,8 @@ class Shared:
         """It goes on for the others."""
 
     def check(self) -> None:
+        """Raises EmulatorDiedError where the emulator has ended, or been ended."""
+        if self._closed:
+            message = "the shared emulator has been stopped"
+            raise EmulatorDiedError(message)
         self._emulator.check()

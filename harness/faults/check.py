@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 
 
-def check_plan(plan: Plan, template: dict[str, Any], malformers: Collection[str]) -> None:
+def check_plan(plan: Plan, template: dict[str, Any], malformers: Collection[str], key: str) -> None:
     """Raises UsageError that names the fault, the key and what exists."""
     resources = template["Resources"]
     functions = [name for name, resource in resources.items() if resource.get("Type") in _FUNCTIONS]
     ids = [fault.id for fault in plan if fault.id]
     for number, fault in enumerate(plan):
-        where = f"faults.{number}" + (f" ({fault.id})" if fault.id else "")
+        where = f"{key}.{number}" + (f" ({fault.id})" if fault.id else "")
         if fault.id and ids.count(fault.id) > 1:
             raise UsageError(f"{where}: id: two faults have this id")
         match fault:
@@ -36,7 +36,7 @@ def check_plan(plan: Plan, template: dict[str, Any], malformers: Collection[str]
             case LambdaFault():
                 _known(fault.function, functions, f"{where}: function", "is no function of the template")
             case RecordFault():
-                _known(fault.malform, malformers, f"{where}: malform", "is no malformer")
+                _known(fault.malform, malformers, f"{where}: malform", "spoils no record of this source")
 
 
 def _check_operation(fault: ServiceFault, where: str) -> None:

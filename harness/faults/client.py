@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -17,10 +18,10 @@ _PATH = "/_pipeproof/faults"
 
 
 class FaultGateway:
-    """The fault gateway of one emulator, for one account."""
+    """The fault gateway of one emulator, for one account and one run: where another run takes the account, this one is told."""
 
     def __init__(self, endpoint: str, account: str) -> None:
-        self._url = f"{endpoint}{_PATH}?account={account}"
+        self._url = f"{endpoint}{_PATH}?account={account}&run={uuid.uuid4().hex}"
 
     def arm(self, plan: Plan) -> None:
         """Arms a resolved plan: physical names. Raises UnknownVerdictError where the emulator has no fault gateway."""
@@ -42,7 +43,7 @@ class FaultGateway:
             message = f"the emulator's fault gateway does not answer ({self._url}: {error}): faults need pipeproof's plugin in it"
             raise UnknownVerdictError(message) from error
         if answer.status != 200:
-            message = f"the emulator's fault gateway refused the plan: {document.get('error', answer.status)}"
+            message = f"the emulator's fault gateway: {document.get('error', answer.status)}"
             raise UnknownVerdictError(message)
         faults: list[dict[str, Any]] = document["faults"]
         return faults

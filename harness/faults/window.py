@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 FORMS = '"3", "10-40", "1, 4-6", "every 5", "every 5 in 10-40", "20% in 1-50", "7 mod 50", "all"'
 
+_COUNTED = 1_000_000
+
 _RANGES = r"\d+(?:-\d+)?(?:\s*,\s*\d+(?:-\d+)?)*"
 _FORM = re.compile(
     rf"(?:every (?P<every>\d+)|(?P<percent>\d+(?:\.\d+)?)%|(?P<rest>\d+) mod (?P<modulus>\d+)|(?P<all>all))(?: in (?P<within>{_RANGES}))?"
@@ -57,8 +59,8 @@ class Window:
         return draw < self.percent / 100 * 2**32
 
     def planned(self, seed: str) -> int | None:
-        """How many events it holds; None where it has no end."""
-        if not self.ranges:
+        """How many events it holds; None where it has no end, or one that nobody will see."""
+        if not self.ranges or sum(last - first + 1 for first, last in self.ranges) > _COUNTED:
             return None
         numbers = {number for first, last in self.ranges for number in range(first, last + 1)}
         return sum(self.holds(number, seed) for number in numbers)

@@ -19,6 +19,9 @@ DUPLICATE, LATE = "duplicate", "late"
 RECORD_FAULTS = (*MALFORMERS, DUPLICATE, LATE)
 """The malformers; `duplicate` (offered twice: two records with one id, both to be stored); `late` (out of order, behind the next 100)."""
 
+SCHEMA_FREE = ("bad_json", "truncated", "invalid_utf8", "bom", "oversize", "empty", DUPLICATE, LATE)
+"""Those that need not know the fields: for a person's own file."""
+
 _LATE_BY = 100
 
 
@@ -45,7 +48,9 @@ class FaultySource:
         for record in self._source:
             while waiting and waiting[0][0] <= record.number:
                 yield waiting.popleft()[1]
-            fault = next((f for f, window in self._faults if window.holds(record.number, f.seed)), None)
+            # One that is spoilt already is left as it is: a malformer wants a whole one.
+            healthy = record.malformed is None
+            fault = next((f for f, window in self._faults if healthy and window.holds(record.number, f.seed)), None)
             if fault is None:
                 yield record
                 continue

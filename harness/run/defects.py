@@ -9,21 +9,24 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.emulator.stack.template import load_template
 from harness.errors import UsageError
 from harness.run.scenario import Anomaly
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 # Beside the packages, in the repository as in the wheel.
 BUILT_IN = Path(__file__).parents[2] / "fixtures" / "defects"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".tox", ".venv", "runs", "*.pyc")
+
+
+def _inside(file: str) -> str:
+    if Path(file).is_absolute():
+        raise ValueError("expected a path relative to the template's folder")
+    return file
 
 
 class Edit(BaseModel):
@@ -31,8 +34,8 @@ class Edit(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: str
-    old: str
+    file: Annotated[str, AfterValidator(_inside)]
+    old: Annotated[str, Field(min_length=1)]
     new: str
 
 
@@ -76,15 +79,19 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
     """Copies the template with all that it needs, edits the copy, and returns the copied template.
 
     Raises UsageError where an edit does not find its place exactly once: the pipeline has changed, and the defect must follow."""
-    root = _root(template, defect.edits)
+    root = _root(template)
     shutil.copytree(root, into, ignore=_NOT_COPIED)
     planted = into / template.relative_to(root)
     for edit in defect.edits:
-        file = planted.parent / edit.file
+        file = (planted.parent / edit.file).resolve()
+        if not file.is_relative_to(into.resolve()):
+            raise UsageError(
+                f"defect {defect.name}: {edit.file} lies outside of {root}, which is what the template and its functions need"
+            )
         try:
             text = file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"defect {defect.name}: {edit.file}: {error.strerror}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"defect {defect.name}: {edit.file}: {error}") from error
         if text.count(edit.old) != 1:
             raise UsageError(
                 f"defect {defect.name}: {edit.file}: the text to replace stands there {text.count(edit.old)} times, not once:\n{edit.old}"
@@ -93,19 +100,14 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
     return planted
 
 
-def _root(template: Path, edits: Sequence[Edit]) -> Path:
-    """The folder that holds the template, the code that it names, and the files to edit."""
+def _root(template: Path) -> Path:
+    """The folder that holds the template and the code that it names."""
     document = load_template(template)
     resources = [
-        document.get("Globals", {}).get("Function", {}),
-        *(r.get("Properties", {}) for r in document["Resources"].values()),
+        document.get("Globals", {}).get("Function"),
+        *(resource.get("Properties") for resource in document["Resources"].values()),
     ]
-    named = [
-        value
-        for properties in resources
-        for key in ("CodeUri", "ContentUri", "DefinitionUri")
-        if isinstance(value := properties.get(key), str)
-    ]
+    uris = ("CodeUri", "ContentUri", "DefinitionUri")
+    named = [value for properties in resources for key in uris if isinstance(value := (properties or {}).get(key), str)]
     paths = [template.parent, *((template.parent / path).resolve() for path in named if "://" not in path)]
-    paths += [(template.parent / edit.file).resolve().parent for edit in edits]
     return Path(os.path.commonpath(paths))

@@ -65,6 +65,7 @@ class _State:
     timing: events.Timing = field(default_factory=events.Timing)
     account: Account = field(default_factory=Account)
     stack: str | None = None
+    fingerprint: str = ""
     faults: FaultRun | None = None
 
 
@@ -93,6 +94,10 @@ def run(plan: Plan) -> Iterator[events.Event]:
     finally:
         if state.faults is not None:
             state.faults.abandon()
+            if plan.faults:
+                # The verdict does not hang on it: a full disk has been told by then.
+                with contextlib.suppress(OSError):
+                    state.faults.write(plan.run_dir / "faults.json")
         _delete_stack(plan, state)
         plan.emulator.stop()
     total_s = time.monotonic() - state.started
@@ -106,7 +111,7 @@ def run(plan: Plan) -> Iterator[events.Event]:
         verdict=verdict,
         account=state.account,
         timing=replace(state.timing, total_s=round(total_s, 3)),
-        payload_sha256=state.ledger.fingerprint if state.ledger else "",
+        payload_sha256=state.fingerprint,
         faults=state.faults.results() if state.faults else (),
     )
     if interrupted:
@@ -135,6 +140,8 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
     faults = state.faults = FaultRun(plan.faults, plan.source, description.endpoint, plan.account)
+    if emulator.stays:
+        faults.clear()
     if plan.faults:
         faults.arm(stacks.physical_names(clients, state.stack))
 
@@ -162,8 +169,6 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
 
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
     state.account = reconcile(state.ledger.path, plan.run_dir / "observations.parquet", plan.run_dir, faults.met)
-    if plan.faults:
-        faults.write(plan.run_dir / "faults.json")
     return judge(state.account, scenario.allow, (*(() if rest.known else (rest.doubt,)), *faults.doubts()))
 
 
@@ -193,15 +198,15 @@ def _load(plan: Plan, state: _State, clients: Clients, values: dict[str, str]) -
             answers = sender.send(batch)
             for record, answer in zip(batch, answers, strict=True):
                 ledger.add(record, answer)
-            if any(answer.status is Status.INDETERMINATE for answer in answers):
-                # Perhaps a lost reply; perhaps nobody is there any more.
-                plan.emulator.check()
             if time.monotonic() - told > _TELL_EVERY_S:
                 told = time.monotonic()
                 yield _progress(plan, ledger, told - began)
+            plan.emulator.check()
     finally:
         sender.close()
         ledger.close()
+    # Of the whole load: a part of it has another hash.
+    state.fingerprint = ledger.fingerprint
     yield _progress(plan, ledger, time.monotonic() - began)
 
 
@@ -236,8 +241,8 @@ def _undecided(plan: Plan, state: _State, error: Exception) -> Verdict:
 
 
 def _delete_stack(plan: Plan, state: _State) -> None:
-    """Only on an endpoint that stays: an emulator of our own ends with all its stacks."""
-    if state.description is None or state.description.kind != "external" or state.stack is None:
+    """Only on an emulator that stays: one of our own ends with all its stacks."""
+    if state.description is None or not plan.emulator.stays or state.stack is None:
         return
     # The verdict does not hang on it, and an endpoint that died has nothing to delete.
     with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
@@ -248,10 +253,13 @@ def _since(began: float) -> float:
     return round(time.monotonic() - began, 3)
 
 
-def reproduce_command(scenario: str, seed: int, records: int | None, emulator: str, input_path: Path | None) -> str:
+def reproduce_command(
+    scenario: str, seed: int, records: int | None, emulator: str, input_path: Path | None, account: str = DEFAULT_ACCOUNT
+) -> str:
     """The command that runs the same bytes again."""
     parts = ["pipeproof", "run", scenario, "--seed", str(seed)]
     parts += ["--records", str(records)] if records is not None else []
     parts += ["--emulator", emulator] if emulator != "auto" else []
+    parts += ["--account", account] if account != DEFAULT_ACCOUNT else []
     parts += ["--input", str(input_path)] if input_path is not None else []
     return shlex.join(parts)

@@ -33,14 +33,21 @@ class FaultRun:
         """Arms what the gateway has to do, with the stack's names; record faults are the source's."""
         plan = resolved(self._plan, physical)
         if plan:
-            self._gateway.arm(plan)
+            # Before the answer: a plan that was armed without one must be disarmed too.
             self.armed = True
+            self._gateway.arm(plan)
+
+    def clear(self) -> None:
+        """Ends what a killed run has left armed in the account, on an endpoint that stays."""
+        with contextlib.suppress(UnknownVerdictError):
+            self._gateway.arm(())
+            self._gateway.disarm()
 
     def end(self) -> None:
-        """Ends all faults."""
+        """Ends all faults. Raises UnknownVerdictError where another run has taken the account: its faults are not ours."""
         if self.armed:
-            self.armed = False
             self.log = self._gateway.disarm()
+            self.armed = False
 
     def abandon(self) -> None:
         """For a run that broke off: an emulator that stays must not keep its faults."""

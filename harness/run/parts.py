@@ -14,7 +14,7 @@ from harness.faults.chaos import mix
 from harness.faults.check import check_plan
 from harness.faults.plan import RecordFault, named
 from harness.load.clickstream import DEFAULT_START, ClickstreamSource
-from harness.load.faulty import RECORD_FAULTS, FaultySource
+from harness.load.faulty import RECORD_FAULTS, SCHEMA_FREE, FaultySource
 from harness.load.rate import Constant, RateShape, Stage, Stages, Unlimited
 from harness.load.recorded import RecordedSource
 from harness.load.senders.api import ApiSender
@@ -46,11 +46,15 @@ if TYPE_CHECKING:
 def make_plan(scenario: Scenario, seed: int) -> Faults:
     """The scenario's faults and those that chaos picks, each with an id and a seed of its own. Raises UsageError for what can meet nothing."""
     faults = scenario.faults
+    template = load_template(scenario.stack.template)
+    malformers = SCHEMA_FREE if isinstance(scenario.source, FilePart) else RECORD_FAULTS
     if scenario.chaos is not None:
         part = scenario.chaos
+        check_plan(part.of, template, malformers, "chaos.of")
         faults += mix(part.of, seed, pick=part.pick, begin=part.begin, length=part.length)
-    check_plan(faults, load_template(scenario.stack.template), RECORD_FAULTS)
-    return named(faults, seed)
+    plan = named(faults, seed)
+    check_plan(plan, template, malformers, "faults")
+    return plan
 
 
 def make_source(scenario: Scenario, seed: int, records: int | None, input_path: Path | None, faults: Faults = ()) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,17 @@ from harness.run.defects import Defect, plant
 from harness.run.engine import Plan, reproduce_command
 from harness.run.engine import run as run_plan
 from harness.run.parts import make_plan, make_source
+from harness.run.replay import Recipe, keep
 from harness.run.run_dir import create_run_dir
 from harness.run.scenario import load_scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.emulator.emulator import Emulator
+
+Record = Callable[[Path, Iterable[events.Event]], events.RunFinished]
+"""Writes the events of a run into its directory, and returns the last one."""
 
 CAUGHT, MISSED, FALSE_ALARM, CLEAN, UNKNOWN = "caught", "missed", "false alarm", "clean", "unknown"
 
@@ -48,7 +53,7 @@ class Proof:
     found: int
     faults: int
     why: str
-    run_dir: Path
+    run: events.RunFinished
 
     @property
     def good(self) -> bool:
@@ -70,69 +75,72 @@ def cases(defects: Sequence[Defect], scenarios: Sequence[str], seeds: int = 1) -
     ]
 
 
-def prove(todo: Sequence[Case], emulator: Emulator, out: Path, workers: int, tell: Callable[[str], None]) -> Iterator[Proof]:
-    """Runs the cases on the emulator, a few at a time, and yields each as it ends; `tell` hears what takes long before. Raises UsageError for a case that cannot be set up,
-    UnknownVerdictError where the emulator does not come up. The emulator is stopped in every case."""
-    try:
-        for step in emulator.prepare():
-            tell(step)
-        shared = Shared(emulator, emulator.start())
-        with (
-            tempfile.TemporaryDirectory(prefix="pipeproof-prove-") as scratch,
-            ThreadPoolExecutor(workers, thread_name_prefix="prove") as pool,
-        ):
-            futures = [
-                pool.submit(_prove, case, shared, out, Path(scratch) / str(number), f"{number + 1:012d}")
-                for number, case in enumerate(todo)
-            ]
-            try:
-                for future in as_completed(futures):
-                    yield future.result()
-            except BaseException:
-                # Their emulator goes: what runs ends soon, and with no verdict.
-                pool.shutdown(wait=False, cancel_futures=True)
-                emulator.stop()
-                raise
-    finally:
-        emulator.stop()
+def prove(
+    todo: Sequence[Case], emulator: Emulator, out: Path, workers: int, tell: Callable[[str], None], record: Record
+) -> Iterator[Proof]:
+    """Runs the cases on the emulator, a few at a time, and yields each as it ends; `tell` hears what takes long before, `record` writes
+    down each run. Raises UsageError for a case that cannot be set up, before anything starts; UnknownVerdictError where the emulator does not come up. The emulator is
+    stopped in every case."""
+    with tempfile.TemporaryDirectory(prefix="pipeproof-prove-") as scratch:
+        recipes = [_recipe(case, Path(scratch) / str(number)) for number, case in enumerate(todo)]
+        try:
+            for step in emulator.prepare():
+                tell(step)
+            shared = Shared(emulator, emulator.start())
+            with ThreadPoolExecutor(workers, thread_name_prefix="prove") as pool:
+                futures = [
+                    pool.submit(_prove, case, recipe, shared, out, f"{number:012d}", record)
+                    for number, (case, recipe) in enumerate(zip(todo, recipes, strict=True), 1)
+                ]
+                try:
+                    for future in as_completed(futures):
+                        yield future.result()
+                except BaseException:
+                    # What runs is told at its next check, and ends without a verdict; what waits does not begin.
+                    shared.close()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+        finally:
+            emulator.stop()
 
 
-def _prove(case: Case, emulator: Shared, out: Path, scratch: Path, account: str) -> Proof:
+def _recipe(case: Case, scratch: Path) -> Recipe:
     name, path = find_scenario(case.scenario)
     scenario = load_scenario(path)
-    label = f"{name}-{case.defect.name}" if case.defect else name
     if case.defect is not None:
         template = plant(case.defect, scenario.stack.template, scratch)
         scenario = scenario.model_copy(update={"stack": scenario.stack.model_copy(update={"template": template})})
     seed = scenario.seed if case.seed is None else case.seed
-    faults = make_plan(scenario, seed)
-    source = make_source(scenario, seed, None, None, faults)
-    run_dir = create_run_dir(out, label)
-    command = (
-        shlex.join(["pipeproof", "prove", case.scenario])
-        if case.defect
-        else reproduce_command(case.scenario, seed, None, "auto", None)
-    )
-    plan = Plan(label, scenario, seed, source, emulator, "shared", command, run_dir, account, faults)
-    *_, finished = run_plan(plan)
-    assert isinstance(finished, events.RunFinished)
-    return _judge(case, finished)
+    label = f"{name}-{case.defect.name}" if case.defect else name
+    return Recipe(label, scenario, seed, None, None, make_plan(scenario, seed))
+
+
+def _prove(case: Case, recipe: Recipe, emulator: Shared, out: Path, account: str, record: Record) -> Proof:
+    source = make_source(recipe.scenario, recipe.seed, None, None, recipe.faults)
+    run_dir = create_run_dir(out, recipe.name)
+    again = shlex.join(["pipeproof", "prove", case.scenario])
+    command = again if case.defect else reproduce_command(case.scenario, recipe.seed, None, "auto", None)
+    plan = Plan(recipe.name, recipe.scenario, recipe.seed, source, emulator, "shared", command, run_dir, account, recipe.faults)
+    keep(recipe, run_dir)
+    return _judge(case, record(run_dir, run_plan(plan)))
 
 
 def _judge(case: Case, finished: events.RunFinished) -> Proof:
     verdict, anomalies = finished.verdict, finished.account.anomalies
-    why = "; ".join(verdict.reasons)
     fired = sum(fault["fired"] for fault in finished.faults)
-    if case.defect is None:
-        outcome = {Judgement.PASS: CLEAN, Judgement.FAIL: FALSE_ALARM, Judgement.UNKNOWN: UNKNOWN}[verdict.judgement]
-        return Proof(case, outcome, sum(anomalies.values()), fired, why, finished.run_dir)
-    found = anomalies[case.defect.anomaly]
-    caught = verdict.judgement is Judgement.FAIL and found > 0
-    return Proof(case, CAUGHT if caught else MISSED, found, fired, why, finished.run_dir)
+    found = anomalies[case.defect.anomaly] if case.defect else sum(anomalies.values())
+    if verdict.judgement is Judgement.UNKNOWN:
+        # Neither proven nor refuted, with a defect or without.
+        outcome = UNKNOWN
+    elif case.defect is None:
+        outcome = CLEAN if verdict.judgement is Judgement.PASS else FALSE_ALARM
+    else:
+        outcome = CAUGHT if found else MISSED
+    return Proof(case, outcome, found, fired, "; ".join(verdict.reasons), finished)
 
 
 def judge_proofs(proofs: Sequence[Proof]) -> Judgement:
-    """A fail on a miss or a false alarm; else unknown where a clean run had no verdict; else a pass."""
+    """A fail on a miss or a false alarm; else unknown where a run had no verdict; else a pass."""
     if any(proof.outcome in {MISSED, FALSE_ALARM} for proof in proofs):
         return Judgement.FAIL
     return Judgement.UNKNOWN if any(proof.outcome == UNKNOWN for proof in proofs) else Judgement.PASS

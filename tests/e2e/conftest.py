@@ -14,7 +14,7 @@ import pytest
 from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from harness.emulator.emulator import Description
-from tests.e2e.commands import KIND
+from tests.e2e.commands import KIND, pipeproof
 from tests.e2e.zips import zipped
 
 _accounts = itertools.count(1)
@@ -56,11 +56,25 @@ def emulator(request, tmp_path_factory):
     mine.stop()
 
 
+def new_account():
+    """One that no other test has, in whichever worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return f"{worker + 1:04d}{next(_accounts):08d}"
+
+
 @pytest.fixture
 def clients(emulator):
-    """Of an account that no other test has, in whichever worker."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return Clients(emulator.endpoint, account=f"{worker + 1:04d}{next(_accounts):08d}")
+    return Clients(emulator.endpoint, account=new_account())
+
+
+@pytest.fixture
+def run(emulator):
+    """`pipeproof run` or `replay` on the emulator that the tests share, in an account of its own: for what is not about emulators."""
+
+    def run(cwd, command, *args):
+        return pipeproof(cwd, command, *args, "--emulator", emulator.endpoint, "--account", new_account())
+
+    return run
 
 
 @dataclass(frozen=True)

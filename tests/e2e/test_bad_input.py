@@ -64,11 +64,11 @@ def copied_pipeline(place):
     return place / "pipeline" / "clickstream"
 
 
-def test_a_template_that_does_not_deploy_names_the_resource_and_the_reason(place):
+def test_a_template_that_does_not_deploy_names_the_resource_and_the_reason(place, run):
     template = copied_pipeline(place) / "template.yaml"
     text = template.read_text().replace("Runtime: !Ref PythonRuntime", "Runtime: nodejs20.x")
     template.write_text(text)
-    code, output, result = pipeproof(place, "run", "clickstream-smoke")
+    code, output, result = run(place, "run", "clickstream-smoke")
     assert code == 2, output
     assert result["verdict"] == "unknown"
     assert "IngestFunction" in output or "StreamTransformFunction" in output
@@ -77,14 +77,14 @@ def test_a_template_that_does_not_deploy_names_the_resource_and_the_reason(place
     assert leftovers(place) == []
 
 
-def test_a_handler_that_does_not_import_is_not_a_pass(place):
+def test_a_handler_that_does_not_import_is_not_a_pass(place, run):
     """Every batch fails and ends at the failure destination: healthy records dead-lettered, and the log says why."""
     clickstream = copied_pipeline(place)
     handler = clickstream / "functions" / "stream_transform.py"
     handler.write_text("import no_such_package\n" + handler.read_text())
     template = clickstream / "template.yaml"
     template.write_text(template.read_text().replace("MaximumRetryAttempts: 10", "MaximumRetryAttempts: 1"))
-    code, output, result = pipeproof(place, "run", "clickstream-smoke", "--records", 200)
+    code, output, result = run(place, "run", "clickstream-smoke", "--records", 200)
     assert code == 1, output
     assert result["anomalies"]["misrouted"] == 190
     assert result["outcome"]["dead_lettered"] == 199
@@ -131,14 +131,14 @@ def test_a_taken_port_is_named_with_the_remedy(place):
     assert leftovers(place) == []
 
 
-def test_a_record_that_was_never_offered_is_a_phantom_and_fails_the_run(place):
+def test_a_record_that_was_never_offered_is_a_phantom_and_fails_the_run(place, run):
     clickstream = copied_pipeline(place)
     function = clickstream / "functions" / "stream_transform.py"
     line = "        key = transforms.object_key(hour, shard_id, first, last)\n"
     source = function.read_text()
     assert line in source
     function.write_text(source.replace(line, line + '        documents.append({**documents[0], "eventId": "nobody"})\n'))
-    code, output, result = pipeproof(place, "run", "clickstream-smoke", "--records", 100)
+    code, output, result = run(place, "run", "clickstream-smoke", "--records", 100)
     assert code == 1, output
     assert result["anomalies"]["phantom"] > 0
     assert {e["record_id"] for e in result["examples"]["phantom"]} == {"nobody"}

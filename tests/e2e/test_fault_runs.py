@@ -20,12 +20,12 @@ def firing_log(run_dir):
 
 
 @pytest.mark.parametrize("scenario", ["clickstream-throttled", "clickstream-lambda-crashes", "clickstream-reply-lost"])
-def test_the_same_seed_twice_fires_the_same_and_counts_the_same_also_from_the_run_directory_alone(tmp_path, scenario):
-    code, output, first = pipeproof(tmp_path, "run", scenario, "--seed", 3)
+def test_the_same_seed_twice_fires_the_same_and_counts_the_same_also_from_the_run_directory_alone(tmp_path, run, scenario):
+    code, output, first = run(tmp_path, "run", scenario, "--seed", 3)
     assert code == 0, output
     kept = tmp_path / "kept"
     (tmp_path / "runs" / "latest").resolve().rename(kept)
-    code, output, second = pipeproof(tmp_path, "replay", kept)
+    code, output, second = run(tmp_path, "replay", kept)
     assert code == 0, output
     for name in ("payload_sha256", "ingress", "outcome", "anomalies", "faults"):
         assert first[name] == second[name], name
@@ -43,9 +43,9 @@ def scenario_with(tmp_path, faults, name="mine.yaml"):
     return name
 
 
-def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path):
+def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path, run):
     mine = scenario_with(tmp_path, "{id: never, kind: throttle, service: s3, operation: PutObject, caller: IngestFunction}")
-    code, output, result = pipeproof(tmp_path, "run", mine, "--records", 200)
+    code, output, result = run(tmp_path, "run", mine, "--records", 200)
     assert code == 2, output
     assert result["verdict"] == "unknown"
     expected = "fault never (throttle) never fired: expected PutObject of s3 by IngestFunction, calls 1; 0 such events came"
@@ -57,7 +57,7 @@ def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("{kind: throttle, service: s4}", ["faults.0: service: s4 is no AWS service", "did you mean s3"]),
+        ("{kind: throttle, service: s4}", ["faults.0 (throttle-1): service: s4 is no AWS service", "did you mean s3"]),
         ("{kind: throttle, service: s3, operation: PutObjekt}", ["operation: PutObjekt is no operation of s3", "PutObject"]),
         ("{kind: error, service: sqs, resource: DeadQueue}", ["resource: DeadQueue is no resource", "DeadLetterQueue"]),
         ("{kind: error, service: sqs, caller: Transform}", ["caller: Transform is no function", "StreamTransformFunction"]),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from harness.errors import UnknownVerdictError
 from harness.faults.client import FaultGateway
 from harness.faults.plan import load, named
 from tests.e2e.waiting import wait_until
@@ -21,7 +24,9 @@ RETURNS = "def handler(event, context):\n    return event\n"
 def gateway(clients):
     gateway = FaultGateway(clients.endpoint, clients.account)
     yield gateway
-    gateway.disarm()
+    with contextlib.suppress(UnknownVerdictError):
+        # Not every test arms something.
+        gateway.disarm()
 
 
 def arm(gateway, *faults):
@@ -362,3 +367,50 @@ def test_accounts_do_not_meet(clients, gateway):
     finally:
         assert Counter(fired(other)) == {"throttle-1": 0}
         other.disarm()
+
+
+def test_a_call_meets_one_fault_and_the_next_fault_the_next_call(clients, gateway):
+    """A partial failure that a throttle swallowed would be told as fired, and have done nothing."""
+    name, once = stream(clients), client(clients, "kinesis", attempts=1)
+    arm(
+        gateway,
+        {"id": "partial", "kind": "partial", "service": "kinesis", "operation": "PutRecords", "entries": "1"},
+        {"id": "throttled", "kind": "throttle", "service": "kinesis", "operation": "PutRecords"},
+        {"id": "lost", "kind": "reply_lost", "service": "kinesis", "operation": "PutRecords"},
+    )
+    records = [{"Data": b"x", "PartitionKey": "k"}] * 2
+    assert once.put_records(StreamName=name, Records=records)["FailedRecordCount"] == 1
+    with pytest.raises(once.exceptions.ProvisionedThroughputExceededException):
+        once.put_records(StreamName=name, Records=records)
+    with pytest.raises(ConnectionClosedError):
+        once.put_records(StreamName=name, Records=records)
+    assert once.put_records(StreamName=name, Records=records)["FailedRecordCount"] == 0
+    assert fired(gateway) == {"partial": 1, "throttled": 1, "lost": 1}
+
+
+def test_a_reply_is_lost_only_of_a_call_that_was_executed(clients, gateway):
+    arm(gateway, {"kind": "reply_lost", "service": "kinesis", "operation": "PutRecords"})
+    once = client(clients, "kinesis", attempts=1)
+    with pytest.raises(once.exceptions.ResourceNotFoundException):
+        once.put_records(StreamName="nowhere", Records=[{"Data": b"x", "PartitionKey": "k"}])
+    assert fired(gateway) == {"reply_lost-1": 0}
+
+
+def test_a_run_that_loses_the_account_to_another_is_told(clients, gateway):
+    arm(gateway, {"kind": "throttle", "service": "sqs", "calls": "all"})
+    other = FaultGateway(clients.endpoint, clients.account)
+    other.arm(())
+    assert clients("sqs", retries=False).list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    with pytest.raises(UnknownVerdictError, match="another run"):
+        gateway.disarm()
+    assert other.disarm() == []
+
+
+def test_a_fault_under_way_ends_with_the_plan(clients, gateway):
+    url = queue(clients)
+    arm(gateway, {"kind": "latency", "service": "sqs", "operation": "SendMessage", "seconds": 600})
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(client(clients, "sqs").send_message, QueueUrl=url, MessageBody="x")
+        wait_until(lambda: gateway.log()[0]["seen"], "the call to be under way")
+        gateway.disarm()
+        assert sent.result(timeout=30)["MessageId"]

@@ -41,10 +41,10 @@ def test_the_smoke_scenario_accounts_for_every_kind_of_malformed_record(tmp_path
     assert leftovers(tmp_path) == []
 
 
-def test_the_same_seed_offers_the_same_bytes_and_counts_the_same_and_another_does_not(tmp_path):
+def test_the_same_seed_offers_the_same_bytes_and_counts_the_same_and_another_does_not(tmp_path, run):
     results = []
     for seed in (7, 7, 8):
-        code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke", "--records", 400, "--seed", seed)
+        code, output, result = run(tmp_path, "run", "clickstream-smoke", "--records", 400, "--seed", seed)
         assert code == 0, output
         results.append(result)
     first, second, other = results
@@ -52,8 +52,8 @@ def test_the_same_seed_offers_the_same_bytes_and_counts_the_same_and_another_doe
     assert (first["ingress"], first["outcome"], first["anomalies"]) == (second["ingress"], second["outcome"], second["anomalies"])
 
 
-def test_through_the_api_exactly_the_malformed_records_come_back_with_400(tmp_path):
-    code, output, result = pipeproof(tmp_path, "run", "clickstream-api", "--records", 200)
+def test_through_the_api_exactly_the_malformed_records_come_back_with_400(tmp_path, run):
+    code, output, result = run(tmp_path, "run", "clickstream-api", "--records", 200)
     assert code == 0, output
     assert clean(result)
     assert result["outcome"]["rejected"] == 20
@@ -65,8 +65,8 @@ def test_through_the_api_exactly_the_malformed_records_come_back_with_400(tmp_pa
 
 
 @real_log
-def test_ten_thousand_real_requests_are_all_accounted_for(tmp_path):
-    code, output, result = pipeproof(tmp_path, "run", "clickstream-replay", "--input", REAL_LOG)
+def test_ten_thousand_real_requests_are_all_accounted_for(tmp_path, run):
+    code, output, result = run(tmp_path, "run", "clickstream-replay", "--input", REAL_LOG)
     assert code == 0, output
     assert clean(result)
     assert result["ingress"]["offered"] == 10_000
@@ -129,7 +129,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_a_one_line_loss_in_the_transform_fails_with_the_ids_and_the_command_reproduces_it(tmp_path):
+def test_a_one_line_loss_in_the_transform_fails_with_the_ids_and_the_command_reproduces_it(tmp_path, run):
     """Every 997th event of a batch disappears; the harness names exactly those."""
     shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
@@ -139,7 +139,7 @@ def test_a_one_line_loss_in_the_transform_fails_with_the_ids_and_the_command_rep
     assert loss in source
     function.write_text(source.replace(loss, loss + "    events = [e for e in events if int(e.event_id, 16) % 997]\n"))
 
-    code, output, result = pipeproof(tmp_path, "run", "clickstream-10k")
+    code, output, result = run(tmp_path, "run", "clickstream-10k")
     assert code == 1, output
     assert result["verdict"] == "fail"
     ledger = tmp_path / "runs" / "latest" / "ledger.parquet"
@@ -152,7 +152,7 @@ def test_a_one_line_loss_in_the_transform_fails_with_the_ids_and_the_command_rep
     assert dropped[0] in output
 
     command = re.search(r"Reproduce with: pipeproof (.*)", output)[1]
-    code, output, again = pipeproof(tmp_path, *command.split())
+    code, output, again = run(tmp_path, *command.split())
     assert code == 1, output
     assert again["examples"]["lost"] != []
     assert sorted(e["record_id"] for e in again["examples"]["lost"]) == dropped
@@ -243,24 +243,24 @@ def test_the_emulator_listens_on_loopback_only(tmp_path):
         ("clickstream-api", "/v1/events", "/v1/elsewhere"),
     ],
 )
-def test_a_load_that_never_gets_in_is_no_pass(tmp_path, scenario, old, new):
+def test_a_load_that_never_gets_in_is_no_pass(tmp_path, run, scenario, old, new):
     """Every record is visibly rejected, so none is lost; but nothing was tried."""
     text = (ROOT / "scenarios" / f"{scenario}.yaml").read_text().replace("../pipeline", str(ROOT / "pipeline"))
     assert old in text
     (tmp_path / "mine.yaml").write_text(text.replace(old, new))
-    code, output, result = pipeproof(tmp_path, "run", "mine.yaml", "--records", 50)
+    code, output, result = run(tmp_path, "run", "mine.yaml", "--records", 50)
     assert code == 2, output
     assert result["verdict"] == "unknown"
     assert "rejected by the first hop" in result["reasons"][0]
 
 
-def test_a_dead_letter_without_its_payload_is_corrupted(tmp_path):
+def test_a_dead_letter_without_its_payload_is_corrupted(tmp_path, run):
     shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     function = tmp_path / "pipeline" / "clickstream" / "functions" / "stream_transform.py"
     source = function.read_text()
     assert "payload=record.payload,\n" in source
     function.write_text(source.replace("payload=record.payload,\n", 'payload=b"gone",\n'))
-    code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke", "--records", 200)
+    code, output, result = run(tmp_path, "run", "clickstream-smoke", "--records", 200)
     assert code == 1, output
     assert result["anomalies"]["corrupted"] == result["outcome"]["dead_lettered"] == 9

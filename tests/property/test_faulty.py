@@ -11,6 +11,7 @@ from harness.faults.chaos import mix
 from harness.faults.plan import dump, load, named
 from harness.load.clickstream import ClickstreamSource
 from harness.load.faulty import DUPLICATE, LATE, RECORD_FAULTS, FaultySource
+from harness.load.malformed import MALFORMERS
 
 windows = st.sampled_from(["0", "every 3", "2 mod 7", "10-30", "25% in 0-200", "all"])
 faults = st.lists(
@@ -21,24 +22,29 @@ faults = st.lists(
 )
 
 
-@given(st.integers(0, 2**32), st.integers(1, 150), faults)
-def test_every_record_of_the_source_is_offered_and_every_other_twice_only_where_the_plan_says_so(seed, records, documents):
+@given(st.integers(0, 2**32), st.integers(1, 150), faults, st.sampled_from([0.0, 0.3]))
+def test_every_record_of_the_source_is_offered_and_every_other_twice_only_where_the_plan_says_so(seed, records, documents, share):
     plan = named(load(documents), seed)
-    plain = {record.number: record for record in ClickstreamSource(seed, records)}
-    source = FaultySource(ClickstreamSource(seed, records), plan)
+
+    def clickstream():
+        return ClickstreamSource(seed, records, malformed_share=share, malformed_kinds=tuple(MALFORMERS))
+
+    plain = {record.number: record for record in clickstream()}
+    source = FaultySource(clickstream(), plan)
     offered = list(source)
     assert [record.number for record in offered] == list(range(len(offered)))
     kinds = {}
     for number, record in plain.items():
-        fault = next((f for f in plan if f.window.holds(number, f.seed)), None)
+        fault = next((f for f in plan if record.malformed is None and f.window.holds(number, f.seed)), None)
         kinds[record.record_id] = fault.malform if fault else None
     counts = Counter(record.record_id for record in offered)
     assert counts == {record_id: 2 if kind == DUPLICATE else 1 for record_id, kind in kinds.items()}
+    by_id = {record.record_id: record for record in plain.values()}
     for record in offered:
         kind = kinds[record.record_id]
-        assert record.malformed == (kind if kind not in {None, DUPLICATE, LATE} else None)
+        before = by_id[record.record_id].malformed
+        assert record.malformed == (kind if kind not in {None, DUPLICATE, LATE} else before)
         assert (record.promised is None) == (record.malformed is not None)
-    by_id = {record.record_id: record for record in plain.values()}
     assert all(record.payload == by_id[record.record_id].payload for record in offered if record.malformed is None)
     assert sum(source.fired.values()) == sum(kind is not None for kind in kinds.values())
     assert list(source) == offered, "the same bytes every time"

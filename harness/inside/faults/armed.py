@@ -17,22 +17,39 @@ Selection = Callable[[str], bool]
 
 
 class ArmedFault:
-    """One fault with its counts. `seen` counts the events that matched its address, `firings` those it met."""
+    """One fault with its counts. `seen` counts the events that matched its address, `firings` those it met; `ended` is set when the plan
+    is disarmed: nothing of it happens after that."""
 
-    def __init__(self, fault: ServiceFault | LambdaFault) -> None:
+    def __init__(self, fault: ServiceFault | LambdaFault, ended: threading.Event) -> None:
         self.fault = fault
         self.seen = 0
         self.over = False
+        self.ended = ended
         self.firings: list[dict[str, Any]] = []
+        self._owed = 0
         self._window = fault.window
         self._lock = threading.Lock()
 
-    def next_event(self) -> int | None:
-        """Counts an event; its number if the fault meets it."""
+    def next_event(self, *, taken: bool = False) -> int | None:
+        """Counts an event; its number if the fault meets it. One that another fault has taken is made up for with the next free one."""
         with self._lock:
             self.seen += 1
-            number = self.seen
-        return number if not self.over and self._window.holds(number, self.fault.seed) else None
+            if self.over:
+                return None
+            holds = self._window.holds(self.seen, self.fault.seed)
+            if taken:
+                self._owed += holds
+                return None
+            if not holds:
+                if not self._owed:
+                    return None
+                self._owed -= 1
+            return self.seen
+
+    def came_to_nothing(self) -> None:
+        """The service itself refused the call that the fault had taken: it is made up for with the next one."""
+        with self._lock:
+            self._owed += 1
 
     def fired(self, number: int, **matched: Any) -> None:
         """Logs a firing: the event's number, the time in milliseconds since the epoch, and what it met."""
@@ -51,10 +68,12 @@ class ArmedFault:
 
 
 class Armed:
-    """A plan that is armed, by address."""
+    """A plan that is armed, by address. `run` names who armed it."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.faults = [ArmedFault(fault) for fault in plan if isinstance(fault, ServiceFault | LambdaFault)]
+    def __init__(self, plan: Plan, run: str) -> None:
+        self.run = run
+        self.ended = threading.Event()
+        self.faults = [ArmedFault(fault, self.ended) for fault in plan if isinstance(fault, ServiceFault | LambdaFault)]
         self._by_service: dict[str, list[ArmedFault]] = {}
         self._by_function: dict[str, list[ArmedFault]] = {}
         for armed in self.faults:
@@ -68,14 +87,14 @@ class Armed:
 
     def of_function(self, function: str, matches: Selection) -> list[tuple[ArmedFault, int]]:
         """The Lambda faults that meet this event of a function, with its number in each one's count: any delay, and the first other one.
-        A fault after that does not see the event, as it would not see a call that an earlier fault refused."""
+        What a fault after that would have met, it makes up for with its next event."""
         met: list[tuple[ArmedFault, int]] = []
         taken = False
         for armed in self._by_function.get(function, []):
             delays = armed.fault.kind == "lambda_slow"
-            if not matches(armed.fault.kind) or (taken and not delays):
+            if not matches(armed.fault.kind):
                 continue
-            number = armed.next_event()
+            number = armed.next_event(taken=taken and not delays)
             if number is not None:
                 met.append((armed, number))
                 taken = taken or not delays
@@ -92,13 +111,17 @@ class Armed:
 _armed: dict[str, Armed] = {}
 
 
-def arm(account: str, plan: Plan) -> None:
-    """Replaces the account's plan; all counts begin again."""
-    _armed[account] = Armed(plan)
+def arm(account: str, plan: Plan, run: str) -> Armed:
+    """Replaces the account's plan, whoever armed it: what a killed run left does not stay."""
+    disarm(account)
+    armed = _armed[account] = Armed(plan, run)
+    return armed
 
 
-def disarm(account: str) -> Armed | None:
-    return _armed.pop(account, None)
+def disarm(account: str) -> None:
+    """Ends the account's faults, also those under way."""
+    if (armed := _armed.pop(account, None)) is not None:
+        armed.ended.set()
 
 
 def of_account(account: str) -> Armed | None:

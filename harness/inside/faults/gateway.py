@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,48 +28,59 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """What is to be done when the call has been executed."""
+    """What is to be done when the call has been executed: answer for the failed entries of the whole request, or lose the answer."""
 
-    request: dict[str, Any]
-    failed: list[int]
-    log_loss: Callable[[], None] | None = None
+    event: ArmedFault
+    log: Callable[[], None]
+    request: dict[str, Any] | None = None
+    failed: tuple[int, ...] = ()
 
 
 def on_request(chain: HandlerChain, context: RequestContext, response: Response) -> None:
-    """Of the request chain, once the request is parsed. Raises the service's error, cuts the connection, or plans for the answer."""
+    """Of the request chain, once the request is parsed. Raises the service's error, cuts the connection, or plans for the answer.
+
+    A call meets any delay, and at most one other fault; what those after it would have met, they make up for with their next call."""
     plan = armed.of_account(context.account_id) if context.operation is not None else None
     if plan is None:
         return
-    through = []
-    for fault in plan.of_service(context.service.service_name):
-        if not _matches(fault.fault, context):
-            continue
-        number = fault.next_event()
-        if number is None:
-            through.append(fault)
-        else:
-            _fire(fault, number, chain, context, response)
-            if chain.terminated or chain.stopped:
-                return
+    through: list[ArmedFault] = []
     context.pipeproof_through = through
+    taken, first = False, None
+    for event in plan.of_service(context.service.service_name):
+        delays = event.fault.kind == "latency"
+        if not _matches(event.fault, context):
+            continue
+        number = event.next_event(taken=taken and not delays)
+        if number is None:
+            through.append(event)
+        elif delays:
+            _fire(event, number, chain, context, response)
+        else:
+            taken, first = True, (event, number)
+    if first is not None:
+        _fire(*first, chain, context, response)
 
 
 def on_response(_chain: HandlerChain, context: RequestContext, response: Response) -> None:
     """Of the response chain: what is to happen to the answer of an executed call."""
-    if context.operation is None:
+    if context.operation is None or getattr(context, "pipeproof_refused", False):
         return
     callers.count(context)
-    if response.status_code < 400:
-        for fault in getattr(context, "pipeproof_through", ()):
-            fault.got_through()
     planned: _Planned | None = getattr(context, "pipeproof_planned", None)
-    if planned is None:
+    if response.status_code >= 400:
+        # The service itself refused: there is nothing to fail in part, and nothing to lose.
+        if planned is not None:
+            planned.event.came_to_nothing()
         return
-    if planned.failed and response.status_code < 400:
-        _answer(context, response, planned.request, dict(context.service_response or {}), planned.failed)
-    if planned.log_loss is not None:
+    for event in getattr(context, "pipeproof_through", ()):
+        event.got_through()
+    if planned is None or planned.event.ended.is_set():
+        return
+    if planned.request is not None:
+        _answer(context, response, planned.request, dict(context.service_response or {}), list(planned.failed))
+    else:
         _lose(context, response)
-        planned.log_loss()
+    planned.log()
 
 
 def _matches(fault: Any, context: RequestContext) -> bool:
@@ -115,25 +125,23 @@ def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestC
         batch=None if isinstance(caller, str) else batch_of(caller.payload),
     )
     match fault.kind:
-        case "throttle":
+        case "throttle" | "error":
+            context.pipeproof_refused = True
             log()
-            raise errors.throttled(service)
-        case "error":
-            log()
-            raise errors.failed(service, fault.code, fault.status)
+            raise errors.throttled(service) if fault.kind == "throttle" else errors.failed(service, fault.code, fault.status)
         case "latency":
-            time.sleep(fault.seconds or 0)
-        case "hang":
-            time.sleep(fault.seconds or 0)
-            _cut_off(chain, context)
-        case "cut":
+            event.ended.wait(fault.seconds)
+            log()
+        case "hang" | "cut":
+            context.pipeproof_refused = True
+            if fault.kind == "hang":
+                event.ended.wait(fault.seconds)
+            log()
             _cut_off(chain, context)
         case "reply_lost":
-            context.pipeproof_planned = _Planned({}, [], log)
-            return
+            context.pipeproof_planned = _Planned(event, log)
         case "partial":
-            _execute_the_others(chain, context, response, entries or [])
-    log()
+            _execute_the_others(event, log, chain, context, response, entries or [])
 
 
 def _failing_entries(fault: ServiceFault, request: dict[str, Any]) -> list[int]:
@@ -143,15 +151,19 @@ def _failing_entries(fault: ServiceFault, request: dict[str, Any]) -> list[int]:
     return [n for n in range(count) if window.holds(n + 1, fault.seed)]
 
 
-def _execute_the_others(chain: HandlerChain, context: RequestContext, response: Response, failed: list[int]) -> None:
+def _execute_the_others(
+    event: ArmedFault, log: Callable[[], None], chain: HandlerChain, context: RequestContext, response: Response, failed: list[int]
+) -> None:
     request = context.service_request
     batch = BATCHES[context.service.service_name, context.operation.name]
     others = [n for n in range(len(batch.entries(request))) if n not in set(failed)]
     if not others:
+        context.pipeproof_refused = True
         _answer(context, response, request, None, failed)
+        log()
         chain.stop()
         return
-    context.pipeproof_planned = _Planned(request, failed)
+    context.pipeproof_planned = _Planned(event, log, request, tuple(failed))
     # What falls through to moto reads the HTTP request, which still has all entries: see harness/inside/dynamodb.py.
     context.pipeproof_rewritten = True
     context.service_request = batch.only(request, others)

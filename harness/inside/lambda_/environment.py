@@ -125,7 +125,7 @@ class Environment:
         """Lets the time of the fault pass; a time-out where the function has no more of it."""
         injection.fired(invocation.request_id, invocation.payload)
         seconds, left_s = injection.fault.seconds or 0, max(deadline - time.monotonic(), 0)
-        time.sleep(min(seconds, left_s))
+        injection.event.ended.wait(min(seconds, left_s))
         if seconds < left_s:
             return None
         self._kill()
@@ -147,6 +147,8 @@ class Environment:
 
     def _kill_during(self, injection: Injection, invocation: Invocation) -> None:
         """From the gateway's thread, while the handler waits for the answer of its call."""
+        if injection.event.ended.is_set():
+            return
         injection.fired(invocation.request_id, invocation.payload)
         self._signal(signal.SIGKILL)
 

@@ -1,0 +1,27 @@
+"""What every run leaves for programs: events.jsonl while it goes on, result.json at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.report.event_log import EventLog
+from harness.report.result import write_result
+from harness.run import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+
+def record(run_dir: Path, run: Iterable[events.Event], show: Callable[[events.Event], None] = lambda _: None) -> events.RunFinished:
+    """Writes the events of a run as they come, shows each, and returns the last one."""
+    finished: events.RunFinished | None = None
+    with EventLog(run_dir / "events.jsonl") as log:
+        for event in run:
+            log.write(event)
+            if isinstance(event, events.RunFinished):
+                finished = event
+                write_result(event)
+            show(event)
+    assert finished is not None
+    return finished
