@@ -20,22 +20,24 @@ def count(ledger, observations, promise_broken):
     for record, _ in ledger:
         by_id[record.record_id].append(record.number)
         by_payload[hashed(record.payload)].append(record.number)
-    turns = Counter()
+    found = {n: by_sequence[o.shard, o.sequence] for n, o in enumerate(observations) if (o.shard, o.sequence) in by_sequence}
+    for known, key_of in ((by_id, lambda o: o.record_id), (by_payload, lambda o: o.payload_hash)):
+        settled = {(number, observations[n].outcome) for n, number in found.items()}
+        turns = Counter()
+        for n, o in enumerate(observations):
+            key = key_of(o)
+            if n in found or key is None or key not in known:
+                continue
+            candidates = sorted(known[key], key=lambda number: ((number, o.outcome) in settled, number))
+            found[n] = candidates[turns[key, o.outcome] % len(candidates)]
+            turns[key, o.outcome] += 1
     seen = defaultdict(list)
     counted = Counted()
-    for o in observations:
-        number = by_sequence.get((o.shard, o.sequence))
-        if number is None:
-            for known, key in ((by_id, o.record_id), (by_payload, o.payload_hash)):
-                if key is not None and key in known:
-                    turn = turns[id(known), key, o.outcome]
-                    turns[id(known), key, o.outcome] += 1
-                    number = known[key][turn % len(known[key])]
-                    break
-        if number is None:
-            counted.anomalies["phantom"] += 1
+    for n, o in enumerate(observations):
+        if n in found:
+            seen[found[n]].append(o)
         else:
-            seen[number].append(o)
+            counted.anomalies["phantom"] += 1
     for record, answer in ledger:
         outcomes = Counter(str(o.outcome) for o in seen[record.number])
         kinds = set(outcomes) | ({"rejected"} if answer.status == "rejected" else set())

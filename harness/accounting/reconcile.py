@@ -1,8 +1,9 @@
 """Ledger + observations -> account. Pure: reads two tables, decides nothing by time, place or order of arrival.
 
 Every observation is given to one offered record, by the first of these that is known to the ledger: shard and sequence number,
-record id, payload hash. Where n offered records share an id or a payload, the sightings of each kind go round them in turn: n records
-seen n times are each seen once, one more sighting is a duplicate, one less a loss. What no key finds is a phantom.
+record id, payload hash. Where n offered records share an id or a payload, the sightings of each kind go round them in turn, beginning
+with those that no better key has found in this kind of place: n records seen n times are each seen once, one more sighting is a
+duplicate, one less a loss. What no key finds is a phantom.
 """
 
 from __future__ import annotations
@@ -37,25 +38,32 @@ SELECT s.n, l.index FROM seen s JOIN ledger l ON s.sequence = l.sequence AND s.s
 
 CREATE TABLE by_id AS
 WITH sightings AS (
-    SELECT n, record_id, row_number() OVER (PARTITION BY record_id, outcome ORDER BY n) - 1 AS turn
+    SELECT n, outcome, record_id, row_number() OVER (PARTITION BY record_id, outcome ORDER BY n) - 1 AS turn
     FROM seen ANTI JOIN by_sequence USING (n) WHERE record_id IS NOT NULL
+), settled AS (
+    SELECT DISTINCT index, outcome, true AS settled FROM by_sequence JOIN seen USING (n)
 ), records AS (
-    SELECT index, record_id, row_number() OVER (PARTITION BY record_id ORDER BY index) - 1 AS turn,
-           count(*) OVER (PARTITION BY record_id) AS many
-    FROM ledger SEMI JOIN sightings USING (record_id)
+    SELECT index, outcome, record_id, row_number() OVER (PARTITION BY record_id, outcome ORDER BY settled NULLS FIRST, index) - 1 AS turn,
+           count(*) OVER (PARTITION BY record_id, outcome) AS many
+    FROM ledger JOIN (SELECT DISTINCT record_id, outcome FROM sightings) USING (record_id) LEFT JOIN settled USING (index, outcome)
 )
-SELECT s.n, r.index FROM sightings s JOIN records r ON s.record_id = r.record_id AND s.turn % r.many = r.turn;
+SELECT s.n, r.index
+FROM sightings s JOIN records r ON s.record_id = r.record_id AND s.outcome = r.outcome AND s.turn % r.many = r.turn;
 
 CREATE TABLE by_payload AS
 WITH sightings AS (
-    SELECT n, payload_hash, row_number() OVER (PARTITION BY payload_hash, outcome ORDER BY n) - 1 AS turn
+    SELECT n, outcome, payload_hash, row_number() OVER (PARTITION BY payload_hash, outcome ORDER BY n) - 1 AS turn
     FROM seen ANTI JOIN by_sequence USING (n) ANTI JOIN by_id USING (n) WHERE payload_hash IS NOT NULL
+), settled AS (
+    SELECT DISTINCT index, outcome, true AS settled FROM (FROM by_sequence UNION ALL FROM by_id) JOIN seen USING (n)
 ), records AS (
-    SELECT index, payload_hash, row_number() OVER (PARTITION BY payload_hash ORDER BY index) - 1 AS turn,
-           count(*) OVER (PARTITION BY payload_hash) AS many
-    FROM ledger SEMI JOIN sightings USING (payload_hash)
+    SELECT index, outcome, payload_hash,
+           row_number() OVER (PARTITION BY payload_hash, outcome ORDER BY settled NULLS FIRST, index) - 1 AS turn,
+           count(*) OVER (PARTITION BY payload_hash, outcome) AS many
+    FROM ledger JOIN (SELECT DISTINCT payload_hash, outcome FROM sightings) USING (payload_hash) LEFT JOIN settled USING (index, outcome)
 )
-SELECT s.n, r.index FROM sightings s JOIN records r ON s.payload_hash = r.payload_hash AND s.turn % r.many = r.turn;
+SELECT s.n, r.index
+FROM sightings s JOIN records r ON s.payload_hash = r.payload_hash AND s.outcome = r.outcome AND s.turn % r.many = r.turn;
 
 CREATE TABLE resolved AS
 SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, r.index
