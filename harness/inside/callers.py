@@ -65,10 +65,10 @@ def after_calls(caller: Caller, calls: int, act: Callable[[], None]) -> None:
         _counting[caller.access_key_id] = (calls, act)
 
 
-def no_longer(caller: Caller) -> None:
-    """The invocation is over: what did not happen in it does not happen in the next."""
+def no_longer(caller: Caller) -> bool:
+    """The invocation is over: what did not happen in it does not happen in the next. False where nothing was waited for, or has happened."""
     with _lock:
-        _counting.pop(caller.access_key_id, None)
+        return _counting.pop(caller.access_key_id, None) is not None
 
 
 def count(context: RequestContext) -> None:

@@ -92,6 +92,8 @@ def stack(emulator):
 _runs = itertools.count()
 
 
+# Fifty runs on a machine that may be busy: an example that is broken off leaves its records to the next.
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(KIND == "container", reason="a law of the pipeline and the accounting: once, on the embedded emulator")
 def test_whatever_fails_every_record_is_accounted_for(stack, tmp_path_factory):
     scenario, clients, deployed, physical = stack

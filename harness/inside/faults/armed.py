@@ -47,7 +47,7 @@ class ArmedFault:
             return self.seen
 
     def came_to_nothing(self) -> None:
-        """The service itself refused the call that the fault had taken: it is made up for with the next one."""
+        """What the fault had taken never got so far: refused by the service itself, failed in its init. The next event makes up for it."""
         with self._lock:
             self._owed += 1
 

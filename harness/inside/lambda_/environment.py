@@ -95,6 +95,9 @@ class Environment:
         failure = None if self._warm else self._init(deadline, request_id)
         if failure is None:
             failure = self._run(invocation, deadline, injections, caller)
+        else:
+            for injection in injections:
+                injection.event.came_to_nothing()
         # Frozen until the next invocation, as on AWS: work that a handler leaves running does not go on.
         self._signal(signal.SIGSTOP)
         reply = failure or self._api.reply
@@ -117,8 +120,13 @@ class Environment:
             callers.after_calls(caller, fault.fault.after_calls, lambda: self._kill_during(armed, invocation))
         self._api.submit(invocation)
         failure = self._until(self._api.replied, deadline, invocation.request_id)
-        if fault is not None and failure is None and kind != "lambda_killed_during":
-            return self._spoil(fault, invocation)
+        if callers.no_longer(caller) and fault is not None:
+            # It has made fewer calls than the fault waits for.
+            fault.event.came_to_nothing()
+        elif fault is not None and kind != "lambda_killed_during":
+            if failure is None:
+                return self._spoil(fault, invocation)
+            fault.event.came_to_nothing()
         return failure
 
     def _delay(self, injection: Injection, invocation: Invocation, deadline: float) -> Reply | None:

@@ -92,10 +92,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         )
         self._caller.payload = invocation.payload
         injections = into_invocation(identity.account, identity.function_name)
-        try:
-            outcome = self._environment.invoke(invocation, identity.qualifier, injections, self._caller)
-        finally:
-            callers.no_longer(self._caller)
+        outcome = self._environment.invoke(invocation, identity.qualifier, injections, self._caller)
         return InvocationResult(
             request_id=invocation.request_id,
             payload=outcome.reply.payload,
