@@ -25,6 +25,8 @@ _SETTINGS = {
     # LocalStack's calls to itself need no HTTP.
     "IN_MEMORY_CLIENT": "1",
     "SQS_ENDPOINT_STRATEGY": "path",
+    # An idle environment is some 50 MB: what has not been asked for a minute goes (LocalStack's default: ten minutes).
+    "LAMBDA_KEEPALIVE_MS": "60000",
     # In a container too it is an ordinary process: its directories are below FILESYSTEM_ROOT.
     "OVERRIDE_IN_DOCKER": "0",
     # No telemetry, no downloads, no DNS server.

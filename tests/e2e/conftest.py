@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import os
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,7 +37,10 @@ def pytest_configure_node(node):
     if KIND == "container":
         stash = node.config.stash
         if _shared not in stash:
-            stash[_shared] = started(Path(node.config.rootpath, ".pytest_cache", "emulator.log"))
+            # The functions, streams and objects of all tests are in this one: more than a run has.
+            os.environ["PIPEPROOF_CONTAINER_MEMORY"] = "12g"
+            stash[_shared] = started(Path(tempfile.gettempdir(), f"pipeproof-e2e-{os.getpid()}.log"))
+            del os.environ["PIPEPROOF_CONTAINER_MEMORY"]
         node.workerinput["emulator"] = asdict(stash[_shared][1])
 
 
