@@ -94,7 +94,7 @@ def _routes(module: Any) -> None:
 
 
 def _listen(module: Any) -> None:
-    """LocalStack ignores the host of GATEWAY_LISTEN for IPv4, and listens on all interfaces ("TODO: interface = host?")."""
+    """LocalStack ignores the host of GATEWAY_LISTEN for IPv4, and listens on all interfaces: localstack/runtime/server/twisted.py passes the port alone."""
     twisted = module.endpoints
     hosts = {address.port: address.host for address in module.config.GATEWAY_LISTEN}
 

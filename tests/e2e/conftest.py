@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import pytest
 from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from harness.emulator.emulator import Description
+from harness.errors import UnknownVerdictError
+from harness.faults.client import FaultGateway
 from tests.e2e.commands import KIND, pipeproof
 from tests.e2e.zips import zipped
 
@@ -37,10 +40,7 @@ def pytest_configure_node(node):
     if KIND == "container":
         stash = node.config.stash
         if _shared not in stash:
-            # The functions, streams and objects of all tests are in this one: more than a run has.
-            os.environ["PIPEPROOF_CONTAINER_MEMORY"] = "12g"
             stash[_shared] = started(Path(tempfile.gettempdir(), f"pipeproof-e2e-{os.getpid()}.log"))
-            del os.environ["PIPEPROOF_CONTAINER_MEMORY"]
         node.workerinput["emulator"] = asdict(stash[_shared][1])
 
 
@@ -87,6 +87,7 @@ class Functions:
 
     clients: Clients
     runtime: str
+    created: list[str] = field(default_factory=list)
 
     def create(self, name, source, *, handler="app.handler", runtime=None, files=None, **options):
         contents = {"app.py": source, **(files or {})}
@@ -98,6 +99,7 @@ class Functions:
             Code={"ZipFile": zipped(contents)},
             **options,
         )
+        self.created.append(name)
         self.clients("lambda").get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
         return name
 
@@ -110,4 +112,17 @@ class Functions:
 
 @pytest.fixture
 def functions(clients, emulator):
-    return Functions(clients, emulator.python_runtime)
+    """What a test has created goes with it: each idle environment is a process of some 50 MB."""
+    functions = Functions(clients, emulator.python_runtime)
+    yield functions
+    for name in functions.created:
+        clients("lambda").delete_function(FunctionName=name)
+
+
+@pytest.fixture
+def gateway(clients):
+    gateway = FaultGateway(clients.endpoint, clients.account)
+    yield gateway
+    with contextlib.suppress(UnknownVerdictError):
+        # Not every test arms something.
+        gateway.disarm()

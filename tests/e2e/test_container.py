@@ -29,7 +29,15 @@ from tests.e2e.commands import (
 )
 from tests.e2e.waiting import wait_until
 
-COMPOSE = shutil.which("docker-compose")
+
+def compose_command():
+    """The plugin of newer clients, else the program of its own."""
+    if shutil.which("docker") and not subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
+        return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") else None
+
+
+COMPOSE = compose_command()
 
 
 def one_container(cwd):
@@ -159,14 +167,14 @@ def test_the_sweep_leaves_what_a_living_process_owns(running):
 
 
 @in_container
-@pytest.mark.skipif(COMPOSE is None, reason="docker-compose is not installed")
+@pytest.mark.skipif(COMPOSE is None, reason="neither docker compose nor docker-compose is installed")
 def test_the_compose_file_gives_an_emulator_to_run_against(tmp_path):
     """As a person would have it beside their own services; on a free port, as the usual one may be taken."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     image_of_compose = f"pipeproof-compose-test-{os.getpid()}"
-    compose = [COMPOSE, "--project-name", image_of_compose, "--file", str(ROOT / "docker" / "compose.yaml")]
+    compose = [*COMPOSE, "--project-name", image_of_compose, "--file", str(ROOT / "docker" / "compose.yaml")]
     env = environment(tmp_path, PIPEPROOF_PORT=str(port), PIPEPROOF_IMAGE=image.tag())
     try:
         subprocess.run([*compose, "up", "--detach", "--no-build"], env=env, check=True, capture_output=True, timeout=240)

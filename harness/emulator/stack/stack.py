@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -83,12 +84,15 @@ def physical_names(clients: Clients, name: str) -> dict[str, str]:
 
 
 def delete(clients: Clients, name: str) -> None:
-    """Deletes the stack; its buckets are emptied first. Waits until it is gone."""
+    """Deletes the stack and the packages that were uploaded for it; its buckets are emptied first. Waits until it is gone."""
     cloudformation = clients("cloudformation")
     resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
     for resource in resources:
         if resource["ResourceType"] == "AWS::S3::Bucket":
             _empty(clients("s3"), resource["PhysicalResourceId"])
+    with contextlib.suppress(ClientError):
+        # Another run of the account may have taken it along.
+        _empty(clients("s3"), _artifacts(clients))
     cloudformation.delete_stack(StackName=name)
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -100,6 +104,10 @@ def delete(clients: Clients, name: str) -> None:
         time.sleep(_POLL_S)
     message = f"stack {name} was not deleted within {DEPLOY_TIMEOUT_S} s"
     raise DeployError(message)
+
+
+def _artifacts(clients: Clients) -> str:
+    return f"{_ARTIFACTS}-{clients.account}"
 
 
 def _empty(s3: Any, bucket: str) -> None:
@@ -128,7 +136,7 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
     common = template.get("Globals", {}).get("Function", {})
     s3 = clients("s3")
     # Names of buckets are those of all accounts.
-    bucket = f"{_ARTIFACTS}-{clients.account}"
+    bucket = _artifacts(clients)
     s3.create_bucket(Bucket=bucket)
     uploaded: dict[Path, str] = {}
     for logical_id, resource in template["Resources"].items():
