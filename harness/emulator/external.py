@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from harness.emulator.emulator import Description
-from harness.emulator.health import ask
+from harness.emulator.health import SILENCE_S, ask
 from harness.errors import EmulatorDiedError, UsageError
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class External:
         """It was not ours to start."""
 
     def check(self) -> None:
-        """Raises EmulatorDiedError where it no longer answers."""
+        """Raises EmulatorDiedError where it no longer answers, or not within a minute."""
         try:
-            ask(self._endpoint)
+            ask(self._endpoint, SILENCE_S)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             message = f"the external emulator at {self._endpoint} no longer answers ({type(error).__name__})"
             raise EmulatorDiedError(message) from error

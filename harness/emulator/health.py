@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_TIMEOUT_S = 60
+# A LocalStack under load may leave a request waiting for seconds; one that ran and is silent for so long is taken for dead.
+SILENCE_S = 60
+_ANSWERS_WITHIN_S = 5
 _POLL_S = 0.05
 _LAST_LINES = 15
 
@@ -29,9 +32,9 @@ class Health:
     python_runtime: str
 
 
-def ask(endpoint: str) -> Health:
+def ask(endpoint: str, within_s: float = _ANSWERS_WITHIN_S) -> Health:
     """Raises urllib3's HTTPError or ValueError where no LocalStack answers."""
-    with urllib3.PoolManager(retries=False, timeout=5) as pool:
+    with urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=_ANSWERS_WITHIN_S, read=within_s)) as pool:
         answer = pool.request("GET", f"{endpoint}/_localstack/health")
         if answer.status != 200:
             message = f"{endpoint}/_localstack/health answers {answer.status}"

@@ -29,6 +29,30 @@ def _cloudformation(module: Any) -> None:
     executor.deploy_loop = functools.partialmethod(executor.deploy_loop, sleep_time=DEPLOY_POLL_S)
 
 
+def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    lock = threading.RLock()
+
+    @functools.wraps(function)
+    def alone(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return function(*args, **kwargs)
+
+    return alone
+
+
+def _sam(module: Any) -> None:
+    """A SAM template is transformed with the region in this process's environment, which one that ends takes away from another."""
+    module.apply_serverless_transformation = _one_at_a_time(module.apply_serverless_transformation)
+
+
+def _sam_of_change_sets(module: Any) -> None:
+    """The same, in the CloudFormation of LocalStack 4.10 and later."""
+    transform = module.ChangeSetModelTransform
+    transform._apply_global_serverless_transformation = staticmethod(  # noqa: SLF001
+        _one_at_a_time(transform._apply_global_serverless_transformation)  # noqa: SLF001
+    )
+
+
 def _assignment(module: Any) -> None:
     """Execution environments without bound, chosen from a dictionary while others change it."""
     from harness.inside.lambda_ import assignment  # noqa: PLC0415
@@ -82,15 +106,7 @@ def _inline_map(module: Any) -> None:
 def _routes(module: Any) -> None:
     """Werkzeug compiles routes through `ast`, whose recursion counter CPython 3.11 shares between threads: when many threads make their
     first request at once, one of them fails with "AST constructor recursion depth mismatch" (python/cpython#106905)."""
-    original = module.Rule.compile
-    one_at_a_time = threading.RLock()
-
-    @functools.wraps(original)
-    def alone(self: Any) -> None:
-        with one_at_a_time:
-            original(self)
-
-    module.Rule.compile = alone
+    module.Rule.compile = _one_at_a_time(module.Rule.compile)
 
 
 def _listen(module: Any) -> None:
@@ -139,6 +155,8 @@ def _deliveries(module: Any) -> None:
 
 _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.cloudformation.resource_provider": _cloudformation,
+    "localstack.services.cloudformation.engine.transformers": _sam,
+    "localstack.services.cloudformation.engine.v2.change_set_model_transform": _sam_of_change_sets,
     "localstack.services.lambda_.invocation.assignment": _assignment,
     "localstack.services.lambda_.invocation.logs": _function_logs,
     "localstack.services.lambda_.invocation.metrics": _function_metrics,

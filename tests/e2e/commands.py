@@ -48,9 +48,11 @@ def environment(cwd, **more):
 
 
 def start(cwd, *args, **more):
+    """With Ctrl-C as in a terminal: a shell's background job, as the suite may be, has it ignored."""
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", *map(str, args)],
         cwd=cwd, env=environment(cwd, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - takes no lock
     )  # fmt: skip
     _started[cwd].append(process.pid)
     return process

@@ -7,14 +7,14 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 
 from harness.emulator import image
-from harness.emulator.container import sweep
+from harness.emulator.container import LABEL, sweep
 from harness.emulator.docker_engine import connect
 from harness.errors import UsageError
 from tests.e2e.commands import (
@@ -45,15 +45,12 @@ def one_container(cwd):
 
 
 @pytest.fixture
-def running(tmp_path):
-    """A run in the middle of its load, and its container as the engine sees it."""
-    process = start(tmp_path, "run", "clickstream-10k", "--records", 100_000)
-    events = tmp_path / "runs" / "latest" / "events.jsonl"
-    wait_until(lambda: events.is_file() and '"LoadProgress"' in events.read_text(), "the load to begin", 120)
-    yield connect().api.inspect_container(one_container(tmp_path).id)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert leftovers(tmp_path) == []
+def running(emulator):
+    """The container that the tests share, as the engine sees it."""
+    engine, port = connect(), str(urlsplit(emulator.endpoint).port)
+    inspected = [engine.api.inspect_container(one.id) for one in engine.containers.list(filters={"label": LABEL})]
+    (one,) = [c for c in inspected if port in {b["HostPort"] for bs in c["NetworkSettings"]["Ports"].values() for b in bs or ()}]
+    return one
 
 
 @in_container

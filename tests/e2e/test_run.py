@@ -65,18 +65,10 @@ def test_through_the_api_exactly_the_malformed_records_come_back_with_400(tmp_pa
 
 
 @real_log
-def test_ten_thousand_real_requests_are_all_accounted_for(tmp_path, run):
-    code, output, result = run(tmp_path, "run", "clickstream-replay", "--input", REAL_LOG)
-    assert code == 0, output
-    assert clean(result)
-    assert result["ingress"]["offered"] == 10_000
-    assert (result["outcome"]["stored"], result["outcome"]["dead_lettered"]) == (9_999, 1)
-    assert leftovers(tmp_path) == []
-
-
-@real_log
-def test_the_stored_objects_of_the_real_requests_read_by_another_tool_are_as_many(tmp_path, emulator, clients, monkeypatch):
-    """What the probe says is what DuckDB finds in the bucket: 9,999 records, equal lines among them."""
+def test_ten_thousand_real_requests_are_all_accounted_for_and_duckdb_finds_them_in_the_bucket(
+    tmp_path, emulator, clients, monkeypatch
+):
+    """What the probe says is what another tool reads: 9,999 records, equal lines among them."""
     monkeypatch.setattr(engine, "_delete_stack", lambda *_: None)
     name, path = find_scenario("clickstream-replay")
     scenario = load_scenario(path)
@@ -89,6 +81,8 @@ def test_the_stored_objects_of_the_real_requests_read_by_another_tool_are_as_man
             deployed = event.outputs
         finished = event
     assert finished.verdict.judgement == "pass", finished.verdict
+    assert finished.account.ingress.offered == 10_000
+    assert (finished.account.outcome.stored, finished.account.outcome.dead_lettered) == (9_999, 1)
 
     s3, bucket = clients("s3"), deployed["EventBucketName"]
     objects = tmp_path / "objects"
@@ -139,7 +133,7 @@ def test_a_one_line_loss_in_the_transform_fails_with_the_ids_and_the_command_rep
     assert loss in source
     function.write_text(source.replace(loss, loss + "    events = [e for e in events if int(e.event_id, 16) % 997]\n"))
 
-    code, output, result = run(tmp_path, "run", "clickstream-10k")
+    code, output, result = run(tmp_path, "run", "clickstream-10k", "--records", 4_000)
     assert code == 1, output
     assert result["verdict"] == "fail"
     ledger = tmp_path / "runs" / "latest" / "ledger.parquet"
@@ -148,7 +142,7 @@ def test_a_one_line_loss_in_the_transform_fails_with_the_ids_and_the_command_rep
     assert dropped, "the seed must meet the loss"
     assert sorted(e["record_id"] for e in result["examples"]["lost"]) == dropped
     assert result["anomalies"]["lost"] == len(dropped)
-    assert f"{len(dropped)} of 10,000 records lost" in output
+    assert f"{len(dropped)} of 4,000 records lost" in output
     assert dropped[0] in output
 
     command = re.search(r"Reproduce with: pipeproof (.*)", output)[1]
@@ -179,9 +173,17 @@ def test_the_emulator_killed_in_the_middle_is_unknown_and_named_and_nothing_is_l
     assert leftovers(tmp_path) == []
 
 
+def listening_addresses(tmp_path):
+    if KIND == "container":
+        (running,) = [c for c in containers(tmp_path) if hasattr(c, "ports")]
+        return {binding["HostIp"] for bindings in running.ports.values() for binding in bindings or ()}
+    return {c.laddr.ip for p in emulators(tmp_path) for c in p.net_connections(kind="inet") if c.status == "LISTEN"}
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_exits_130_and_nothing_is_left(tmp_path, sent):
+def test_a_run_listens_on_loopback_only_and_interrupted_exits_130_and_leaves_nothing(tmp_path, sent):
     process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
+    listening = listening_addresses(tmp_path)
     process.send_signal(sent)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
@@ -189,6 +191,7 @@ def test_an_interrupted_run_exits_130_and_nothing_is_left(tmp_path, sent):
     result = latest_result(tmp_path)
     assert (result["verdict"], result["reasons"]) == ("unknown", ["interrupted"])
     assert leftovers(tmp_path) == []
+    assert listening == {"127.0.0.1"}
 
 
 def test_the_harness_killed_takes_its_emulator_along(tmp_path):
@@ -217,23 +220,6 @@ def test_leftovers_of_a_killed_run_are_swept_at_the_next_start(tmp_path):
         assert mine.exists(), "a living owner's directory stays"
     finally:
         del os.environ["PIPEPROOF_TMPDIR"]
-
-
-def listening_addresses(tmp_path):
-    if KIND == "container":
-        (running,) = [c for c in containers(tmp_path) if hasattr(c, "ports")]
-        return {binding["HostIp"] for bindings in running.ports.values() for binding in bindings or ()}
-    return {c.laddr.ip for p in emulators(tmp_path) for c in p.net_connections(kind="inet") if c.status == "LISTEN"}
-
-
-def test_the_emulator_listens_on_loopback_only(tmp_path):
-    process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
-    try:
-        listening = listening_addresses(tmp_path)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert listening == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(
