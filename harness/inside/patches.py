@@ -146,6 +146,25 @@ def _s3_hostname(module: Any) -> None:
     module.CACHE_S3_HOSTNAME_DNS_STATUS = False
 
 
+def _service_catalog(module: Any) -> None:
+    """The index of all services' operations is made anew, in seconds, at every start: the directory that it is kept in is a new one."""
+    directory = os.environ.get("PIPEPROOF_CACHE")
+    if directory is None:
+        return
+    name_of, save = module._get_catalog_filename, module.save_service_index_cache  # noqa: SLF001
+
+    @functools.wraps(save)
+    def whole_or_not_at_all(index: Any, file_path: str) -> Any:
+        # Others may start, and read, at the same time.
+        unfinished = f"{file_path}.{os.getpid()}"
+        saved = save(index, unfinished)
+        os.replace(unfinished, file_path)  # noqa: PTH105 - strings, as they were
+        return saved
+
+    module._get_catalog_filename = lambda: os.path.join(directory, name_of())  # noqa: SLF001, PTH118 - an absolute name stays one
+    module.save_service_index_cache = whole_or_not_at_all
+
+
 def _deliveries(module: Any) -> None:
     """Background deliveries are invisible from outside: a drain could not know of them."""
     from harness.inside.activity import CountedExecutor  # noqa: PLC0415
@@ -161,6 +180,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.lambda_.invocation.logs": _function_logs,
     "localstack.services.lambda_.invocation.metrics": _function_metrics,
     "localstack.services.lambda_.event_source_mapping.esm_worker_factory": _event_source_mapping,
+    "localstack.aws.spec": _service_catalog,
     "localstack.runtime.server.twisted": _listen,
     "rolo.serving.twisted": _connections,
     "localstack.services.s3.provider": _objects,
