@@ -125,19 +125,22 @@ def main() -> None:
 @click.option("--records", type=click.IntRange(min=1), help="How many records. [default: the scenario's]")
 @_emulator_option
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help="The file to replay, for scenarios that take one.")
+@click.option(
+    "--lookup", "lookup_path", type=click.Path(path_type=Path), help="What is looked up for its rows, for scenarios that do."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
 @_account_option
 @click.option("--allow-remote", is_flag=True, help="Let --emulator name another machine: data is really sent there.")
 def run(
-    scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, out: Path, account: str,
-    allow_remote: bool,  # noqa: FBT001
+    scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
+    out: Path, account: str, allow_remote: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
     seed = loaded.seed if seed is None else seed
-    recipe = Recipe(name, loaded, seed, records, input_path, make_plan(loaded, seed))
-    command = reproduce_command(scenario, seed, records, emulator, input_path, account)
+    recipe = Recipe(name, loaded, seed, records, input_path, make_plan(loaded, seed), lookup_path)
+    command = reproduce_command(scenario, seed, records, emulator, input_path, account, lookup_path)
     finished = _run(recipe, command, emulator, out, account, allow_remote=allow_remote)
     return EXIT[finished.verdict.judgement]
 
@@ -159,7 +162,7 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str) -> int:
 
 def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *, allow_remote: bool = False) -> events.RunFinished:
     """Runs the recipe, tells it on the terminal and in its run directory."""
-    source = make_source(recipe.scenario, recipe.seed, recipe.records, recipe.input_path, recipe.faults)
+    source = make_source(recipe.scenario, recipe.seed, recipe.records, recipe.input_path, recipe.faults, recipe.lookup_path)
     choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
     run_dir = create_run_dir(out, recipe.name)
     chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)

@@ -15,29 +15,15 @@ class Counted:
 
 def count(ledger, observations, promise_broken):
     """`ledger`: (record, answer) pairs; `observations` in order. Counts as result.json has them."""
-    by_sequence = {(a.shard, a.sequence): r.number for r, a in ledger if a.sequence}
-    by_id, by_payload = defaultdict(list), defaultdict(list)
-    for record, _ in ledger:
-        by_id[record.record_id].append(record.number)
-        by_payload[hashed(record.payload)].append(record.number)
-    found = {n: by_sequence[o.shard, o.sequence] for n, o in enumerate(observations) if (o.shard, o.sequence) in by_sequence}
-    for known, key_of in ((by_id, lambda o: o.record_id), (by_payload, lambda o: o.payload_hash)):
-        settled = {(number, observations[n].outcome) for n, number in found.items()}
-        turns = Counter()
-        for n, o in enumerate(observations):
-            key = key_of(o)
-            if n in found or key is None or key not in known:
-                continue
-            candidates = sorted(known[key], key=lambda number: ((number, o.outcome) in settled, number))
-            found[n] = candidates[turns[key, o.outcome] % len(candidates)]
-            turns[key, o.outcome] += 1
+    found = resolve(ledger, observations)
     seen = defaultdict(list)
     counted = Counted()
     for n, o in enumerate(observations):
-        if n in found:
-            seen[found[n]].append(o)
-        else:
+        for number in found.get(n, ()):
+            seen[number].append(o)
+        if n not in found:
             counted.anomalies["phantom"] += 1
+    disordered = out_of_order(observations, found)
     for record, answer in ledger:
         outcomes = Counter(str(o.outcome) for o in seen[record.number])
         kinds = set(outcomes) | ({"rejected"} if answer.status == "rejected" else set())
@@ -53,10 +39,59 @@ def count(ledger, observations, promise_broken):
         counted.anomalies["misrouted"] += (poison and outcomes["stored"] > 0) or (
             not poison and outcomes["dead_lettered"] + outcomes["alerted"] > 0 and not outcomes["stored"]
         )
-        counted.anomalies["corrupted"] += any(
-            promise_broken(record.promised, o.content) for o in seen[record.number] if o.outcome == "stored" and not poison
-        ) or any(o.outcome != "stored" and o.payload_hash not in {None, hashed(record.payload)} for o in seen[record.number])
+        counted.anomalies["corrupted"] += (
+            record.number in disordered
+            or any(promise_broken(record.promised, o.content) for o in seen[record.number] if o.outcome == "stored" and not poison)
+            or any(o.outcome != "stored" and o.payload_hash not in {None, hashed(record.payload)} for o in seen[record.number])
+        )
     return counted
+
+
+def resolve(ledger, observations):
+    """Observation (by its place in the list) -> the numbers of its records."""
+    by_sequence = {(a.shard, a.sequence): r.number for r, a in ledger if a.sequence}
+    uploads = {a.shard for _, a in ledger}
+    by_upload, by_id_there, by_id, by_payload = (defaultdict(list) for _ in range(4))
+    for record, answer in ledger:
+        by_upload[answer.shard].append(record.number)
+        by_id_there[record.record_id, answer.shard].append(record.number)
+        by_id[record.record_id].append(record.number)
+        by_payload[hashed(record.payload)].append(record.number)
+
+    def upload(o):
+        return o.shard if o.sequence is None and o.shard in uploads else None
+
+    found = {n: [by_sequence[o.shard, o.sequence]] for n, o in enumerate(observations) if (o.shard, o.sequence) in by_sequence}
+    for n, o in enumerate(observations):
+        if upload(o) and o.record_id is None and o.payload_hash is None:
+            found[n] = by_upload[o.shard]
+    for known, key_of in (
+        (by_id_there, lambda o: (o.record_id, upload(o)) if o.record_id and upload(o) else None),
+        (by_id, lambda o: None if upload(o) else o.record_id),
+        (by_payload, lambda o: None if upload(o) else o.payload_hash),
+    ):
+        settled = {(number, observations[n].outcome) for n, numbers in found.items() for number in numbers}
+        turns = Counter()
+        for n, o in enumerate(observations):
+            key = key_of(o)
+            if n in found or key is None or key not in known:
+                continue
+            candidates = sorted(known[key], key=lambda number: ((number, o.outcome) in settled, number))
+            found[n] = [candidates[turns[key, o.outcome] % len(candidates)]]
+            turns[key, o.outcome] += 1
+    return found
+
+
+def out_of_order(observations, found):
+    """The records that stand, in one place and by position, behind one that was offered later."""
+    disordered, last = set(), {}
+    ordered = (o for o in enumerate(observations) if o[1].outcome == "stored" and o[1].position is not None)
+    for n, o in sorted(ordered, key=lambda item: item[1].position):
+        for number in found.get(n, ()):
+            if number < last.get(o.place, -1):
+                disordered.add(number)
+            last[o.place] = max(number, last.get(o.place, -1))
+    return disordered
 
 
 def hashed(payload):

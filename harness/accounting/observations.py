@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
         ("payload_hash", pa.binary()),
         ("seen_at_ms", pa.int64()),
         ("content", pa.binary()),
+        ("position", pa.int64()),
     ]
 )
 

@@ -1,7 +1,8 @@
 """Ledger + observations -> account. Pure: reads two tables, decides nothing by time, place or order of arrival.
 
-Every observation is given to one offered record, by the first of these that is known to the ledger: shard and sequence number,
-record id, payload hash. Where n offered records share an id or a payload, the sightings of each kind go round them in turn, beginning
+Every observation is given to one offered record, by the first of these that is known to the ledger: shard and sequence number (of a
+file: the upload and the line), record id within the upload that it names, record id, payload hash. One that names nothing but an upload
+is given to all its records. Where n offered records share an id or a payload, the sightings of each kind go round them in turn, beginning
 with those that no better key has found in this kind of place: n records seen n times are each seen once, one more sighting is a
 duplicate, one less a loss. What no key finds is a phantom.
 """
@@ -23,51 +24,66 @@ if TYPE_CHECKING:
 _MEMORY_LIMIT = "256MB"
 _PAIRS_PER_FETCH = 10_000
 
-_RESOLVE = """
+_TABLES = """
 CREATE TABLE ledger AS
 SELECT index, record_id, payload_hash, malformed, status, shard, sequence, offered_at_ms, detail, promised IS NULL AS poison
 FROM read_parquet($ledger);
 
+-- A sighting without a sequence number may still say in which upload: then it is one of that upload's records, and no other's.
 CREATE TABLE seen AS
-SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms
+SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position,
+       CASE WHEN sequence IS NULL AND shard IN (SELECT DISTINCT shard FROM ledger) THEN shard END AS upload
 FROM read_parquet($observations, file_row_number = true);
 
 -- By sequence number: exact.
 CREATE TABLE by_sequence AS
 SELECT s.n, l.index FROM seen s JOIN ledger l ON s.sequence = l.sequence AND s.shard = l.shard;
 
-CREATE TABLE by_id AS
+-- An upload that is named as a whole: all its records.
+CREATE TABLE by_upload AS
+SELECT s.n, l.index FROM seen s JOIN ledger l ON s.upload = l.shard WHERE s.record_id IS NULL AND s.payload_hash IS NULL;
+"""
+
+
+def _by(table: str, keys: str, which: str, earlier: tuple[str, ...]) -> str:
+    """Sightings with the same keys go round the records that have them, beginning with those that no earlier table has found."""
+    without = " ".join(f"ANTI JOIN {name} USING (n)" for name in earlier)
+    found = " UNION ALL ".join(f"FROM {name}" for name in earlier)
+    return f"""
+CREATE TABLE {table} AS
 WITH sightings AS (
-    SELECT n, outcome, record_id, row_number() OVER (PARTITION BY record_id, outcome ORDER BY n) - 1 AS turn
-    FROM seen ANTI JOIN by_sequence USING (n) WHERE record_id IS NOT NULL
+    SELECT n, outcome, {keys}, row_number() OVER (PARTITION BY {keys}, outcome ORDER BY n) - 1 AS turn
+    FROM seen {without} WHERE {which}
 ), settled AS (
-    SELECT DISTINCT index, outcome, true AS settled FROM by_sequence JOIN seen USING (n)
+    SELECT DISTINCT index, outcome, true AS settled FROM ({found}) JOIN seen USING (n)
 ), records AS (
-    SELECT index, outcome, record_id, row_number() OVER (PARTITION BY record_id, outcome ORDER BY settled NULLS FIRST, index) - 1 AS turn,
-           count(*) OVER (PARTITION BY record_id, outcome) AS many
-    FROM ledger JOIN (SELECT DISTINCT record_id, outcome FROM sightings) USING (record_id) LEFT JOIN settled USING (index, outcome)
+    SELECT index, outcome, {keys},
+           row_number() OVER (PARTITION BY {keys}, outcome ORDER BY settled NULLS FIRST, index) - 1 AS turn,
+           count(*) OVER (PARTITION BY {keys}, outcome) AS many
+    FROM (SELECT index, record_id, payload_hash, shard AS upload FROM ledger)
+    JOIN (SELECT DISTINCT {keys}, outcome FROM sightings) USING ({keys}) LEFT JOIN settled USING (index, outcome)
 )
 SELECT s.n, r.index
-FROM sightings s JOIN records r ON s.record_id = r.record_id AND s.outcome = r.outcome AND s.turn % r.many = r.turn;
+FROM sightings s JOIN records r USING ({keys}, outcome) WHERE s.turn % r.many = r.turn;
+"""
 
-CREATE TABLE by_payload AS
-WITH sightings AS (
-    SELECT n, outcome, payload_hash, row_number() OVER (PARTITION BY payload_hash, outcome ORDER BY n) - 1 AS turn
-    FROM seen ANTI JOIN by_sequence USING (n) ANTI JOIN by_id USING (n) WHERE payload_hash IS NOT NULL
-), settled AS (
-    SELECT DISTINCT index, outcome, true AS settled FROM (FROM by_sequence UNION ALL FROM by_id) JOIN seen USING (n)
-), records AS (
-    SELECT index, outcome, payload_hash,
-           row_number() OVER (PARTITION BY payload_hash, outcome ORDER BY settled NULLS FIRST, index) - 1 AS turn,
-           count(*) OVER (PARTITION BY payload_hash, outcome) AS many
-    FROM ledger JOIN (SELECT DISTINCT payload_hash, outcome FROM sightings) USING (payload_hash) LEFT JOIN settled USING (index, outcome)
-)
-SELECT s.n, r.index
-FROM sightings s JOIN records r ON s.payload_hash = r.payload_hash AND s.outcome = r.outcome AND s.turn % r.many = r.turn;
 
+_RESOLVE = (
+    _TABLES
+    + _by("by_id_and_upload", "record_id, upload", "record_id IS NOT NULL AND upload IS NOT NULL", ("by_sequence", "by_upload"))
+    + _by("by_id", "record_id", "record_id IS NOT NULL AND upload IS NULL", ("by_sequence", "by_upload", "by_id_and_upload"))
+    + _by(
+        "by_payload",
+        "payload_hash",
+        "payload_hash IS NOT NULL AND upload IS NULL",
+        ("by_sequence", "by_upload", "by_id_and_upload", "by_id"),
+    )
+    + """
 CREATE TABLE resolved AS
-SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, r.index
-FROM seen s JOIN (FROM by_sequence UNION ALL FROM by_id UNION ALL FROM by_payload) r USING (n);
+SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, r.index
+FROM seen s JOIN (
+    FROM by_sequence UNION ALL FROM by_upload UNION ALL FROM by_id_and_upload UNION ALL FROM by_id UNION ALL FROM by_payload
+) r USING (n);
 
 CREATE TABLE accounts AS
 WITH sighted AS (
@@ -86,6 +102,7 @@ SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offer
             WHEN l.status = 'rejected' THEN 'rejected' WHEN l.status = 'indeterminate' THEN 'unacknowledged' ELSE 'lost' END AS ended
 FROM ledger l LEFT JOIN sighted s USING (index);
 """
+)
 
 _HOP = (
     "coalesce('accepted by the first hop as ' || shard || ':' || sequence, 'the first hop: ' || status) "
@@ -180,9 +197,20 @@ def _phantoms(db: duckdb.DuckDBPyConnection) -> tuple[int, tuple[Example, ...]]:
     return _one(db, f"SELECT count(*) {unresolved}"), found
 
 
+_DISORDER = """
+SELECT index, record_id, place, position
+FROM (
+    SELECT index, place, position,
+           max(index) OVER (PARTITION BY place ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM resolved WHERE outcome = 'stored' AND position IS NOT NULL
+) JOIN ledger USING (index)
+WHERE before > index
+"""
+
+
 def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) -> tuple[int, tuple[Example, ...]]:
     """Compares what was promised with what is stored, a few thousand pairs at a time; and what was offered with what a dead letter or
-    an alert carries of it."""
+    an alert carries of it; and the order in one place, where it has one, with that of the offers."""
     broken: dict[int, Example] = {}
     spoilt = db.execute(
         "SELECT r.index, l.record_id, r.place FROM resolved r JOIN ledger l USING (index) "
@@ -190,6 +218,8 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
     ).fetchall()
     for index, record_id, place in spoilt:
         broken[index] = Example(record_id, place, "the payload there is not the one that was offered")
+    for index, record_id, place, position in db.execute(_DISORDER).fetchall():
+        broken.setdefault(index, Example(record_id, place, f"out of order: row {position} there, behind one that came later"))
     count: set[int] = set(broken)
     pairs = db.execute(
         """

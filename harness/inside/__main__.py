@@ -27,6 +27,8 @@ _SETTINGS = {
     "SQS_ENDPOINT_STRATEGY": "path",
     # An idle environment is some 50 MB: what has not been asked for a minute goes (LocalStack's default: ten minutes).
     "LAMBDA_KEEPALIVE_MS": "60000",
+    # AWS waits one minute, then two, before it tries an asynchronous invocation again.
+    "LAMBDA_RETRY_BASE_DELAY": "1",
     # In a container too it is an ordinary process: its directories are below FILESYSTEM_ROOT.
     "OVERRIDE_IN_DOCKER": "0",
     # No telemetry, no downloads, no DNS server.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEPLOY_POLL_S = 0.1
 INLINE_MAP_CONCURRENCY = 40
+NESTED_EXECUTION_POLL_S = 0.1
 
 
 def _cloudformation(module: Any) -> None:
@@ -101,6 +102,30 @@ def _inline_map(module: Any) -> None:
         self.max_concurrency = self.max_concurrency or INLINE_MAP_CONCURRENCY
 
     module.InlineIterationComponentEvalInput.__init__ = bounded
+
+
+def _nested_executions(module: Any) -> None:
+    """A state that waits for a nested execution looks every half second."""
+    module._DELAY_SECONDS_SYNC_CONDITION_CHECK = NESTED_EXECUTION_POLL_S  # noqa: SLF001
+
+
+def _email_identity(module: Any) -> None:
+    """CloudFormation cannot create or delete an identity of SES. Here it is verified at once, as SES in LocalStack does it."""
+    provider = module.SESEmailIdentityProvider
+
+    def create(_self: Any, request: Any) -> Any:
+        name, ses = request.desired_state["EmailIdentity"], request.aws_client_factory.ses
+        if "@" in name:
+            ses.verify_email_identity(EmailAddress=name)
+        else:
+            ses.verify_domain_identity(Domain=name)
+        return module.ProgressEvent(status=module.OperationStatus.SUCCESS, resource_model=request.desired_state)
+
+    def delete(_self: Any, request: Any) -> Any:
+        request.aws_client_factory.ses.delete_identity(Identity=request.previous_state["EmailIdentity"])
+        return module.ProgressEvent(status=module.OperationStatus.SUCCESS, resource_model={})
+
+    provider.create, provider.delete = create, delete
 
 
 def _routes(module: Any) -> None:
@@ -184,10 +209,12 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.runtime.server.twisted": _listen,
     "rolo.serving.twisted": _connections,
     "localstack.services.s3.provider": _objects,
+    "localstack.services.ses.resource_providers.aws_ses_emailidentity": _email_identity,
     "localstack.utils.aws.aws_stack": _s3_hostname,
     "localstack.services.sns.publisher": _deliveries,
     "localstack.services.s3.notifications": _deliveries,
     "localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.inline_iteration_component": _inline_map,
+    "localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_callback": _nested_executions,
     "moto.kinesis.models": _kinesis,
     "werkzeug.routing.rules": _routes,
 }

@@ -7,12 +7,14 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from harness.load.malformed import MALFORMERS
+from harness.load.malformed_csv import CSV_MALFORMERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from harness.accounting.record import Record
     from harness.faults.plan import RecordFault
+    from harness.load.files import FileSource, Frame
     from harness.load.source import Source
 
 DUPLICATE, LATE = "duplicate", "late"
@@ -22,14 +24,23 @@ RECORD_FAULTS = (*MALFORMERS, DUPLICATE, LATE)
 SCHEMA_FREE = ("bad_json", "truncated", "invalid_utf8", "bom", "oversize", "empty", DUPLICATE, LATE)
 """Those that need not know the fields: for a person's own file."""
 
+ROW_FAULTS = (*CSV_MALFORMERS, DUPLICATE)
+"""Those for the rows of CSV files."""
+
 _LATE_BY = 100
 
 
 class FaultySource:
-    """`source` with the faults; `fired` counts, per fault id, the records met in the last iteration."""
+    """`source` with the faults; `fired` counts, per fault id, the records met in the last iteration that was begun."""
 
-    def __init__(self, source: Source, faults: Sequence[RecordFault]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        faults: Sequence[RecordFault],
+        malformers: Mapping[str, Callable[[bytes, random.Random], bytes]] = MALFORMERS,
+    ) -> None:
         self._source = source
+        self._malformers = malformers
         self._faults = [(fault, fault.window) for fault in faults]
         self.fired: Counter[str] = Counter()
 
@@ -39,11 +50,11 @@ class FaultySource:
         return None if any(fault.malform == DUPLICATE for fault, _ in self._faults) else self._source.total
 
     def __iter__(self) -> Iterator[Record]:
-        self.fired = Counter()
-        for number, record in enumerate(self._disordered()):
+        fired = self.fired = Counter()
+        for number, record in enumerate(self._disordered(fired)):
             yield record._replace(number=number)
 
-    def _disordered(self) -> Iterator[Record]:
+    def _disordered(self, fired: Counter[str]) -> Iterator[Record]:
         waiting: deque[tuple[int, Record]] = deque()
         for record in self._source:
             while waiting and waiting[0][0] <= record.number:
@@ -54,7 +65,7 @@ class FaultySource:
             if fault is None:
                 yield record
                 continue
-            self.fired[fault.id] += 1
+            fired[fault.id] += 1
             if fault.malform == LATE:
                 waiting.append((record.number + _LATE_BY, record))
             elif fault.malform == DUPLICATE:
@@ -63,6 +74,22 @@ class FaultySource:
             else:
                 rng = random.Random(f"{fault.seed}/{record.number}")
                 yield record._replace(
-                    payload=MALFORMERS[fault.malform](record.payload, rng), promised=None, malformed=fault.malform
+                    payload=self._malformers[fault.malform](record.payload, rng), promised=None, malformed=fault.malform
                 )
         yield from (record for _, record in waiting)
+
+
+class FaultyFiles(FaultySource):
+    """The same for the rows of CSV files."""
+
+    def __init__(self, source: FileSource, faults: Sequence[RecordFault]) -> None:
+        super().__init__(source, faults, CSV_MALFORMERS)
+        self._files = source
+
+    def frame(self, name: str) -> Frame:
+        """See FileSource."""
+        return self._files.frame(name)
+
+    def lookup(self) -> Iterator[Mapping[str, str]]:
+        """See FileSource."""
+        return self._files.lookup()

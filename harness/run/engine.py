@@ -8,7 +8,7 @@ import shlex
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,19 +20,20 @@ from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, jud
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
 from harness.emulator.stack import stack as stacks
 from harness.errors import UnknownVerdictError, UsageError
+from harness.load.lookup import put_lookup
 from harness.run import events
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
-from harness.run.parts import make_probes, make_rate, make_sender
+from harness.run.parts import make_offers, make_probes
 from harness.run.scenario import substitute
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-    from harness.accounting.record import Record
     from harness.emulator.emulator import Description, Emulator
     from harness.faults.plan import Plan as Faults
+    from harness.load.files import FileSource
     from harness.load.source import Source
     from harness.run.scenario import Scenario
 
@@ -134,11 +135,17 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     began = time.monotonic()
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
-    state.stack = f"pipeproof-{plan.name}"[:60] + f"-{time.time_ns() // 1_000_000}"
+    # Short enough for a template that makes the names of its buckets from it and the account: 63 characters.
+    state.stack = f"pipeproof-{plan.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
     deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check)
     state.timing = replace(state.timing, deploy_s=_since(began))
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
+    if scenario.lookup is not None:
+        yield events.PhaseStarted("lookup", "what the pipeline looks up")
+        table = substitute(scenario.lookup.table, values, "lookup.table")
+        for _ in put_lookup(clients, table, cast("FileSource", plan.source).lookup()):
+            emulator.check()
     faults = state.faults = FaultRun(plan.faults, plan.source, description.endpoint, plan.account)
     if emulator.stays:
         faults.clear()
@@ -183,37 +190,23 @@ def _drain(plan: Plan, endpoint: str, timeout_s: float) -> Generator[events.Even
 
 
 def _load(plan: Plan, state: _State, clients: Clients, values: dict[str, str]) -> Iterator[events.Event]:
-    """Offers every record of the source, at its time, and notes the answers."""
-    rate = make_rate(plan.scenario.send.rate)
-    sender = make_sender(plan.scenario, clients, values)
+    """Offers every record of the source, and notes the answers."""
     ledger = state.ledger = Ledger(plan.run_dir / "ledger.parquet")
     began = told = time.monotonic()
     try:
-        # Small batches where a rate is to be kept, so that it is kept evenly.
-        batch_size = sender.batch_size if rate.due_s(1) == 0 else max(1, sender.batch_size // 10)
-        for batch in _batches(plan.source, batch_size):
-            wait_s = rate.due_s(batch[0].number) - (time.monotonic() - began)
-            if wait_s > 0:
-                time.sleep(wait_s)
-            answers = sender.send(batch)
-            for record, answer in zip(batch, answers, strict=True):
-                ledger.add(record, answer)
-            if time.monotonic() - told > _TELL_EVERY_S:
-                told = time.monotonic()
-                yield _progress(plan, ledger, told - began)
-            plan.emulator.check()
+        with contextlib.closing(make_offers(plan.scenario, plan.source, clients, values, plan.run_dir)) as offers:
+            for batch in offers:
+                for record, answer in batch:
+                    ledger.add(record, answer)
+                if time.monotonic() - told > _TELL_EVERY_S:
+                    told = time.monotonic()
+                    yield _progress(plan, ledger, told - began)
+                plan.emulator.check()
     finally:
-        sender.close()
         ledger.close()
     # Of the whole load: a part of it has another hash.
     state.fingerprint = ledger.fingerprint
     yield _progress(plan, ledger, time.monotonic() - began)
-
-
-def _batches(source: Source, size: int) -> Iterator[tuple[Record, ...]]:
-    records = iter(source)
-    while batch := tuple(itertools.islice(records, size)):
-        yield batch
 
 
 def _progress(plan: Plan, ledger: Ledger, elapsed_s: float) -> events.LoadProgress:
@@ -254,7 +247,13 @@ def _since(began: float) -> float:
 
 
 def reproduce_command(
-    scenario: str, seed: int, records: int | None, emulator: str, input_path: Path | None, account: str = DEFAULT_ACCOUNT
+    scenario: str,
+    seed: int,
+    records: int | None,
+    emulator: str,
+    input_path: Path | None,
+    account: str = DEFAULT_ACCOUNT,
+    lookup_path: Path | None = None,
 ) -> str:
     """The command that runs the same bytes again."""
     parts = ["pipeproof", "run", scenario, "--seed", str(seed)]
@@ -262,4 +261,5 @@ def reproduce_command(
     parts += ["--emulator", emulator] if emulator != "auto" else []
     parts += ["--account", account] if account != DEFAULT_ACCOUNT else []
     parts += ["--input", str(input_path)] if input_path is not None else []
+    parts += ["--lookup", str(lookup_path)] if lookup_path is not None else []
     return shlex.join(parts)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, assert_never, cast
 
 from harness.accounting.probes.alerts import AlertProbe
 from harness.accounting.probes.dead_letters import DeadLetterProbe
 from harness.accounting.probes.failed_batches import FailedBatchProbe
+from harness.accounting.probes.failed_files import FailedFilesProbe
+from harness.accounting.probes.failed_rows import FailedRowsProbe
+from harness.accounting.probes.s3_csv import S3CsvProbe
 from harness.accounting.probes.s3_ndjson import S3NdjsonProbe
 from harness.emulator.stack.template import load_template
 from harness.errors import UsageError
@@ -14,40 +17,53 @@ from harness.faults.chaos import mix
 from harness.faults.check import check_plan
 from harness.faults.plan import RecordFault, named
 from harness.load.clickstream import DEFAULT_START, ClickstreamSource
-from harness.load.faulty import RECORD_FAULTS, SCHEMA_FREE, FaultySource
+from harness.load.faulty import RECORD_FAULTS, ROW_FAULTS, SCHEMA_FREE, FaultyFiles, FaultySource
+from harness.load.offers import offer, offer_files
+from harness.load.orders import OrdersSource
 from harness.load.rate import Constant, RateShape, Stage, Stages, Unlimited
 from harness.load.recorded import RecordedSource
 from harness.load.senders.api import ApiSender
 from harness.load.senders.kinesis import KinesisSender
+from harness.load.senders.s3 import S3Sender
+from harness.load.uploaded import UploadedSource
 from harness.run.scenario import (
     ApiPart,
     ClickstreamPart,
     ConstantPart,
+    FailedFilesPart,
+    FailedRowsPart,
     FilePart,
     KinesisPart,
+    OrdersPart,
+    QueuePart,
+    S3CsvPart,
     S3NdjsonPart,
+    S3Part,
     StagesPart,
     UnlimitedPart,
+    UploadPart,
     substitute,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Generator, Mapping, Sequence
     from pathlib import Path
 
     from harness.accounting.probes.probe import Probe
     from harness.emulator.clients import Clients
     from harness.faults.plan import Plan as Faults
+    from harness.load.files import FileSource
+    from harness.load.offers import Offer
     from harness.load.senders.sender import Sender
     from harness.load.source import Source
-    from harness.run.scenario import RatePart, Scenario
+    from harness.run.scenario import ProbePart, RatePart, Scenario
 
 
 def make_plan(scenario: Scenario, seed: int) -> Faults:
     """The scenario's faults and those that chaos picks, each with an id and a seed of its own. Raises UsageError for what can meet nothing."""
     faults = scenario.faults
     template = load_template(scenario.stack.template)
-    malformers = SCHEMA_FREE if isinstance(scenario.source, FilePart) else RECORD_FAULTS
+    malformers = _malformers(scenario)
     if scenario.chaos is not None:
         part = scenario.chaos
         check_plan(part.of, template, malformers, "chaos.of")
@@ -57,20 +73,83 @@ def make_plan(scenario: Scenario, seed: int) -> Faults:
     return plan
 
 
-def make_source(scenario: Scenario, seed: int, records: int | None, input_path: Path | None, faults: Faults = ()) -> Source:
-    """The source, with the record faults of the plan; raises UsageError where --input is missing, unreadable, or means nothing to it."""
-    source = _make_source(scenario, seed, records, input_path)
+def _malformers(scenario: Scenario) -> Collection[str]:
+    match scenario.source:
+        case FilePart():
+            return SCHEMA_FREE
+        case OrdersPart():
+            return ROW_FAULTS
+        case UploadPart():
+            return ()
+        case _:
+            return RECORD_FAULTS
+
+
+def make_source(
+    scenario: Scenario,
+    seed: int,
+    records: int | None,
+    input_path: Path | None,
+    faults: Faults = (),
+    lookup_path: Path | None = None,
+) -> Source:
+    """The source, with the record faults of the plan; raises UsageError where a file is missing, unreadable, or means nothing to it."""
     record_faults = [fault for fault in faults if isinstance(fault, RecordFault)]
-    return FaultySource(source, record_faults) if record_faults else source
+    if lookup_path is not None and not isinstance(scenario.source, UploadPart):
+        message = "--lookup: this scenario has no use for a file of lookup data"
+        raise UsageError(message)
+    match scenario.source:
+        case OrdersPart() | UploadPart():
+            files = make_files(scenario, seed, records, input_path, lookup_path)
+            return FaultyFiles(files, record_faults) if record_faults else files
+        case _:
+            source = _make_source(scenario, seed, records, input_path)
+            return FaultySource(source, record_faults) if record_faults else source
+
+
+def make_files(
+    scenario: Scenario, seed: int, records: int | None, input_path: Path | None, lookup_path: Path | None = None
+) -> FileSource:
+    """The same for sources of files, without faults."""
+    match scenario.source:
+        case OrdersPart() as part:
+            _no_input(input_path)
+            malformed = part.malformed
+            return OrdersSource(
+                seed=seed,
+                records=records or part.records,
+                files=part.files,
+                malformed_share=malformed.share if malformed else 0.0,
+                malformed_kinds=malformed.kinds if malformed else (),
+                file_faults=part.file_faults,
+            )
+        case UploadPart() as part:
+            path = _input(input_path or part.path)
+            source = UploadedSource(path, part.key, part.id_fields, part.lookup_key, lookup_path, records)
+            source.check()
+            return source
+        case other:
+            message = f"a source of kind {other.kind} makes no files"
+            raise AssertionError(message)
+
+
+def _no_input(input_path: Path | None) -> None:
+    if input_path is not None:
+        message = "--input: this scenario makes its own records; scenarios whose source is a file take --input"
+        raise UsageError(message)
+
+
+def _input(path: Path | None) -> Path:
+    if path is None:
+        message = "this scenario replays a file: name it with --input FILE"
+        raise UsageError(message)
+    return path
 
 
 def _make_source(scenario: Scenario, seed: int, records: int | None, input_path: Path | None) -> Source:
-    """Raises UsageError where --input is missing, unreadable, or means nothing to it."""
     match scenario.source:
         case ClickstreamPart() as part:
-            if input_path is not None:
-                message = "--input: this scenario makes its own records; scenarios whose source is a file take --input"
-                raise UsageError(message)
+            _no_input(input_path)
             malformed = part.malformed
             return ClickstreamSource(
                 seed=seed,
@@ -80,24 +159,35 @@ def _make_source(scenario: Scenario, seed: int, records: int | None, input_path:
                 start=part.start or DEFAULT_START,
             )
         case FilePart() as part:
-            path = input_path or part.path
-            if path is None:
-                message = "this scenario replays a file: name it with --input FILE"
-                raise UsageError(message)
+            path = _input(input_path or part.path)
             source = RecordedSource(path, part.format, part.event, part.promise, part.id_field, part.key_field, records)
             source.check()
             return source
         case other:
-            assert_never(other)
+            message = f"a source of kind {other.kind} makes no single records"
+            raise AssertionError(message)
+
+
+def make_offers(
+    scenario: Scenario, source: Source, clients: Clients, values: Mapping[str, str], scratch: Path
+) -> Generator[Sequence[Offer]]:
+    """Hands every record of the source over, at its time; yields each with its answer, a batch at a time."""
+    if isinstance(scenario.send, S3Part):
+        bucket = substitute(scenario.send.bucket, values, "send.bucket")
+        return offer_files(cast("FileSource", source), S3Sender(clients, bucket, scratch))
+    return offer(source, make_sender(scenario, clients, values), make_rate(scenario.send.rate))
 
 
 def make_sender(scenario: Scenario, clients: Clients, values: Mapping[str, str]) -> Sender:
-    """The sender, with the stack's outputs filled in."""
+    """The sender of single records, with the stack's outputs filled in."""
     match scenario.send:
         case KinesisPart() as part:
             return KinesisSender(clients, substitute(part.stream, values, "send.stream"))
         case ApiPart() as part:
             return ApiSender(substitute(part.url, values, "send.url"), part.concurrency)
+        case S3Part():
+            message = "files are offered as files"
+            raise AssertionError(message)
         case other:
             assert_never(other)
 
@@ -116,19 +206,29 @@ def make_rate(part: RatePart) -> RateShape:
 
 def make_probes(scenario: Scenario, clients: Clients, values: Mapping[str, str]) -> list[Probe]:
     """The probes, with the stack's outputs filled in."""
-    probes: list[Probe] = []
-    for number, part in enumerate(scenario.probes):
-        where = f"probes.{number}"
-        if isinstance(part, S3NdjsonPart):
+    return [_make_probe(part, clients, values, f"probes.{number}") for number, part in enumerate(scenario.probes)]
+
+
+def _make_probe(part: ProbePart, clients: Clients, values: Mapping[str, str], where: str) -> Probe:
+    match part:
+        case S3NdjsonPart():
             bucket = substitute(part.bucket, values, f"{where}.bucket")
-            probes.append(S3NdjsonProbe(clients, bucket, part.prefix, part.id_field, part.time_field))
-            continue
-        url = substitute(part.queue_url, values, f"{where}.queue_url")
-        match part.kind:
-            case "dead_letters":
-                probes.append(DeadLetterProbe(clients, url))
-            case "failed_batches":
-                probes.append(FailedBatchProbe(clients, url))
-            case "alerts":
-                probes.append(AlertProbe(clients, url))
-    return probes
+            return S3NdjsonProbe(clients, bucket, part.prefix, part.id_field, part.time_field)
+        case S3CsvPart():
+            bucket = substitute(part.bucket, values, f"{where}.bucket")
+            return S3CsvProbe(clients, bucket, part.prefix, part.id_fields, part.delimiter)
+        case FailedFilesPart():
+            return FailedFilesProbe(clients, substitute(part.bucket, values, f"{where}.bucket"), part.prefix)
+        case FailedRowsPart():
+            return FailedRowsProbe(clients, substitute(part.table, values, f"{where}.table"))
+        case QueuePart():
+            url = substitute(part.queue_url, values, f"{where}.queue_url")
+            match part.kind:
+                case "dead_letters":
+                    return DeadLetterProbe(clients, url)
+                case "failed_batches":
+                    return FailedBatchProbe(clients, url)
+                case "alerts":
+                    return AlertProbe(clients, url)
+        case other:
+            assert_never(other)

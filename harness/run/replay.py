@@ -11,19 +11,20 @@ from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.faults.plan import dump, load
-from harness.run.scenario import FilePart, Scenario
+from harness.run.scenario import FilePart, Scenario, UploadPart
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.faults.plan import Plan as Faults
 
-_PLAN, _RESULT, _INPUT = "plan.json", "result.json", "input"
+_PLAN, _RESULT, _INPUT, _LOOKUP = "plan.json", "result.json", "input", "lookup"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides a run but the emulator. `input_path` is the file that was replayed, None for generated records."""
+    """All that decides a run but the emulator. `input_path` is the file that was replayed, None for generated records; `lookup_path` the
+    file of what was looked up for its rows."""
 
     name: str
     scenario: Scenario
@@ -31,25 +32,32 @@ class Recipe:
     records: int | None
     input_path: Path | None
     faults: Faults
+    lookup_path: Path | None = None
 
 
 def keep(recipe: Recipe, run_dir: Path) -> None:
-    """Writes the recipe into the run directory, with a copy of its input."""
+    """Writes the recipe into the run directory, with copies of its files."""
     part = recipe.scenario.source
-    original = recipe.input_path or (part.path if isinstance(part, FilePart) else None)
-    kept = None
-    if original is not None:
-        kept = run_dir / f"{_INPUT}{original.suffix}"
-        shutil.copyfile(original, kept)
+    original = recipe.input_path or (part.path if isinstance(part, FilePart | UploadPart) else None)
     document = {
         "scenario": recipe.name,
         "document": recipe.scenario.model_dump(mode="json"),
         "seed": recipe.seed,
         "records": recipe.records,
-        "input": kept.name if kept else None,
+        "input": _copy(original, run_dir / _INPUT),
+        "lookup": _copy(recipe.lookup_path, run_dir / _LOOKUP),
         "faults": dump(recipe.faults),
     }
     (run_dir / _PLAN).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _copy(original: Path | None, folder: Path) -> str | None:
+    """Copies the file into a folder of its own: its name may be a part of what is offered. Returns where it is, from the run directory."""
+    if original is None:
+        return None
+    folder.mkdir()
+    shutil.copyfile(original, folder / original.name)
+    return f"{folder.name}/{original.name}"
 
 
 def recall(run_dir: Path) -> tuple[Recipe, str]:
@@ -59,8 +67,10 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
     try:
         document = json.loads((run_dir / _PLAN).read_text(encoding="utf-8"))
         scenario = Scenario.model_validate(document["document"])
-        kept = run_dir / document["input"] if document["input"] else None
-        recipe = Recipe(document["scenario"], scenario, document["seed"], document["records"], kept, load(document["faults"]))
+        paths = [run_dir / document[name] if document[name] else None for name in (_INPUT, _LOOKUP)]
+        recipe = Recipe(
+            document["scenario"], scenario, document["seed"], document["records"], paths[0], load(document["faults"]), paths[1]
+        )
     except OSError as error:
         message = f"{run_dir} is no run directory: {_PLAN}: {error.strerror}"
         raise UsageError(message) from error

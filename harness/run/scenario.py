@@ -24,6 +24,8 @@ from harness.accounting.verdict import ALLOWABLE, ANOMALIES
 from harness.errors import UsageError
 from harness.faults.plan import Fault, LambdaFault, RecordFault, ServiceFault
 from harness.load.malformed import MALFORMERS
+from harness.load.malformed_csv import CSV_FILE_FAULTS
+from harness.load.orders import ORDER_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,6 +42,8 @@ def _one_of(names: Iterable[str]) -> Any:
     return AfterValidator(check)
 
 
+OrderKind = Annotated[str, _one_of(ORDER_KINDS)]
+FileFault = Annotated[str, _one_of(CSV_FILE_FAULTS)]
 MalformedKind = Annotated[str, _one_of(tuple(MALFORMERS))]
 Allowable = Annotated[str, _one_of(ALLOWABLE)]
 Anomaly = Annotated[str, _one_of(ANOMALIES)]
@@ -92,6 +96,46 @@ class FilePart(_Part):
         return self
 
 
+class MalformedOrdersPart(_Part):
+    """A share of the rows is spoilt, by each of the kinds in turn (all kinds where none are named)."""
+
+    share: Share
+    kinds: Annotated[tuple[OrderKind, ...], Field(min_length=1)] = ORDER_KINDS
+
+
+class OrdersPart(_Part):
+    """Synthetic orders: `records` rows in `files` CSV files, of which `file_faults` spoil the last ones as a whole."""
+
+    kind: Literal["orders"]
+    records: PositiveInt
+    files: PositiveInt = 1
+    malformed: MalformedOrdersPart | None = None
+    file_faults: tuple[FileFault, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_files_to_spoil(self) -> OrdersPart:
+        if len(self.file_faults) > self.files:
+            message = f"file_faults: {len(self.file_faults)} of them, for {self.files} files"
+            raise ValueError(message)
+        return self
+
+
+class UploadPart(_Part):
+    """A CSV file as it is, named by --input or by `path`; its rows are the records. See harness/load/uploaded.py for `lookup_key`."""
+
+    kind: Literal["upload"]
+    key: str = "input/{name}"
+    id_fields: Annotated[tuple[str, ...], Field(min_length=1)]
+    lookup_key: str | None = None
+    path: Path | None = None
+
+
+class LookupPart(_Part):
+    """The source's lookup data goes into this DynamoDB table before the load."""
+
+    table: str
+
+
 class StagePart(_Part):
     records_per_s: PositiveFloat
     seconds: PositiveFloat
@@ -131,12 +175,44 @@ class ApiPart(_Part):
     rate: RatePart = UnlimitedPart()
 
 
+class S3Part(_Part):
+    """One PutObject per file."""
+
+    to: Literal["s3"]
+    bucket: str
+
+
 class S3NdjsonPart(_Part):
     kind: Literal["s3_ndjson"]
     bucket: str
     prefix: str = ""
     id_field: str
     time_field: str | None = None
+
+
+class S3CsvPart(_Part):
+    """CSV objects; their rows have an order."""
+
+    kind: Literal["s3_csv"]
+    bucket: str
+    prefix: str = ""
+    id_fields: Annotated[tuple[str, ...], Field(min_length=1)]
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+
+
+class FailedFilesPart(_Part):
+    """Whole files that were set aside."""
+
+    kind: Literal["failed_files"]
+    bucket: str
+    prefix: str
+
+
+class FailedRowsPart(_Part):
+    """A DynamoDB table of rows that could not be processed."""
+
+    kind: Literal["failed_rows"]
+    table: str
 
 
 class QueuePart(_Part):
@@ -146,7 +222,8 @@ class QueuePart(_Part):
     queue_url: str
 
 
-ProbePart = Annotated[S3NdjsonPart | QueuePart, Field(discriminator="kind")]
+ProbePart = Annotated[S3NdjsonPart | S3CsvPart | FailedFilesPart | FailedRowsPart | QueuePart, Field(discriminator="kind")]
+_FILES = (OrdersPart, UploadPart)
 
 
 class ChaosPart(_Part):
@@ -165,8 +242,9 @@ class Scenario(_Part):
     description: str
     seed: int = 1
     stack: StackPart
-    source: Annotated[ClickstreamPart | FilePart, Field(discriminator="kind")]
-    send: Annotated[KinesisPart | ApiPart, Field(discriminator="to")]
+    source: Annotated[ClickstreamPart | FilePart | OrdersPart | UploadPart, Field(discriminator="kind")]
+    lookup: LookupPart | None = None
+    send: Annotated[KinesisPart | ApiPart | S3Part, Field(discriminator="to")]
     probes: Annotated[tuple[ProbePart, ...], Field(min_length=1)]
     faults: tuple[Fault, ...] = ()
     chaos: ChaosPart | None = None
@@ -174,6 +252,15 @@ class Scenario(_Part):
     faults_timeout_s: PositiveFloat = 60
     drain_timeout_s: PositiveFloat = 120
     allow: dict[Allowable, int] = {}
+
+    @model_validator(mode="after")
+    def _files_go_to_s3(self) -> Scenario:
+        if isinstance(self.send, S3Part) != isinstance(self.source, _FILES):
+            message = (
+                f"send: a source of kind {self.source.kind} cannot go to {self.send.to}; files go to s3, and nothing else does"
+            )
+            raise ValueError(message)
+        return self
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -205,7 +292,9 @@ def load_scenario(path: Path) -> Scenario:
 
 _MODELS: dict[tuple[int | str, ...], type[BaseModel]] = {
     ("source", "clickstream"): ClickstreamPart, ("source", "file"): FilePart, ("send", "kinesis"): KinesisPart, ("send", "api"): ApiPart,
-    ("stack",): StackPart, ("source", "clickstream", "malformed"): MalformedPart,
+    ("stack",): StackPart, ("source", "clickstream", "malformed"): MalformedPart, ("lookup",): LookupPart,
+    ("source", "orders"): OrdersPart, ("source", "orders", "malformed"): MalformedOrdersPart, ("source", "upload"): UploadPart,
+    ("send", "s3"): S3Part,
 }  # fmt: skip
 
 
@@ -228,6 +317,9 @@ def _model_at(place: tuple[int | str, ...]) -> type[BaseModel]:
         return _MODELS[place]
     tags: dict[int | str, type[BaseModel]] = {
         "s3_ndjson": S3NdjsonPart,
+        "s3_csv": S3CsvPart,
+        "failed_files": FailedFilesPart,
+        "failed_rows": FailedRowsPart,
         "constant": ConstantPart,
         "stages": StagesPart,
         "unlimited": UnlimitedPart,

@@ -20,6 +20,7 @@ from tests.model import count
 # Few ids, payloads and sequence numbers: they must meet.
 IDS = st.sampled_from(["a", "b", "c", "d"])
 PAYLOADS = st.sampled_from([b"p1", b"p2", b"p3"])
+SHARDS = st.sampled_from(["s0", "u1"])
 VALUES = st.sampled_from([1, 2, "x", True])
 
 
@@ -30,25 +31,33 @@ def ledgers(draw):
         promised = draw(st.one_of(st.none(), VALUES.map(lambda v: json.dumps({"v": v}, separators=(",", ":")).encode())))
         record = Record(number, draw(IDS), draw(PAYLOADS), "k", promised, None if promised else "spoilt")
         status = draw(st.sampled_from(Status))
-        in_stream = status is Status.ACKED and draw(st.booleans())
-        pairs.append((record, Answer(status, 1000, *(("s0", f"{number:02d}") if in_stream else (None, None)))))
+        known = status is Status.ACKED and draw(st.booleans())
+        pairs.append((record, Answer(status, 1000, *((draw(SHARDS), f"{number:02d}") if known else (None, None)))))
     return pairs
 
 
 @st.composite
-def sightings(draw):
+def sighting(draw):
     outcome = draw(st.sampled_from([Outcome.STORED, Outcome.DEAD_LETTERED, Outcome.ALERTED]))
-    in_stream = draw(st.booleans())
+    shard = draw(st.one_of(st.none(), SHARDS, st.just("another")))
     return Observation(
         outcome,
         draw(st.sampled_from(["here", "there"])),
         draw(st.one_of(st.none(), IDS, st.just("stranger"))),
-        "s0" if in_stream else None,
-        f"{draw(st.integers(0, 9)):02d}" if in_stream else None,
+        shard,
+        # An upload may be named without a line.
+        draw(st.one_of(st.none(), st.integers(0, 9).map("{:02d}".format))) if shard else None,
         draw(st.one_of(st.none(), PAYLOADS.map(payload_hash))),
         draw(st.one_of(st.none(), st.integers(1000, 9000))),
         draw(VALUES.map(lambda v: json.dumps({"v": v, "more": 1}).encode())) if outcome is Outcome.STORED else None,
     )
+
+
+@st.composite
+def sightings(draw):
+    """Some of them in an order, in which no two have the same place."""
+    seen = draw(st.lists(sighting(), max_size=12))
+    return [o._replace(position=n) if draw(st.booleans()) else o for n, o in enumerate(seen)]
 
 
 def accounted(pairs, observations):
@@ -62,7 +71,7 @@ def accounted(pairs, observations):
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
-@given(ledgers(), st.lists(sightings(), max_size=12))
+@given(ledgers(), sightings())
 def test_the_reconciler_counts_as_the_model_does(pairs, observations):
     account = accounted(pairs, observations)
     model = count(pairs, observations, broken_promise)
@@ -72,7 +81,7 @@ def test_the_reconciler_counts_as_the_model_does(pairs, observations):
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
-@given(ledgers(), st.lists(sightings(), max_size=12))
+@given(ledgers(), sightings())
 def test_every_offered_record_is_counted_exactly_once(pairs, observations):
     account = accounted(pairs, observations)
     o = account.outcome

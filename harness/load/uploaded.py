@@ -1,0 +1,147 @@
+"""A person's own CSV file, uploaded as it is: its rows are the records."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+
+from harness.accounting.record import Record
+from harness.errors import UsageError
+from harness.load.files import Frame
+from harness.load.orders import UNKNOWN_KEY
+from harness.load.recorded import UNMAPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+# A quote that is still open after so many lines was never meant to open.
+_MAX_ROW_LINES = 20
+
+
+@dataclass(frozen=True)
+class UploadedSource:
+    """The rows of `path`, under `key` ({name} is the file's own name). `id_fields` name the columns that make a record's id.
+
+    Where `lookup_key` names a column, `lookup_path` is a CSV file that has it too: a stored row must have the columns of its line there,
+    and a row without one must not be stored."""
+
+    path: Path
+    key: str
+    id_fields: tuple[str, ...]
+    lookup_key: str | None = None
+    lookup_path: Path | None = None
+    limit: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        return self.limit
+
+    def check(self) -> None:
+        """Raises UsageError for files that are missing or have not the columns that are needed."""
+        header = _header(self.path, "--input")
+        needed = [*self.id_fields, *([self.lookup_key] if self.lookup_key else [])]
+        _need(needed, header, f"--input {self.path}")
+        if self.lookup_key is None:
+            if self.lookup_path is not None:
+                message = "--lookup: this scenario looks nothing up"
+                raise UsageError(message)
+            return
+        if self.lookup_path is None:
+            message = f"this scenario looks rows up by {self.lookup_key}: name the CSV file that has them with --lookup FILE"
+            raise UsageError(message)
+        _need([self.lookup_key], _header(self.lookup_path, "--lookup"), f"--lookup {self.lookup_path}")
+
+    def frame(self, _name: str) -> Frame:
+        """See FileSource."""
+        return Frame(self._head)
+
+    def lookup(self) -> Iterator[Mapping[str, str]]:
+        """See FileSource."""
+        yield from self._found.values()
+
+    def __iter__(self) -> Iterator[Record]:
+        name = self.key.replace("{name}", self.path.name)
+        columns = next(csv.reader([self._head.decode("utf-8-sig", errors="surrogateescape")]))
+        for number, (line, raw, fields) in enumerate(self._rows()):
+            if number == self.limit:
+                return
+            promised, problem = self._promise(columns, fields)
+            values = dict(zip(columns, fields, strict=False))
+            record_id = "/".join(values.get(field, "") for field in self.id_fields)
+            yield Record(number, record_id or f"line {line}", raw, name, promised, problem)
+
+    def _promise(self, columns: list[str], fields: list[str]) -> tuple[bytes | None, str | None]:
+        if len(fields) != len(columns):
+            return None, UNMAPPED
+        values = dict(zip(columns, fields, strict=True))
+        if self.lookup_key is not None:
+            found = self._found.get(values[self.lookup_key])
+            if found is None:
+                return None, UNKNOWN_KEY
+            values |= found
+        try:
+            return to_json(values), None
+        except ValueError:
+            # Bytes that are no UTF-8: no pipeline may store them as text.
+            return None, UNMAPPED
+
+    @cached_property
+    def _head(self) -> bytes:
+        with self.path.open("rb") as file:
+            return file.readline().rstrip(b"\r\n") + b"\n"
+
+    @cached_property
+    def _found(self) -> dict[str, dict[str, str]]:
+        if self.lookup_path is None or self.lookup_key is None:
+            return {}
+        with self.lookup_path.open(encoding="utf-8-sig", newline="") as file:
+            return {row[self.lookup_key]: row for row in csv.DictReader(file)}
+
+    def _rows(self) -> Iterator[tuple[int, bytes, list[str]]]:
+        """The line on which a row begins, the row as it is, and its fields. Raises UsageError for a quote that nothing closes."""
+        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            taken: list[str] = []
+
+            def lines() -> Iterator[str]:
+                for line in file:
+                    taken.append(line)
+                    if len(taken) > _MAX_ROW_LINES:
+                        raise UsageError(
+                            f"--input {self.path}:{number}: a quote that is opened here is not closed within {_MAX_ROW_LINES} lines"
+                        )
+                    yield line
+
+            file.readline()
+            number = 2
+            for fields in csv.reader(lines()):
+                raw = "".join(taken).encode(errors="surrogateescape").removesuffix(b"\n").removesuffix(b"\r")
+                yield number, raw, fields
+                number += len(taken)
+                taken.clear()
+
+
+def _header(path: Path, option: str) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file), [])
+    except OSError as error:
+        message = f"{option} {path}: {error.strerror}"
+        raise UsageError(message) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        message = f"{option} {path} is not CSV: {error}"
+        raise UsageError(message) from error
+    if not header:
+        message = f"{option} {path} is empty: there is no row to offer"
+        raise UsageError(message)
+    return header
+
+
+def _need(names: list[str], header: list[str], where: str) -> None:
+    missing = [name for name in names if name not in header]
+    if missing:
+        raise UsageError(f"{where}: no column {', '.join(missing)}; there is {', '.join(header)}")

@@ -1,0 +1,50 @@
+"""Files that cannot be processed at all: they are set aside whole, and an alert names them and the reason."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.files.uploads import Upload
+
+ALERT_TYPE = "failed-file"
+
+
+class FileRejectedError(Exception):
+    """The file cannot be processed, however often it is tried."""
+
+
+def move(s3: Any, upload: Upload, key: str, *, bucket: str | None = None) -> None:
+    """Copies this version to `key` and then deletes it; again, when a part of it was done, does the rest."""
+    target = bucket or upload.bucket
+    try:
+        s3.copy_object(
+            Bucket=target,
+            Key=key,
+            CopySource=upload.arguments(),
+            MetadataDirective="REPLACE",
+            Metadata={"upload": upload.id},
+        )
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion", "404"}:
+            raise
+        # Gone: an earlier attempt has copied it, and then deleted it.
+        s3.head_object(Bucket=target, Key=key)
+        return
+    s3.delete_object(**upload.arguments())
+
+
+def alert_failed_file(sns: Any, topic_arn: str, upload: Upload, *, error_name: str, reason: str, kept_at: str) -> None:
+    """Publishes an alert for all rows of the file."""
+    message = {
+        "alertType": ALERT_TYPE,
+        "upload": upload.id,
+        "bucket": upload.bucket,
+        "key": upload.key,
+        "versionId": upload.version_id,
+        "errorName": error_name,
+        "reason": reason[:4096],
+        "keptAt": kept_at,
+    }
+    sns.publish(TopicArn=topic_arn, Subject=f"File not processed: {upload.run}"[:100], Message=json.dumps(message))

@@ -1,0 +1,103 @@
+"""Rows of a CSV file (RFC 4180), read as a stream; every byte of the file belongs to exactly one row.
+
+A row that is wrong never takes its neighbours with it: a quote that nothing closes spoils its own line only.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+# More than this is no row of anybody's table, and no item of DynamoDB could keep it as an error.
+MAX_ROW_BYTES = 256 * 1024
+# A quoted field may hold line ends; a quote that is still open after so many lines was never meant to open.
+MAX_ROW_LINES = 20
+
+
+class NotRowsError(Exception):
+    """The file is not made of rows at all."""
+
+
+class Row(NamedTuple):
+    """`line` is where the row begins in the file, from 1; `raw` is all of it without its line end.
+
+    `fields` are its values, and `problem` is None; or `fields` is empty, and `problem` says what is wrong."""
+
+    line: int
+    raw: bytes
+    fields: Sequence[str]
+    problem: str | None
+
+
+def lines(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a file that comes in parts, without their line feeds. Raises NotRowsError for one that is too long to be a row."""
+    rest = b""
+    for part in parts:
+        *whole, rest = (rest + part).split(b"\n")
+        yield from whole
+        if len(rest) > MAX_ROW_BYTES:
+            message = f"a line of more than {MAX_ROW_BYTES} bytes"
+            raise NotRowsError(message)
+    if rest:
+        yield rest
+
+
+def rows(of_lines: Iterable[bytes], columns: int, delimiter: str = ",", first_line: int = 1) -> Iterator[Row]:
+    """The rows of these lines, each with `columns` fields, or with what is wrong with it."""
+    source, back = iter(of_lines), deque[bytes]()
+    number = first_line
+    while (line := _next(source, back)) is not None:
+        taken = [line]
+        # Within quotes a quote is doubled: an odd number of them leaves one open.
+        quotes = line.count(b'"')
+        while quotes % 2 and len(taken) < MAX_ROW_LINES and (more := _next(source, back)) is not None:
+            taken.append(more)
+            quotes += more.count(b'"')
+        if len(taken) > 1 and (quotes % 2 or not _is_csv(b"\n".join(taken), delimiter)):
+            # Nothing closes the quote, or what does is another row's: this line alone is at fault.
+            back.extendleft(reversed(taken[1:]))
+            del taken[1:]
+        yield _row(number, b"\n".join(taken), columns, delimiter)
+        number += len(taken)
+
+
+def _next(source: Iterator[bytes], back: deque[bytes]) -> bytes | None:
+    return back.popleft() if back else next(source, None)
+
+
+def _is_csv(raw: bytes, delimiter: str) -> bool:
+    try:
+        next(csv.reader([raw.decode(errors="replace").replace("\0", " ")], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
+def _row(number: int, raw: bytes, columns: int, delimiter: str) -> Row:
+    raw = raw.removesuffix(b"\r")
+    fields: Sequence[str] = ()
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        return Row(number, raw, (), f"InvalidUtf8: byte {error.start + 1}")
+    if "\0" in text:
+        return Row(number, raw, (), "NulByte: a byte that no text has")
+    if '"' not in text:
+        fields = text.split(delimiter)
+    elif text.count('"') % 2:
+        return Row(number, raw, (), "UnbalancedQuote: a quote that nothing closes")
+    else:
+        try:
+            fields = next(csv.reader([text], delimiter=delimiter, strict=True))
+        except csv.Error as error:
+            return Row(number, raw, (), f"NotCsv: {error}")
+    if len(fields) == columns:
+        return Row(number, raw, fields, None)
+    if not raw:
+        return Row(number, raw, (), "EmptyRow: nothing between two line ends")
+    kind = "ShortRow" if len(fields) < columns else "LongRow"
+    return Row(number, raw, (), f"{kind}: {len(fields)} fields, expected {columns}")

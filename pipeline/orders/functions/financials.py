@@ -1,0 +1,82 @@
+"""POST /financials: adds the financial data of a chunk's orders. Behind API Gateway, called by the chunk's state machine.
+
+The body names the chunk, {"bucket", "key", "versionId", "chunk"}: rows travel by reference. Orders of which nothing is known go to the
+error table. 200 {"enriched": …, "failed": …}; anything else is tried again by the state machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from pipeline.delivery.retry import until_done
+from pipeline.files.failed_rows import keep_failed_rows
+from pipeline.orders import transforms
+from pipeline.orders.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CONCURRENT_READS = 4
+# API Gateway gives up after 29 seconds.
+_config = Config(
+    retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=8, max_pool_connections=_CONCURRENT_READS
+)
+s3 = boto3.client("s3", config=_config)
+dynamodb = boto3.client("dynamodb", config=_config)
+pool = ThreadPoolExecutor(_CONCURRENT_READS, thread_name_prefix="financials")
+
+DELIMITER = os.environ["DELIMITER"]
+ERROR_TABLE = os.environ["ERROR_TABLE"]
+FINANCIALS_TABLE = os.environ["FINANCIALS_TABLE"]
+_KEYS_PER_GET = 100
+
+
+class FinancialsUnavailableError(Exception):
+    """The table did not answer for all orders."""
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """An API Gateway proxy integration (REST, payload 1.0)."""
+    state = json.loads(event["body"])
+    work, chunk = Work.of(state), state["chunk"]
+    orders = transforms.load(s3.get_object(Bucket=work.upload.bucket, Key=work.part("valid", chunk))["Body"].read())
+    good, bad = transforms.enrich(orders, _financials([order.uuid for order in orders]), DELIMITER)
+    keep_failed_rows(dynamodb, ERROR_TABLE, work.upload.id, bad, failed_at=datetime.now(UTC).isoformat())
+    s3.put_object(Bucket=work.upload.bucket, Key=work.part("enriched", chunk), Body=transforms.dump(good))
+    return {
+        "statusCode": 200,
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps({"enriched": len(good), "failed": len(bad)}),
+    }
+
+
+def _financials(uuids: Sequence[str]) -> dict[str, dict[str, str]]:
+    # A key may stand only once in a request.
+    keys = list(dict.fromkeys(uuids))
+    found: dict[str, dict[str, str]] = {}
+    for some in pool.map(_read, (keys[start : start + _KEYS_PER_GET] for start in range(0, len(keys), _KEYS_PER_GET))):
+        found |= some
+    return found
+
+
+def _read(uuids: Sequence[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+
+    def read(todo: Sequence[str]) -> list[str]:
+        answer = dynamodb.batch_get_item(RequestItems={FINANCIALS_TABLE: {"Keys": [{"uuid": {"S": uuid}} for uuid in todo]}})
+        for item in answer["Responses"].get(FINANCIALS_TABLE, []):
+            found[item["uuid"]["S"]] = {name: value["S"] for name, value in item.items()}
+        return [key["uuid"]["S"] for key in answer.get("UnprocessedKeys", {}).get(FINANCIALS_TABLE, {}).get("Keys", [])]
+
+    left = until_done(uuids, read)
+    if left:
+        message = f"{len(left)} orders could not be looked up in {FINANCIALS_TABLE}"
+        raise FinancialsUnavailableError(message)
+    return found

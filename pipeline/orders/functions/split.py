@@ -1,0 +1,44 @@
+"""First state: cuts the file into chunk objects, reading it as a stream, and says how many there are."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from pipeline.files.failed_files import FileRejectedError
+from pipeline.files.rows import NotRowsError, lines, rows
+from pipeline.orders import transforms
+from pipeline.orders.work import Work
+
+s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20))
+
+DELIMITER = os.environ["DELIMITER"]
+CHUNK_SIZE = int(os.environ["CHUNK_SIZE"])
+_READ_BYTES = 1024 * 1024
+
+
+def handler(state: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Returns {"chunks": [1, 2, …]}. Raises FileRejectedError for a file that holds no orders at all."""
+    work = Work.of(state)
+    answer = s3.get_object(**work.upload.arguments())
+    size = transforms.chunk_size(CHUNK_SIZE, answer["ContentLength"])
+    count = 0
+    try:
+        of_lines = lines(answer["Body"].iter_chunks(_READ_BYTES))
+        transforms.check_header(next(of_lines, None), DELIMITER)
+        of_rows = rows(of_lines, len(transforms.COLUMNS), DELIMITER, first_line=2)
+        for count, chunk in enumerate(transforms.chunks(of_rows, size), 1):
+            body = b"".join(row.raw + b"\n" for row in chunk)
+            s3.put_object(
+                Bucket=work.upload.bucket, Key=work.part("split", count), Body=body, Metadata={"first-line": str(chunk[0].line)}
+            )
+    except NotRowsError as error:
+        message = f"NotCsv: {error}"
+        raise FileRejectedError(message) from error
+    if not count:
+        message = "HeaderOnly: no row below the header"
+        raise FileRejectedError(message)
+    return {"chunks": list(range(1, count + 1))}

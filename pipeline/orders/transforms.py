@@ -1,0 +1,156 @@
+"""The orders' transforms: pure functions from bytes and values to bytes and values.
+
+A row of the input names an order; what is sold of it, and for how much, is looked up by its uuid. Values are kept as text, as they
+came: nothing is rounded, trimmed or written another way.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import pydantic_core
+from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from pipeline.files.failed_files import FileRejectedError
+from pipeline.files.failed_rows import FailedRow
+from pipeline.files.rows import Row, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+COLUMNS = ("uuid", "Country", "Item Type", "Sales Channel", "Order Priority", "Order Date", "Region", "Ship Date")
+FINANCIALS = ("unitsSold", "unitPrice", "unitCost", "totalRevenue", "totalCost", "totalProfit")
+
+# A state machine's history has room for 25,000 events, and a chunk takes eight of them.
+MAX_CHUNKS = 2500
+
+
+def _date(value: str) -> str:
+    datetime.strptime(value, "%m/%d/%y")  # noqa: DTZ007 - a day, nowhere in particular
+    return value
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Date = Annotated[str, AfterValidator(_date)]
+_Order = TypedDict(  # the column names are no identifiers
+    "_Order",
+    {
+        "uuid": Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")],
+        "Country": Text,
+        "Item Type": Text,
+        "Sales Channel": Literal["Online", "Offline"],
+        "Order Priority": Literal["C", "H", "M", "L"],
+        "Order Date": Date,
+        "Region": Text,
+        "Ship Date": Date,
+    },
+)
+_Order.__pydantic_config__ = ConfigDict(strict=True)  # type: ignore[attr-defined]
+_order = TypeAdapter(_Order)
+
+
+class Order(NamedTuple):
+    """A valid row: where it stood, and its values in the order of COLUMNS (and of FINANCIALS, once they are known)."""
+
+    line: int
+    values: Sequence[str]
+
+    @property
+    def uuid(self) -> str:
+        return self.values[0]
+
+
+def check_header(line: bytes | None, delimiter: str) -> None:
+    """Raises FileRejectedError for a file that does not begin as orders do: it names what was found and what was expected."""
+    if line is None:
+        raise FileRejectedError("EmptyFile: not a byte in it")
+    try:
+        found = line.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r").split(delimiter)
+    except UnicodeDecodeError as error:
+        raise FileRejectedError(f"NotCsv: the first line is no UTF-8 text (byte {error.start + 1})") from None
+    found = [name.strip('"') for name in found]
+    if found != list(COLUMNS):
+        hint = "; is the delimiter another one?" if len(found) == 1 else ""
+        raise FileRejectedError(f"WrongHeader: {line[:200]!r}, expected {delimiter.join(COLUMNS)!r}{hint}")
+
+
+def chunks(of_rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """The rows in chunks of `size`, in order."""
+    chunk: list[Row] = []
+    for row in of_rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def chunk_size(wanted: int, file_bytes: int) -> int:
+    """`wanted`, or more where a file of this size would make more than MAX_CHUNKS of them; no row has fewer than 8 bytes."""
+    return max(wanted, -(-file_bytes // 8 // MAX_CHUNKS))
+
+
+def parse(chunk: Iterable[bytes], delimiter: str, first_line: int) -> tuple[list[Order], list[FailedRow]]:
+    """The valid orders of a chunk's lines, and the rows that are none. Total: every row is in exactly one of the two."""
+    good: list[Order] = []
+    bad: list[FailedRow] = []
+    for row in rows(chunk, len(COLUMNS), delimiter, first_line):
+        problem = row.problem or _invalid(row.fields)
+        if problem is None:
+            good.append(Order(row.line, row.fields))
+        else:
+            bad.append(FailedRow(row.line, row.raw, problem))
+    return good, bad
+
+
+def _invalid(fields: Sequence[str]) -> str | None:
+    try:
+        _order.validate_python(dict(zip(COLUMNS, fields, strict=True)))
+    except ValidationError as error:
+        return "InvalidOrder: " + "; ".join(f"{d['loc'][0]}: {d['msg']}" for d in error.errors(include_url=False))
+    return None
+
+
+def enrich(
+    orders: Iterable[Order], financials: Mapping[str, Mapping[str, str]], delimiter: str
+) -> tuple[list[Order], list[FailedRow]]:
+    """The orders with what was sold of them; and those of which nothing is known, as failed rows."""
+    good: list[Order] = []
+    bad: list[FailedRow] = []
+    for order in orders:
+        found = financials.get(order.uuid)
+        missing = list(FINANCIALS) if found is None else [name for name in FINANCIALS if name not in found]
+        if found is None or missing:
+            why = "NoFinancials: no financial data of this uuid" if found is None else f"NoFinancials: without {', '.join(missing)}"
+            bad.append(FailedRow(order.line, to_csv([order.values], delimiter).rstrip(b"\n"), why))
+        else:
+            good.append(Order(order.line, (*order.values, *(found[name] for name in FINANCIALS))))
+    return good, bad
+
+
+def to_csv(rows_of_values: Iterable[Sequence[str]], delimiter: str) -> bytes:
+    """CSV as RFC 4180 has it, but with line feeds; quotes where they are needed."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows_of_values)
+    return text.getvalue().encode()
+
+
+def header(delimiter: str) -> bytes:
+    """The first line of the merged file."""
+    return to_csv([(*COLUMNS, *FINANCIALS)], delimiter)
+
+
+def dump(orders: Iterable[Order]) -> bytes:
+    """Orders on their way between two functions: one JSON array a line."""
+    return b"".join(pydantic_core.to_json([order.line, *order.values]) + b"\n" for order in orders)
+
+
+def load(body: bytes) -> list[Order]:
+    """What `dump` wrote."""
+    documents: Iterator[list[Any]] = (pydantic_core.from_json(line) for line in body.split(b"\n") if line)
+    return [Order(document[0], document[1:]) for document in documents]

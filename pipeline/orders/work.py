@@ -1,0 +1,43 @@
+"""Where the work on one upload lies in the bucket: everything that travels between functions, by reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.files.uploads import Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One upload and its run. State machines pass `as_state`, never rows."""
+
+    upload: Upload
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> Work:
+        return cls(Upload(state["bucket"], state["key"], state.get("versionId")))
+
+    @property
+    def as_state(self) -> dict[str, Any]:
+        u = self.upload
+        return {"bucket": u.bucket, "key": u.key, "versionId": u.version_id, "upload": u.id, "run": u.run}
+
+    @property
+    def stem(self) -> str:
+        return self.upload.key.rpartition("/")[2].rpartition(".")[0] or "file"
+
+    def part(self, step: str, chunk: int) -> str:
+        """The key of a chunk after a step: split, valid, enriched or processed. Sorted by key is sorted by number."""
+        return f"{self.prefix(step)}{chunk:06d}"
+
+    def prefix(self, step: str) -> str:
+        return f"work/{self.upload.run}/{step}/"
+
+    @property
+    def output(self) -> str:
+        return f"output/{self.stem}/{self.upload.run}.csv"
+
+    @property
+    def archived(self) -> str:
+        return f"{self.upload.run}/{self.upload.key.rpartition('/')[2]}"
