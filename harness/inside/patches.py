@@ -128,10 +128,44 @@ def _email_identity(module: Any) -> None:
     provider.create, provider.delete = create, delete
 
 
+def _task_clients(module: Any) -> None:
+    """Every task of a state machine assumes its role and makes a client anew, which takes longer than most tasks."""
+    make = module.boto_client_for
+    of_role: dict[tuple[str, str, str], Any] = {}
+
+    def boto_client_for(service: str, region: str, state_credentials: Any) -> Any:
+        key = (service, region, state_credentials.role_arn)
+        if key not in of_role:
+            of_role[key] = make(service=service, region=region, state_credentials=state_credentials)
+        return of_role[key]
+
+    module.boto_client_for = _one_at_a_time(boto_client_for)
+
+
 def _routes(module: Any) -> None:
     """Werkzeug compiles routes through `ast`, whose recursion counter CPython 3.11 shares between threads: when many threads make their
     first request at once, one of them fails with "AST constructor recursion depth mismatch" (python/cpython#106905)."""
     module.Rule.compile = _one_at_a_time(module.Rule.compile)
+
+
+def _parsers(module: Any) -> None:
+    """A parser of requests takes a tenth of a second to make, and is kept per object that describes its service: every client that LocalStack
+    makes for itself, one for each task of a state machine, has one of its own, and all of them are kept for good."""
+    make = module.create_parser.__wrapped__
+    made: dict[tuple[str, str], Any] = {}
+
+    def create_parser(service: Any, protocol: str | None = None) -> Any:
+        key = (service.service_name, protocol or service.protocol)
+        if key not in made:
+            made[key] = make(service, protocol)
+        return made[key]
+
+    module.create_parser = _one_at_a_time(create_parser)
+
+
+def _json_paths(module: Any) -> None:
+    """The tables of the parser are made anew for every path that is parsed, which is most of the work of a small state."""
+    module.parse = functools.lru_cache(maxsize=4096)(module.parse)
 
 
 def _listen(module: Any) -> None:
@@ -206,6 +240,9 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.lambda_.invocation.metrics": _function_metrics,
     "localstack.services.lambda_.event_source_mapping.esm_worker_factory": _event_source_mapping,
     "localstack.aws.spec": _service_catalog,
+    "localstack.aws.handlers.service": _parsers,
+    "jsonpath_ng.parser": _json_paths,
+    "jsonpath_ng.ext.parser": _json_paths,
     "localstack.runtime.server.twisted": _listen,
     "rolo.serving.twisted": _connections,
     "localstack.services.s3.provider": _objects,
@@ -215,6 +252,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.s3.notifications": _deliveries,
     "localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.inline_iteration_component": _inline_map,
     "localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_callback": _nested_executions,
+    "localstack.services.stepfunctions.asl.utils.boto_client": _task_clients,
     "moto.kinesis.models": _kinesis,
     "werkzeug.routing.rules": _routes,
 }
