@@ -48,7 +48,7 @@ def wrong_type(row: bytes, rng: random.Random) -> bytes:
 
 def bad_date(row: bytes, rng: random.Random) -> bytes:
     """A day that there is not in the last column, or the day first."""
-    return row[: row.rindex(b",") + 1] + rng.choice([b"2/30/14", b"31/12/14", b"2014-10-23", b"soon"])
+    return row[: row.rindex(b",") + 1] + rng.choice([b"2/30/14", b"31/12/14", b"2014-13-23", b"soon"])
 
 
 def empty_row(_row: bytes, _rng: random.Random) -> bytes:

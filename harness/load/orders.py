@@ -11,14 +11,12 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from faker import Faker
-from pydantic_core import to_json
 
-from harness.accounting.record import Record
-from harness.load.files import Frame
-from harness.load.malformed_csv import CSV_MALFORMERS, NOT_CSV
+from harness.load.csv_files import CsvFiles, Entry
+from harness.load.malformed_csv import CSV_MALFORMERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 COLUMNS = ("uuid", "Country", "Item Type", "Sales Channel", "Order Priority", "Order Date", "Region", "Ship Date")
 FINANCIALS = ("unitsSold", "unitPrice", "unitCost", "totalRevenue", "totalCost", "totalProfit")
@@ -34,56 +32,18 @@ _DAYS = 5000
 
 
 @dataclass(frozen=True)
-class OrdersSource:
-    """`records` orders in `files` files of equal length, of which `malformed_share` (0 to 1) are spoilt, by the kinds in turn.
+class OrdersSource(CsvFiles):
+    """See CsvFiles. Stored orders must keep every column, and have those of their uuid's financial data."""
 
-    `file_faults` spoil whole files, beginning with the last. Stored orders must keep every column, and have those of their uuid's
-    financial data."""
-
-    seed: int
-    records: int
-    files: int = 1
-    malformed_share: float = 0.0
-    malformed_kinds: Sequence[str] = ()
-    file_faults: Sequence[str] = ()
+    columns = COLUMNS
     prefix: str = "input/"
     name: str = "orders"
 
-    @property
-    def total(self) -> int | None:
-        return None if {"empty_file", "header_only"} & set(self.file_faults) else self.records
-
-    def frame(self, name: str) -> Frame:
-        """See FileSource."""
-        match self._fault(self._names().index(name)):
-            case "empty_file":
-                return Frame(rows=False)
-            case "header_only":
-                return Frame(HEADER, rows=False)
-            case "wrong_header":
-                return Frame(HEADER.replace(b"uuid", b"orderId"))
-            case "wrong_delimiter":
-                return Frame(HEADER.replace(b",", b";"))
-            case "not_csv":
-                return Frame(NOT_CSV)
-            case _:
-                return Frame(HEADER)
-
-    def __iter__(self) -> Iterator[Record]:
-        names = self._names()
-        number = 0
-        for file, name in enumerate(names):
-            fault = self._fault(file)
-            if fault in {"empty_file", "header_only"}:
-                yield Record(number, name, b"", name, None, fault)
-                number += 1
-                continue
-            for record in self._rows(file):
-                if fault:
-                    payload = record.payload.replace(b",", b";") if fault == "wrong_delimiter" else record.payload
-                    record = record._replace(payload=payload, promised=None, malformed=fault)  # noqa: PLW2901
-                yield record._replace(number=number, partition_key=name)
-                number += 1
+    def entries(self, file: int) -> Iterator[Entry]:
+        """See CsvFiles."""
+        for order, financials, spoilt in self._orders(file):
+            stored = dict(zip((*COLUMNS, *FINANCIALS), (*order, *financials), strict=True))
+            yield Entry(order[0], order, stored, spoilt)
 
     def lookup(self) -> Iterator[Mapping[str, str]]:
         """The financial data of every order but those of which nobody has any."""
@@ -92,32 +52,11 @@ class OrdersSource:
                 if spoilt != UNKNOWN_KEY:
                     yield {"uuid": order[0], **dict(zip(FINANCIALS, financials, strict=True))}
 
-    def _names(self) -> list[str]:
-        # Spaces and plus signs in keys are where notifications that nobody decodes are lost.
-        return [f"{self.prefix}{self.name}{f' +{file + 1}' if self.files > 1 else ''}.csv" for file in range(self.files)]
-
-    def _fault(self, file: int) -> str | None:
-        behind = self.files - 1 - file
-        return self.file_faults[behind] if behind < len(self.file_faults) else None
-
-    def _rows(self, file: int) -> Iterator[Record]:
-        for order, financials, spoilt in self._orders(file):
-            row = ",".join(_quoted(value) for value in order).encode()
-            if spoilt is None:
-                promised = to_json(dict(zip((*COLUMNS, *FINANCIALS), (*order, *financials), strict=True)))
-                yield Record(0, order[0], row, "", promised)
-            elif spoilt == UNKNOWN_KEY:
-                yield Record(0, order[0], row, "", None, spoilt)
-            else:
-                rng = random.Random(f"{self.seed}/{order[0]}")
-                yield Record(0, order[0], CSV_MALFORMERS[spoilt](row, rng), "", None, spoilt)
-
     def _orders(self, file: int) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], str | None]]:
-        """Each order's values, its financial data, and how it is spoilt. Half of them share their key's first digits: nothing sorts."""
+        """Each order's values, its financial data, and how it is spoilt. Keys are in no order."""
         rng = random.Random(f"{self.seed}/{file}")
-        share = self.records // self.files
-        count = share + (self.records % self.files if file == self.files - 1 else 0)
-        spoilt = self._spoilt(rng, count)
+        count = self.share(file)
+        spoilt = self.spoilt(rng, count)
         countries, items, regions = _pools(self.seed)
         pick = rng.random
         # Distinct without a set of all: steps through the numbers of nine digits by one that shares no factor with them.
@@ -135,17 +74,6 @@ class OrdersSource:
             )  # fmt: skip
             money = (price_c, cost_c, units * price_c, units * cost_c, units * (price_c - cost_c))
             yield order, (str(units), *(f"{cents // 100}.{cents % 100:02d}" for cents in money)), spoilt.get(index)
-
-    def _spoilt(self, rng: random.Random, count: int) -> dict[int, str]:
-        """Which rows are spoilt, and how: the exact share, every kind as often as the others."""
-        many = round(count * self.malformed_share)
-        chosen = sorted(rng.sample(range(count), many)) if many else []
-        kinds = list(self.malformed_kinds)
-        return {index: kinds[number % len(kinds)] for number, index in enumerate(chosen)}
-
-
-def _quoted(value: str) -> str:
-    return f'"{value.replace(chr(34), chr(34) * 2)}"' if any(sign in value for sign in ',"\n') else value
 
 
 def _pools(seed: int) -> tuple[list[str], list[str], list[str]]:

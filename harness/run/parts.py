@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, assert_never, cast
 
 from harness.accounting.probes.alerts import AlertProbe
 from harness.accounting.probes.dead_letters import DeadLetterProbe
+from harness.accounting.probes.dynamodb import DynamoDbProbe
 from harness.accounting.probes.failed_batches import FailedBatchProbe
 from harness.accounting.probes.failed_files import FailedFilesProbe
-from harness.accounting.probes.failed_rows import FailedRowsProbe
+from harness.accounting.probes.failed_rows import FailedRowObjectsProbe, FailedRowsProbe
 from harness.accounting.probes.s3_csv import S3CsvProbe
 from harness.accounting.probes.s3_ndjson import S3NdjsonProbe
 from harness.emulator.stack.template import load_template
@@ -25,12 +26,15 @@ from harness.load.recorded import RecordedSource
 from harness.load.senders.api import ApiSender
 from harness.load.senders.kinesis import KinesisSender
 from harness.load.senders.s3 import S3Sender
+from harness.load.students import STUDENT_ROW_FAULTS, StudentsSource
 from harness.load.uploaded import UploadedSource
 from harness.run.scenario import (
     ApiPart,
     ClickstreamPart,
     ConstantPart,
+    DynamoDbPart,
     FailedFilesPart,
+    FailedRowObjectsPart,
     FailedRowsPart,
     FilePart,
     KinesisPart,
@@ -40,6 +44,7 @@ from harness.run.scenario import (
     S3NdjsonPart,
     S3Part,
     StagesPart,
+    StudentsPart,
     UnlimitedPart,
     UploadPart,
     substitute,
@@ -79,6 +84,8 @@ def _malformers(scenario: Scenario) -> Collection[str]:
             return SCHEMA_FREE
         case OrdersPart():
             return ROW_FAULTS
+        case StudentsPart():
+            return STUDENT_ROW_FAULTS
         case UploadPart():
             return ()
         case _:
@@ -99,7 +106,7 @@ def make_source(
         message = "--lookup: this scenario has no use for a file of lookup data"
         raise UsageError(message)
     match scenario.source:
-        case OrdersPart() | UploadPart():
+        case OrdersPart() | StudentsPart() | UploadPart():
             files = make_files(scenario, seed, records, input_path, lookup_path)
             return FaultyFiles(files, record_faults) if record_faults else files
         case _:
@@ -112,10 +119,11 @@ def make_files(
 ) -> FileSource:
     """The same for sources of files, without faults."""
     match scenario.source:
-        case OrdersPart() as part:
+        case OrdersPart() | StudentsPart() as part:
             _no_input(input_path)
             malformed = part.malformed
-            return OrdersSource(
+            make = OrdersSource if isinstance(part, OrdersPart) else StudentsSource
+            return make(
                 seed=seed,
                 records=records or part.records,
                 files=part.files,
@@ -204,6 +212,13 @@ def make_rate(part: RatePart) -> RateShape:
             assert_never(other)
 
 
+_QUEUES: dict[str, type[DeadLetterProbe | FailedBatchProbe | AlertProbe]] = {
+    "dead_letters": DeadLetterProbe,
+    "failed_batches": FailedBatchProbe,
+    "alerts": AlertProbe,
+}
+
+
 def make_probes(scenario: Scenario, clients: Clients, values: Mapping[str, str]) -> list[Probe]:
     """The probes, with the stack's outputs filled in."""
     return [_make_probe(part, clients, values, f"probes.{number}") for number, part in enumerate(scenario.probes)]
@@ -219,16 +234,13 @@ def _make_probe(part: ProbePart, clients: Clients, values: Mapping[str, str], wh
             return S3CsvProbe(clients, bucket, part.prefix, part.id_fields, part.delimiter)
         case FailedFilesPart():
             return FailedFilesProbe(clients, substitute(part.bucket, values, f"{where}.bucket"), part.prefix)
+        case DynamoDbPart():
+            return DynamoDbProbe(clients, substitute(part.table, values, f"{where}.table"), part.id_fields)
+        case FailedRowObjectsPart():
+            return FailedRowObjectsProbe(clients, substitute(part.bucket, values, f"{where}.bucket"), part.prefix)
         case FailedRowsPart():
             return FailedRowsProbe(clients, substitute(part.table, values, f"{where}.table"))
         case QueuePart():
-            url = substitute(part.queue_url, values, f"{where}.queue_url")
-            match part.kind:
-                case "dead_letters":
-                    return DeadLetterProbe(clients, url)
-                case "failed_batches":
-                    return FailedBatchProbe(clients, url)
-                case "alerts":
-                    return AlertProbe(clients, url)
+            return _QUEUES[part.kind](clients, substitute(part.queue_url, values, f"{where}.queue_url"))
         case other:
             assert_never(other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import (
@@ -26,6 +26,7 @@ from harness.faults.plan import Fault, LambdaFault, RecordFault, ServiceFault
 from harness.load.malformed import MALFORMERS
 from harness.load.malformed_csv import CSV_FILE_FAULTS
 from harness.load.orders import ORDER_KINDS
+from harness.load.students import STUDENT_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,6 +44,7 @@ def _one_of(names: Iterable[str]) -> Any:
 
 
 OrderKind = Annotated[str, _one_of(ORDER_KINDS)]
+StudentKind = Annotated[str, _one_of(STUDENT_KINDS)]
 FileFault = Annotated[str, _one_of(CSV_FILE_FAULTS)]
 MalformedKind = Annotated[str, _one_of(tuple(MALFORMERS))]
 Allowable = Annotated[str, _one_of(ALLOWABLE)]
@@ -103,21 +105,40 @@ class MalformedOrdersPart(_Part):
     kinds: Annotated[tuple[OrderKind, ...], Field(min_length=1)] = ORDER_KINDS
 
 
-class OrdersPart(_Part):
-    """Synthetic orders: `records` rows in `files` CSV files, of which `file_faults` spoil the last ones as a whole."""
+class _Files(_Part):
+    """`records` rows in `files` CSV files, of which `file_faults` spoil the last ones as a whole."""
 
-    kind: Literal["orders"]
     records: PositiveInt
     files: PositiveInt = 1
-    malformed: MalformedOrdersPart | None = None
     file_faults: tuple[FileFault, ...] = ()
 
     @model_validator(mode="after")
-    def _has_files_to_spoil(self) -> OrdersPart:
+    def _has_files_to_spoil(self) -> Self:
         if len(self.file_faults) > self.files:
             message = f"file_faults: {len(self.file_faults)} of them, for {self.files} files"
             raise ValueError(message)
         return self
+
+
+class OrdersPart(_Files):
+    """Synthetic orders."""
+
+    kind: Literal["orders"]
+    malformed: MalformedOrdersPart | None = None
+
+
+class MalformedStudentsPart(_Part):
+    """A share of the rows is spoilt, by each of the kinds in turn (all kinds where none are named)."""
+
+    share: Share
+    kinds: Annotated[tuple[StudentKind, ...], Field(min_length=1)] = STUDENT_KINDS
+
+
+class StudentsPart(_Files):
+    """Synthetic students."""
+
+    kind: Literal["students"]
+    malformed: MalformedStudentsPart | None = None
 
 
 class UploadPart(_Part):
@@ -208,6 +229,22 @@ class FailedFilesPart(_Part):
     prefix: str
 
 
+class DynamoDbPart(_Part):
+    """A DynamoDB table whose items are the stored records."""
+
+    kind: Literal["dynamodb"]
+    table: str
+    id_fields: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class FailedRowObjectsPart(_Part):
+    """NDJSON objects of rows that could not be processed."""
+
+    kind: Literal["failed_row_objects"]
+    bucket: str
+    prefix: str = ""
+
+
 class FailedRowsPart(_Part):
     """A DynamoDB table of rows that could not be processed."""
 
@@ -222,8 +259,11 @@ class QueuePart(_Part):
     queue_url: str
 
 
-ProbePart = Annotated[S3NdjsonPart | S3CsvPart | FailedFilesPart | FailedRowsPart | QueuePart, Field(discriminator="kind")]
-_FILES = (OrdersPart, UploadPart)
+ProbePart = Annotated[
+    S3NdjsonPart | S3CsvPart | DynamoDbPart | FailedFilesPart | FailedRowsPart | FailedRowObjectsPart | QueuePart,
+    Field(discriminator="kind"),
+]
+_FILES = (OrdersPart, StudentsPart, UploadPart)
 
 
 class ChaosPart(_Part):
@@ -242,7 +282,7 @@ class Scenario(_Part):
     description: str
     seed: int = 1
     stack: StackPart
-    source: Annotated[ClickstreamPart | FilePart | OrdersPart | UploadPart, Field(discriminator="kind")]
+    source: Annotated[ClickstreamPart | FilePart | OrdersPart | StudentsPart | UploadPart, Field(discriminator="kind")]
     lookup: LookupPart | None = None
     send: Annotated[KinesisPart | ApiPart | S3Part, Field(discriminator="to")]
     probes: Annotated[tuple[ProbePart, ...], Field(min_length=1)]
@@ -294,6 +334,7 @@ _MODELS: dict[tuple[int | str, ...], type[BaseModel]] = {
     ("source", "clickstream"): ClickstreamPart, ("source", "file"): FilePart, ("send", "kinesis"): KinesisPart, ("send", "api"): ApiPart,
     ("stack",): StackPart, ("source", "clickstream", "malformed"): MalformedPart, ("lookup",): LookupPart,
     ("source", "orders"): OrdersPart, ("source", "orders", "malformed"): MalformedOrdersPart, ("source", "upload"): UploadPart,
+    ("source", "students"): StudentsPart, ("source", "students", "malformed"): MalformedStudentsPart,
     ("send", "s3"): S3Part,
 }  # fmt: skip
 
@@ -320,6 +361,8 @@ def _model_at(place: tuple[int | str, ...]) -> type[BaseModel]:
         "s3_csv": S3CsvPart,
         "failed_files": FailedFilesPart,
         "failed_rows": FailedRowsPart,
+        "failed_row_objects": FailedRowObjectsPart,
+        "dynamodb": DynamoDbPart,
         "constant": ConstantPart,
         "stages": StagesPart,
         "unlimited": UnlimitedPart,

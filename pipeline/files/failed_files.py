@@ -48,3 +48,14 @@ def alert_failed_file(sns: Any, topic_arn: str, upload: Upload, *, error_name: s
         "keptAt": kept_at,
     }
     sns.publish(TopicArn=topic_arn, Subject=f"File not processed: {upload.run}"[:100], Message=json.dumps(message))
+
+
+def explained(error: dict[str, str]) -> tuple[str, str]:
+    """What Step Functions caught ({"Error", "Cause"}): the name and the message of a function's exception, where the cause holds them."""
+    cause = error.get("Cause", "")
+    try:
+        message = json.loads(cause)["errorMessage"]
+    except (ValueError, KeyError, TypeError):
+        return error.get("Error", "Unknown"), cause
+    name, separator, details = message.partition(": ")
+    return (name, details) if separator and name.isidentifier() else (error.get("Error", "Unknown"), message)

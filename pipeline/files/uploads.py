@@ -31,6 +31,16 @@ class Upload:
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", self.key.rpartition("/")[2].rpartition(".")[0])[:40].strip("-")
         return f"{stem or 'file'}-{hashlib.sha256(f'{self.bucket}/{self.id}'.encode()).hexdigest()[:16]}"
 
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Upload:
+        """From what `as_state` made."""
+        return cls(state["bucket"], state["key"], state.get("versionId"))
+
+    @property
+    def as_state(self) -> dict[str, Any]:
+        """What state machines pass of it. Their states have room for 256 KiB: never rows."""
+        return {"bucket": self.bucket, "key": self.key, "versionId": self.version_id, "upload": self.id, "run": self.run}
+
     def arguments(self) -> dict[str, str]:
         """What GetObject, CopyObject and the like call it."""
         named = {"Bucket": self.bucket, "Key": self.key}

@@ -10,18 +10,13 @@ from pipeline.files.uploads import Upload
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One upload and its run. State machines pass `as_state`, never rows."""
+    """One upload and its run."""
 
     upload: Upload
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> Work:
-        return cls(Upload(state["bucket"], state["key"], state.get("versionId")))
-
-    @property
-    def as_state(self) -> dict[str, Any]:
-        u = self.upload
-        return {"bucket": u.bucket, "key": u.key, "versionId": u.version_id, "upload": u.id, "run": u.run}
+        return cls(Upload.of(state))
 
     @property
     def stem(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 
 import duckdb
+import psutil
 import pytest
 
 from harness.emulator.container import sweep
@@ -177,7 +179,12 @@ def listening_addresses(tmp_path):
     if KIND == "container":
         (running,) = [c for c in containers(tmp_path) if hasattr(c, "ports")]
         return {binding["HostIp"] for bindings in running.ports.values() for binding in bindings or ()}
-    return {c.laddr.ip for p in emulators(tmp_path) for c in p.net_connections(kind="inet") if c.status == "LISTEN"}
+    found = set()
+    for process in emulators(tmp_path):
+        # Some of them come and go.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= {c.laddr.ip for c in process.net_connections(kind="inet") if c.status == "LISTEN"}
+    return found
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

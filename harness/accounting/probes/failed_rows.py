@@ -1,11 +1,14 @@
-"""A DynamoDB table of rows that could not be processed: one item each."""
+"""Rows that could not be processed: items of a DynamoDB table, or lines of NDJSON in a bucket."""
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.accounting.record import Observation, Outcome, payload_hash
+from pydantic_core import from_json
+
+from harness.accounting.record import Observation, Outcome, identifier, payload_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +35,34 @@ class FailedRowsProbe:
                     sequence=_text(item.get("line")) or "none",
                     payload_hash=payload_hash(raw) if isinstance(raw, bytes) else None,
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRowObjectsProbe:
+    """Lines have `upload` (key@version), `line` and `raw` (base64): which upload, where in it, and the row as it came."""
+
+    clients: Clients
+    bucket: str
+    prefix: str
+
+    def observe(self) -> Iterator[Observation]:
+        """One observation per line; one that names no row is seen without an identity."""
+        s3 = self.clients("s3")
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
+            for item in page.get("Contents", []):
+                body = s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()
+                place = f"s3://{self.bucket}/{item['Key']}"
+                yield from (_sighting(place, line) for line in body.split(b"\n") if line)
+
+
+def _sighting(place: str, line: bytes) -> Observation:
+    try:
+        row = from_json(line)
+        raw = base64.b64decode(row["raw"], validate=True)
+        upload, number = identifier(row.get("upload")), identifier(row.get("line"))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Observation(Outcome.DEAD_LETTERED, place, content=line)
+    return Observation(Outcome.DEAD_LETTERED, place, shard=upload, sequence=number or "none", payload_hash=payload_hash(raw))
 
 
 def _text(value: dict[str, Any] | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -26,17 +25,6 @@ def handler(state: dict[str, Any], _context: Any) -> dict[str, Any]:
     # A merge whose answer was lost may have written it: a failed file has no output.
     s3.delete_object(Bucket=work.upload.bucket, Key=work.output)
     failed_files.move(s3, work.upload, kept_at)
-    name, reason = _explained(error)
+    name, reason = failed_files.explained(error)
     failed_files.alert_failed_file(sns, ALERT_TOPIC, work.upload, error_name=name, reason=reason, kept_at=kept_at)
     return {"keptAt": kept_at}
-
-
-def _explained(error: dict[str, str]) -> tuple[str, str]:
-    """The name and the message of the function's exception, where the cause holds them."""
-    cause = error.get("Cause", "")
-    try:
-        message = json.loads(cause)["errorMessage"]
-    except (ValueError, KeyError, TypeError):
-        return error.get("Error", "Unknown"), cause
-    name, separator, details = message.partition(": ")
-    return (name, details) if separator and name.isidentifier() else (error.get("Error", "Unknown"), message)

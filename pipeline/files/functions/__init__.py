@@ -1,0 +1,1 @@
+"""Handlers of functions that several systems have."""
