@@ -121,7 +121,7 @@ def test_what_is_no_file_of_students_is_set_aside_and_an_alert_names_it(deployed
     assert clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == header.encode()
 
 
-@pytest.mark.parametrize("scenario", ["students", "students-malformed"])
+@pytest.mark.parametrize("scenario", ["students", "students-malformed", "students-faults"])
 def test_all_students_are_accounted_for(tmp_path, run, scenario):
     code, output, result = run(tmp_path, "run", scenario, "--seed", 3)
     assert code == 0, output
