@@ -28,7 +28,9 @@ from harness.errors import UnknownVerdictError, UsageError
 from harness.report import proofs as proofs_report
 from harness.report.run_record import record
 from harness.report.terminal import Terminal
-from harness.run.bench import bench_clickstream, machine_load, table
+from harness.run.bench.batch import bench_batch
+from harness.run.bench.clickstream import bench_clickstream
+from harness.run.bench.figures import Figure, machine_load, table
 from harness.run.catalogue import find_scenario, scenario_files
 from harness.run.defects import BUILT_IN as DEFECTS
 from harness.run.defects import load_defects
@@ -44,7 +46,7 @@ from harness.run.up import down as take_down
 from harness.run.up import up as bring_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from harness.run import events
 
@@ -265,9 +267,32 @@ def bench() -> None:
 )
 def clickstream(repetitions: int, out: Path) -> int:
     """The clickstream on the embedded emulator, Lambda, the generator, the reconciliation. Takes minutes. Exit 1 where a target is missed."""
+    return _measure(lambda tell: bench_clickstream(repetitions, out, tell), out)
+
+
+@bench.command()
+@click.option(
+    "--records",
+    "first",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="How many orders; more numbers may follow.",
+)
+@click.argument("more", type=click.IntRange(min=1), nargs=-1, metavar="[RECORDS]...")
+@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/bench-batch.json"), show_default=True, help="All figures as JSON."
+)
+def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path) -> int:
+    """The orders on the embedded emulator, from the upload to the e-mail, by stage. Takes minutes. Exit 1 where a target is missed."""
+    return _measure(lambda tell: bench_batch((first, *more), repetitions, out, tell), out)
+
+
+def _measure(measure: Callable[[Callable[[str], None]], list[Figure]], out: Path) -> int:
     console = Console()
     console.print(machine_load(), highlight=False)
-    figures = bench_clickstream(repetitions, out, lambda step: console.print(f"  … {step}", highlight=False))
+    figures = measure(lambda step: console.print(f"  … {step}", highlight=False))
     shown = Table("figure", "median", "smallest – largest", "target", "", box=None)
     for row in table(figures):
         shown.add_row(*row)

@@ -46,6 +46,9 @@ class UploadedSource:
         header = _header(self.path, "--input")
         needed = [*self.id_fields, *([self.lookup_key] if self.lookup_key else [])]
         _need(needed, header, f"--input {self.path}")
+        for _ in self._rows():
+            # All of it once: what cannot be read as rows is told before anything starts.
+            pass
         if self.lookup_key is None:
             if self.lookup_path is not None:
                 message = "--lookup: this scenario looks nothing up"
@@ -55,6 +58,7 @@ class UploadedSource:
             message = f"this scenario looks rows up by {self.lookup_key}: name the CSV file that has them with --lookup FILE"
             raise UsageError(message)
         _need([self.lookup_key], _header(self.lookup_path, "--lookup"), f"--lookup {self.lookup_path}")
+        next(iter(self._found), None)
 
     def frame(self, _name: str) -> Frame:
         """See FileSource."""
@@ -72,7 +76,8 @@ class UploadedSource:
                 return
             promised, problem = self._promise(columns, fields)
             values = dict(zip(columns, fields, strict=False))
-            record_id = "/".join(values.get(field, "") for field in self.id_fields)
+            # Bytes that are no UTF-8 have a form that can be written down.
+            record_id = "/".join(values.get(field, "") for field in self.id_fields).encode(errors="backslashreplace").decode()
             yield Record(number, record_id or f"line {line}", raw, name, promised, problem)
 
     def _promise(self, columns: list[str], fields: list[str]) -> tuple[bytes | None, str | None]:
@@ -99,12 +104,25 @@ class UploadedSource:
     def _found(self) -> dict[str, dict[str, str]]:
         if self.lookup_path is None or self.lookup_key is None:
             return {}
-        with self.lookup_path.open(encoding="utf-8-sig", newline="") as file:
-            return {row[self.lookup_key]: row for row in csv.DictReader(file)}
+        found: dict[str, dict[str, str]] = {}
+        try:
+            with self.lookup_path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file)
+                for row in reader:
+                    if None in row or None in row.values():
+                        raise UsageError(
+                            f"--lookup {self.lookup_path}:{reader.line_num}: not as many values as the header has columns"
+                        )
+                    found[row[self.lookup_key]] = row
+        except (UnicodeDecodeError, csv.Error) as error:
+            message = f"--lookup {self.lookup_path} is not CSV: {error}"
+            raise UsageError(message) from error
+        return found
 
     def _rows(self) -> Iterator[tuple[int, bytes, list[str]]]:
         """The line on which a row begins, the row as it is, and its fields. Raises UsageError for a quote that nothing closes."""
-        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        # A carriage return ends no line here: the pipeline counts line feeds.
+        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             taken: list[str] = []
 
             def lines() -> Iterator[str]:
@@ -118,7 +136,14 @@ class UploadedSource:
 
             file.readline()
             number = 2
-            for fields in csv.reader(lines()):
+            reader = csv.reader(lines())
+            while True:
+                try:
+                    fields = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    raise UsageError(f"--input {self.path}:{number}: not a row of CSV: {error}") from error
                 raw = "".join(taken).encode(errors="surrogateescape").removesuffix(b"\n").removesuffix(b"\r")
                 yield number, raw, fields
                 number += len(taken)

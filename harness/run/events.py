@@ -26,7 +26,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class PhaseStarted:
-    """One of: emulator, deploy, load, faults, drain, observe, reconcile."""
+    """One of: emulator, deploy, lookup, load, faults, drain, observe, reconcile."""
 
     phase: str
     text: str

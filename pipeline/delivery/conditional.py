@@ -1,69 +1,43 @@
-"""Writes that must not overwrite what somebody else has written: in transactions, so that a batch costs one request."""
+"""Writes that must not overwrite what somebody else has written."""
 
 from __future__ import annotations
 
-import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.delivery.retry import ATTEMPTS, FIRST_DELAY_S
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-# TransactWriteItems: 100 items, and 4 MiB for all of them together.
-ITEMS_PER_TRANSACTION = 100
+CONCURRENT_WRITES = 8
 
 Item = dict[str, Any]
 
 
-class WritesRefusedError(Exception):
-    """The table did not take all items, for reasons that have nothing to do with what is there."""
-
-
-def put_new(
-    dynamodb: Any, table: str, items: Sequence[Item], own: Sequence[str], *, sleep: Callable[[float], None] = time.sleep
-) -> list[Item]:
+def put_new(dynamodb: Any, table: str, items: Sequence[Item], own: Sequence[str]) -> list[Item]:
     """Puts the items (no two with one key) where nothing is yet, or what is there has the same values under `own`: the names of
     attributes that say whose an item is, so that a repeated write is not refused. Returns those that were refused: another has their key.
 
-    Raises WritesRefusedError where the table does not take them for another reason, after retries."""
-    refused: list[Item] = []
-    for start in range(0, len(items), ITEMS_PER_TRANSACTION):
-        left = list(items[start : start + ITEMS_PER_TRANSACTION])
-        delays = iter([FIRST_DELAY_S * 2**attempt for attempt in range(ATTEMPTS)])
-        while left:
-            try:
-                dynamodb.transact_write_items(TransactItems=[_put(table, item, own) for item in left])
-                break
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "TransactionCanceledException":
-                    raise
-                codes = [reason.get("Code", "None") for reason in error.response["CancellationReasons"]]
-            taken = [item for item, code in zip(left, codes, strict=True) if code == "ConditionalCheckFailed"]
-            if taken:
-                refused += taken
-                left = [item for item in left if item not in taken]
-                continue
-            delay_s = next(delays, None)
-            if delay_s is None:
-                message = f"{len(left)} items could not be written to {table}: {', '.join(sorted(set(codes)))}"
-                raise WritesRefusedError(message)
-            sleep(delay_s)
-    return refused
+    Raises what the SDK raises after its retries; some of the items may then have been written, and the caller writes all of them again."""
 
+    def put(item: Item) -> bool:
+        same = " AND ".join(f"#{number} = :{number}" for number in range(len(own)))
+        try:
+            dynamodb.put_item(
+                TableName=table,
+                Item=item,
+                # An item that is not there has none of its attributes.
+                ConditionExpression=f"attribute_not_exists(#0) OR ({same})",
+                ExpressionAttributeNames={f"#{number}": name for number, name in enumerate(own)},
+                ExpressionAttributeValues={f":{number}": item[name] for number, name in enumerate(own)},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
 
-def _put(table: str, item: Item, own: Sequence[str]) -> Item:
-    names = {f"#{number}": name for number, name in enumerate(own)}
-    same = " AND ".join(f"#{number} = :{number}" for number in range(len(own)))
-    return {
-        "Put": {
-            "TableName": table,
-            "Item": item,
-            # An item that is not there has none of its attributes.
-            "ConditionExpression": f"attribute_not_exists(#0) OR ({same})",
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {f":{number}": item[name] for number, name in enumerate(own)},
-        }
-    }
+    with ThreadPoolExecutor(CONCURRENT_WRITES, thread_name_prefix="put") as pool:
+        written = list(pool.map(put, items))
+    return [item for item, done in zip(items, written, strict=True) if not done]

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
-import os
 import resource
-import statistics
 import sys
 import tempfile
 import time
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +30,7 @@ from harness.errors import UnknownVerdictError, UsageError
 from harness.faults.plan import load, named
 from harness.load.clickstream import ClickstreamSource
 from harness.run import events
+from harness.run.bench.figures import Figure, write
 from harness.run.catalogue import find_scenario
 from harness.run.engine import Plan
 from harness.run.engine import run as run_plan
@@ -41,7 +38,7 @@ from harness.run.parts import make_source
 from harness.run.scenario import load_scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from harness.emulator.emulator import Description, Emulator
     from harness.faults.plan import Plan as Faults
@@ -54,32 +51,6 @@ _BATCH = 500
 # A few percent are less than one run differs from the next: many pairs, on one emulator.
 _PAIRS = 3
 _PAIRED = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured quantity: all rounds, in `unit`; `target` is what it should reach, `better` in which direction."""
-
-    name: str
-    unit: str
-    rounds: tuple[float, ...]
-    target: float | None = None
-    better: str = "higher"
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.rounds)
-
-    @property
-    def met(self) -> bool | None:
-        if self.target is None:
-            return None
-        return self.median >= self.target if self.better == "higher" else self.median <= self.target
-
-
-def machine_load() -> str:
-    """Cores, and the load average when the measurement began: a figure of a busy machine is worth less."""
-    return f"{os.cpu_count()} cores, load average {' '.join(f'{value:.2f}' for value in os.getloadavg())}, Python {sys.version.split()[0]}"
 
 
 def bench_clickstream(repetitions: int, out: Path, tell: Callable[[str], None]) -> list[Figure]:
@@ -131,9 +102,7 @@ def bench_clickstream(repetitions: int, out: Path, tell: Callable[[str], None]) 
         Figure("reconcile 1,000,000 records", "s", seconds, 15, "lower"),
         Figure("peak memory of the harness", "MB", memory_mb, 1024, "lower"),
     ]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    document = {"machine": machine_load(), "figures": [{**asdict(f), "median": f.median, "met": f.met} for f in figures]}
-    out.write_text(json.dumps(document, indent=2) + "\n")
+    write(figures, out)
     return figures
 
 
@@ -310,21 +279,3 @@ def _expect_clean(root: Path) -> None:
     if account.outcome.stored != _RECONCILED or any(account.anomalies.values()):
         message = f"the benchmark's own records did not reconcile: {account.outcome}, {account.anomalies}"
         raise UnknownVerdictError(message)
-
-
-def table(figures: Sequence[Figure]) -> list[tuple[str, str, str, str, str]]:
-    """Rows: name, median, smallest to largest, target, whether it was met."""
-
-    def number(value: float) -> str:
-        return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
-
-    return [
-        (
-            f"{f.name} [{f.unit}]",
-            number(f.median),
-            f"{number(min(f.rounds))} – {number(max(f.rounds))}",
-            "" if f.target is None else f"{'≥' if f.better == 'higher' else '≤'} {f.target:g}",
-            {True: "met", False: "missed", None: ""}[f.met],
-        )
-        for f in figures
-    ]

@@ -1,0 +1,1 @@
+"""Benchmarks: medians with their spread, and ratios to the floor."""
