@@ -51,6 +51,7 @@ def resolve(ledger, observations):
     """Observation (by its place in the list) -> the numbers of its records."""
     by_sequence = {(a.shard, a.sequence): r.number for r, a in ledger if a.sequence}
     uploads = {a.shard for _, a in ledger}
+    poison = {record.number: record.promised is None for record, _ in ledger}
     by_upload, by_id_there, by_id, by_payload = (defaultdict(list) for _ in range(4))
     for record, answer in ledger:
         by_upload[answer.shard].append(record.number)
@@ -76,7 +77,8 @@ def resolve(ledger, observations):
             key = key_of(o)
             if n in found or key is None or key not in known:
                 continue
-            candidates = sorted(known[key], key=lambda number: ((number, o.outcome) in settled, number))
+            stored = o.outcome == "stored"
+            candidates = sorted(known[key], key=lambda number: ((number, o.outcome) in settled, poison[number] == stored, number))
             found[n] = [candidates[turns[key, o.outcome] % len(candidates)]]
             turns[key, o.outcome] += 1
     return found

@@ -3,7 +3,7 @@
 Every observation is given to one offered record, by the first of these that is known to the ledger: shard and sequence number (of a
 file: the upload and the line), record id within the upload that it names, record id, payload hash. One that names nothing but an upload
 is given to all its records. Where n offered records share an id or a payload, the sightings of each kind go round them in turn, beginning
-with those that no better key has found in this kind of place: n records seen n times are each seen once, one more sighting is a
+with those that no better key has found in this kind of place, and of those with the ones that belong there: n records seen n times are each seen once, one more sighting is a
 duplicate, one less a loss. What no key finds is a phantom.
 """
 
@@ -58,9 +58,11 @@ WITH sightings AS (
     SELECT DISTINCT index, outcome, true AS settled FROM ({found}) JOIN seen USING (n)
 ), records AS (
     SELECT index, outcome, {keys},
-           row_number() OVER (PARTITION BY {keys}, outcome ORDER BY settled NULLS FIRST, index) - 1 AS turn,
+           row_number() OVER (
+               PARTITION BY {keys}, outcome ORDER BY settled NULLS FIRST, poison = (outcome = 'stored'), index
+           ) - 1 AS turn,
            count(*) OVER (PARTITION BY {keys}, outcome) AS many
-    FROM (SELECT index, record_id, payload_hash, shard AS upload FROM ledger)
+    FROM (SELECT index, record_id, payload_hash, poison, shard AS upload FROM ledger)
     JOIN (SELECT DISTINCT {keys}, outcome FROM sightings) USING ({keys}) LEFT JOIN settled USING (index, outcome)
 )
 SELECT s.n, r.index

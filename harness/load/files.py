@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A file is `head`, its rows with `separator` behind each (in a list: between them), and `tail`.
+    """A file is `head`, its rows with `separator` between them, and `tail`. Where that is None the file is one of lines, and ends with
+    `end`; otherwise it is a list.
 
     A file without rows is a record of its own: what is offered is the file itself, and somebody must say what became of it."""
 
     head: bytes = b""
     separator: bytes = b"\n"
-    tail: bytes = b""
+    end: bytes = b"\n"
+    tail: bytes | None = None
     rows: bool = True
 
     def parts(self, records: Iterable[Record]) -> Iterator[bytes]:
@@ -30,16 +32,17 @@ class Frame:
         if self.rows:
             between = b""
             for record in records:
-                yield between + record.payload if self.tail else record.payload + self.separator
+                yield between + record.payload
                 between = self.separator
-        yield self.tail
+            yield self.end if self.tail is None else self.tail
 
     def numbers(self, records: Iterable[Record]) -> Iterator[tuple[Record, int]]:
         """Each record with where it is in the file: the line on which it begins, from 1; in a list its place there, from 0."""
-        number = self.head.count(b"\n") + 1 if self.rows and not self.tail else 0
+        of_lines = self.tail is None
+        number = self.head.count(b"\n") + 1 if self.rows and of_lines else 0
         for record in records:
             yield record, number
-            number += 1 if self.tail else record.payload.count(b"\n") + 1
+            number += record.payload.count(b"\n") + 1 if of_lines else 1
 
 
 class FileSource(Source, Protocol):

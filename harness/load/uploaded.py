@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -61,8 +62,12 @@ class UploadedSource:
         next(iter(self._found), None)
 
     def frame(self, _name: str) -> Frame:
-        """See FileSource."""
-        return Frame(self._head)
+        """See FileSource. Lines end as the header's does; the last, as it does in the file."""
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            ended = file.read(1) == b"\n"
+        line_end = b"\r\n" if self._head.endswith(b"\r\n") else b"\n"
+        return Frame(self._head, line_end, line_end if ended else b"")
 
     def lookup(self) -> Iterator[Mapping[str, str]]:
         """See FileSource."""
@@ -70,7 +75,7 @@ class UploadedSource:
 
     def __iter__(self) -> Iterator[Record]:
         name = self.key.replace("{name}", self.path.name)
-        columns = next(csv.reader([self._head.decode("utf-8-sig", errors="surrogateescape")]))
+        columns = next(csv.reader([self._head.decode("utf-8-sig", errors="surrogateescape").rstrip("\r\n")]))
         for number, (line, raw, fields) in enumerate(self._rows()):
             if number == self.limit:
                 return
@@ -98,7 +103,8 @@ class UploadedSource:
     @cached_property
     def _head(self) -> bytes:
         with self.path.open("rb") as file:
-            return file.readline().rstrip(b"\r\n") + b"\n"
+            head = file.readline()
+            return head if head.endswith(b"\n") else head + b"\n"
 
     @cached_property
     def _found(self) -> dict[str, dict[str, str]]:
@@ -145,6 +151,11 @@ class UploadedSource:
                 except csv.Error as error:
                     raise UsageError(f"--input {self.path}:{number}: not a row of CSV: {error}") from error
                 raw = "".join(taken).encode(errors="surrogateescape").removesuffix(b"\n").removesuffix(b"\r")
+                if raw.count(b'"') % 2:
+                    # Within quotes they are doubled: this one opens and never closes, or stands where none may.
+                    if len(taken) > 1:
+                        raise UsageError(f"--input {self.path}:{number}: a quote that is opened here is not closed")
+                    fields = []
                 yield number, raw, fields
                 number += len(taken)
                 taken.clear()

@@ -294,6 +294,13 @@ class Scenario(_Part):
     allow: dict[Allowable, int] = {}
 
     @model_validator(mode="after")
+    def _has_something_to_look_up(self) -> Scenario:
+        if self.lookup is not None and not isinstance(self.source, OrdersPart | UploadPart):
+            message = f"lookup: a source of kind {self.source.kind} has nothing to look up"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _files_go_to_s3(self) -> Scenario:
         if isinstance(self.send, S3Part) != isinstance(self.source, _FILES):
             message = (

@@ -6,6 +6,7 @@ A row that is wrong never takes its neighbours with it: a quote that nothing clo
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 MAX_ROW_BYTES = 256 * 1024
 # A quoted field may hold line ends; a quote that is still open after so many lines was never meant to open.
 MAX_ROW_LINES = 20
+
+
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 
 
 class NotRowsError(Exception):
@@ -38,12 +42,18 @@ def lines(parts: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
     for part in parts:
         *whole, rest = (rest + part).split(b"\n")
-        yield from whole
-        if len(rest) > MAX_ROW_BYTES:
-            message = f"a line of more than {MAX_ROW_BYTES} bytes"
-            raise NotRowsError(message)
+        for line in whole:
+            yield _bounded(line)
+        _bounded(rest)
     if rest:
         yield rest
+
+
+def _bounded(line: bytes) -> bytes:
+    if len(line) > MAX_ROW_BYTES:
+        message = f"a line of more than {MAX_ROW_BYTES} bytes"
+        raise NotRowsError(message)
+    return line
 
 
 def rows(of_lines: Iterable[bytes], columns: int, delimiter: str = ",", first_line: int = 1) -> Iterator[Row]:
@@ -53,11 +63,12 @@ def rows(of_lines: Iterable[bytes], columns: int, delimiter: str = ",", first_li
     while (line := _next(source, back)) is not None:
         taken = [line]
         # Within quotes a quote is doubled: an odd number of them leaves one open.
-        quotes = line.count(b'"')
-        while quotes % 2 and len(taken) < MAX_ROW_LINES and (more := _next(source, back)) is not None:
+        quotes, size = line.count(b'"'), len(line)
+        while quotes % 2 and len(taken) < MAX_ROW_LINES and size <= MAX_ROW_BYTES and (more := _next(source, back)) is not None:
             taken.append(more)
             quotes += more.count(b'"')
-        if len(taken) > 1 and (quotes % 2 or not _is_csv(b"\n".join(taken), delimiter)):
+            size += len(more) + 1
+        if len(taken) > 1 and (quotes % 2 or size > MAX_ROW_BYTES or not _is_csv(b"\n".join(taken), delimiter)):
             # Nothing closes the quote, or what does is another row's: this line alone is at fault.
             back.extendleft(reversed(taken[1:]))
             del taken[1:]
@@ -84,6 +95,8 @@ def _row(number: int, raw: bytes, columns: int, delimiter: str) -> Row:
         text = raw.decode()
     except UnicodeDecodeError as error:
         return Row(number, raw, (), f"InvalidUtf8: byte {error.start + 1}")
+    if _LONE_RETURN.search(text):
+        return Row(number, raw, (), "CarriageReturn: one that is no part of a line end")
     if "\0" in text:
         return Row(number, raw, (), "NulByte: a byte that no text has")
     if '"' not in text:

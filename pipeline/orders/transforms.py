@@ -54,9 +54,10 @@ _order = TypeAdapter(_Order)
 
 
 class Order(NamedTuple):
-    """A valid row: where it stood, and its values in the order of COLUMNS (and of FINANCIALS, once they are known)."""
+    """A valid row: where it stood, as it came, and its values in the order of COLUMNS (and of FINANCIALS, once they are known)."""
 
     line: int
+    raw: bytes
     values: Sequence[str]
 
     @property
@@ -91,7 +92,7 @@ def chunks(of_rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 
 
 def chunk_size(wanted: int, file_bytes: int) -> int:
-    """`wanted`, or more where a file of this size would make more than MAX_CHUNKS of them; no row has fewer than 8 bytes."""
+    """`wanted`, or more where a file of this size would make more than MAX_CHUNKS of them; no order has fewer than 8 bytes."""
     return max(wanted, -(-file_bytes // 8 // MAX_CHUNKS))
 
 
@@ -102,7 +103,7 @@ def parse(chunk: Iterable[bytes], delimiter: str, first_line: int) -> tuple[list
     for row in rows(chunk, len(COLUMNS), delimiter, first_line):
         problem = row.problem or _invalid(row.fields)
         if problem is None:
-            good.append(Order(row.line, row.fields))
+            good.append(Order(row.line, row.raw, row.fields))
         else:
             bad.append(FailedRow(row.line, row.raw, problem))
     return good, bad
@@ -116,9 +117,7 @@ def _invalid(fields: Sequence[str]) -> str | None:
     return None
 
 
-def enrich(
-    orders: Iterable[Order], financials: Mapping[str, Mapping[str, str]], delimiter: str
-) -> tuple[list[Order], list[FailedRow]]:
+def enrich(orders: Iterable[Order], financials: Mapping[str, Mapping[str, str]]) -> tuple[list[Order], list[FailedRow]]:
     """The orders with what was sold of them; and those of which nothing is known, as failed rows."""
     good: list[Order] = []
     bad: list[FailedRow] = []
@@ -127,9 +126,9 @@ def enrich(
         missing = list(FINANCIALS) if found is None else [name for name in FINANCIALS if name not in found]
         if found is None or missing:
             why = "NoFinancials: no financial data of this uuid" if found is None else f"NoFinancials: without {', '.join(missing)}"
-            bad.append(FailedRow(order.line, to_csv([order.values], delimiter).rstrip(b"\n"), why))
+            bad.append(FailedRow(order.line, order.raw, why))
         else:
-            good.append(Order(order.line, (*order.values, *(found[name] for name in FINANCIALS))))
+            good.append(Order(order.line, order.raw, (*order.values, *(found[name] for name in FINANCIALS))))
     return good, bad
 
 
@@ -147,10 +146,10 @@ def header(delimiter: str) -> bytes:
 
 def dump(orders: Iterable[Order]) -> bytes:
     """Orders on their way between two functions: one JSON array a line."""
-    return b"".join(pydantic_core.to_json([order.line, *order.values]) + b"\n" for order in orders)
+    return b"".join(pydantic_core.to_json([order.line, order.raw.decode(), *order.values]) + b"\n" for order in orders)
 
 
 def load(body: bytes) -> list[Order]:
     """What `dump` wrote."""
     documents: Iterator[list[Any]] = (pydantic_core.from_json(line) for line in body.split(b"\n") if line)
-    return [Order(document[0], document[1:]) for document in documents]
+    return [Order(document[0], document[1].encode(), document[2:]) for document in documents]

@@ -28,12 +28,16 @@ class FailedRowsProbe:
         for page in self.clients("dynamodb").get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
             for item in page["Items"]:
                 raw = item.get("raw", {}).get("B")
+                if not isinstance(raw, bytes):
+                    # Without the row itself nothing has been kept.
+                    yield Observation(Outcome.DEAD_LETTERED, f"table {self.table}")
+                    continue
                 yield Observation(
                     Outcome.DEAD_LETTERED,
                     f"table {self.table}",
                     shard=_text(item.get("upload")),
                     sequence=_text(item.get("line")) or "none",
-                    payload_hash=payload_hash(raw) if isinstance(raw, bytes) else None,
+                    payload_hash=payload_hash(raw),
                 )
 
 

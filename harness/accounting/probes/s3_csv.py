@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
+import io
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,8 @@ class S3CsvProbe:
                 answer = s3.get_object(Bucket=self.bucket, Key=item["Key"])
                 place = f"s3://{self.bucket}/{item['Key']}"
                 seen_at_ms = int(answer["LastModified"].timestamp() * 1000)
-                # Not strict: what is no UTF-8 is somebody's spoilt row, to be told as such.
-                text = codecs.getreader("utf-8")(answer["Body"], "backslashreplace")
+                # Not strict: what is no UTF-8 is somebody's spoilt row, to be told as such. Only line feeds end lines.
+                text = io.TextIOWrapper(answer["Body"], "utf-8", errors="backslashreplace", newline="\n")
                 yield from self._rows(
                     csv.reader(text, delimiter=self.delimiter), place, answer["Metadata"].get("upload"), seen_at_ms
                 )
@@ -45,7 +46,14 @@ class S3CsvProbe:
     def _rows(self, rows: Iterator[list[str]], place: str, upload: str | None, seen_at_ms: int) -> Iterator[Observation]:
         header = next(rows, [])
         known = all(name in header for name in self.id_fields)
-        for position, row in enumerate(rows):
+        for position in itertools.count():
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Observation(Outcome.STORED, place, seen_at_ms=seen_at_ms, content=to_json(str(error)), position=position)
+                continue
             content = to_json(dict(zip(header, row, strict=False)))
             record_id = None
             if known and len(row) == len(header):

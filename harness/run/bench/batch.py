@@ -152,6 +152,6 @@ def _floor(records: int) -> float:
     began = time.perf_counter()
     _, *lines = body.removesuffix(b"\n").split(b"\n")
     orders, _ = transforms.parse(lines, ",", 2)
-    enriched, _ = transforms.enrich(orders, financials, ",")
+    enriched, _ = transforms.enrich(orders, financials)
     transforms.to_csv((order.values for order in enriched), ",")
     return time.perf_counter() - began

@@ -32,7 +32,6 @@ s3 = boto3.client("s3", config=_config)
 dynamodb = boto3.client("dynamodb", config=_config)
 pool = ThreadPoolExecutor(_CONCURRENT_READS, thread_name_prefix="financials")
 
-DELIMITER = os.environ["DELIMITER"]
 ERROR_TABLE = os.environ["ERROR_TABLE"]
 FINANCIALS_TABLE = os.environ["FINANCIALS_TABLE"]
 _KEYS_PER_GET = 100
@@ -47,7 +46,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     state = json.loads(event["body"])
     work, chunk = Work.of(state), state["chunk"]
     orders = transforms.load(s3.get_object(Bucket=work.upload.bucket, Key=work.part("valid", chunk))["Body"].read())
-    good, bad = transforms.enrich(orders, _financials([order.uuid for order in orders]), DELIMITER)
+    good, bad = transforms.enrich(orders, _financials([order.uuid for order in orders]))
     keep_failed_rows(dynamodb, ERROR_TABLE, work.upload.id, bad, failed_at=datetime.now(UTC).isoformat())
     s3.put_object(Bucket=work.upload.bucket, Key=work.part("enriched", chunk), Body=transforms.dump(good))
     return {
@@ -72,7 +71,10 @@ def _read(uuids: Sequence[str]) -> dict[str, dict[str, str]]:
     def read(todo: Sequence[str]) -> list[str]:
         answer = dynamodb.batch_get_item(RequestItems={FINANCIALS_TABLE: {"Keys": [{"uuid": {"S": uuid}} for uuid in todo]}})
         for item in answer["Responses"].get(FINANCIALS_TABLE, []):
-            found[item["uuid"]["S"]] = {name: value["S"] for name, value in item.items()}
+            # What has another type is missing, and told so.
+            found[item["uuid"]["S"]] = {
+                name: text for name, value in item.items() if (text := value.get("S", value.get("N"))) is not None
+            }
         return [key["uuid"]["S"] for key in answer.get("UnprocessedKeys", {}).get(FINANCIALS_TABLE, {}).get("Keys", [])]
 
     left = until_done(uuids, read)

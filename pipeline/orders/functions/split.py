@@ -31,6 +31,9 @@ def handler(state: dict[str, Any], _context: Any) -> dict[str, Any]:
         transforms.check_header(next(of_lines, None), DELIMITER)
         of_rows = rows(of_lines, len(transforms.COLUMNS), DELIMITER, first_line=2)
         for count, chunk in enumerate(transforms.chunks(of_rows, size), 1):
+            if count > transforms.MAX_CHUNKS:
+                message = f"TooManyChunks: more than {transforms.MAX_CHUNKS} of {size} rows; set a larger ChunkSize"
+                raise FileRejectedError(message)
             body = b"".join(row.raw + b"\n" for row in chunk)
             s3.put_object(
                 Bucket=work.upload.bucket, Key=work.part("split", count), Body=body, Metadata={"first-line": str(chunk[0].line)}

@@ -19,13 +19,13 @@ def source(tmp_path, text, lookup=None, **options):
 
 
 def test_rows_are_offered_byte_for_byte_with_the_lines_that_they_begin_on(tmp_path):
-    body = 'id,text\n1,plain\n2,"two\nlines, and ""quotes"""\n3,last'
+    body = 'id,text\r\n1,plain\r\n2,"two\nlines, and ""quotes"""\r\n3,last'
     mine = source(tmp_path, body)
     mine.check()
     records = list(mine)
     assert [record.payload for record in records] == [b"1,plain", b'2,"two\nlines, and ""quotes"""', b"3,last"]
     assert [line for _, line in mine.frame("input/mine.csv").numbers(records)] == [2, 3, 5]
-    assert b"".join(mine.frame("input/mine.csv").parts(records)) == body.encode() + b"\n"
+    assert b"".join(mine.frame("input/mine.csv").parts(records)) == body.encode()
     assert from_json(records[1].promised) == {"id": "2", "text": 'two\nlines, and "quotes"'}
     assert {record.partition_key for record in records} == {"input/mine.csv"}
 
@@ -52,6 +52,7 @@ def test_bytes_that_are_no_text_are_offered_as_they_are_and_must_not_be_stored(t
         ("", None, "is empty"),
         ("name\n1\n", None, "no column id"),
         ('id,text\n1,"never closed\n' + "x\n" * 30, None, "mine.csv:2: a quote"),
+        ('id,text\n1,"open\n2,b\n', None, "mine.csv:2: a quote"),
         ("id,text\n1,a\n2,b\rc\n", None, "mine.csv:3: not a row of CSV"),
         ("id\n1\n", "key\n1\n", "no column id"),
         ("id\n1\n", "id,price\n1\n", "lookup.csv:2: not as many values"),

@@ -8,6 +8,7 @@ from pydantic_core import from_json
 from harness.load.malformed_csv import CSV_MALFORMERS
 from harness.load.orders import OrdersSource
 from pipeline.files.failed_files import FileRejectedError
+from pipeline.files.rows import MAX_ROW_BYTES, NotRowsError, lines
 from pipeline.files.uploads import Upload, uploads
 from pipeline.orders import transforms
 
@@ -35,9 +36,7 @@ def test_healthy_rows_are_orders_and_enriched_as_promised():
     body = b"".join(frame.parts(records)).removeprefix(frame.head)
     good, bad = transforms.parse(body.removesuffix(b"\n").split(b"\n"), ",", 2)
     assert bad == []
-    enriched, unknown = transforms.enrich(
-        transforms.load(transforms.dump(good)), {item["uuid"]: item for item in source.lookup()}, ","
-    )
+    enriched, unknown = transforms.enrich(transforms.load(transforms.dump(good)), {item["uuid"]: item for item in source.lookup()})
     assert unknown == []
     assert [dict(zip((*transforms.COLUMNS, *transforms.FINANCIALS), o.values, strict=True)) for o in enriched] == [
         from_json(record.promised) for record in records
@@ -66,7 +65,7 @@ def test_a_header_may_have_what_editors_add(line):
 
 def test_an_order_of_which_nothing_is_known_is_a_failed_row_with_its_text():
     good, _ = transforms.parse([ROW, ROW.replace(b"535113847", b"1")], ",", 2)
-    enriched, unknown = transforms.enrich(good, {"535113847": MONEY}, ",")
+    enriched, unknown = transforms.enrich(good, {"535113847": MONEY})
     assert [order.line for order in enriched] == [2]
     assert [(row.line, row.raw.split(b",")[0], row.problem.partition(":")[0]) for row in unknown] == [(3, b"1", "NoFinancials")]
 
@@ -86,3 +85,21 @@ def test_a_key_is_decoded_as_a_form_is_and_each_version_is_an_upload_of_its_own(
     assert first.id == "input/a%20%2B1%20%C3%A9.csv@1"
     assert first.run != second.run
     assert first.run.startswith("a-1-")
+
+
+def test_a_row_without_financials_is_kept_as_it_came_quotes_and_all():
+    raw = ROW.replace(b"Azerbaijan", b'"Azerbaijan"')
+    good, _ = transforms.parse([raw], ",", 2)
+    _, unknown = transforms.enrich(transforms.load(transforms.dump(good)), {})
+    assert [row.raw for row in unknown] == [raw]
+
+
+def test_a_carriage_return_inside_a_row_makes_it_none_and_one_at_its_end_does_not():
+    good, bad = transforms.parse([ROW + b"\r", ROW.replace(b"Snacks", b"Sna\rcks")], ",", 2)
+    assert [order.raw for order in good] == [ROW]
+    assert [row.problem.partition(":")[0] for row in bad] == ["CarriageReturn"]
+
+
+def test_a_line_that_is_too_long_is_no_row_wherever_it_stands():
+    with pytest.raises(NotRowsError):
+        list(lines([b"a\n" + b"x" * (MAX_ROW_BYTES + 1) + b"\nb\n"]))
