@@ -41,7 +41,7 @@ from harness.run.prove import cases, judge_proofs
 from harness.run.prove import prove as run_proofs
 from harness.run.replay import Recipe, keep, recall
 from harness.run.run_dir import create_run_dir
-from harness.run.scenario import load_scenario
+from harness.run.scenario.loading import load_scenario
 from harness.run.up import down as take_down
 from harness.run.up import up as bring_up
 

@@ -80,10 +80,15 @@ class FaultySource:
 
 
 class FaultyFiles(FaultySource):
-    """The same for the rows of CSV files."""
+    """The same for the records of files."""
 
-    def __init__(self, source: FileSource, faults: Sequence[RecordFault]) -> None:
-        super().__init__(source, faults, CSV_MALFORMERS)
+    def __init__(
+        self,
+        source: FileSource,
+        faults: Sequence[RecordFault],
+        malformers: Mapping[str, Callable[[bytes, random.Random], bytes]] = CSV_MALFORMERS,
+    ) -> None:
+        super().__init__(source, faults, malformers)
         self._files = source
 
     def frame(self, name: str) -> Frame:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from faker import Faker
 
-from harness.load.csv_files import CsvFiles, Entry
+from harness.load.csv_files import CsvFiles
 from harness.load.malformed_csv import CSV_MALFORMERS
+from harness.load.synthetic_files import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,14 +34,13 @@ _DAYS = 5000
 
 @dataclass(frozen=True)
 class OrdersSource(CsvFiles):
-    """See CsvFiles. Stored orders must keep every column, and have those of their uuid's financial data."""
+    """See SyntheticFiles. Stored orders must keep every column, and have those of their uuid's financial data."""
 
     columns = COLUMNS
-    prefix: str = "input/"
     name: str = "orders"
 
     def entries(self, file: int) -> Iterator[Entry]:
-        """See CsvFiles."""
+        """See SyntheticFiles."""
         for order, financials, spoilt in self._orders(file):
             stored = dict(zip((*COLUMNS, *FINANCIALS), (*order, *financials), strict=True))
             yield Entry(order[0], order, stored, spoilt)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from faker import Faker
 
-from harness.load.csv_files import CsvFiles, Entry
+from harness.load.csv_files import CsvFiles
 from harness.load.malformed_csv import CSV_MALFORMERS
+from harness.load.synthetic_files import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +33,14 @@ _FIRST_DAY = date(2025, 9, 1)
 
 @dataclass(frozen=True)
 class StudentsSource(CsvFiles):
-    """See CsvFiles. Stored students must have every column."""
+    """See SyntheticFiles. Stored students must have every column."""
 
     columns = COLUMNS
     prefix: str = "incoming/"
     name: str = "students"
 
     def entries(self, file: int) -> Iterator[Entry]:
-        """See CsvFiles."""
+        """See SyntheticFiles."""
         rng = random.Random(f"{self.seed}/{file}")
         count = self.share(file)
         spoilt = self.spoilt(rng, count)

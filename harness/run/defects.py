@@ -14,9 +14,10 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from harness.accounting.verdict import ANOMALIES
 from harness.emulator.stack.template import load_template
 from harness.errors import UsageError
-from harness.run.scenario import Anomaly
+from harness.run.scenario.part import one_of
 
 # Beside the packages, in the repository as in the wheel.
 BUILT_IN = Path(__file__).parents[2] / "fixtures" / "defects"
@@ -44,7 +45,7 @@ class _Document(BaseModel):
 
     wrong: str
     scenario: str
-    anomaly: Anomaly
+    anomaly: Annotated[str, one_of(ANOMALIES)]
     edits: Annotated[tuple[Edit, ...], Field(min_length=1)]
 
 

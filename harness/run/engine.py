@@ -25,7 +25,7 @@ from harness.run import events
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
 from harness.run.parts import make_offers, make_probes
-from harness.run.scenario import substitute
+from harness.run.scenario.references import substitute
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harness.faults.plan import Plan as Faults
     from harness.load.files import FileSource
     from harness.load.source import Source
-    from harness.run.scenario import Scenario
+    from harness.run.scenario.scenario import Scenario
 
 _TELL_EVERY_S = 0.2
 

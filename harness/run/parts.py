@@ -28,27 +28,18 @@ from harness.load.senders.kinesis import KinesisSender
 from harness.load.senders.s3 import S3Sender
 from harness.load.students import STUDENT_ROW_FAULTS, StudentsSource
 from harness.load.uploaded import UploadedSource
-from harness.run.scenario import (
-    ApiPart,
-    ClickstreamPart,
-    ConstantPart,
+from harness.run.scenario.observed import (
     DynamoDbPart,
     FailedFilesPart,
     FailedRowObjectsPart,
     FailedRowsPart,
-    FilePart,
-    KinesisPart,
-    OrdersPart,
     QueuePart,
     S3CsvPart,
     S3NdjsonPart,
-    S3Part,
-    StagesPart,
-    StudentsPart,
-    UnlimitedPart,
-    UploadPart,
-    substitute,
 )
+from harness.run.scenario.references import substitute
+from harness.run.scenario.sources import ClickstreamPart, FilePart, OrdersPart, StudentsPart, UploadPart
+from harness.run.scenario.targets import ApiPart, ConstantPart, KinesisPart, S3Part, StagesPart, UnlimitedPart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Mapping, Sequence
@@ -61,7 +52,9 @@ if TYPE_CHECKING:
     from harness.load.offers import Offer
     from harness.load.senders.sender import Sender
     from harness.load.source import Source
-    from harness.run.scenario import ProbePart, RatePart, Scenario
+    from harness.run.scenario.observed import ProbePart
+    from harness.run.scenario.scenario import Scenario
+    from harness.run.scenario.targets import RatePart
 
 
 def make_plan(scenario: Scenario, seed: int) -> Faults:
@@ -114,6 +107,12 @@ def make_source(
             return FaultySource(source, record_faults) if record_faults else source
 
 
+_FILE_SOURCES: dict[str, type[OrdersSource | StudentsSource]] = {
+    "orders": OrdersSource,
+    "students": StudentsSource,
+}
+
+
 def make_files(
     scenario: Scenario, seed: int, records: int | None, input_path: Path | None, lookup_path: Path | None = None
 ) -> FileSource:
@@ -122,8 +121,7 @@ def make_files(
         case OrdersPart() | StudentsPart() as part:
             _no_input(input_path)
             malformed = part.malformed
-            make = OrdersSource if isinstance(part, OrdersPart) else StudentsSource
-            return make(
+            return _FILE_SOURCES[part.kind](
                 seed=seed,
                 records=records or part.records,
                 files=part.files,

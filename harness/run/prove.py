@@ -21,7 +21,7 @@ from harness.run.engine import run as run_plan
 from harness.run.parts import make_plan, make_source
 from harness.run.replay import Recipe, keep
 from harness.run.run_dir import create_run_dir
-from harness.run.scenario import load_scenario
+from harness.run.scenario.loading import load_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.faults.plan import dump, load
-from harness.run.scenario import FilePart, Scenario, UploadPart
+from harness.run.scenario.scenario import Scenario
+from harness.run.scenario.sources import FilePart, UploadPart
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,12 @@ from harness.emulator.choose import choose_own, detached_runs, stop_detached
 from harness.emulator.clients import Clients
 from harness.emulator.stack import stack as stacks
 from harness.errors import UsageError
-from harness.run.scenario import substitute
+from harness.run.scenario.references import substitute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.run.scenario import StackPart
+    from harness.run.scenario.scenario import StackPart
 
 STATE_DIR = Path(".pipeproof")
 

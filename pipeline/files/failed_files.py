@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.files.uploads import Upload
+    from pipeline.files.work import Work
 
 ALERT_TYPE = "failed-file"
 
@@ -33,6 +34,15 @@ def move(s3: Any, upload: Upload, key: str, *, bucket: str | None = None) -> Non
         s3.head_object(Bucket=target, Key=key)
         return
     s3.delete_object(**upload.arguments())
+
+
+def set_aside(s3: Any, sns: Any, topic_arn: str, work: Work, error: dict[str, str]) -> str:
+    """Moves an upload under error/ and tells; `error` is what Step Functions caught. Returns the key under which it is kept."""
+    kept_at = f"error/{work.kept}"
+    move(s3, work.upload, kept_at)
+    name, reason = explained(error)
+    alert_failed_file(sns, topic_arn, work.upload, error_name=name, reason=reason, kept_at=kept_at)
+    return kept_at
 
 
 def alert_failed_file(sns: Any, topic_arn: str, upload: Upload, *, error_name: str, reason: str, kept_at: str) -> None:

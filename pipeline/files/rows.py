@@ -10,6 +10,8 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.files.failed_files import FileRejectedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -20,10 +22,6 @@ MAX_ROW_LINES = 20
 
 
 _LONE_RETURN = re.compile(r"\r(?!\n)")
-
-
-class NotRowsError(Exception):
-    """The file is not made of rows at all."""
 
 
 class Row(NamedTuple):
@@ -38,7 +36,7 @@ class Row(NamedTuple):
 
 
 def lines(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a file that comes in parts, without their line feeds. Raises NotRowsError for one that is too long to be a row."""
+    """The lines of a file that comes in parts, without their line feeds. Raises FileRejectedError for one that is too long for a row."""
     rest = b""
     for part in parts:
         *whole, rest = (rest + part).split(b"\n")
@@ -51,9 +49,22 @@ def lines(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def _bounded(line: bytes) -> bytes:
     if len(line) > MAX_ROW_BYTES:
-        message = f"a line of more than {MAX_ROW_BYTES} bytes"
-        raise NotRowsError(message)
+        message = f"NotCsv: a line of more than {MAX_ROW_BYTES} bytes"
+        raise FileRejectedError(message)
     return line
+
+
+def check_header(line: bytes | None, columns: Sequence[str], delimiter: str = ",") -> None:
+    """Raises FileRejectedError where a file's first line (None: it has none) is not the header: names what was found and expected."""
+    if line is None:
+        raise FileRejectedError("EmptyFile: not a byte in it")
+    try:
+        found = [name.strip('"') for name in line.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r").split(delimiter)]
+    except UnicodeDecodeError as error:
+        raise FileRejectedError(f"NotCsv: the first line is no UTF-8 text (byte {error.start + 1})") from None
+    if found != list(columns):
+        hint = "; is the delimiter another one?" if len(found) == 1 else ""
+        raise FileRejectedError(f"WrongHeader: {line[:200]!r}, expected {delimiter.join(columns)!r}{hint}")
 
 
 def rows(of_lines: Iterable[bytes], columns: int, delimiter: str = ",", first_line: int = 1) -> Iterator[Row]:

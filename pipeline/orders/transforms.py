@@ -15,12 +15,13 @@ import pydantic_core
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from pipeline.files.failed_files import FileRejectedError
 from pipeline.files.failed_rows import FailedRow
 from pipeline.files.rows import Row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pipeline.files.work import Work
 
 COLUMNS = ("uuid", "Country", "Item Type", "Sales Channel", "Order Priority", "Order Date", "Region", "Ship Date")
 FINANCIALS = ("unitsSold", "unitPrice", "unitCost", "totalRevenue", "totalCost", "totalProfit")
@@ -63,20 +64,6 @@ class Order(NamedTuple):
     @property
     def uuid(self) -> str:
         return self.values[0]
-
-
-def check_header(line: bytes | None, delimiter: str) -> None:
-    """Raises FileRejectedError for a file that does not begin as orders do: it names what was found and what was expected."""
-    if line is None:
-        raise FileRejectedError("EmptyFile: not a byte in it")
-    try:
-        found = line.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r").split(delimiter)
-    except UnicodeDecodeError as error:
-        raise FileRejectedError(f"NotCsv: the first line is no UTF-8 text (byte {error.start + 1})") from None
-    found = [name.strip('"') for name in found]
-    if found != list(COLUMNS):
-        hint = "; is the delimiter another one?" if len(found) == 1 else ""
-        raise FileRejectedError(f"WrongHeader: {line[:200]!r}, expected {delimiter.join(COLUMNS)!r}{hint}")
 
 
 def chunks(of_rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
@@ -137,6 +124,11 @@ def to_csv(rows_of_values: Iterable[Sequence[str]], delimiter: str) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows_of_values)
     return text.getvalue().encode()
+
+
+def output_key(work: Work) -> str:
+    """Of the merged file."""
+    return f"output/{work.stem}/{work.upload.run}.csv"
 
 
 def header(delimiter: str) -> bytes:

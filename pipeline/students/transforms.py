@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from pipeline.files.failed_files import FileRejectedError
 from pipeline.files.failed_rows import FailedRow
 
 if TYPE_CHECKING:
@@ -57,19 +56,6 @@ class Student(NamedTuple):
         """The table's item: the values, and which row of which upload they are."""
         document = {name: {"S": value} for name, value in zip(COLUMNS, self.values, strict=True)}
         return {**document, "upload": {"S": upload_id}, "line": {"N": str(self.line)}}
-
-
-def check_header(line: bytes | None) -> None:
-    """Raises FileRejectedError for a file that does not begin as students do: it names what was found and what was expected."""
-    if line is None:
-        raise FileRejectedError("EmptyFile: not a byte in it")
-    try:
-        found = [name.strip('"') for name in line.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r").split(",")]
-    except UnicodeDecodeError as error:
-        raise FileRejectedError(f"NotCsv: the first line is no UTF-8 text (byte {error.start + 1})") from None
-    if found != list(COLUMNS):
-        hint = "; is the delimiter another one?" if len(found) == 1 else ""
-        raise FileRejectedError(f"WrongHeader: {line[:200]!r}, expected {','.join(COLUMNS)!r}{hint}")
 
 
 def sort_out(rows: Iterable[Row], known: set[tuple[str, str]]) -> tuple[list[Student], list[FailedRow]]:

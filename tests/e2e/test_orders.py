@@ -20,7 +20,7 @@ from harness.run import engine, events
 from harness.run.catalogue import find_scenario
 from harness.run.drain import Rest, drain
 from harness.run.parts import make_source
-from harness.run.scenario import load_scenario
+from harness.run.scenario.loading import load_scenario
 from tests.e2e.commands import REAL_LOG, ROOT, pipeproof
 from tests.e2e.conftest import new_account
 

@@ -24,7 +24,7 @@ from harness.run.catalogue import find_scenario
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
 from harness.run.parts import make_probes, make_sender, make_source
-from harness.run.scenario import load_scenario
+from harness.run.scenario.loading import load_scenario
 from tests.e2e.commands import KIND
 
 FUNCTION = "StreamTransformFunction"

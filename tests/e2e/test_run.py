@@ -19,7 +19,7 @@ from harness.emulator.external import External
 from harness.run import engine, events
 from harness.run.catalogue import find_scenario
 from harness.run.parts import make_source
-from harness.run.scenario import load_scenario
+from harness.run.scenario.loading import load_scenario
 from tests.e2e.commands import KIND, REAL_LOG, ROOT, containers, emulators, kill_emulator, leftovers, pipeproof, start
 from tests.e2e.commands import result as latest_result
 from tests.e2e.waiting import wait_until

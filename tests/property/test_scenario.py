@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.run.catalogue import BUILT_IN
-from harness.run.scenario import Scenario, load_scenario
+from harness.run.scenario.loading import load_scenario
+from harness.run.scenario.scenario import Scenario
 
 SMOKE = yaml.safe_load((BUILT_IN / "clickstream-smoke.yaml").read_text())
 junk = st.recursive(

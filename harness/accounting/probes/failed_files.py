@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.accounting.probes.objects import keys
 from harness.accounting.record import Observation, Outcome
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ class FailedFilesProbe:
     def observe(self) -> Iterator[Observation]:
         """One observation per object; one that names no upload is seen without an identity."""
         s3 = self.clients("s3")
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
-            for item in page.get("Contents", []):
-                upload = s3.head_object(Bucket=self.bucket, Key=item["Key"])["Metadata"].get("upload")
-                yield Observation(Outcome.DEAD_LETTERED, f"s3://{self.bucket}/{item['Key']}", shard=upload)
+        for key in keys(s3, self.bucket, self.prefix):
+            upload = s3.head_object(Bucket=self.bucket, Key=key)["Metadata"].get("upload")
+            yield Observation(Outcome.DEAD_LETTERED, f"s3://{self.bucket}/{key}", shard=upload)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from harness.accounting.probes.objects import keys
 from harness.accounting.record import Observation, Outcome, identifier, payload_hash
 
 if TYPE_CHECKING:
@@ -52,11 +53,9 @@ class FailedRowObjectsProbe:
     def observe(self) -> Iterator[Observation]:
         """One observation per line; one that names no row is seen without an identity."""
         s3 = self.clients("s3")
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
-            for item in page.get("Contents", []):
-                body = s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()
-                place = f"s3://{self.bucket}/{item['Key']}"
-                yield from (_sighting(place, line) for line in body.split(b"\n") if line)
+        for key in keys(s3, self.bucket, self.prefix):
+            body = s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            yield from (_sighting(f"s3://{self.bucket}/{key}", line) for line in body.split(b"\n") if line)
 
 
 def _sighting(place: str, line: bytes) -> Observation:

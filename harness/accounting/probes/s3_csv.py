@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
+from harness.accounting.probes.objects import keys
 from harness.accounting.record import Observation, Outcome
 
 if TYPE_CHECKING:
@@ -32,16 +33,13 @@ class S3CsvProbe:
     def observe(self) -> Iterator[Observation]:
         """One observation per row below the header, with its place in the order. A row that does not fit the header is seen without an id."""
         s3 = self.clients("s3")
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
-            for item in page.get("Contents", []):
-                answer = s3.get_object(Bucket=self.bucket, Key=item["Key"])
-                place = f"s3://{self.bucket}/{item['Key']}"
-                seen_at_ms = int(answer["LastModified"].timestamp() * 1000)
-                # Not strict: what is no UTF-8 is somebody's spoilt row, to be told as such. Only line feeds end lines.
-                text = io.TextIOWrapper(answer["Body"], "utf-8", errors="backslashreplace", newline="\n")
-                yield from self._rows(
-                    csv.reader(text, delimiter=self.delimiter), place, answer["Metadata"].get("upload"), seen_at_ms
-                )
+        for key in keys(s3, self.bucket, self.prefix):
+            answer = s3.get_object(Bucket=self.bucket, Key=key)
+            seen_at_ms = int(answer["LastModified"].timestamp() * 1000)
+            # Not strict: what is no UTF-8 is somebody's spoilt row, to be told as such. Only line feeds end lines.
+            text = io.TextIOWrapper(answer["Body"], "utf-8", errors="backslashreplace", newline="\n")
+            rows = csv.reader(text, delimiter=self.delimiter)
+            yield from self._rows(rows, f"s3://{self.bucket}/{key}", answer["Metadata"].get("upload"), seen_at_ms)
 
     def _rows(self, rows: Iterator[list[str]], place: str, upload: str | None, seen_at_ms: int) -> Iterator[Observation]:
         header = next(rows, [])

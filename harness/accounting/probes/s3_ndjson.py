@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from harness.accounting.probes.objects import keys
 from harness.accounting.record import Observation, Outcome, identifier
 
 if TYPE_CHECKING:
@@ -35,17 +37,13 @@ class S3NdjsonProbe:
     def observe(self) -> Iterator[Observation]:
         """One observation per line. A line that is no JSON object, or has no id, is seen without an id."""
         s3 = self.clients("s3")
-        keys: list[str] = []
+        of_keys = keys(s3, self.bucket, self.prefix)
         with ThreadPoolExecutor(_CONCURRENT_READS, thread_name_prefix="probe-s3") as pool:
-            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
-                keys += [item["Key"] for item in page.get("Contents", [])]
-                while len(keys) >= _OBJECTS_PER_ROUND:
-                    yield from self._read(pool, s3, keys[:_OBJECTS_PER_ROUND])
-                    del keys[:_OBJECTS_PER_ROUND]
-            yield from self._read(pool, s3, keys)
+            while some := list(itertools.islice(of_keys, _OBJECTS_PER_ROUND)):
+                yield from self._read(pool, s3, some)
 
-    def _read(self, pool: ThreadPoolExecutor, s3: Any, keys: list[str]) -> Iterator[Observation]:
-        for key, body in pool.map(lambda key: (key, s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()), keys):
+    def _read(self, pool: ThreadPoolExecutor, s3: Any, some: list[str]) -> Iterator[Observation]:
+        for key, body in pool.map(lambda key: (key, s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()), some):
             place = f"s3://{self.bucket}/{key}"
             for line in _content(key, body).split(b"\n"):
                 if line:

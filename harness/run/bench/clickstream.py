@@ -35,7 +35,7 @@ from harness.run.catalogue import find_scenario
 from harness.run.engine import Plan
 from harness.run.engine import run as run_plan
 from harness.run.parts import make_source
-from harness.run.scenario import load_scenario
+from harness.run.scenario.loading import load_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

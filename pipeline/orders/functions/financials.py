@@ -17,8 +17,8 @@ from botocore.config import Config
 
 from pipeline.delivery.retry import until_done
 from pipeline.files.failed_rows import keep_failed_rows
+from pipeline.files.work import Work
 from pipeline.orders import transforms
-from pipeline.orders.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from pipeline.files.work import Work
 from pipeline.orders import transforms
-from pipeline.orders.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,9 @@ def handler(state: dict[str, Any], _context: Any) -> dict[str, Any]:
     if keys != expected:
         message = f"{len(keys)} chunks of {work.upload.run} are processed, expected {len(expected)}"
         raise ChunksMissingError(message)
-    _write(bucket, work.output, {"upload": work.upload.id}, _parts(bucket, keys))
-    return {"output": work.output}
+    output = transforms.output_key(work)
+    _write(bucket, output, {"upload": work.upload.id}, _parts(bucket, keys))
+    return {"output": output}
 
 
 def _processed(work: Work) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from pipeline.orders.work import Work
+from pipeline.files.work import Work
 
 _retries = {"mode": "standard", "total_max_attempts": 5}
 s3 = boto3.client("s3", config=Config(retries=_retries, read_timeout=20, signature_version="s3v4"))

@@ -9,9 +9,9 @@ import boto3
 from botocore.config import Config
 
 from pipeline.files.failed_files import FileRejectedError
-from pipeline.files.rows import NotRowsError, lines, rows
+from pipeline.files.rows import check_header, lines, rows
+from pipeline.files.work import Work
 from pipeline.orders import transforms
-from pipeline.orders.work import Work
 
 s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20))
 
@@ -26,21 +26,17 @@ def handler(state: dict[str, Any], _context: Any) -> dict[str, Any]:
     answer = s3.get_object(**work.upload.arguments())
     size = transforms.chunk_size(CHUNK_SIZE, answer["ContentLength"])
     count = 0
-    try:
-        of_lines = lines(answer["Body"].iter_chunks(_READ_BYTES))
-        transforms.check_header(next(of_lines, None), DELIMITER)
-        of_rows = rows(of_lines, len(transforms.COLUMNS), DELIMITER, first_line=2)
-        for count, chunk in enumerate(transforms.chunks(of_rows, size), 1):
-            if count > transforms.MAX_CHUNKS:
-                message = f"TooManyChunks: more than {transforms.MAX_CHUNKS} of {size} rows; set a larger ChunkSize"
-                raise FileRejectedError(message)
-            body = b"".join(row.raw + b"\n" for row in chunk)
-            s3.put_object(
-                Bucket=work.upload.bucket, Key=work.part("split", count), Body=body, Metadata={"first-line": str(chunk[0].line)}
-            )
-    except NotRowsError as error:
-        message = f"NotCsv: {error}"
-        raise FileRejectedError(message) from error
+    of_lines = lines(answer["Body"].iter_chunks(_READ_BYTES))
+    check_header(next(of_lines, None), transforms.COLUMNS, DELIMITER)
+    of_rows = rows(of_lines, len(transforms.COLUMNS), DELIMITER, first_line=2)
+    for count, chunk in enumerate(transforms.chunks(of_rows, size), 1):
+        if count > transforms.MAX_CHUNKS:
+            message = f"TooManyChunks: more than {transforms.MAX_CHUNKS} of {size} rows; set a larger ChunkSize"
+            raise FileRejectedError(message)
+        body = b"".join(row.raw + b"\n" for row in chunk)
+        s3.put_object(
+            Bucket=work.upload.bucket, Key=work.part("split", count), Body=body, Metadata={"first-line": str(chunk[0].line)}
+        )
     if not count:
         message = "HeaderOnly: no row below the header"
         raise FileRejectedError(message)

@@ -10,8 +10,8 @@ import boto3
 from botocore.config import Config
 
 from pipeline.files.failed_rows import keep_failed_rows
+from pipeline.files.work import Work
 from pipeline.orders import transforms
-from pipeline.orders.work import Work
 
 _config = Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20)
 s3 = boto3.client("s3", config=_config)

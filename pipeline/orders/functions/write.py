@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from pipeline.files.work import Work
 from pipeline.orders import transforms
-from pipeline.orders.work import Work
 
 s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20))
 

@@ -22,7 +22,7 @@ from pipeline.files import failed_files
 from pipeline.files.failed_files import FileRejectedError
 from pipeline.files.failed_rows import FailedRow
 from pipeline.files.failed_rows_object import put_failed_rows
-from pipeline.files.rows import NotRowsError, lines, rows
+from pipeline.files.rows import check_header, lines, rows
 from pipeline.files.uploads import uploads
 from pipeline.students import transforms
 
@@ -64,9 +64,6 @@ def handler(event: dict[str, Any], _context: Any) -> None:
         except FileRejectedError as error:
             _set_aside(upload, str(error))
             continue
-        except NotRowsError as error:
-            _set_aside(upload, f"NotCsv: {error}")
-            continue
         notice = {"noticeType": "students-taken-in", "upload": upload.id, "key": upload.key, **counts}
         sns.publish(TopicArn=NOTICE_TOPIC, Subject=f"Students: {upload.run}"[:100], Message=json.dumps(notice))
         failed_files.move(s3, upload, upload.run, bucket=ARCHIVE_BUCKET)
@@ -79,7 +76,7 @@ def _read(upload: Upload) -> Iterator[bytes]:
 
 def _take_in(upload: Upload) -> dict[str, int]:
     of_lines = lines(_read(upload))
-    transforms.check_header(next(of_lines, None))
+    check_header(next(of_lines, None), transforms.COLUMNS)
     of_rows = rows(of_lines, len(transforms.COLUMNS), first_line=2)
     counts, known = Counter(rows=0, stored=0, failed=0), set[tuple[str, str]]()
     for number, some in enumerate(_batches(of_rows)):

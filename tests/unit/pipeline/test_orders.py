@@ -7,12 +7,8 @@ from pydantic_core import from_json
 
 from harness.load.malformed_csv import CSV_MALFORMERS
 from harness.load.orders import OrdersSource
-from pipeline.files.failed_files import FileRejectedError
-from pipeline.files.rows import MAX_ROW_BYTES, NotRowsError, lines
-from pipeline.files.uploads import Upload, uploads
 from pipeline.orders import transforms
 
-HEADER = b"uuid,Country,Item Type,Sales Channel,Order Priority,Order Date,Region,Ship Date"
 ROW = b"535113847,Azerbaijan,Snacks,Online,C,10/8/14,Middle East and North Africa,10/23/14"
 MONEY = {"unitsSold": "934", "unitPrice": "152.58", "unitCost": "97.44", "totalRevenue": "1", "totalCost": "2", "totalProfit": "3"}
 
@@ -43,26 +39,6 @@ def test_healthy_rows_are_orders_and_enriched_as_promised():
     ]
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        (None, "EmptyFile"),
-        (b"", "WrongHeader"),
-        (HEADER.replace(b",", b";"), "is the delimiter another one"),
-        (HEADER.replace(b"uuid", b"id"), "WrongHeader"),
-        (b"%PDF\xff", "NotCsv"),
-    ],
-)
-def test_a_file_that_does_not_begin_as_orders_do_is_rejected_with_the_reason(line, said):
-    with pytest.raises(FileRejectedError, match=said):
-        transforms.check_header(line, ",")
-
-
-@pytest.mark.parametrize("line", [HEADER, HEADER + b"\r", b"\xef\xbb\xbf" + HEADER, HEADER.replace(b"Country", b'"Country"')])
-def test_a_header_may_have_what_editors_add(line):
-    transforms.check_header(line, ",")
-
-
 def test_an_order_of_which_nothing_is_known_is_a_failed_row_with_its_text():
     good, _ = transforms.parse([ROW, ROW.replace(b"535113847", b"1")], ",", 2)
     enriched, unknown = transforms.enrich(good, {"535113847": MONEY})
@@ -76,17 +52,6 @@ def test_a_history_never_overflows(wanted, size, chunk):
     assert size / 8 / transforms.chunk_size(wanted, size) <= transforms.MAX_CHUNKS or wanted == chunk
 
 
-def test_a_key_is_decoded_as_a_form_is_and_each_version_is_an_upload_of_its_own():
-    event = {
-        "Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "input/a+%2B1+%C3%A9.csv", "versionId": v}}} for v in "12"]
-    }
-    first, second = uploads(event)
-    assert first == Upload("b", "input/a +1 é.csv", "1")
-    assert first.id == "input/a%20%2B1%20%C3%A9.csv@1"
-    assert first.run != second.run
-    assert first.run.startswith("a-1-")
-
-
 def test_a_row_without_financials_is_kept_as_it_came_quotes_and_all():
     raw = ROW.replace(b"Azerbaijan", b'"Azerbaijan"')
     good, _ = transforms.parse([raw], ",", 2)
@@ -98,8 +63,3 @@ def test_a_carriage_return_inside_a_row_makes_it_none_and_one_at_its_end_does_no
     good, bad = transforms.parse([ROW + b"\r", ROW.replace(b"Snacks", b"Sna\rcks")], ",", 2)
     assert [order.raw for order in good] == [ROW]
     assert [row.problem.partition(":")[0] for row in bad] == ["CarriageReturn"]
-
-
-def test_a_line_that_is_too_long_is_no_row_wherever_it_stands():
-    with pytest.raises(NotRowsError):
-        list(lines([b"a\n" + b"x" * (MAX_ROW_BYTES + 1) + b"\nb\n"]))

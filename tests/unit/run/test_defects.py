@@ -9,7 +9,7 @@ from harness.emulator.stack.template import load_template
 from harness.errors import UsageError
 from harness.run.catalogue import find_scenario
 from harness.run.defects import BUILT_IN, Defect, Edit, load_defects, plant
-from harness.run.scenario import load_scenario
+from harness.run.scenario.loading import load_scenario
 
 DEFECTS = load_defects(BUILT_IN)
 

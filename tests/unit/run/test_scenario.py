@@ -6,7 +6,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.run.catalogue import BUILT_IN, find_scenario, scenario_files
-from harness.run.scenario import load_scenario, substitute
+from harness.run.scenario.loading import load_scenario
+from harness.run.scenario.references import substitute
 
 SMOKE = (BUILT_IN / "clickstream-smoke.yaml").read_text()
 

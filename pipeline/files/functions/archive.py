@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 
 from pipeline.files import failed_files
-from pipeline.orders.work import Work
+from pipeline.files.work import Work
 
 s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20))
 
@@ -19,6 +19,6 @@ ARCHIVE = os.environ["ARCHIVE_FOLDER"].strip("/")
 def handler(state: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Returns {"archived": key}."""
     work = Work.of(state)
-    key = f"{ARCHIVE}/{work.archived}"
+    key = f"{ARCHIVE}/{work.kept}"
     failed_files.move(s3, work.upload, key)
     return {"archived": key}

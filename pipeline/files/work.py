@@ -1,4 +1,4 @@
-"""Where the work on one upload lies in the bucket: everything that travels between functions, by reference."""
+"""Where the work on one upload lies in the bucket: everything that travels between functions goes by reference."""
 
 from __future__ import annotations
 
@@ -23,16 +23,13 @@ class Work:
         return self.upload.key.rpartition("/")[2].rpartition(".")[0] or "file"
 
     def part(self, step: str, chunk: int) -> str:
-        """The key of a chunk after a step: split, valid, enriched or processed. Sorted by key is sorted by number."""
+        """The key of a chunk after a step. Sorted by key is sorted by number."""
         return f"{self.prefix(step)}{chunk:06d}"
 
     def prefix(self, step: str) -> str:
         return f"work/{self.upload.run}/{step}/"
 
     @property
-    def output(self) -> str:
-        return f"output/{self.stem}/{self.upload.run}.csv"
-
-    @property
-    def archived(self) -> str:
+    def kept(self) -> str:
+        """Where the upload itself goes in the end, below the folder for that: readable, and no other's."""
         return f"{self.upload.run}/{self.upload.key.rpartition('/')[2]}"
