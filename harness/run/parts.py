@@ -19,10 +19,13 @@ from harness.faults.check import check_plan
 from harness.faults.plan import RecordFault, named
 from harness.load.clickstream import DEFAULT_START, ClickstreamSource
 from harness.load.faulty import RECORD_FAULTS, ROW_FAULTS, SCHEMA_FREE, FaultyFiles, FaultySource
+from harness.load.malformed_csv import CSV_MALFORMERS
+from harness.load.malformed_json import JSON_MALFORMERS
 from harness.load.offers import offer, offer_files
 from harness.load.orders import OrdersSource
 from harness.load.rate import Constant, RateShape, Stage, Stages, Unlimited
 from harness.load.recorded import RecordedSource
+from harness.load.records import RecordsSource
 from harness.load.senders.api import ApiSender
 from harness.load.senders.kinesis import KinesisSender
 from harness.load.senders.s3 import S3Sender
@@ -38,7 +41,7 @@ from harness.run.scenario.observed import (
     S3NdjsonPart,
 )
 from harness.run.scenario.references import substitute
-from harness.run.scenario.sources import ClickstreamPart, FilePart, OrdersPart, StudentsPart, UploadPart
+from harness.run.scenario.sources import ClickstreamPart, FilePart, OrdersPart, RecordsPart, StudentsPart, UploadPart
 from harness.run.scenario.targets import ApiPart, ConstantPart, KinesisPart, S3Part, StagesPart, UnlimitedPart
 
 if TYPE_CHECKING:
@@ -79,6 +82,8 @@ def _malformers(scenario: Scenario) -> Collection[str]:
             return ROW_FAULTS
         case StudentsPart():
             return STUDENT_ROW_FAULTS
+        case RecordsPart():
+            return tuple(JSON_MALFORMERS)
         case UploadPart():
             return ()
         case _:
@@ -99,17 +104,19 @@ def make_source(
         message = "--lookup: this scenario has no use for a file of lookup data"
         raise UsageError(message)
     match scenario.source:
-        case OrdersPart() | StudentsPart() | UploadPart():
+        case OrdersPart() | StudentsPart() | RecordsPart() | UploadPart():
             files = make_files(scenario, seed, records, input_path, lookup_path)
-            return FaultyFiles(files, record_faults) if record_faults else files
+            malformers = JSON_MALFORMERS if isinstance(scenario.source, RecordsPart) else CSV_MALFORMERS
+            return FaultyFiles(files, record_faults, malformers) if record_faults else files
         case _:
             source = _make_source(scenario, seed, records, input_path)
             return FaultySource(source, record_faults) if record_faults else source
 
 
-_FILE_SOURCES: dict[str, type[OrdersSource | StudentsSource]] = {
+_FILE_SOURCES: dict[str, type[OrdersSource | StudentsSource | RecordsSource]] = {
     "orders": OrdersSource,
     "students": StudentsSource,
+    "records": RecordsSource,
 }
 
 
@@ -118,7 +125,7 @@ def make_files(
 ) -> FileSource:
     """The same for sources of files, without faults."""
     match scenario.source:
-        case OrdersPart() | StudentsPart() as part:
+        case OrdersPart() | StudentsPart() | RecordsPart() as part:
             _no_input(input_path)
             malformed = part.malformed
             return _FILE_SOURCES[part.kind](

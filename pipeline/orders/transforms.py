@@ -78,9 +78,9 @@ def chunks(of_rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
         yield chunk
 
 
-def chunk_size(wanted: int, file_bytes: int) -> int:
-    """`wanted`, or more where a file of this size would make more than MAX_CHUNKS of them; no order has fewer than 8 bytes."""
-    return max(wanted, -(-file_bytes // 8 // MAX_CHUNKS))
+def chunk_size(wanted: int, of_lines: int) -> int:
+    """`wanted`, or more where a file of so many lines would make more than MAX_CHUNKS of them."""
+    return max(wanted, -(-of_lines // MAX_CHUNKS))
 
 
 def parse(chunk: Iterable[bytes], delimiter: str, first_line: int) -> tuple[list[Order], list[FailedRow]]:

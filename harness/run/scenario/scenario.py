@@ -11,11 +11,11 @@ from harness.accounting.verdict import ALLOWABLE
 from harness.faults.plan import Fault
 from harness.run.scenario.observed import ProbePart
 from harness.run.scenario.part import Part, one_of
-from harness.run.scenario.sources import OrdersPart, SourcePart, StudentsPart, UploadPart
+from harness.run.scenario.sources import OrdersPart, RecordsPart, SourcePart, StudentsPart, UploadPart
 from harness.run.scenario.targets import S3Part, SendPart
 
 Allowable = Annotated[str, one_of(ALLOWABLE)]
-_FILES = (OrdersPart, StudentsPart, UploadPart)
+_FILES = (OrdersPart, StudentsPart, RecordsPart, UploadPart)
 
 
 class StackPart(Part):

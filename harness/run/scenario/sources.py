@@ -9,13 +9,17 @@ from pydantic import AwareDatetime, Field, PositiveInt, model_validator
 
 from harness.load.malformed import MALFORMERS
 from harness.load.malformed_csv import CSV_FILE_FAULTS
+from harness.load.malformed_json import JSON_FILE_FAULTS
 from harness.load.orders import ORDER_KINDS
+from harness.load.records import RECORD_KINDS
 from harness.load.students import STUDENT_KINDS
 from harness.run.scenario.part import Part, Share, one_of
 
 OrderKind = Annotated[str, one_of(ORDER_KINDS)]
 StudentKind = Annotated[str, one_of(STUDENT_KINDS)]
+RecordKind = Annotated[str, one_of(RECORD_KINDS)]
 CsvFileFault = Annotated[str, one_of(CSV_FILE_FAULTS)]
+JsonFileFault = Annotated[str, one_of(JSON_FILE_FAULTS)]
 MalformedKind = Annotated[str, one_of(tuple(MALFORMERS))]
 
 
@@ -97,6 +101,21 @@ class StudentsPart(_Files):
     malformed: MalformedStudentsPart | None = None
 
 
+class MalformedRecordsPart(Part):
+    """A share of the records is spoilt, by each of the kinds in turn (all kinds where none are named)."""
+
+    share: Share
+    kinds: Annotated[tuple[RecordKind, ...], Field(min_length=1)] = RECORD_KINDS
+
+
+class RecordsPart(_Files):
+    """Synthetic records, in JSON files."""
+
+    kind: Literal["records"]
+    malformed: MalformedRecordsPart | None = None
+    file_faults: tuple[JsonFileFault, ...] = ()
+
+
 class UploadPart(Part):
     """A CSV file as it is, named by --input or by `path`; its rows are the records. See harness/load/uploaded.py for `lookup_key`."""
 
@@ -107,4 +126,6 @@ class UploadPart(Part):
     path: Path | None = None
 
 
-SourcePart = Annotated[ClickstreamPart | FilePart | OrdersPart | StudentsPart | UploadPart, Field(discriminator="kind")]
+SourcePart = Annotated[
+    ClickstreamPart | FilePart | OrdersPart | StudentsPart | RecordsPart | UploadPart, Field(discriminator="kind")
+]

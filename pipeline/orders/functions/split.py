@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -12,6 +12,9 @@ from pipeline.files.failed_files import FileRejectedError
 from pipeline.files.rows import check_header, lines, rows
 from pipeline.files.work import Work
 from pipeline.orders import transforms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20))
 
@@ -23,16 +26,13 @@ _READ_BYTES = 1024 * 1024
 def handler(state: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Returns {"chunks": [1, 2, …]}. Raises FileRejectedError for a file that holds no orders at all."""
     work = Work.of(state)
-    answer = s3.get_object(**work.upload.arguments())
-    size = transforms.chunk_size(CHUNK_SIZE, answer["ContentLength"])
+    # Once to count: how long a chunk must be is known before the first is written.
+    size = transforms.chunk_size(CHUNK_SIZE, 1 + sum(part.count(b"\n") for part in _read(work)))
     count = 0
-    of_lines = lines(answer["Body"].iter_chunks(_READ_BYTES))
+    of_lines = lines(_read(work))
     check_header(next(of_lines, None), transforms.COLUMNS, DELIMITER)
     of_rows = rows(of_lines, len(transforms.COLUMNS), DELIMITER, first_line=2)
     for count, chunk in enumerate(transforms.chunks(of_rows, size), 1):
-        if count > transforms.MAX_CHUNKS:
-            message = f"TooManyChunks: more than {transforms.MAX_CHUNKS} of {size} rows; set a larger ChunkSize"
-            raise FileRejectedError(message)
         body = b"".join(row.raw + b"\n" for row in chunk)
         s3.put_object(
             Bucket=work.upload.bucket, Key=work.part("split", count), Body=body, Metadata={"first-line": str(chunk[0].line)}
@@ -41,3 +41,8 @@ def handler(state: dict[str, Any], _context: Any) -> dict[str, Any]:
         message = "HeaderOnly: no row below the header"
         raise FileRejectedError(message)
     return {"chunks": list(range(1, count + 1))}
+
+
+def _read(work: Work) -> Iterator[bytes]:
+    parts: Iterator[bytes] = s3.get_object(**work.upload.arguments())["Body"].iter_chunks(_READ_BYTES)
+    return parts

@@ -46,10 +46,10 @@ def test_an_order_of_which_nothing_is_known_is_a_failed_row_with_its_text():
     assert [(row.line, row.raw.split(b",")[0], row.problem.partition(":")[0]) for row in unknown] == [(3, b"1", "NoFinancials")]
 
 
-@pytest.mark.parametrize(("wanted", "size", "chunk"), [(100, 1000, 100), (1, 10**9, 50_000), (2500, 7 * 10**7, 3500)])
-def test_a_history_never_overflows(wanted, size, chunk):
-    assert transforms.chunk_size(wanted, size) == chunk
-    assert size / 8 / transforms.chunk_size(wanted, size) <= transforms.MAX_CHUNKS or wanted == chunk
+@pytest.mark.parametrize(("wanted", "lines", "chunk"), [(100, 1000, 100), (1, 2500, 1), (1, 2501, 2), (2500, 10**7, 4000)])
+def test_a_history_never_overflows(wanted, lines, chunk):
+    assert transforms.chunk_size(wanted, lines) == chunk
+    assert lines / transforms.chunk_size(wanted, lines) <= transforms.MAX_CHUNKS
 
 
 def test_a_row_without_financials_is_kept_as_it_came_quotes_and_all():

@@ -1,0 +1,35 @@
+"""First state: tells the records of a file from what is none, which goes to the dead-letter queue; the others go on in batches."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from pipeline.files.failed_files import FileRejectedError
+from pipeline.files.work import Work
+from pipeline.records import transforms
+from pipeline.records.dead_letters import DeadLetters
+
+s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20))
+dead_letters = DeadLetters.of_environment()
+
+BATCH_SIZE = int(os.environ["BATCH_SIZE"])
+VARIANT = os.environ["VARIANT"]
+
+
+def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Returns {"variant", "batches": [0, 1, …], "valid", "invalid"}. Raises FileRejectedError for a file that holds no records at all."""
+    work = Work.of(state)
+    answer = s3.get_object(**work.upload.arguments())
+    if answer["ContentLength"] > transforms.MAX_FILE_BYTES:
+        message = f"FileTooLarge: {answer['ContentLength']} bytes, at most {transforms.MAX_FILE_BYTES}"
+        raise FileRejectedError(message)
+    good, bad = transforms.validate(transforms.elements(answer["Body"].read()))
+    dead_letters.send(work.upload.id, bad, context)
+    batches = transforms.halves(good) if VARIANT == "parallel" else transforms.batches(good, BATCH_SIZE)
+    for number, batch in enumerate(batches):
+        s3.put_object(Bucket=work.upload.bucket, Key=work.part("valid", number), Body=transforms.dump(batch))
+    return {"variant": VARIANT, "batches": list(range(len(batches))), "valid": len(good), "invalid": len(bad)}
