@@ -25,10 +25,11 @@ from harness.emulator.choose import choose_emulator
 from harness.emulator.clients import DEFAULT_ACCOUNT
 from harness.emulator.embedded import localstack_version
 from harness.errors import UnknownVerdictError, UsageError
+from harness.report import plot
 from harness.report import proofs as proofs_report
 from harness.report.run_record import record
 from harness.report.terminal import Terminal
-from harness.run.bench.batch import bench_batch
+from harness.run.bench.batch import PEERS, bench_batch
 from harness.run.bench.clickstream import bench_clickstream
 from harness.run.bench.figures import Figure, machine_load, table
 from harness.run.catalogue import find_scenario, scenario_files
@@ -284,9 +285,21 @@ def clickstream(repetitions: int, out: Path) -> int:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs/bench-batch.json"), show_default=True, help="All figures as JSON."
 )
-def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path) -> int:
-    """The orders on the embedded emulator, from the upload to the e-mail, by stage. Takes minutes. Exit 1 where a target is missed."""
-    return _measure(lambda tell: bench_batch((first, *more), repetitions, out, tell), out)
+@click.option(
+    "--peer", type=click.Choice(PEERS), help="Another emulator to measure beside, in turns; installed where it is not yet."
+)
+def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: str | None) -> int:
+    """The orders on the embedded emulator, from the upload to the e-mail, by stage; a plot beside the JSON file. Takes minutes. Exit 1 where
+    a target is missed."""
+    plot.check()
+
+    def measure(tell: Callable[[str], None]) -> list[Figure]:
+        figures, series = bench_batch((first, *more), repetitions, out, tell, peer)
+        for path in plot.draw(series, out):
+            tell(f"plot: {path}")
+        return figures
+
+    return _measure(measure, out)
 
 
 def _measure(measure: Callable[[Callable[[str], None]], list[Figure]], out: Path) -> int:

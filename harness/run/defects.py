@@ -20,7 +20,8 @@ from harness.errors import UsageError
 from harness.run.scenario.part import one_of
 
 # Beside the packages, in the repository as in the wheel.
-BUILT_IN = Path(__file__).parents[2] / "fixtures" / "defects"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+BUILT_IN = FIXTURES / "defects"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".tox", ".venv", "runs", "*.pyc")
 
 
@@ -74,6 +75,11 @@ def load_defects(directory: Path) -> list[Defect]:
             raise UsageError("\n".join(lines)) from error
         defects.append(Defect(path.parent.name, document.wrong, document.scenario, document.anomaly, document.edits))
     return defects
+
+
+def load_edits(path: Path) -> tuple[Edit, ...]:
+    """The edits of a file that has nothing else."""
+    return tuple(Edit.model_validate(edit) for edit in yaml.safe_load(path.read_text(encoding="utf-8"))["edits"])
 
 
 def plant(defect: Defect, template: Path, into: Path) -> Path:

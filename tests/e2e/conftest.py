@@ -60,6 +60,15 @@ def emulator(request, tmp_path_factory):
     mine.stop()
 
 
+@pytest.fixture(scope="session")
+def large_file(tmp_path_factory):
+    """300 MB that are no rows."""
+    path = tmp_path_factory.mktemp("large") / "large.csv"
+    with path.open("wb") as file:
+        file.truncate(300_000_000)
+    return path
+
+
 def new_account():
     """One that no other test has, in whichever worker."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -150,6 +150,17 @@ def test_what_is_no_file_of_orders_is_set_aside_and_an_alert_names_it_and_the_re
     assert keys(clients, bucket, f"output/{name}/") == []
 
 
+def test_a_file_of_300_mb_without_an_end_of_line_is_read_as_a_stream_and_set_aside(deployed, large_file):
+    clients, outputs, _ = deployed
+    bucket = outputs["DataBucketName"]
+    with large_file.open("rb") as content:
+        clients("s3").put_object(Bucket=bucket, Key="input/large.csv", Body=content)
+    rest(clients)
+    (alert,) = [a for a in alerts(clients, outputs) if a["key"] == "input/large.csv"]
+    assert alert["errorName"] == "NotCsv"
+    assert clients("s3").head_object(Bucket=bucket, Key=alert["keptAt"])["ContentLength"] == large_file.stat().st_size
+
+
 def test_the_same_file_twice_and_two_at_once_are_uploads_of_their_own(deployed):
     clients, outputs, endpoint = deployed
     bucket = outputs["DataBucketName"]

@@ -80,7 +80,15 @@ def test_a_file_of_which_nothing_is_valid_stores_nothing_and_names_each(deployed
 
 
 @pytest.mark.parametrize(
-    ("body", "error"), [(b"", "EmptyFile"), (b"[]", "NoRecords"), (b"{}", "NotAList"), (b'[{"id": "a"', "NotJson")]
+    ("body", "error"),
+    [
+        (b"", "EmptyFile"),
+        (b"[]", "NoRecords"),
+        (b"{}", "NotAList"),
+        (b'[{"id": "a"', "NotJson"),
+        (b" " * 17_000_000 + b"[1]", "FileTooLarge"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_list_of_records_is_set_aside_and_an_alert_names_it(deployed, body, error):
     clients, outputs = deployed

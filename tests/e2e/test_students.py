@@ -29,10 +29,14 @@ def put(deployed, key, *rows, header=HEADER):
     clients, outputs = deployed
     body = (header + "".join(f"{row}\n" for row in rows)).encode()
     version = clients("s3").put_object(Bucket=outputs["IncomingBucketName"], Key=key, Body=body)["VersionId"]
+    rest(clients)
+    return version
+
+
+def rest(clients):
     *_, last = drain(clients.endpoint, clients.account, 120, lambda: None)
     assert isinstance(last, Rest)
     assert last.known, last.doubt
-    return version
 
 
 def messages(deployed, queue):
@@ -119,6 +123,17 @@ def test_what_is_no_file_of_students_is_set_aside_and_an_alert_names_it(deployed
     assert (alert["errorName"], alert["key"]) == (error, f"{name}.csv")
     bucket, _, key = alert["keptAt"].partition("/")
     assert clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == header.encode()
+
+
+def test_a_file_of_300_mb_is_more_than_an_invocation_can_write_and_is_set_aside(deployed, large_file):
+    clients, outputs = deployed
+    with large_file.open("rb") as body:
+        version = clients("s3").put_object(Bucket=outputs["IncomingBucketName"], Key="large.csv", Body=body)["VersionId"]
+    rest(clients)
+    (alert,) = [a for a in messages(deployed, "AlertQueueUrl") if a["versionId"] == version]
+    assert alert["errorName"] == "FileTooLarge"
+    bucket, _, key = alert["keptAt"].partition("/")
+    assert clients("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] == large_file.stat().st_size
 
 
 @pytest.mark.parametrize("scenario", ["students", "students-malformed", "students-faults"])

@@ -25,7 +25,7 @@ def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:
     work = Work.of(state)
     answer = s3.get_object(**work.upload.arguments())
     if answer["ContentLength"] > transforms.MAX_FILE_BYTES:
-        message = f"FileTooLarge: {answer['ContentLength']} bytes, at most {transforms.MAX_FILE_BYTES}"
+        message = f"FileTooLarge: {answer['ContentLength']} bytes, at most {transforms.MAX_FILE_BYTES}; split it"
         raise FileRejectedError(message)
     good, bad = transforms.validate(transforms.elements(answer["Body"].read()))
     dead_letters.send(work.upload.id, bad, context)

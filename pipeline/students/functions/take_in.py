@@ -45,6 +45,8 @@ NOTICE_TOPIC = os.environ["NOTICE_TOPIC_ARN"]
 ALERT_TOPIC = os.environ["ALERT_TOPIC_ARN"]
 _READ_BYTES = 1024 * 1024
 _ROWS_AT_A_TIME = 1000
+# What one invocation can write in its time: some 250,000 rows.
+MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
 def handler(event: dict[str, Any], _context: Any) -> None:
@@ -70,7 +72,11 @@ def handler(event: dict[str, Any], _context: Any) -> None:
 
 
 def _read(upload: Upload) -> Iterator[bytes]:
-    parts: Iterator[bytes] = s3.get_object(**upload.arguments())["Body"].iter_chunks(_READ_BYTES)
+    answer = s3.get_object(**upload.arguments())
+    if answer["ContentLength"] > MAX_FILE_BYTES:
+        message = f"FileTooLarge: {answer['ContentLength']} bytes, at most {MAX_FILE_BYTES}; split it"
+        raise FileRejectedError(message)
+    parts: Iterator[bytes] = answer["Body"].iter_chunks(_READ_BYTES)
     return parts
 
 

@@ -1,0 +1,28 @@
+"""The plot of a benchmark: both files, and the same figures make the same plot."""
+
+from __future__ import annotations
+
+from harness.report.plot import draw
+from harness.run.bench.batch import Series
+
+SERIES = [
+    Series("embedded", {10_000: [5.0, 6.0, 5.5], 100_000: [20.0, 22.0, 21.0]}),
+    Series("the article", {10_000: [300.0]}),
+    Series("not measured", {}),
+]
+
+
+def test_both_files_are_beside_the_json_and_show_each_series_that_was_measured(tmp_path):
+    png, svg = draw(SERIES, tmp_path / "bench.json")
+    assert (png.name, svg.name) == ("bench.png", "bench.svg")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    text = svg.read_text()
+    for name in ("embedded", "the article", "records"):
+        assert text.count(f"<!-- {name} -->") == 1
+    assert "not measured" not in text
+
+
+def test_the_same_figures_make_the_same_plot(tmp_path):
+    first = draw(SERIES, tmp_path / "first.json")
+    second = draw(SERIES, tmp_path / "second.json")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
