@@ -1,4 +1,4 @@
-"""The records: the article's own input, both variants, ids that another file has, and what becomes of files that are none."""
+"""The records: the article's own input, ids that another file has, and what becomes of files that are none."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TEMPLATE = ROOT / "pipeline" / "records" / "template.yaml"
 ARTICLE = {"records": [{"id": "rec-001", "value": 42}, {"id": "rec-002"}, {"id": "rec-003", "value": 17}]}
 
 
-@pytest.fixture(scope="module", params=["map", "parallel"])
-def deployed(request, emulator):
-    """One stack for the files of all tests below, by each of the variants."""
+@pytest.fixture(scope="module")
+def deployed(emulator):
+    """One stack for the files of all tests below."""
     clients = Clients(emulator.endpoint, account=new_account())
-    parameters = {"PythonRuntime": emulator.python_runtime, "Variant": request.param, "BatchSize": "2"}
+    parameters = {"PythonRuntime": emulator.python_runtime, "BatchSize": "2"}
     return clients, stacks.deploy(clients, TEMPLATE, parameters, "records-files").outputs
 
 
