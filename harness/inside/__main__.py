@@ -7,6 +7,7 @@ PIPEPROOF_WORK_DIR, and the whole container ends with this process.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -38,6 +39,11 @@ _SETTINGS = {
 }
 
 
+# LocalStack is a million objects that stay. With Python's own thresholds (700, 10, 10) looking through them for garbage takes a quarter
+# of its processor time, a tenth with these.
+_GC_THRESHOLDS = (20_000, 10, 10)
+
+
 def _hold_lifeline(fd: int) -> None:
     os.set_inheritable(fd, False)  # noqa: FBT003
     while os.read(fd, 1):
@@ -56,6 +62,7 @@ def main() -> None:
     if lifeline:
         threading.Thread(target=_hold_lifeline, args=(int(lifeline),), name="lifeline", daemon=True).start()
     os.environ.update(_SETTINGS)
+    gc.set_threshold(*_GC_THRESHOLDS)
     from localstack.runtime.main import main as run_localstack  # noqa: PLC0415 - a second of imports, after the lifeline
 
     run_localstack()
