@@ -291,7 +291,7 @@ def clickstream(repetitions: int, out: Path) -> int:
 def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: str | None) -> int:
     """The orders on the embedded emulator, from the upload to the e-mail, by stage; a plot beside the JSON file. Takes minutes. Exit 1 where
     a target is missed."""
-    plot.check()
+    plot.check(out)
 
     def measure(tell: Callable[[str], None]) -> list[Figure]:
         figures, series = bench_batch((first, *more), repetitions, out, tell, peer)

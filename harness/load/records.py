@@ -50,14 +50,23 @@ class RecordsSource(SyntheticFiles):
             record_id = earlier if kind == DUPLICATE_ID else f"r{file:02d}-{index:07d}"
             earlier = record_id if kind is None else earlier
             hundredths = rng.randrange(-1_000_000, 1_000_000)
-            rest = {"place": places[rng.randrange(_POOL)], "unit": rng.choice(_UNITS), "tags": ["a", "", None, rng.random() < 0.5]}
-            values = {"id": record_id, "value": hundredths / 100, **rest}
-            stored = {**values, "value": _text(Decimal(hundredths) / 100), "transformed_value": _text(Decimal(hundredths) / 10)}
+            # More digits than a binary number has room for; odd, so that none of them is a zero at the end.
+            serial = rng.randrange(10**30, 10**31) * 2 + 1
+            rest = {"unit": rng.choice(_UNITS), "tags": ["a", "", None, rng.random() < 0.5]}
+            place = {"city": places[rng.randrange(_POOL)], "serial": serial}
+            values = {"id": record_id, "value": hundredths / 100, "place": place, **rest}
+            stored = {
+                **values,
+                "value": _text(Decimal(hundredths) / 100),
+                "place": {**place, "serial": str(serial)},
+                "transformed_value": _text(Decimal(hundredths) / 10),
+            }
             yield Entry(record_id, values, stored, kind)
 
     def written(self, entry: Entry) -> bytes:
         """See SyntheticFiles."""
-        return json.dumps(entry.values, ensure_ascii=False).encode()
+        # Every second one with escapes where it could have done without.
+        return json.dumps(entry.values, ensure_ascii=entry.values["place"]["serial"] % 4 == 1).encode()
 
     def framed(self, fault: str | None) -> Frame:
         """See SyntheticFiles."""

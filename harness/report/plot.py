@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from harness.run.bench.batch import Series
 
 
-def check() -> None:
-    """Raises UsageError where there is nothing to draw with: before anything is measured."""
+_SUFFIXES = (".png", ".svg")
+
+
+def check(beside: Path) -> None:
+    """Raises UsageError where there is nothing to draw with, or the plot would be written over the figures: before anything is measured."""
+    if beside.suffix in _SUFFIXES:
+        message = f"--out {beside}: the plot is written beside the figures as {' and '.join(_SUFFIXES)}; name a .json file"
+        raise UsageError(message)
     if importlib.util.find_spec("matplotlib") is None:
         message = "the plot needs matplotlib, which is not installed here: pip install 'pipeproof[bench]'"
         raise UsageError(message)
@@ -40,7 +46,7 @@ def draw(series: Sequence[Series], beside: Path) -> list[Path]:
     axes.set(xscale="log", yscale="log", xlabel="records", ylabel="seconds from the upload to the e-mail")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
-    paths = [beside.with_suffix(".png"), beside.with_suffix(".svg")]
+    paths = [beside.with_suffix(suffix) for suffix in _SUFFIXES]
     for path in paths:
         # Without the date the same figures give the same file.
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

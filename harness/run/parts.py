@@ -25,11 +25,11 @@ from harness.load.offers import offer, offer_files
 from harness.load.orders import OrdersSource
 from harness.load.rate import Constant, RateShape, Stage, Stages, Unlimited
 from harness.load.recorded import RecordedSource
-from harness.load.records import RecordsSource
+from harness.load.records import DUPLICATE_ID, RecordsSource
 from harness.load.senders.api import ApiSender
 from harness.load.senders.kinesis import KinesisSender
 from harness.load.senders.s3 import S3Sender
-from harness.load.students import STUDENT_ROW_FAULTS, StudentsSource
+from harness.load.students import DUPLICATE_KEY, STUDENT_ROW_FAULTS, StudentsSource
 from harness.load.uploaded import UploadedSource
 from harness.run.scenario.observed import (
     DynamoDbPart,
@@ -102,6 +102,11 @@ def make_source(
     record_faults = [fault for fault in faults if isinstance(fault, RecordFault)]
     if lookup_path is not None and not isinstance(scenario.source, UploadPart):
         message = "--lookup: this scenario has no use for a file of lookup data"
+        raise UsageError(message)
+    malformed = getattr(scenario.source, "malformed", None)
+    if record_faults and malformed and {DUPLICATE_ID, DUPLICATE_KEY} & set(malformed.kinds):
+        # Spoilt, the first of two would leave the second one good.
+        message = "source.malformed.kinds: duplicates and record faults exclude each other; name the kinds without them"
         raise UsageError(message)
     match scenario.source:
         case OrdersPart() | StudentsPart() | RecordsPart() | UploadPart():

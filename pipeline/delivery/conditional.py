@@ -39,5 +39,6 @@ def put_new(dynamodb: Any, table: str, items: Sequence[Item], own: Sequence[str]
         return True
 
     with ThreadPoolExecutor(CONCURRENT_WRITES, thread_name_prefix="put") as pool:
-        written = list(pool.map(put, items))
-    return [item for item, done in zip(items, written, strict=True) if not done]
+        # All of them are tried, whatever becomes of one.
+        written = [pool.submit(put, item) for item in items]
+    return [item for item, done in zip(items, written, strict=True) if not done.result()]

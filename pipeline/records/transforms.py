@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 FACTOR = 10
-# The file is parsed as a whole, in some ten times its size.
-MAX_FILE_BYTES = 16 * 1024 * 1024
-# DynamoDB's items have room for 400 KiB, with what is added; its numbers for 38 digits, up to 10**125; its keys for 1 KiB or 2.
-MAX_RECORD_BYTES = 350_000
-_MAX_ID_BYTES = 1024
+# What one invocation can parse in its memory, and tell the queue in its time if nothing of it is valid.
+MAX_FILE_BYTES = 4 * 1024 * 1024
+# A history of 25,000 events has room for so many batches, at eight events each.
+MAX_BATCHES = 2500
+# DynamoDB's items have room for 400 KiB, in which a list of small numbers takes half as much again as in JSON; its numbers for 38 digits,
+# up to 10**125; its keys for 2 KiB; its names for 64 KiB.
+MAX_RECORD_BYTES = 240_000
+_MAX_ID_BYTES, _MAX_NAME_BYTES = 1024, 65_535
 _DIGITS, _LARGEST_EXPONENT, _MAX_DEPTH = 38, 125, 30
 _BLANK = " \t\n\r"
 _ADDED = ("transformed_value", "upload", "line")
+_NOT_KEPT = Decimal("NaN")
 # No number of a record is longer: nothing is ever rounded.
 _exact = Context(prec=MAX_RECORD_BYTES, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
@@ -33,6 +37,10 @@ Document = dict[str, Any]
 
 class UnstorableError(ValueError):
     """Says what of a record the table cannot keep."""
+
+
+class _Ambiguous(dict[str, Any]):
+    """An object in which a name stands twice: which of the values is meant, nobody knows."""
 
 
 class Valid(NamedTuple):
@@ -53,10 +61,14 @@ def elements(body: bytes) -> Iterator[tuple[int, str]]:
     if not text.strip(_BLANK):
         raise FileRejectedError("EmptyFile: nothing in it")
     try:
-        # Once for the whole: what is broken somewhere is not taken in by half.
-        document = _parse(text)
-    except (ValueError, RecursionError) as error:
+        # Once for the whole: what is broken somewhere is not taken in by half. Without its numbers, which take most of the room.
+        document = _structure.decode(text)
+    except ValueError as error:
         raise FileRejectedError(f"NotJson: {error}") from None
+    except RecursionError:
+        raise FileRejectedError("NestedTooDeep: a thousand levels or so") from None
+    if isinstance(document, _Ambiguous):
+        raise FileRejectedError("RepeatedName: an object with the same name twice around the records")
     records = document.get("records") if isinstance(document, dict) else document
     if not isinstance(records, list):
         raise FileRejectedError("NotAList: expected a list of records, or an object whose `records` is one")
@@ -66,15 +78,25 @@ def elements(body: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _parse(text: str) -> Any:
-    return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_refuse)
+    return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_refuse, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    return values if len(values) == len(pairs) else _Ambiguous(values)
+
+
+def _nothing(_text: str) -> None:
+    return None
 
 
 def _number(text: str) -> Decimal:
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except ArithmeticError:
-        # An exponent that nobody can keep: the record's fault, not the file's.
-        return Decimal("NaN")
+        return _NOT_KEPT
+    # An exponent that nobody can keep: the record's fault, not the file's.
+    return _NOT_KEPT if number and abs(number.adjusted()) > MAX_RECORD_BYTES else number
 
 
 def _refuse(name: str) -> None:
@@ -82,35 +104,32 @@ def _refuse(name: str) -> None:
     raise ValueError(message)
 
 
+_structure = json.JSONDecoder(parse_float=_nothing, parse_int=_nothing, parse_constant=_refuse, object_pairs_hook=_object)
+
+
 def _as_they_stand(text: str, count: int) -> Iterator[str]:
-    decoder = json.JSONDecoder(parse_float=str, parse_int=str)
     at = _skip(text, 0)
     if text[at] == "{":
-        at = _list_of_records(text, decoder, at + 1)
+        at = _list_of_records(text, at + 1)
     at += 1
     for _ in range(count):
         at = _skip(text, at)
-        _, end = decoder.raw_decode(text, at)
+        _, end = _structure.raw_decode(text, at)
         yield text[at:end]
         # Behind it: the comma, or the end of the list.
         at = _skip(text, end) + 1
 
 
-def _list_of_records(text: str, decoder: json.JSONDecoder, at: int) -> int:
-    """Where the list begins that is the value of the object's last `records`: of equal names the last counts, as it does for the parser."""
-    found = at
+def _list_of_records(text: str, at: int) -> int:
+    """Where the list begins that is the object's `records`."""
     while True:
         at = _skip(text, at)
-        if text[at] == "}":
-            return found
-        name, at = decoder.raw_decode(text, at)
+        name, at = _structure.raw_decode(text, at)
         at = _skip(text, _skip(text, at) + 1)
         if name == "records":
-            found = at
-        _, at = decoder.raw_decode(text, at)
-        at = _skip(text, at)
-        if text[at] == ",":
-            at += 1
+            return at
+        _, at = _structure.raw_decode(text, at)
+        at = _skip(text, at) + 1
 
 
 def _skip(text: str, at: int) -> int:
@@ -125,8 +144,11 @@ def validate(of_elements: Iterable[tuple[int, str]]) -> tuple[list[Valid], list[
     bad: list[FailedRow] = []
     known: set[str] = set()
     for position, raw in of_elements:
+        if len(raw.encode()) > MAX_RECORD_BYTES:
+            bad.append(FailedRow(position, raw.encode(), f"InvalidRecord: more than {MAX_RECORD_BYTES} bytes"))
+            continue
         document = _parse(raw)
-        problem = _invalid(document, raw)
+        problem = _invalid(document)
         if problem is None and _id(document) in known:
             problem = f"DuplicateId: an earlier record of the file has the id {_id(document)!r}"
         if problem is None:
@@ -137,9 +159,11 @@ def validate(of_elements: Iterable[tuple[int, str]]) -> tuple[list[Valid], list[
     return good, bad
 
 
-def _invalid(document: Any, raw: str) -> str | None:
+def _invalid(document: Any) -> str | None:
     if not isinstance(document, dict):
         return "InvalidRecord: expected an object"
+    if isinstance(document, _Ambiguous):
+        return "InvalidRecord: a name stands twice"
     if not _is_id(document.get("id")):
         return f"InvalidRecord: id: expected a text of 1 to {_MAX_ID_BYTES} bytes, or a whole number"
     # A text times ten would be ten texts.
@@ -148,8 +172,6 @@ def _invalid(document: Any, raw: str) -> str | None:
     reserved = [name for name in _ADDED if name in document]
     if reserved:
         return f"InvalidRecord: {', '.join(reserved)}: set by the pipeline, not by the sender"
-    if len(raw.encode()) > MAX_RECORD_BYTES:
-        return f"InvalidRecord: more than {MAX_RECORD_BYTES} bytes"
     try:
         _transformed(document)
     except UnstorableError as error:
@@ -183,26 +205,40 @@ def _storable(value: Any, depth: int = 1) -> Any:
         raise UnstorableError(f"nested more than {_MAX_DEPTH} deep")
     match value:
         case str():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise UnstorableError("a text with half a surrogate pair") from None
-            return value
+            return _storable_text(value)
         case Decimal():
-            number = _exact.normalize(value) if value.is_finite() else value
-            if not number.is_finite() or len(number.as_tuple().digits) > _DIGITS or abs(number.adjusted()) > _LARGEST_EXPONENT:
-                raise UnstorableError(f"a number with more than {_DIGITS} digits, too large or too small")
-            written_out = Decimal(format(number, "f"))
-            # Minus nothing is nothing.
-            return (written_out if len(written_out.as_tuple().digits) <= _DIGITS else number) or Decimal(0)
+            return _storable_number(value)
         case list():
             return [_storable(inner, depth + 1) for inner in value]
+        case _Ambiguous():
+            raise UnstorableError("a name stands twice")
         case dict():
-            if "" in value:
-                raise UnstorableError("a field without a name")
-            return {_storable(name): _storable(inner, depth + 1) for name, inner in value.items()}
+            return {_storable_name(name): _storable(inner, depth + 1) for name, inner in value.items()}
         case _:
             return value
+
+
+def _storable_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UnstorableError("a text with half a surrogate pair") from None
+    return text
+
+
+def _storable_name(name: str) -> str:
+    if not 0 < len(_storable_text(name).encode()) <= _MAX_NAME_BYTES:
+        raise UnstorableError(f"a field without a name, or with one of more than {_MAX_NAME_BYTES} bytes")
+    return name
+
+
+def _storable_number(value: Decimal) -> Decimal:
+    number = _exact.normalize(value) if value.is_finite() else value
+    if not number.is_finite() or len(number.as_tuple().digits) > _DIGITS or abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise UnstorableError(f"a number with more than {_DIGITS} digits, too large or too small")
+    written_out = Decimal(format(number, "f"))
+    # Minus nothing is nothing.
+    return (written_out if len(written_out.as_tuple().digits) <= _DIGITS else number) or Decimal(0)
 
 
 def key(record: Valid) -> str:
@@ -211,14 +247,9 @@ def key(record: Valid) -> str:
 
 
 def batches(records: list[Valid], size: int) -> list[list[Valid]]:
-    """The records in batches of `size`, in order; at least one, if need be an empty one."""
-    return [records[start : start + size] for start in range(0, len(records), size)] or [[]]
-
-
-def halves(records: list[Valid]) -> list[list[Valid]]:
-    """The records in two batches."""
-    middle = -(-len(records) // 2)
-    return [records[:middle], records[middle:]]
+    """The records in batches of `size`, in order; larger ones where there would be more than MAX_BATCHES."""
+    size = max(size, -(-len(records) // MAX_BATCHES))
+    return [records[start : start + size] for start in range(0, len(records), size)]
 
 
 def dump(lines: Iterable[Any]) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 from harness.emulator.clients import Clients
 from harness.emulator.stack import stack as stacks
 from harness.run.drain import Rest, drain
+from pipeline.files.uploads import Upload
 from tests.e2e.commands import ROOT
 from tests.e2e.conftest import new_account
 
@@ -73,6 +74,26 @@ def test_a_record_whose_id_another_file_has_is_a_dead_letter_and_the_first_stays
     assert (letter["errorName"], letter["sequenceNumber"]) == ("DuplicateId", "0")
 
 
+def test_a_batch_that_was_given_up_is_not_stored_by_a_later_attempt(deployed):
+    clients, outputs = deployed
+    version = put(deployed, "given up.json", '[{"id": "g1", "value": 1}, {"id": "g2", "value": 2}]')
+    upload = Upload(outputs["DataBucketName"], "input/given up.json", version)
+    functions = {f["Handler"].split(".")[-2]: f["FunctionName"] for f in clients("lambda").list_functions()["Functions"]}
+
+    def invoke(name, **state):
+        payload = json.dumps({**upload.as_state, "batch": 1, **state})
+        answer = clients("lambda").invoke(FunctionName=functions[name], Payload=payload)
+        return json.loads(answer["Payload"].read())
+
+    assert invoke("store") == {"stored": 2, "refused": 0}, "storing again is the same"
+    clients("dynamodb").delete_item(TableName=outputs["RecordsTableName"], Key={"id": {"S": "g1"}})
+    assert invoke("give_up", error={"Error": "TableGone", "Cause": "for a while"}) == {"givenUp": 1}
+    (letter,) = messages(deployed, "DeadLetterQueueUrl")
+    assert (letter["errorName"], letter["sequenceNumber"]) == ("TableGone", "0")
+    assert invoke("store")["errorType"] == "BatchGivenUpError"
+    assert stored(deployed, version) == {"g2": "20"}
+
+
 def test_a_file_of_which_nothing_is_valid_stores_nothing_and_names_each(deployed):
     version = put(deployed, "none.json", "[1, {}, null]")
     assert stored(deployed, version) == {}
@@ -86,7 +107,7 @@ def test_a_file_of_which_nothing_is_valid_stores_nothing_and_names_each(deployed
         (b"[]", "NoRecords"),
         (b"{}", "NotAList"),
         (b'[{"id": "a"', "NotJson"),
-        (b" " * 17_000_000 + b"[1]", "FileTooLarge"),
+        (b" " * 5_000_000 + b"[1]", "FileTooLarge"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

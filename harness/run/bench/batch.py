@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+from botocore.exceptions import BotoCoreError, ClientError
 
 from harness.emulator.clients import Clients
 from harness.emulator.embedded import Embedded
@@ -73,6 +74,7 @@ def bench_batch(
 ) -> tuple[list[Figure], list[Series]]:
     """All figures, for each number of records, and what of them makes a plot. Raises UnknownVerdictError where a measured run of ours does
     not pass: a fast loss is no speed."""
+    records = tuple(dict.fromkeys(records))
     measured: dict[int, list[Completion]] = {number: [] for number in records}
     floors: dict[int, list[float]] = {number: [] for number in records}
     beside: dict[int, list[tuple[Completion, Completion]]] = {number: [] for number in records}
@@ -168,10 +170,11 @@ def _complete(
             case events.PhaseStarted(phase="drain") if on_peer:
                 # The run goes on when this returns. It cannot tell by itself when such an endpoint is at rest, and so has no verdict.
                 assert description is not None
-                _wait_for_execution(Clients(description.endpoint))
+                _wait_for_execution(Clients(description.endpoint), emulator)
             case events.PhaseStarted(phase="reconcile"):
                 assert description is not None
-                ended_at_s, stages = _execution(Clients(description.endpoint))
+                if found := _execution(Clients(description.endpoint)):
+                    ended_at_s, stages = found
             case events.RunFinished():
                 finished = event
     assert finished is not None
@@ -183,11 +186,17 @@ def _complete(
     return Completion(ended_at_s - offered_at_ms / 1000, stages, account.outcome.stored, account.anomalies["lost"])
 
 
-def _wait_for_execution(clients: Clients) -> None:
+def _wait_for_execution(clients: Clients, emulator: Emulator) -> None:
     """Until the upload's execution has ended. Raises UnknownVerdictError where it does not."""
     deadline = time.monotonic() + _COMPLETE_WITHIN_S
     while time.monotonic() < deadline:
-        found = list(_executions(clients))
+        emulator.check()
+        try:
+            found = list(_executions(clients))
+        except (BotoCoreError, ClientError) as error:
+            emulator.check()
+            message = f"the executions cannot be read: {error}"
+            raise UnknownVerdictError(message) from error
         if found and all(execution["status"] != "RUNNING" for execution in found):
             return
         time.sleep(_POLL_S)
@@ -195,10 +204,13 @@ def _wait_for_execution(clients: Clients) -> None:
     raise UnknownVerdictError(message)
 
 
-def _execution(clients: Clients) -> tuple[float, dict[str, float]]:
-    """Of the execution that began first (it starts the others): when it ended, and the seconds in each of its states, in their order."""
+def _execution(clients: Clients) -> tuple[float, dict[str, float]] | None:
+    """Of the execution that began first (it starts the others): when it ended, and the seconds in each of its states, in their order. None
+    where there is none, or it has not ended."""
     client = clients("stepfunctions")
-    first = min(_executions(clients), key=lambda execution: execution["startDate"])
+    first = min(_executions(clients), key=lambda execution: execution["startDate"], default=None)
+    if first is None or first["status"] == "RUNNING":
+        return None
     definition = json.loads(client.describe_state_machine(stateMachineArn=first["stateMachineArn"])["definition"])
     entered: dict[str, float] = {}
     stages: dict[str, float] = {}

@@ -32,7 +32,8 @@ def load_scenario(path: Path) -> Scenario:
     except UnicodeDecodeError as error:
         message = f"scenario {path} is not UTF-8 text"
         raise UsageError(message) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A day that there is not, a number of thousands of digits, or brackets of thousands of levels.
         message = f"scenario {path} is not YAML: {error}"
         raise UsageError(message) from error
     if not isinstance(document, dict):

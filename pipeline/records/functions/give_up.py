@@ -13,6 +13,7 @@ from pipeline.files.failed_files import explained
 from pipeline.files.failed_rows import FailedRow
 from pipeline.files.work import Work
 from pipeline.records import items, transforms
+from pipeline.records.batches import give_up
 from pipeline.records.dead_letters import DeadLetters
 from pipeline.records.transforms import Valid
 
@@ -38,6 +39,8 @@ class RecordsTableUnavailableError(Exception):
 def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:
     """`error` is what Step Functions caught: {"Error", "Cause"}. Returns {"givenUp": …}."""
     work = Work.of(state)
+    # From here on nothing of it is stored: what is told to be given up stays so, however often the batch is tried again.
+    give_up(s3, work, state["batch"])
     body = s3.get_object(Bucket=work.upload.bucket, Key=work.part("valid", state["batch"]))["Body"].read()
     records = [Valid(*record) for record in transforms.load(body)]
     name, reason = explained(state["error"])

@@ -12,6 +12,7 @@ from pipeline.delivery.conditional import put_new
 from pipeline.files.failed_rows import FailedRow
 from pipeline.files.work import Work
 from pipeline.records import items, transforms
+from pipeline.records.batches import given_up
 from pipeline.records.dead_letters import DeadLetters
 from pipeline.records.transforms import Valid
 
@@ -23,9 +24,16 @@ dead_letters = DeadLetters.of_environment()
 TABLE = os.environ["RECORDS_TABLE"]
 
 
+class BatchGivenUpError(Exception):
+    """What is in the queue must not be stored, too."""
+
+
 def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:
     """Returns how many were stored, and how many refused: {"stored", "refused"}."""
     work, batch = Work.of(state), state["batch"]
+    if given_up(s3, work, batch):
+        message = f"batch {batch} of {work.upload.id} has been given up: some of it may be in the dead-letter queue"
+        raise BatchGivenUpError(message)
     new = _load(work, "transformed", batch)
     refused = {int(item["line"]["N"]) for item in put_new(dynamodb, TABLE, new, items.OWN)}
     if refused:

@@ -21,7 +21,7 @@ VARIANT = os.environ["VARIANT"]
 
 
 def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Returns {"variant", "batches": [0, 1, …], "valid", "invalid"}. Raises FileRejectedError for a file that holds no records at all."""
+    """Returns {"variant", "batches": [1, 2, …], "halves" of them, "valid", "invalid"}. Raises FileRejectedError for a file that holds no records at all."""
     work = Work.of(state)
     answer = s3.get_object(**work.upload.arguments())
     if answer["ContentLength"] > transforms.MAX_FILE_BYTES:
@@ -29,7 +29,9 @@ def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:
         raise FileRejectedError(message)
     good, bad = transforms.validate(transforms.elements(answer["Body"].read()))
     dead_letters.send(work.upload.id, bad, context)
-    batches = transforms.halves(good) if VARIANT == "parallel" else transforms.batches(good, BATCH_SIZE)
-    for number, batch in enumerate(batches):
-        s3.put_object(Bucket=work.upload.bucket, Key=work.part("valid", number), Body=transforms.dump(batch))
-    return {"variant": VARIANT, "batches": list(range(len(batches))), "valid": len(good), "invalid": len(bad)}
+    count = 0
+    for count, batch in enumerate(transforms.batches(good, BATCH_SIZE), 1):
+        s3.put_object(Bucket=work.upload.bucket, Key=work.part("valid", count), Body=transforms.dump(batch))
+    numbers, middle = list(range(1, count + 1)), -(-count // 2)
+    halves = [numbers[:middle], numbers[middle:]]
+    return {"variant": VARIANT, "batches": numbers, "halves": halves, "valid": len(good), "invalid": len(bad)}

@@ -18,7 +18,7 @@ from harness.load.students import STUDENT_KINDS, StudentsSource
 GENERATORS = [
     (OrdersSource, ORDER_KINDS, CSV_FILE_FAULTS, "54c3c23eab0ca441070ad9d2917b28e15c86b7b2ca3ce85c911dfbeeac52cd30"),
     (StudentsSource, STUDENT_KINDS, CSV_FILE_FAULTS, "102ab991a8f38fcd7f916f9aba413a3025e83f6c7403bdb16943fffc3e2a4d2f"),
-    (RecordsSource, RECORD_KINDS, JSON_FILE_FAULTS, "aa818dd7b8d1ddb30f91f12d2fbbaf512e1ec3cf0e30d08faec96d5d190c4ada"),
+    (RecordsSource, RECORD_KINDS, JSON_FILE_FAULTS, "a70873ad29f6e77fcb340d1c05d46c916ca7419c2d7bb98cdf9478555274adf9"),
 ]
 each_generator = pytest.mark.parametrize(("make", "kinds", "faults", "fingerprint"), GENERATORS)
 

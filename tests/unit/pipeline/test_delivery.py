@@ -6,9 +6,11 @@ import base64
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.delivery.conditional import put_new
 from pipeline.delivery.dead_letters import DeadLetter, DeadLetterQueue
 from pipeline.delivery.retry import until_done
 
@@ -106,3 +108,17 @@ def test_a_queue_that_is_down_is_asked_once_and_gives_all_letters_back():
     queue = DeadLetterQueue(sqs, Bucket(), "url", "bucket", "function")
     assert queue.send(letters, failed_at="now", request_id="r") == letters
     assert sqs.calls == 1
+
+
+def test_one_item_that_the_table_refuses_for_good_does_not_keep_the_others_from_being_written():
+    written = []
+
+    class Table:
+        def put_item(self, Item, **_):  # noqa: N803 - as boto3 has it
+            if Item == {"id": 3}:
+                raise ClientError({"Error": {"Code": "ValidationException", "Message": "too large"}}, "PutItem")
+            written.append(Item["id"])
+
+    with pytest.raises(ClientError, match="ValidationException"):
+        put_new(Table(), "t", [{"id": number} for number in range(50)], own=("id",))
+    assert sorted(written) == [number for number in range(50) if number != 3]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from harness.report.plot import draw
+import pytest
+
+from harness.errors import UsageError
+from harness.report.plot import check, draw
 from harness.run.bench.batch import Series
 
 SERIES = [
@@ -20,6 +23,12 @@ def test_both_files_are_beside_the_json_and_show_each_series_that_was_measured(t
     for name in ("embedded", "the article", "records"):
         assert text.count(f"<!-- {name} -->") == 1
     assert "not measured" not in text
+
+
+@pytest.mark.parametrize("name", ["bench.png", "bench.svg"])
+def test_the_plot_is_not_written_over_the_figures(tmp_path, name):
+    with pytest.raises(UsageError, match=r"name a \.json file"):
+        check(tmp_path / name)
 
 
 def test_the_same_figures_make_the_same_plot(tmp_path):
