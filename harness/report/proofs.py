@@ -38,5 +38,5 @@ def summary(proofs: Sequence[Proof]) -> str:
     outcomes = [proof.outcome for proof in proofs]
     return (
         f"{sum(proof.good for proof in planted)} of {len(planted)} caught, {outcomes.count(FALSE_ALARM)} false alarms, "
-        f"{outcomes.count(UNKNOWN)} clean runs without a verdict"
+        f"{outcomes.count(UNKNOWN)} runs without a verdict"
     )
