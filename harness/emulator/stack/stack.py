@@ -88,7 +88,8 @@ def delete(clients: Clients, name: str) -> None:
     cloudformation = clients("cloudformation")
     resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
     for resource in resources:
-        if resource["ResourceType"] == "AWS::S3::Bucket":
+        # One whose creation failed has no name.
+        if resource["ResourceType"] == "AWS::S3::Bucket" and "PhysicalResourceId" in resource:
             _empty(clients("s3"), resource["PhysicalResourceId"])
     with contextlib.suppress(ClientError):
         # Another run of the account may have taken it along.
