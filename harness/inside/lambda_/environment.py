@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -251,7 +252,7 @@ class Environment:
         os.truncate(self._log, 0)
         report = (
             f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\tBilled Duration: {int(duration_ms) + 1} ms\t"
-            f"Memory Size: {self._limits.memory_mb} MB\tMax Memory Used: {round(self._peak_mb)} MB\t"
+            f"Memory Size: {self._limits.memory_mb} MB\tMax Memory Used: {math.ceil(self._peak_mb)} MB\t"
         )
         if self._init_ms is not None:
             report += f"Init Duration: {self._init_ms:.2f} ms\t"
