@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.delivery.retry import until_done
+from pipeline.delivery.reads import read_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# BatchGetItem's limit.
-_KEYS_PER_GET = 100
 _CONCURRENT_PUTS = 4
-
-
-class UsersUnavailableError(Exception):
-    """The table did not answer for some users; the batch must be tried again."""
 
 
 class Users:
@@ -38,7 +32,7 @@ class Users:
         """For each user, the id of the event that the table holds as their first.
 
         `firsts` maps users to their first event of this batch, which becomes the first of all for a user not yet known.
-        Raises UsersUnavailableError where the table does not answer for all."""
+        Raises ItemsUnreadError where the table does not answer for all: the batch must be tried again."""
         unknown = [user for user in firsts if user not in self._known]
         found = self._read(unknown)
         missing = [user for user in unknown if user not in found]
@@ -51,23 +45,8 @@ class Users:
         return answer
 
     def _read(self, users: Sequence[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-
-        def read(todo: Sequence[str]) -> list[str]:
-            keys = [{"userId": {"S": user}} for user in todo]
-            request = {self._table: {"Keys": keys, "ConsistentRead": True}}
-            answer = self._dynamodb.batch_get_item(RequestItems=request)
-            for item in answer["Responses"].get(self._table, []):
-                found[item["userId"]["S"]] = item["firstEventId"]["S"]
-            unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            return [key["userId"]["S"] for key in unprocessed]
-
-        for start in range(0, len(users), _KEYS_PER_GET):
-            left = until_done(users[start : start + _KEYS_PER_GET], read)
-            if left:
-                message = f"{len(left)} users could not be read from {self._table}"
-                raise UsersUnavailableError(message)
-        return found
+        items = read_items(self._dynamodb, self._table, [{"userId": {"S": user}} for user in users], consistent=True)
+        return {item["userId"]["S"]: item["firstEventId"]["S"] for item in items}
 
     def _claim(self, user: str, event_id: str) -> str:
         """Writes the user's first event unless another one is there; returns the one that is there."""

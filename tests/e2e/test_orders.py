@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from urllib.parse import urlsplit
 
@@ -18,21 +17,15 @@ from harness.load.lookup import put_lookup
 from harness.load.orders import HEADER, OrdersSource
 from harness.run import engine, events
 from harness.run.catalogue import find_scenario
-from harness.run.drain import Rest, drain
 from harness.run.parts import make_source
 from harness.run.scenario.loading import load_scenario
 from tests.e2e.commands import REAL_LOG, ROOT, pipeproof
 from tests.e2e.conftest import new_account
+from tests.e2e.files import rest, take
 
 ORDERS, FINANCIALS = REAL_LOG.parent / "orders_10k.csv", REAL_LOG.parent / "order_financials_10k.csv"
 real_orders = pytest.mark.skipif(not ORDERS.exists(), reason="the real orders are not beside the checkout (../shared/data)")
 TEMPLATE = ROOT / "pipeline" / "orders" / "template.yaml"
-
-
-def rest(clients):
-    *_, last = drain(clients.endpoint, clients.account, 120, lambda: None)
-    assert isinstance(last, Rest)
-    assert last.known, last.doubt
 
 
 def keys(clients, bucket, prefix):
@@ -50,12 +43,7 @@ def emails(endpoint, recipient):
 
 def alerts(clients, outputs):
     """Takes all that there are out of the queue."""
-    queue, taken = {"QueueUrl": outputs["AlertQueueUrl"]}, []
-    while messages := clients("sqs").receive_message(**queue, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            taken.append(json.loads(message["Body"]))
-            clients("sqs").delete_message(**queue, ReceiptHandle=message["ReceiptHandle"])
-    return taken
+    return take(clients, outputs["AlertQueueUrl"])
 
 
 @real_orders

@@ -9,10 +9,10 @@ import pytest
 
 from harness.emulator.clients import Clients
 from harness.emulator.stack import stack as stacks
-from harness.run.drain import Rest, drain
 from pipeline.files.uploads import Upload
 from tests.e2e.commands import ROOT
 from tests.e2e.conftest import new_account
+from tests.e2e.files import rest, take
 
 TEMPLATE = ROOT / "pipeline" / "records" / "template.yaml"
 # As in AWS's article on validating, transforming and storing with Step Functions: the second has no value.
@@ -31,9 +31,7 @@ def put(deployed, key, body):
     """Puts a file, and waits until the pipeline is done with it; returns its version."""
     clients, outputs = deployed
     version = clients("s3").put_object(Bucket=outputs["DataBucketName"], Key=f"input/{key}", Body=body)["VersionId"]
-    *_, last = drain(clients.endpoint, clients.account, 120, lambda: None)
-    assert isinstance(last, Rest)
-    assert last.known, last.doubt
+    rest(clients)
     return version
 
 
@@ -46,12 +44,7 @@ def stored(deployed, version):
 def messages(deployed, queue):
     """Takes all that there are out of a queue."""
     clients, outputs = deployed
-    taken = []
-    while found := clients("sqs").receive_message(QueueUrl=outputs[queue], MaxNumberOfMessages=10).get("Messages"):
-        for message in found:
-            taken.append(json.loads(message["Body"]))
-            clients("sqs").delete_message(QueueUrl=outputs[queue], ReceiptHandle=message["ReceiptHandle"])
-    return taken
+    return take(clients, outputs[queue])
 
 
 def test_of_the_articles_input_two_are_valid_and_stored_and_one_is_in_the_queue_with_the_reason(deployed):

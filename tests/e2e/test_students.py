@@ -8,9 +8,9 @@ import pytest
 
 from harness.emulator.clients import Clients
 from harness.emulator.stack import stack as stacks
-from harness.run.drain import Rest, drain
 from tests.e2e.commands import ROOT
 from tests.e2e.conftest import new_account
+from tests.e2e.files import rest, take
 
 HEADER = "student_id,name,course,grade,enrolled_on\n"
 
@@ -33,21 +33,10 @@ def put(deployed, key, *rows, header=HEADER):
     return version
 
 
-def rest(clients):
-    *_, last = drain(clients.endpoint, clients.account, 120, lambda: None)
-    assert isinstance(last, Rest)
-    assert last.known, last.doubt
-
-
 def messages(deployed, queue):
     """Takes all that there are out of a queue."""
     clients, outputs = deployed
-    taken = []
-    while found := clients("sqs").receive_message(QueueUrl=outputs[queue], MaxNumberOfMessages=10).get("Messages"):
-        for message in found:
-            taken.append(json.loads(message["Body"]))
-            clients("sqs").delete_message(QueueUrl=outputs[queue], ReceiptHandle=message["ReceiptHandle"])
-    return taken
+    return take(clients, outputs[queue])
 
 
 def query(deployed, index, **key):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from pipeline.delivery.retry import until_done
+from pipeline.delivery.reads import ITEMS_PER_READ, read_items
 from pipeline.files.failed_rows import keep_failed_rows
 from pipeline.files.work import Work
 from pipeline.orders import transforms
@@ -34,11 +34,6 @@ pool = ThreadPoolExecutor(_CONCURRENT_READS, thread_name_prefix="financials")
 
 ERROR_TABLE = os.environ["ERROR_TABLE"]
 FINANCIALS_TABLE = os.environ["FINANCIALS_TABLE"]
-_KEYS_PER_GET = 100
-
-
-class FinancialsUnavailableError(Exception):
-    """The table did not answer for all orders."""
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
@@ -60,25 +55,16 @@ def _financials(uuids: Sequence[str]) -> dict[str, dict[str, str]]:
     # A key may stand only once in a request.
     keys = list(dict.fromkeys(uuids))
     found: dict[str, dict[str, str]] = {}
-    for some in pool.map(_read, (keys[start : start + _KEYS_PER_GET] for start in range(0, len(keys), _KEYS_PER_GET))):
+    for some in pool.map(_read, (keys[start : start + ITEMS_PER_READ] for start in range(0, len(keys), ITEMS_PER_READ))):
         found |= some
     return found
 
 
 def _read(uuids: Sequence[str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+    items = read_items(dynamodb, FINANCIALS_TABLE, [{"uuid": {"S": uuid}} for uuid in uuids], consistent=False)
+    # What has another type than text or number is missing, and told so.
+    return {item["uuid"]["S"]: {name: text for name, value in item.items() if (text := _text(value)) is not None} for item in items}
 
-    def read(todo: Sequence[str]) -> list[str]:
-        answer = dynamodb.batch_get_item(RequestItems={FINANCIALS_TABLE: {"Keys": [{"uuid": {"S": uuid}} for uuid in todo]}})
-        for item in answer["Responses"].get(FINANCIALS_TABLE, []):
-            # What has another type is missing, and told so.
-            found[item["uuid"]["S"]] = {
-                name: text for name, value in item.items() if (text := value.get("S", value.get("N"))) is not None
-            }
-        return [key["uuid"]["S"] for key in answer.get("UnprocessedKeys", {}).get(FINANCIALS_TABLE, {}).get("Keys", [])]
 
-    left = until_done(uuids, read)
-    if left:
-        message = f"{len(left)} orders could not be looked up in {FINANCIALS_TABLE}"
-        raise FinancialsUnavailableError(message)
-    return found
+def _text(value: dict[str, str]) -> str | None:
+    return value.get("S", value.get("N"))

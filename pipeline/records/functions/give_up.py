@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
-from pipeline.delivery.retry import until_done
+from pipeline.delivery.reads import read_items
 from pipeline.files.failed_files import explained
 from pipeline.files.failed_rows import FailedRow
 from pipeline.files.work import Work
@@ -17,23 +17,12 @@ from pipeline.records.batches import give_up
 from pipeline.records.dead_letters import DeadLetters
 from pipeline.records.transforms import Valid
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pipeline.records.items import Item
-
 _config = Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20)
 s3 = boto3.client("s3", config=_config)
 dynamodb = boto3.client("dynamodb", config=_config)
 dead_letters = DeadLetters.of_environment()
 
 TABLE = os.environ["RECORDS_TABLE"]
-# BatchGetItem: 100 items.
-_ITEMS_PER_READ = 100
-
-
-class RecordsTableUnavailableError(Exception):
-    """What has been stored cannot be read."""
 
 
 def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -44,23 +33,7 @@ def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:
     body = s3.get_object(Bucket=work.upload.bucket, Key=work.part("valid", state["batch"]))["Body"].read()
     records = [Valid(*record) for record in transforms.load(body)]
     name, reason = explained(state["error"])
-    left = items.missing(records, _stored([items.key(record) for record in records]), work.upload.id)
+    stored = read_items(dynamodb, TABLE, [items.key(record) for record in records], consistent=True)
+    left = items.missing(records, stored, work.upload.id)
     dead_letters.send(work.upload.id, [FailedRow(r.position, r.raw.encode(), f"{name}: {reason}") for r in left], context)
     return {"givenUp": len(left)}
-
-
-def _stored(keys: Sequence[Item]) -> list[Item]:
-    found: list[Item] = []
-
-    def read(some: Sequence[Item]) -> list[Item]:
-        answer = dynamodb.batch_get_item(RequestItems={TABLE: {"Keys": list(some), "ConsistentRead": True}})
-        found.extend(answer["Responses"].get(TABLE, []))
-        left: list[Item] = answer.get("UnprocessedKeys", {}).get(TABLE, {}).get("Keys", [])
-        return left
-
-    for start in range(0, len(keys), _ITEMS_PER_READ):
-        left = until_done(keys[start : start + _ITEMS_PER_READ], read)
-        if left:
-            message = f"{len(left)} items of {TABLE} could not be read"
-            raise RecordsTableUnavailableError(message)
-    return found

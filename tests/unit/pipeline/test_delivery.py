@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.delivery import reads, retry
 from pipeline.delivery.conditional import put_new
 from pipeline.delivery.dead_letters import DeadLetter, DeadLetterQueue
 from pipeline.delivery.retry import until_done
@@ -122,3 +124,31 @@ def test_one_item_that_the_table_refuses_for_good_does_not_keep_the_others_from_
     with pytest.raises(ClientError, match="ValidationException"):
         put_new(Table(), "t", [{"id": number} for number in range(50)], own=("id",))
     assert sorted(written) == [number for number in range(50) if number != 3]
+
+
+class PartialTable:
+    """Answers for one key in three at a time, or, once it is closed, for none."""
+
+    def __init__(self, *, closed=False):
+        self.closed, self.asked = closed, []
+
+    def batch_get_item(self, RequestItems):  # noqa: N803 - as boto3 has it
+        keys = RequestItems["t"]["Keys"]
+        self.asked.append(len(keys))
+        done = [] if self.closed else keys[: max(1, len(keys) // 3)]
+        left = keys[len(done) :]
+        return {"Responses": {"t": [{**key, "x": 1} for key in done]}, "UnprocessedKeys": {"t": {"Keys": left}} if left else {}}
+
+
+def test_keys_that_were_not_read_are_asked_for_again_a_hundred_at_a_time(monkeypatch):
+    table = PartialTable()
+    monkeypatch.setattr(reads, "until_done", partial(retry.until_done, attempts=50, sleep=lambda _: None))
+    found = reads.read_items(table, "t", [{"id": number} for number in range(250)], consistent=True)
+    assert sorted(item["id"] for item in found) == list(range(250))
+    assert max(table.asked) == 100
+
+
+def test_of_keys_that_are_never_read_nobody_says_that_they_are_not_there(monkeypatch):
+    monkeypatch.setattr(reads, "until_done", partial(retry.until_done, sleep=lambda _: None))
+    with pytest.raises(reads.ItemsUnreadError, match="7 items of t"):
+        reads.read_items(PartialTable(closed=True), "t", [{"id": number} for number in range(7)], consistent=True)
