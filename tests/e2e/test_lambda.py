@@ -77,6 +77,16 @@ def test_a_handler_finds_boto3_and_its_own_zip(functions):
     assert functions.invoke("finds")[1] == ["boto3", 7]
 
 
+def test_functions_of_the_same_package_share_its_code_and_one_outlives_the_other(functions, clients):
+    source = "import os\ndef handler(event, context):\n    return os.environ['LAMBDA_TASK_ROOT']\n"
+    functions.create("first", source)
+    functions.create("second", source)
+    root = functions.invoke("first")[1]
+    clients("lambda").delete_function(FunctionName="first")
+    functions.created.remove("first")
+    assert functions.invoke("second")[1] == root
+
+
 def test_an_exception_of_the_handler_is_returned_with_type_message_and_trace(functions):
     functions.create("raises", "def handler(event, context):\n    raise ValueError('no such thing')\n")
     error, payload, _ = functions.invoke("raises")

@@ -16,6 +16,7 @@ from localstack.services.lambda_.invocation.lambda_models import InvocationResul
 from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntimeException, RuntimeExecutor
 
 from harness.inside import callers
+from harness.inside.lambda_ import code
 from harness.inside.lambda_.environment import Environment, Limits
 from harness.inside.lambda_.injected import into_init, into_invocation
 from harness.inside.lambda_.runtime_api import Invocation
@@ -51,19 +52,17 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             )
             raise LambdaRuntimeException(message)
         interpreter()
-        function.code.prepare_for_execution()
-        for layer in function.layers:
-            layer.code.prepare_for_execution()
+        code.unpack(function_version)
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
-        function_version.config.code.destroy_cached()
+        code.forget(function_version)
 
     def start(self, env_vars: dict[str, str]) -> None:
         """Begins the init of the environment."""
         function = self.function_version.config
-        task_root = Path(function.code.get_unzipped_code_location())
-        layers = [Path(layer.code.get_unzipped_code_location()) for layer in function.layers]
+        task_root = code.location(function.code)
+        layers = [code.location(layer.code) for layer in function.layers]
         variables = _variables(env_vars, self.function_version, task_root, layers)
         if str(function.runtime).startswith("provided"):
             command = [str(_bootstrap(task_root, layers))]

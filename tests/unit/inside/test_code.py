@@ -1,0 +1,105 @@
+"""Code is unpacked once for all functions that have it, and stays as long as one of them needs it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from harness.inside.lambda_ import code
+
+
+class Archive:
+    """Unpacks itself where LocalStack's does: into a directory of its own."""
+
+    def __init__(self, root, name, content, *, broken=False):
+        self._own, self._content, self._broken = root / name / "code", content, broken
+        self.code_sha256 = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        self.unpacked = 0
+
+    def is_hot_reloading(self):
+        return False
+
+    def get_unzipped_code_location(self):
+        return self._own
+
+    def prepare_for_execution(self):
+        if self._own.exists():
+            return
+        self.unpacked += 1
+        self._own.mkdir(parents=True)
+        if self._broken:
+            message = "no space left on device"
+            raise OSError(message)
+        (self._own / "app.py").write_bytes(self._content)
+
+    def destroy_cached(self):
+        for path in [*self._own.glob("*"), self._own]:
+            if path.exists():
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
+@pytest.fixture(autouse=True)
+def own_tmp(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+
+
+def version(name, archive, *layers):
+    config = SimpleNamespace(
+        code=archive, layers=[SimpleNamespace(code=layer) for layer in layers], internal_revision=f"revision of {name}"
+    )
+    return SimpleNamespace(qualified_arn=f"{name}:$LATEST", config=config)
+
+
+def files(archive):
+    directory = code.location(archive)
+    return {path.name: path.read_bytes() for path in directory.iterdir()} if directory.exists() else None
+
+
+def test_the_same_code_is_unpacked_once_and_stays_until_the_last_function_has_gone(tmp_path):
+    archives = [Archive(tmp_path, name, b"same") for name in ("a", "b")]
+    first, second = (version(name, archive) for name, archive in zip("ab", archives, strict=True))
+    code.unpack(first)
+    code.unpack(second)
+    assert [archive.unpacked for archive in archives] == [1, 0]
+    assert code.location(archives[0]) == code.location(archives[1])
+    code.forget(first)
+    code.forget(first)
+    assert files(archives[1]) == {"app.py": b"same"}
+    code.forget(second)
+    assert files(archives[1]) is None
+
+
+def test_a_new_version_of_a_function_with_the_same_code_keeps_it_when_the_old_one_goes(tmp_path):
+    archive = Archive(tmp_path, "a", b"same")
+    old, new = version("a", archive), version("a", archive)
+    new.config.internal_revision = "another"
+    code.unpack(old)
+    code.unpack(new)
+    code.forget(old)
+    assert files(archive) == {"app.py": b"same"}
+
+
+def test_other_code_lies_elsewhere_and_layers_are_code_too(tmp_path):
+    archive, layer = Archive(tmp_path, "a", b"code"), Archive(tmp_path, "l", b"layer")
+    code.unpack(version("a", archive, layer))
+    assert (files(archive), files(layer)) == ({"app.py": b"code"}, {"app.py": b"layer"})
+
+
+def test_what_was_unpacked_in_part_is_not_taken_for_the_whole(tmp_path):
+    broken = Archive(tmp_path, "a", b"code", broken=True)
+    with pytest.raises(OSError, match="no space left"):
+        code.unpack(version("a", broken))
+    code.unpack(version("b", Archive(tmp_path, "a", b"code")))
+    assert files(broken) == {"app.py": b"code"}
+
+
+def test_a_function_that_was_never_prepared_takes_nothing_from_another(tmp_path):
+    archive = Archive(tmp_path, "a", b"same")
+    code.unpack(version("a", archive))
+    code.forget(version("b", archive))
+    assert Path(code.location(archive), "app.py").exists()
