@@ -224,6 +224,26 @@ def _service_catalog(module: Any) -> None:
     module.save_service_index_cache = whole_or_not_at_all
 
 
+def _sessions(module: Any) -> None:
+    """Every session reads the table of endpoints anew, a tenth of a second each time, and LocalStack makes one for each store of an account."""
+    loader = module.JSONFileLoader
+    load_file = loader.load_file
+    # Nobody changes these two: all clients of a session share them anyway.
+    of_tables = functools.cache(lambda path: load_file(loader(), path))
+
+    def once(self: Any, path: str) -> Any:
+        return of_tables(path) if path.endswith(("/endpoints", "/partitions")) else load_file(self, path)
+
+    loader.load_file = once
+
+
+def _http(module: Any) -> None:
+    """The type of each body is parsed as that of an e-mail, with all that may stand in one; and each request is formatted for an access log that
+    nobody keeps. Together a tenth of LocalStack's work for a small request."""
+    module._parseContentType = functools.lru_cache(maxsize=1024)(module._parseContentType)  # noqa: SLF001
+    module.HTTPFactory.log = lambda _self, _request: None
+
+
 def _deliveries(module: Any) -> None:
     """Background deliveries are invisible from outside: a drain could not know of them."""
     from harness.inside.activity import CountedExecutor  # noqa: PLC0415
@@ -232,6 +252,7 @@ def _deliveries(module: Any) -> None:
 
 
 _PATCHES: dict[str, Callable[[Any], None]] = {
+    "botocore.loaders": _sessions,
     "localstack.services.cloudformation.resource_provider": _cloudformation,
     "localstack.services.cloudformation.engine.transformers": _sam,
     "localstack.services.cloudformation.engine.v2.change_set_model_transform": _sam_of_change_sets,
@@ -254,6 +275,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_callback": _nested_executions,
     "localstack.services.stepfunctions.asl.utils.boto_client": _task_clients,
     "moto.kinesis.models": _kinesis,
+    "twisted.web.http": _http,
     "werkzeug.routing.rules": _routes,
 }
 
