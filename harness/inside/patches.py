@@ -244,6 +244,13 @@ def _http(module: Any) -> None:
     module.HTTPFactory.log = lambda _self, _request: None
 
 
+def _threads(module: Any) -> None:
+    """All threads are kept until LocalStack ends: see harness/inside/threads.py."""
+    from harness.inside.threads import RunningThreads  # noqa: PLC0415
+
+    module.TMP_THREADS = RunningThreads(module.TMP_THREADS)
+
+
 def _deliveries(module: Any) -> None:
     """Background deliveries are invisible from outside: a drain could not know of them."""
     from harness.inside.activity import CountedExecutor  # noqa: PLC0415
@@ -269,6 +276,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "localstack.services.s3.provider": _objects,
     "localstack.services.ses.resource_providers.aws_ses_emailidentity": _email_identity,
     "localstack.utils.aws.aws_stack": _s3_hostname,
+    "localstack.utils.threads": _threads,
     "localstack.services.sns.publisher": _deliveries,
     "localstack.services.s3.notifications": _deliveries,
     "localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.inline_iteration_component": _inline_map,
