@@ -248,7 +248,11 @@ def _threads(module: Any) -> None:
     """All threads are kept until LocalStack ends: see harness/inside/threads.py."""
     from harness.inside.threads import RunningThreads  # noqa: PLC0415
 
-    module.TMP_THREADS = RunningThreads(module.TMP_THREADS)
+    all_of_them, running = module.TMP_THREADS, RunningThreads(module.TMP_THREADS)
+    # Some have taken the name from there already.
+    for loaded in list(sys.modules.values()):
+        if vars(loaded).get("TMP_THREADS") is all_of_them:
+            vars(loaded)["TMP_THREADS"] = running
 
 
 def _deliveries(module: Any) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
+from types import ModuleType
 
 import pytest
 
+from harness.inside.patches import _threads
 from harness.inside.threads import RunningThreads
 
 
@@ -59,3 +62,17 @@ def test_of_many_that_run_none_is_let_go():
         assert threads == running
     finally:
         event.set()
+
+
+def test_modules_that_have_taken_the_list_before_get_the_new_one(monkeypatch):
+    owner, early, other = ModuleType("owner"), ModuleType("early"), ModuleType("other")
+    owner.TMP_THREADS = early.TMP_THREADS = [object()]
+    other.TMP_THREADS = []
+    for module in (owner, early, other):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    was = list(owner.TMP_THREADS)
+    _threads(owner)
+    assert isinstance(early.TMP_THREADS, RunningThreads)
+    assert owner.TMP_THREADS is early.TMP_THREADS
+    assert list(owner.TMP_THREADS) == was
+    assert type(other.TMP_THREADS) is list
