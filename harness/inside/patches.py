@@ -228,7 +228,7 @@ def _sessions(module: Any) -> None:
     """Every session reads the table of endpoints anew, a tenth of a second each time, and LocalStack makes one for each store of an account."""
     loader = module.JSONFileLoader
     load_file = loader.load_file
-    # Nobody changes these two: all clients of a session share them anyway.
+    # All clients of a session share them as it is: what a client writes there is what any other would.
     of_tables = functools.cache(lambda path: load_file(loader(), path))
 
     def once(self: Any, path: str) -> Any:
@@ -251,7 +251,7 @@ def _threads(module: Any) -> None:
     all_of_them, running = module.TMP_THREADS, RunningThreads(module.TMP_THREADS)
     # Some have taken the name from there already.
     for loaded in list(sys.modules.values()):
-        if vars(loaded).get("TMP_THREADS") is all_of_them:
+        if getattr(loaded, "__dict__", {}).get("TMP_THREADS") is all_of_them:
             vars(loaded)["TMP_THREADS"] = running
 
 

@@ -28,5 +28,5 @@ class RunningThreads(list[Any]):
 
 
 def _has_ended(item: Any) -> bool:
-    # One that has not begun is not alive either.
+    # One that has not begun is not alive either. (One that is just beginning is taken for ended: it runs on, and ends with the process.)
     return isinstance(item, threading.Thread) and item.ident is not None and not item.is_alive()

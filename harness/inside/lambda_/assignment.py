@@ -2,22 +2,24 @@
 
 LocalStack starts one more environment for every concurrent invocation: a Map state over 1,000 items becomes 1,000 processes, and its
 choice of a free one iterates over a dictionary that other threads change. Here an invocation that finds all environments of its
-function busy waits its turn. The wait does not count towards the function's time-out; one that is too long is a throttle, as on AWS.
+function version busy waits its turn. The wait does not count towards the function's time-out; a turn that does not come is a throttle,
+as on AWS.
 
-A start is dear where there are few cores: another environment of a function is started only after a wait that was as long as the last
-start, and one at a time.
+A start is dear where there are few cores. On AWS all that are needed start at once; here an invocation first waits for a free one as
+long as the last start took, and at most one start for two cores is under way.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from localstack.aws.api.lambda_ import TooManyRequestsException
 from localstack.services.lambda_.invocation.assignment import AssignmentService
-from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException
+from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException, RuntimeStatus
 
 from harness.inside.activity import INVOCATIONS
 from harness.inside.lambda_.executor import environments_per_function, wait_for_environment_s
@@ -34,15 +36,19 @@ _queues: dict[str, _Queue] = {}
 _unbounded = AssignmentService.get_environment
 
 
+_STARTS_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
+_LONGEST_WAIT_S = 2.0
+
+
 class _Queue:
-    """Who waits for an environment of one function version."""
+    """Those who wait for an environment of one function version."""
 
     def __init__(self) -> None:
         self.turns = threading.Semaphore(environments_per_function())
         self.changed = threading.Condition()
-        self.one_starts = False
-        self.start_s = 0.0
-        """How long the last start took."""
+        self.starting = 0
+        self.wait_s = 0.0
+        """How long the last start took, up to _LONGEST_WAIT_S."""
 
 
 @contextmanager
@@ -58,7 +64,7 @@ def get_environment(
         if into_assignment(function_version.id.account, function_version.id.function_name):
             raise _throttled()
         with _lock:
-            queue = _queues.setdefault(version_manager_id, _Queue())
+            queue = _queues[version_manager_id] = _queues.get(version_manager_id) or _Queue()
         if not queue.turns.acquire(timeout=wait_for_environment_s()):
             raise _throttled()
         try:
@@ -68,12 +74,15 @@ def get_environment(
             )
             try:
                 yield environment
+                # One that was stopped meanwhile has still answered.
+                with suppress(InvalidStatusException):
+                    environment.release()
             except BaseException:
                 self.stop_environment(environment)
                 raise
-            with queue.changed:
-                environment.release()
-                queue.changed.notify()
+            finally:
+                with queue.changed:
+                    queue.changed.notify_all()
         finally:
             queue.turns.release()
 
@@ -85,20 +94,23 @@ def _throttled() -> TooManyRequestsException:
 
 
 def _free(queue: _Queue, environments: dict[str, ExecutionEnvironment]) -> ExecutionEnvironment | None:
-    """A free environment. None where there is none for as long as a start takes: the caller then starts one, and no other does meanwhile."""
+    """A free environment. None where none comes free soon: the caller then starts one."""
     with queue.changed:
-        give_up_at = time.monotonic() + queue.start_s
-        while True:
-            if (environment := _reserved(environments)) is not None:
-                return environment
-            if queue.one_starts:
+        give_up_at = time.monotonic() + queue.wait_s
+        while (environment := _reserved(environments)) is None:
+            if queue.starting >= _STARTS_AT_ONCE:
                 queue.changed.wait()
-                give_up_at = time.monotonic() + queue.start_s
-            elif (left_s := give_up_at - time.monotonic()) > 0:
+                give_up_at = time.monotonic() + queue.wait_s
+            elif (left_s := give_up_at - time.monotonic()) > 0 and _some_are_busy(environments):
                 queue.changed.wait(left_s)
             else:
-                queue.one_starts = True
+                queue.starting += 1
                 return None
+        return environment
+
+
+def _some_are_busy(environments: dict[str, ExecutionEnvironment]) -> bool:
+    return any(e.initialization_type == "on-demand" and e.status is RuntimeStatus.INVOKING for e in list(environments.values()))
 
 
 def _reserved(environments: dict[str, ExecutionEnvironment]) -> ExecutionEnvironment | None:
@@ -121,9 +133,9 @@ def _started(
         with queue.changed:
             environment.reserve()
             environments[environment.id] = environment
-            queue.start_s = time.monotonic() - began
+            queue.wait_s = min(time.monotonic() - began, _LONGEST_WAIT_S)
         return environment
     finally:
         with queue.changed:
-            queue.one_starts = False
+            queue.starting -= 1
             queue.changed.notify_all()

@@ -3,72 +3,55 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
-from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException
+from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException, RuntimeStatus
 
-from harness.inside.lambda_.assignment import _free, _Queue, _started
+from harness.inside.lambda_ import assignment
+from harness.inside.lambda_.assignment import _free, _Queue, _started, get_environment
+
+VERSION = SimpleNamespace(id=SimpleNamespace(account="000000000000", function_name="f"))
 
 
 class Environment:
-    """Of the states that LocalStack's has, ready and busy."""
+    """Of LocalStack's, what is asked of it here."""
 
     initialization_type = "on-demand"
 
-    def __init__(self, name):
-        self.id, self.busy = name, False
+    def __init__(self, name, status=RuntimeStatus.READY):
+        self.id, self.status = name, status
+
+    def _change(self, before, after):
+        if self.status is not before:
+            raise InvalidStatusException(str(self.status))
+        self.status = after
 
     def reserve(self):
-        if self.busy:
-            message = "busy"
-            raise InvalidStatusException(message)
-        self.busy = True
+        self._change(RuntimeStatus.READY, RuntimeStatus.INVOKING)
+
+    def release(self):
+        self._change(RuntimeStatus.INVOKING, RuntimeStatus.READY)
 
 
-@pytest.fixture
-def queue():
-    return _Queue()
+class Service:
+    """LocalStack's, whose environments start at once."""
 
+    def __init__(self):
+        self.environments, self.stopped = defaultdict(dict), []
 
-def busy(*names):
-    environments = {name: Environment(name) for name in names}
-    for environment in environments.values():
-        environment.reserve()
-    return environments
+    def start_environment(self, version_manager_id, version):
+        assert version is VERSION
+        return Environment(f"{version_manager_id} {len(self.environments[version_manager_id])}")
 
+    def stop_environment(self, environment):
+        self.stopped.append(environment.id)
+        environment.status = RuntimeStatus.STOPPED
 
-def released(queue, environment):
-    with queue.changed:
-        environment.busy = False
-        queue.changed.notify()
-
-
-def test_the_first_environment_starts_at_once(queue):
-    environments = {}
-    assert _free(queue, environments) is None
-    started = _started(queue, environments, lambda: Environment("a"))
-    assert (started.busy, environments, queue.one_starts) == (True, {"a": started}, False)
-
-
-def test_a_free_environment_is_taken(queue):
-    environments = {**busy("a"), "b": Environment("b")}
-    assert _free(queue, environments).id == "b"
-
-
-def test_who_finds_all_busy_for_as_long_as_a_start_takes_starts_another(queue):
-    queue.start_s = 0.01
-    assert _free(queue, busy("a", "b")) is None
-    assert queue.one_starts
-
-
-def test_who_finds_all_busy_takes_the_one_that_is_free_before_another_would_have_started(queue):
-    queue.start_s = 60
-    environments = busy("a", "b")
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(_free, queue, environments)
-        released(queue, environments["b"])
-        assert waiting.result(30) is environments["b"]
+    def one(self, version_manager_id="v"):
+        return get_environment(self, version_manager_id, VERSION, "on-demand")
 
 
 class Told(threading.Condition):
@@ -83,8 +66,93 @@ class Told(threading.Condition):
         return super().wait(timeout)
 
 
-def test_no_other_starts_while_one_does(queue):
-    environments, queue.changed = busy("a"), Told()
+@pytest.fixture
+def queue():
+    queue = _Queue()
+    queue.changed = Told()
+    return queue
+
+
+@pytest.fixture
+def service(monkeypatch, queue):
+    monkeypatch.setattr(assignment, "_queues", {"v": queue})
+    monkeypatch.setattr(assignment, "_STARTS_AT_ONCE", 1)
+    return Service()
+
+
+def busy(*names):
+    return {name: Environment(name, RuntimeStatus.INVOKING) for name in names}
+
+
+def test_the_first_environment_starts_at_once(queue):
+    environments = {}
+    assert _free(queue, environments) is None
+    started = _started(queue, environments, lambda: Environment("a"))
+    assert (started.status, environments, queue.starting) == (RuntimeStatus.INVOKING, {"a": started}, 0)
+
+
+def test_a_free_environment_is_taken(queue):
+    environments = {**busy("a"), "b": Environment("b")}
+    assert _free(queue, environments).id == "b"
+
+
+def test_who_finds_all_busy_for_as_long_as_a_start_takes_starts_another(queue):
+    queue.wait_s = 0.01
+    assert _free(queue, busy("a", "b")) is None
+    assert queue.starting == 1
+
+
+@pytest.mark.parametrize("status", [None, RuntimeStatus.STOPPED, RuntimeStatus.TIMING_OUT])
+def test_nobody_waits_for_what_cannot_come_free(queue, status):
+    queue.wait_s = 0.5
+    assert _free(queue, {"a": Environment("a", status)} if status else {}) is None
+    assert not queue.changed.waited.is_set()
+
+
+def test_who_waits_takes_the_one_that_comes_free_before_another_would_have_started(service, queue):
+    one, other = service.one(), service.one()
+    first = one.__enter__()
+    queue.wait_s = 600
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(other.__enter__)
+        assert queue.changed.waited.wait(30)
+        one.__exit__(None, None, None)
+        assert waiting.result(30) is first
+    assert service.stopped == []
+
+
+def test_what_failed_is_stopped_and_who_waited_for_it_starts_another(service, queue):
+    one, other = service.one(), service.one()
+    first = one.__enter__()
+    queue.wait_s = 600
+    error = OSError("gone")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(other.__enter__)
+        assert queue.changed.waited.wait(30)
+        assert not one.__exit__(OSError, error, None)
+        assert waiting.result(30) is not first
+    assert service.stopped == [first.id]
+
+
+def test_an_environment_that_was_stopped_while_it_answered_has_answered(service):
+    with service.one() as environment:
+        service.stop_environment(environment)
+    with service.one() as another:
+        assert another is not environment
+
+
+def test_turns_come_back(service, monkeypatch):
+    monkeypatch.setenv("PIPEPROOF_LAMBDA_QUEUE_S", "0")
+    for _ in range(100):
+        with service.one():
+            pass
+        one = service.one()
+        one.__enter__()
+        assert not one.__exit__(OSError, OSError("gone"), None)
+
+
+def test_no_more_start_at_once_than_may(service, queue):
+    environments = busy("a")
     assert _free(queue, environments) is None
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(_free, queue, environments)
@@ -102,4 +170,4 @@ def test_a_start_that_fails_leaves_the_way_free_for_the_next(queue):
     assert _free(queue, {}) is None
     with pytest.raises(OSError, match="no such runtime"):
         _started(queue, {}, fails)
-    assert _free(queue, {}) is None
+    assert queue.starting == 0

@@ -130,22 +130,25 @@ class PartialTable:
     """Answers for one key in three at a time, or, once it is closed, for none."""
 
     def __init__(self, *, closed=False):
-        self.closed, self.asked = closed, []
+        self.closed, self.asked, self.consistent = closed, [], []
 
     def batch_get_item(self, RequestItems):  # noqa: N803 - as boto3 has it
         keys = RequestItems["t"]["Keys"]
         self.asked.append(len(keys))
+        self.consistent.append(RequestItems["t"]["ConsistentRead"])
         done = [] if self.closed else keys[: max(1, len(keys) // 3)]
         left = keys[len(done) :]
         return {"Responses": {"t": [{**key, "x": 1} for key in done]}, "UnprocessedKeys": {"t": {"Keys": left}} if left else {}}
 
 
-def test_keys_that_were_not_read_are_asked_for_again_a_hundred_at_a_time(monkeypatch):
+@pytest.mark.parametrize("consistent", [True, False])
+def test_keys_that_were_not_read_are_asked_for_again_a_hundred_at_a_time(monkeypatch, consistent):
     table = PartialTable()
     monkeypatch.setattr(reads, "until_done", partial(retry.until_done, attempts=50, sleep=lambda _: None))
-    found = reads.read_items(table, "t", [{"id": number} for number in range(250)], consistent=True)
+    found = reads.read_items(table, "t", [{"id": number} for number in range(250)], consistent=consistent)
     assert sorted(item["id"] for item in found) == list(range(250))
     assert max(table.asked) == 100
+    assert set(table.consistent) == {consistent}
 
 
 def test_of_keys_that_are_never_read_nobody_says_that_they_are_not_there(monkeypatch):
