@@ -41,7 +41,8 @@ class Ledger:
 
     @property
     def offered(self) -> int:
-        return self._table.rows
+        # Of the answers: whoever interrupts a run may do it between an answer and its row.
+        return self.counts.total()
 
     @property
     def fingerprint(self) -> str:
