@@ -16,47 +16,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from harness import __version__
 from harness.accounting.verdict import Judgement
-from harness.emulator.choose import choose_emulator
-from harness.emulator.clients import DEFAULT_ACCOUNT
-from harness.emulator.embedded import localstack_version
 from harness.errors import UnknownVerdictError, UsageError
-from harness.report import plot
-from harness.report import proofs as proofs_report
-from harness.report.run_record import record
-from harness.report.terminal import Terminal
-from harness.run.bench.batch import PEERS, bench_batch
-from harness.run.bench.clickstream import bench_clickstream
-from harness.run.bench.figures import Figure, machine_load, table
-from harness.run.catalogue import find_scenario, scenario_files
-from harness.run.defects import BUILT_IN as DEFECTS
-from harness.run.defects import load_defects
-from harness.run.engine import Plan, reproduce_command
-from harness.run.engine import run as run_plan
-from harness.run.parts import make_plan, make_source
-from harness.run.prove import cases, judge_proofs
-from harness.run.prove import prove as run_proofs
-from harness.run.replay import Recipe, keep, recall
-from harness.run.run_dir import create_run_dir
-from harness.run.scenario.loading import load_scenario
-from harness.run.up import down as take_down
-from harness.run.up import up as bring_up
 
+# What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from harness.run import events
+    from harness.run.recipe import Recipe
 
+DEFAULT_ACCOUNT = "000000000000"
 EXIT = {Judgement.PASS: 0, Judgement.FAIL: 1, Judgement.UNKNOWN: 2}
 EXIT_USAGE = 64
 EXIT_INTERRUPTED = 130
 
 
-class _Group(click.Group):
+class ErrorsAsMessages(click.Group):
     """Turns every error that a person can cause into one message and its exit code."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -113,7 +91,7 @@ _account_option = click.option(
 )
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(cls=ErrorsAsMessages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="pipeproof")
 def main() -> None:
     """Runs a serverless AWS pipeline on this machine and accounts for every record.
@@ -139,10 +117,14 @@ def run(
     out: Path, account: str, allow_remote: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
+    from harness.run.recipe import Recipe, plan_faults, reproduce_command  # noqa: PLC0415
+    from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
+    from harness.scenario.loading import load_scenario  # noqa: PLC0415
+
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
     seed = loaded.seed if seed is None else seed
-    recipe = Recipe(name, loaded, seed, records, input_path, make_plan(loaded, seed), lookup_path)
+    recipe = Recipe(name, loaded, seed, records, input_path, plan_faults(loaded, seed), lookup_path)
     command = reproduce_command(scenario, seed, records, emulator, input_path, account, lookup_path)
     finished = _run(recipe, command, emulator, out, account, allow_remote=allow_remote)
     return EXIT[finished.verdict.judgement]
@@ -155,6 +137,8 @@ def run(
 @_account_option
 def replay(run_dir: Path, emulator: str, out: Path, account: str) -> int:
     """Runs RUN_DIR again: the same bytes, and the same fault plan, from what that run left. The pipeline is what it is today."""
+    from harness.run.replay import recall  # noqa: PLC0415
+
     recipe, offered = recall(run_dir)
     finished = _run(recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), emulator, out, account)
     if offered and finished.payload_sha256 and finished.payload_sha256 != offered:
@@ -164,15 +148,25 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str) -> int:
 
 
 def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *, allow_remote: bool = False) -> events.RunFinished:
-    """Runs the recipe, tells it on the terminal and in its run directory."""
-    source = make_source(recipe.scenario, recipe.seed, recipe.records, recipe.input_path, recipe.faults, recipe.lookup_path)
+    """Runs the recipe, and reports it on the terminal and in its run directory."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.emulator.choose import choose_emulator  # noqa: PLC0415
+    from harness.report.run_record import record  # noqa: PLC0415
+    from harness.report.terminal import Terminal  # noqa: PLC0415
+    from harness.run.engine import Run, conduct  # noqa: PLC0415
+    from harness.run.recipe import open_load  # noqa: PLC0415
+    from harness.run.replay import keep  # noqa: PLC0415
+    from harness.run.run_dir import create_run_dir  # noqa: PLC0415
+
+    load = open_load(recipe)
     choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
     run_dir = create_run_dir(out, recipe.name)
     chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
-    plan = Plan(recipe.name, recipe.scenario, recipe.seed, source, chosen, why, command, run_dir, account, recipe.faults)
+    planned = Run(recipe, load, chosen, why, command, run_dir, account, allow_remote)
     with _removed_if_refused(run_dir), Terminal(Console()) as terminal:
         keep(recipe, run_dir)
-        return record(run_dir, run_plan(plan), terminal.show)
+        return record(run_dir, conduct(planned), terminal.show)
 
 
 @contextlib.contextmanager
@@ -189,10 +183,12 @@ def _removed_if_refused(run_dir: Path) -> Iterator[None]:
 @main.command("list")
 def list_scenarios() -> None:
     """Lists the scenarios, with one line each."""
+    from harness.scenario.catalogue import description, scenario_files  # noqa: PLC0415
+
     files = scenario_files()
     width = max(map(len, files))
     for name, path in files.items():
-        click.echo(f"{name:<{width}}  {load_scenario(path).description}")
+        click.echo(f"{name:<{width}}  {description(path)}")
 
 
 @main.command()
@@ -201,6 +197,12 @@ def list_scenarios() -> None:
 @_emulator_option
 def up(scenario: str, port: int, emulator: str) -> None:
     """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.run.up import up as bring_up  # noqa: PLC0415
+    from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
+    from harness.scenario.loading import load_scenario  # noqa: PLC0415
+
     name, path = find_scenario(scenario)
     console = Console()
     with console.status("") as status:
@@ -216,6 +218,8 @@ def up(scenario: str, port: int, emulator: str) -> None:
 @main.command()
 def down() -> None:
     """Ends the emulator that `pipeproof up` left in this directory."""
+    from harness.run.up import down as take_down  # noqa: PLC0415
+
     running = take_down()
     click.echo(f"{running.name} is down")
 
@@ -235,6 +239,18 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     """Shows that the harness notices: runs each SCENARIO (all that have planted defects) clean, and with each defect.
 
     Exit 0 where every clean run passes and every defect is caught, 1 on a miss or a false alarm, 2 where a clean run has no verdict."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.emulator.choose import choose_emulator  # noqa: PLC0415
+    from harness.report import proofs as proofs_report  # noqa: PLC0415
+    from harness.report.run_record import record  # noqa: PLC0415
+    from harness.run.defects import BUILT_IN as DEFECTS  # noqa: PLC0415
+    from harness.run.defects import load_defects  # noqa: PLC0415
+    from harness.run.prove import cases, judge_proofs  # noqa: PLC0415
+    from harness.run.prove import prove as run_proofs  # noqa: PLC0415
+    from harness.run.run_dir import create_run_dir  # noqa: PLC0415
+    from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
+
     directory = defects or next((d for d in (Path("fixtures/defects"), DEFECTS) if d.is_dir()), DEFECTS)
     known = load_defects(directory)
     todo = cases(known, [find_scenario(name)[0] for name in scenarios], seeds)
@@ -256,67 +272,11 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     return EXIT[judge_proofs(proofs)]
 
 
-@main.group()
-def bench() -> None:
-    """Measures this machine: medians with their spread, and ratios to the floor."""
-
-
-@bench.command()
-@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/bench.json"), show_default=True, help="All figures as JSON."
-)
-def clickstream(repetitions: int, out: Path) -> int:
-    """The clickstream on the embedded emulator, Lambda, the generator, the reconciliation. Takes minutes. Exit 1 where a target is missed."""
-    return _measure(lambda tell: bench_clickstream(repetitions, out, tell), out)
-
-
-@bench.command()
-@click.option(
-    "--records",
-    "first",
-    type=click.IntRange(min=1),
-    default=10_000,
-    show_default=True,
-    help="How many orders; more numbers may follow.",
-)
-@click.argument("more", type=click.IntRange(min=1), nargs=-1, metavar="[RECORDS]...")
-@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/bench-batch.json"), show_default=True, help="All figures as JSON."
-)
-@click.option(
-    "--peer", type=click.Choice(PEERS), help="Another emulator to measure beside, in turns; installed where it is not yet."
-)
-def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: str | None) -> int:
-    """The orders on the embedded emulator, from the upload to the e-mail, by stage; a plot beside the JSON file. Takes minutes. Exit 1 where
-    a target is missed."""
-    plot.check(out)
-
-    def measure(tell: Callable[[str], None]) -> list[Figure]:
-        figures, series = bench_batch((first, *more), repetitions, out, tell, peer)
-        for path in plot.draw(series, out):
-            tell(f"plot: {path}")
-        return figures
-
-    return _measure(measure, out)
-
-
-def _measure(measure: Callable[[Callable[[str], None]], list[Figure]], out: Path) -> int:
-    console = Console()
-    console.print(machine_load(), highlight=False)
-    figures = measure(lambda step: console.print(f"  … {step}", highlight=False))
-    shown = Table("figure", "median", "smallest – largest", "target", "", box=None)
-    for row in table(figures):
-        shown.add_row(*row)
-    console.print(shown)
-    console.print(f"{machine_load()}; {out}", highlight=False)
-    return EXIT[Judgement.FAIL] if any(figure.met is False for figure in figures) else 0
-
-
 @main.command()
 def version() -> None:
     """Shows the versions of pipeproof, Python and LocalStack."""
+    from harness.emulator.embedded import localstack_version  # noqa: PLC0415
+
     python = ".".join(str(part) for part in sys.version_info[:3])
     click.echo(f"pipeproof {__version__} (Python {python}, LocalStack {localstack_version() or 'not installed'})")
 

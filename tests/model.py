@@ -24,8 +24,8 @@ def count(ledger, observations, promise_broken):
         if n not in found:
             counted.anomalies["phantom"] += 1
     disordered = out_of_order(observations, found)
-    for record, answer in ledger:
-        outcomes = Counter(str(o.outcome) for o in seen[record.number])
+    for number, (record, answer) in enumerate(ledger):
+        outcomes = Counter(str(o.outcome) for o in seen[number])
         kinds = set(outcomes) | ({"rejected"} if answer.status == "rejected" else set())
         ended = next((k for k in ("stored", "dead_lettered", "alerted", "rejected") if k in kinds), None)
         if ended is None:
@@ -40,24 +40,24 @@ def count(ledger, observations, promise_broken):
             not poison and outcomes["dead_lettered"] + outcomes["alerted"] > 0 and not outcomes["stored"]
         )
         counted.anomalies["corrupted"] += (
-            record.number in disordered
-            or any(promise_broken(record.promised, o.content) for o in seen[record.number] if o.outcome == "stored" and not poison)
-            or any(o.outcome != "stored" and o.payload_hash not in {None, hashed(record.payload)} for o in seen[record.number])
+            number in disordered
+            or any(promise_broken(record.promised, o.content) for o in seen[number] if o.outcome == "stored" and not poison)
+            or any(o.outcome != "stored" and o.payload_hash not in {None, hashed(record.payload)} for o in seen[number])
         )
     return counted
 
 
 def resolve(ledger, observations):
     """Observation (by its place in the list) -> the numbers of its records."""
-    by_sequence = {(a.shard, a.sequence): r.number for r, a in ledger if a.sequence}
+    by_sequence = {(a.shard, a.sequence): number for number, (_, a) in enumerate(ledger) if a.sequence}
     uploads = {a.shard for _, a in ledger}
-    poison = {record.number: record.promised is None for record, _ in ledger}
+    poison = {number: record.promised is None for number, (record, _) in enumerate(ledger)}
     by_upload, by_id_there, by_id, by_payload = (defaultdict(list) for _ in range(4))
-    for record, answer in ledger:
-        by_upload[answer.shard].append(record.number)
-        by_id_there[record.record_id, answer.shard].append(record.number)
-        by_id[record.record_id].append(record.number)
-        by_payload[hashed(record.payload)].append(record.number)
+    for number, (record, answer) in enumerate(ledger):
+        by_upload[answer.shard].append(number)
+        by_id_there[record.record_id, answer.shard].append(number)
+        by_id[record.record_id].append(number)
+        by_payload[hashed(record.payload)].append(number)
 
     def upload(o):
         return o.shard if o.sequence is None and o.shard in uploads else None

@@ -51,10 +51,11 @@ class Ledger:
 
     def add(self, record: Record, answer: Answer) -> None:
         self._bytes.update(len(record.payload).to_bytes(8) + record.payload)
+        index = self.counts.total()
         self.counts[answer.status] += 1
         self._table.add(
             (
-                record.number, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
+                index, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
                 answer.status, answer.shard, answer.sequence, answer.offered_at_ms, answer.detail,
             )
         )  # fmt: skip

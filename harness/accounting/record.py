@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import quote
 
 
 class Record(NamedTuple):
-    """One unit that the sender wants delivered; `number` counts the records of a load from 0.
+    """One unit that the sender wants delivered.
 
-    `promised` is the JSON object that must be found of it wherever it is stored (its fields, and those that follow from them);
-    None for a record that must not be stored. `malformed` names what is wrong with it, None for a healthy one. `partition_key` is that of
-    a stream, or the key of the file that the record is a row of.
-    A NamedTuple, not a dataclass: a million are made in seconds."""
+    `payload` holds the bytes that are offered. `promised` is the JSON object that a probe must find wherever the record is stored;
+    None says that the record must not be stored. `malformed` names what is wrong with the record, and is None for a healthy one.
+    `partition_key` orders records in a stream or a FIFO queue; an ingress takes the record's id where the key is empty.
 
-    number: int
+    Record is a NamedTuple because a load makes a million of them in seconds, and a dataclass takes three times as long to make."""
+
     record_id: str
     payload: bytes
-    partition_key: str
     promised: bytes | None
     malformed: str | None = None
+    partition_key: str = ""
+
+    @property
+    def key(self) -> str:
+        """Returns the partition key, or the record's id where there is none."""
+        return self.partition_key or self.record_id
 
 
 class Status(StrEnum):
@@ -68,6 +74,11 @@ class Observation(NamedTuple):
     seen_at_ms: int | None = None
     content: bytes | None = None
     position: int | None = None
+
+
+def now_ms() -> int:
+    """Returns the current time in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 def payload_hash(payload: bytes) -> bytes:

@@ -95,13 +95,14 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def judge(account: Account, allowed: Mapping[str, int], doubts: tuple[str, ...] = ()) -> Verdict:
-    """A fail where an anomaly exceeds what the scenario allows; else unknown where there are doubts; else a pass."""
+def judge(account: Account, allowed: Mapping[str, int], doubts: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> Verdict:
+    """Returns unknown where there are doubts; else a fail where an anomaly exceeds what the scenario allows, or a check is broken; else a pass."""
     excess = tuple(
         f"{count:,} of {account.ingress.offered:,} records {name}"
         for name, count in account.anomalies.items()
         if count > allowed.get(name, 0)
     )
+    excess = (*excess, *broken)
     if not account.ingress.offered:
         doubts = (*doubts, "no record was offered")
     # No loss, as the sender knows; but no proof either: the pipeline was never asked to keep these.

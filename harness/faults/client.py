@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 _PATH = "/_pipeproof/faults"
 
 
-class FaultGateway:
-    """The fault gateway of one emulator, for one account and one run: where another run takes the account, this one is told."""
+class FaultClient:
+    """A client of the fault gateway in an emulator, for one account and one run.
+
+    Where another run arms faults in the account, this one gets an error."""
 
     def __init__(self, endpoint: str, account: str) -> None:
         self._url = f"{endpoint}{_PATH}?account={account}&run={uuid.uuid4().hex}"
@@ -28,10 +30,11 @@ class FaultGateway:
         self._request("PUT", json.dumps(dump(plan)).encode())
 
     def disarm(self) -> list[dict[str, Any]]:
-        """Ends all faults; returns their log: per fault `id`, `seen` (events of its address) and `firings`."""
+        """Ends all faults, and returns their log: per fault `id`, `seen` (events of its address) and `firings`."""
         return self._request("DELETE")
 
     def log(self) -> list[dict[str, Any]]:
+        """Returns the log of the armed faults, as `disarm` does."""
         return self._request("GET")
 
     def _request(self, method: str, body: bytes | None = None) -> list[dict[str, Any]]:

@@ -45,7 +45,8 @@ class Terminal:
         if self._progress is not None:
             self._progress.stop()
 
-    def show(self, event: events.Event) -> None:
+    def show(self, event: events.Event) -> None:  # noqa: C901 - one case per event
+        """Shows an event."""
         match event:
             case events.RunStarted():
                 self._say(f"[bold]{event.scenario}[/] seed {event.seed}: {escape(event.description)}")
@@ -65,6 +66,12 @@ class Terminal:
                 self._step(_loading(event), event.offered, event.total)
             case events.DrainProgress():
                 self._step(f"drain: {event.waiting_for}", None, None)
+            case events.ActorActed():
+                self._say(f"  {event.actor:<14} {escape(event.text)}")
+            case events.CheckFinished():
+                self._say(
+                    f"  check          {escape(event.check)}: {'holds' if event.holds else 'does not hold'}; {escape(event.text)}"
+                )
             case events.RunFinished():
                 self._finish(event)
 

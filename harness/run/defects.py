@@ -15,13 +15,12 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.accounting.verdict import ANOMALIES
-from harness.emulator.stack.template import load_template
 from harness.errors import UsageError
-from harness.run.scenario.part import one_of
+from harness.parts.part import NotEmpty, one_of
+from harness.shipped import data
+from harness.stack.template import load_template
 
-# Beside the packages, in the repository as in the wheel.
-FIXTURES = Path(__file__).parents[2] / "fixtures"
-BUILT_IN = FIXTURES / "defects"
+BUILT_IN = data("fixtures") / "defects"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".tox", ".venv", "runs", "*.pyc")
 
 
@@ -47,7 +46,7 @@ class _Document(BaseModel):
     wrong: str
     scenario: str
     anomaly: Annotated[str, one_of(ANOMALIES)]
-    edits: Annotated[tuple[Edit, ...], Field(min_length=1)]
+    edits: Annotated[tuple[Edit, ...], NotEmpty]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""After the load: waits until the pipeline is at rest, which the emulator knows (GET /_pipeproof/activity)."""
+"""Waits until the pipeline is at rest. The emulator knows it: GET /_pipeproof/activity."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from harness.run.events import DrainProgress
+from harness.run.events import ActorActed, DrainProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _POLL_S = 0.05
 _TELL_EVERY_S = 0.5
@@ -19,14 +19,20 @@ _TELL_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Whether the pipeline came to rest; if not, `doubt` says what was still under way, or that nobody could tell."""
+    """Whether the pipeline came to rest. If not, `doubt` says what was still under way, or why it could not be known."""
 
     known: bool
     doubt: str = ""
 
 
-def drain(endpoint: str, account: str, timeout_s: float, check: Callable[[], None]) -> Iterator[DrainProgress | Rest]:
-    """Yields progress, and a Rest of the account at the end. `check` raises where the emulator is gone.
+def drain(
+    endpoint: str,
+    account: str,
+    timeout_s: float,
+    check: Callable[[], None],
+    turn: Callable[[], Iterable[ActorActed]] = lambda: (),
+) -> Iterator[DrainProgress | ActorActed | Rest]:
+    """Yields progress, and at the end a Rest for the account. `check` raises where the emulator is gone. `turn` lets actors act.
 
     Rest is two looks in a row at which nothing is under way, with no request served between them."""
     started = time.monotonic()
@@ -35,6 +41,7 @@ def drain(endpoint: str, account: str, timeout_s: float, check: Callable[[], Non
     with urllib3.PoolManager(retries=False, timeout=10) as http:
         while True:
             check()
+            yield from turn()
             activity, problem = _look(http, endpoint, account)
             elapsed_s = time.monotonic() - started
             if activity is not None:
@@ -75,7 +82,7 @@ def _look(http: urllib3.PoolManager, endpoint: str, account: str) -> tuple[dict[
 
 
 def describe(activity: dict[str, Any]) -> str:
-    """What is under way, in words: "1,200 records in streams, 2 invocations"."""
+    """Returns what is under way in words, such as "1,200 records in streams, 2 invocations"."""
     in_flight = activity.get("in_flight", {})
     queued = sum(q["visible"] + q["in_flight"] + q["delayed"] for q in activity.get("queues", []) if q["consumed"])
     parts = [

@@ -1,14 +1,13 @@
-"""Conducts one run: start, deploy, load, drain, observe, reconcile. Yields events; the last one holds the verdict."""
+"""Conducts one run: start, deploy, load, drain, act, observe, check, reconcile. Yields events; the last one holds the verdict."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import shlex
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,47 +17,52 @@ from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
-from harness.emulator.stack import stack as stacks
 from harness.errors import UnknownVerdictError, UsageError
-from harness.load.lookup import put_lookup
+from harness.parts.ports import Context
 from harness.run import events
+from harness.run.acting import Acting
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
-from harness.run.parts import make_offers, make_probes
-from harness.run.scenario.references import substitute
+from harness.run.lookup import put_lookup
+from harness.run.offering import offer
+from harness.run.recipe import lookup_of
+from harness.scenario.references import resolved, substitute
+from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
     from harness.emulator.emulator import Description, Emulator
-    from harness.faults.plan import Plan as Faults
-    from harness.load.files import FileSource
-    from harness.load.source import Source
-    from harness.run.scenario.scenario import Scenario
+    from harness.parts.ports import Load
+    from harness.run.recipe import Recipe
+    from harness.scenario.scenario import Scenario
 
-_TELL_EVERY_S = 0.2
+_REPORT_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that decides a run. `emulator_choice` says which emulator it is and why; `command` reproduces the run."""
+class Run:
+    """A recipe, opened, and where it is run. `emulator_choice` says which emulator it is and why; `command` reproduces the run."""
 
-    name: str
-    scenario: Scenario
-    seed: int
-    source: Source
+    recipe: Recipe
+    load: Load
     emulator: Emulator
     emulator_choice: str
     command: str
     run_dir: Path
     account: str = DEFAULT_ACCOUNT
-    faults: Faults = ()
+    allow_remote: bool = False
+
+    @property
+    def scenario(self) -> Scenario:
+        """Returns the recipe's scenario."""
+        return self.recipe.scenario
 
 
 @dataclass
 class _State:
-    """What is known so far: enough for a result whenever the run ends."""
+    """What is known so far: enough for a result, whenever the run ends."""
 
     started: float = field(default_factory=time.monotonic)
     description: Description | None = None
@@ -68,61 +72,104 @@ class _State:
     stack: str | None = None
     fingerprint: str = ""
     faults: FaultRun | None = None
+    checks: list[events.CheckFinished] = field(default_factory=list)
 
 
-def run(plan: Plan) -> Iterator[events.Event]:
-    """Runs the plan. Whatever happens to the emulator or the stack ends in a RunFinished with an unknown verdict, as does an interrupt,
-    which is raised again after it; what the person did wrong (UsageError) is raised. The emulator is stopped in every case."""
+def conduct(run: Run) -> Iterator[events.Event]:
+    """Runs the recipe, and yields what happens.
+
+    A failure of the emulator or the stack ends in a RunFinished with an unknown verdict. So does an interrupt, which is raised again
+    after it. A UsageError is raised. The emulator is stopped in every case."""
+    recipe = run.recipe
     started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     yield events.RunStarted(
-        plan.name, plan.scenario.description, plan.seed, started_at, plan.command, plan.run_dir, plan.emulator_choice
+        recipe.name, run.scenario.description, recipe.seed, started_at, run.command, run.run_dir, run.emulator_choice
     )
     state = _State()
     interrupted = False
     try:
         try:
-            verdict = yield from _conduct(plan, state)
+            verdict = yield from _phases(run, state)
         except UsageError:
             raise
         except KeyboardInterrupt:
             interrupted = True
-            verdict = _undecided(plan, state, UnknownVerdictError("interrupted"))
+            verdict = _undecided(run, state, UnknownVerdictError("interrupted"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the run has no verdict: unknown, with the reason
-            verdict = _undecided(plan, state, error)
+            verdict = _undecided(run, state, error)
         finally:
             if state.ledger is not None:
                 state.ledger.close()
     finally:
         if state.faults is not None:
             state.faults.abandon()
-            if plan.faults:
-                # The verdict does not hang on it: a full disk has been told by then.
+            if recipe.faults:
+                # The verdict does not depend on this file; a full disk has been reported by then.
                 with contextlib.suppress(OSError):
-                    state.faults.write(plan.run_dir / "faults.json")
-        _delete_stack(plan, state)
-        plan.emulator.stop()
+                    state.faults.write(run.run_dir / "faults.json")
+        _delete_stack(run, state)
+        run.emulator.stop()
     total_s = time.monotonic() - state.started
     yield events.RunFinished(
-        scenario=plan.name,
-        seed=plan.seed,
+        scenario=recipe.name,
+        seed=recipe.seed,
         started_at=started_at,
-        command=plan.command,
-        run_dir=plan.run_dir,
+        command=run.command,
+        run_dir=run.run_dir,
         emulator=state.description,
         verdict=verdict,
         account=state.account,
         timing=replace(state.timing, total_s=round(total_s, 3)),
         payload_sha256=state.fingerprint,
         faults=state.faults.results() if state.faults else (),
+        checks=tuple(state.checks),
     )
     if interrupted:
         raise KeyboardInterrupt
 
 
-def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict]:
-    """The phases, one after the other."""
-    scenario, emulator = plan.scenario, plan.emulator
-    yield events.PhaseStarted("emulator", plan.emulator_choice)
+def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
+    """Goes through the phases, one after the other, and returns the verdict."""
+    context, scenario = yield from _deployed(run, state)
+    faults = state.faults
+    assert faults is not None
+    acting = Acting(scenario.actors, context)
+    yield events.PhaseStarted("load", scenario.send.to or scenario.send.use.rpartition(":")[2])
+    loading = time.monotonic()
+    yield from _load(run, scenario, state, context)
+    state.timing = replace(state.timing, load_s=_since(loading))
+
+    began = time.monotonic()
+    if faults.armed:
+        yield events.PhaseStarted("faults", "until the pipeline is at rest, or their time is over")
+        yield from _drain(run, context, acting, scenario.faults_timeout_s)
+    faults.end()
+    yield events.PhaseStarted("drain", "until the pipeline is at rest")
+    rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
+    assert state.ledger is not None
+    elapsed_s = time.monotonic() - loading
+    state.timing = replace(state.timing, drain_s=_since(began), records_per_s=round(state.ledger.offered / elapsed_s, 1))
+    if acting.needs_rest and rest.known:
+        yield events.PhaseStarted("act", "once the pipeline is at rest")
+        yield from acting.at_rest()
+        rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
+
+    yield events.PhaseStarted("observe", f"{len(scenario.probes)} places")
+    sightings = itertools.chain.from_iterable(probe.open(context) for probe in scenario.probes)
+    write_observations(run.run_dir / "observations.parquet", sightings)
+    run.emulator.check()
+    broken, unchecked = yield from _check(scenario, state, context)
+
+    yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
+    state.account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met)
+    doubts = (*(() if rest.known else (rest.doubt,)), *faults.doubts(), *acting.doubts(), *unchecked)
+    return judge(state.account, scenario.allow, doubts, broken)
+
+
+def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Context, Scenario]]:
+    """Starts the emulator, deploys the stack and arms the faults. Returns the context, and the scenario with its references resolved."""
+    scenario, emulator = run.scenario, run.emulator
+    yield events.PhaseStarted("emulator", run.emulator_choice)
     yield from map(events.EmulatorPreparing, emulator.prepare())
     began = time.monotonic()
     description = emulator.start()
@@ -130,58 +177,47 @@ def _conduct(plan: Plan, state: _State) -> Generator[events.Event, None, Verdict
     state.timing = replace(state.timing, start_s=_since(began))
     yield events.EmulatorReady(description, state.timing.start_s)
 
-    clients = Clients(description.endpoint, plan.account)
+    clients = Clients(description.endpoint, run.account)
     values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     began = time.monotonic()
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
-    # Short enough for a template that makes the names of its buckets from it and the account: 63 characters.
-    state.stack = f"pipeproof-{plan.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
+    # Short enough for a template that names its buckets after it and the account: 63 characters.
+    state.stack = f"pipeproof-{run.recipe.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
     deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check)
     state.timing = replace(state.timing, deploy_s=_since(began))
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
+    scenario = _resolved(scenario, values)
     if scenario.lookup is not None:
         yield events.PhaseStarted("lookup", "what the pipeline looks up")
-        table = substitute(scenario.lookup.table, values, "lookup.table")
-        for _ in put_lookup(clients, table, cast("FileSource", plan.source).lookup()):
+        for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup()):
             emulator.check()
-    faults = state.faults = FaultRun(plan.faults, plan.source, description.endpoint, plan.account)
+    faults = state.faults = FaultRun(run.recipe.faults, run.load, description.endpoint, run.account)
     if emulator.stays:
         faults.clear()
-    if plan.faults:
+    if run.recipe.faults:
         faults.arm(stacks.physical_names(clients, state.stack))
-
-    probes = make_probes(scenario, clients, values)
-    yield events.PhaseStarted("load", scenario.send.to)
-    loading = time.monotonic()
-    yield from _load(plan, state, clients, values)
-    state.timing = replace(state.timing, load_s=_since(loading))
-
-    began = time.monotonic()
-    if faults.armed:
-        yield events.PhaseStarted("faults", "until the pipeline is at rest, or their time is over")
-        yield from _drain(plan, description.endpoint, scenario.faults_timeout_s)
-    faults.end()
-    yield events.PhaseStarted("drain", "until the pipeline is at rest")
-    rest = yield from _drain(plan, description.endpoint, scenario.drain_timeout_s)
-    assert state.ledger is not None
-    elapsed_s = time.monotonic() - loading
-    state.timing = replace(state.timing, drain_s=_since(began), records_per_s=round(state.ledger.offered / elapsed_s, 1))
-
-    yield events.PhaseStarted("observe", f"{len(probes)} places")
-    sightings = itertools.chain.from_iterable(probe.observe() for probe in probes)
-    write_observations(plan.run_dir / "observations.parquet", sightings)
-    emulator.check()
-
-    yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
-    state.account = reconcile(state.ledger.path, plan.run_dir / "observations.parquet", plan.run_dir, faults.met)
-    return judge(state.account, scenario.allow, (*(() if rest.known else (rest.doubt,)), *faults.doubts()))
+    return Context(clients, deployed.outputs, run.run_dir, emulator.check, run.allow_remote), scenario
 
 
-def _drain(plan: Plan, endpoint: str, timeout_s: float) -> Generator[events.Event, None, Rest]:
+def _resolved(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
+    """Returns the scenario with the references in its parts replaced; an unknown one is reported before the load."""
+    return scenario.model_copy(
+        update={
+            "lookup": scenario.lookup and resolved(scenario.lookup, values, "lookup"),
+            "send": resolved(scenario.send, values, "send"),
+            **{
+                name: tuple(resolved(part, values, f"{name}.{place}") for place, part in enumerate(getattr(scenario, name)))
+                for name in ("actors", "probes", "checks")
+            },
+        }
+    )
+
+
+def _drain(run: Run, context: Context, acting: Acting, timeout_s: float) -> Generator[events.Event, None, Rest]:
     rest = Rest(known=False)
-    for step in drain(endpoint, plan.account, timeout_s, plan.emulator.check):
+    for step in drain(context.endpoint, run.account, timeout_s, run.emulator.check, acting.turn):
         if isinstance(step, Rest):
             rest = step
         else:
@@ -189,39 +225,61 @@ def _drain(plan: Plan, endpoint: str, timeout_s: float) -> Generator[events.Even
     return rest
 
 
-def _load(plan: Plan, state: _State, clients: Clients, values: dict[str, str]) -> Iterator[events.Event]:
-    """Offers every record of the source, and notes the answers."""
-    ledger = state.ledger = Ledger(plan.run_dir / "ledger.parquet")
-    began = told = time.monotonic()
+def _load(run: Run, scenario: Scenario, state: _State, context: Context) -> Iterator[events.Event]:
+    """Offers every record of the load, and notes the answers."""
+    ledger = state.ledger = Ledger(run.run_dir / "ledger.parquet")
+    began = reported = time.monotonic()
     try:
-        with contextlib.closing(make_offers(plan.scenario, plan.source, clients, values, plan.run_dir)) as offers:
+        with contextlib.closing(offer(run.load, scenario.send, context)) as offers:
             for batch in offers:
                 for record, answer in batch:
                     ledger.add(record, answer)
-                if time.monotonic() - told > _TELL_EVERY_S:
-                    told = time.monotonic()
-                    yield _progress(plan, ledger, told - began)
-                plan.emulator.check()
+                if time.monotonic() - reported > _REPORT_EVERY_S:
+                    reported = time.monotonic()
+                    yield _progress(run, ledger, reported - began)
+                run.emulator.check()
     finally:
         ledger.close()
-    # Of the whole load: a part of it has another hash.
+    # Only the whole load has this hash: a part of it has another one.
     state.fingerprint = ledger.fingerprint
-    yield _progress(plan, ledger, time.monotonic() - began)
+    yield _progress(run, ledger, time.monotonic() - began)
 
 
-def _progress(plan: Plan, ledger: Ledger, elapsed_s: float) -> events.LoadProgress:
+def _check(
+    scenario: Scenario, state: _State, context: Context
+) -> Generator[events.Event, None, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Makes the checks. Returns the reasons of those that do not hold, and of those that could not be made."""
+    if scenario.checks:
+        yield events.PhaseStarted("check", f"{len(scenario.checks)} checks")
+    broken, unknown = [], []
+    for place, check in enumerate(scenario.checks):
+        name = check.name or f"{check.kind or check.use.rpartition(':')[2]} {place + 1}"
+        try:
+            finding = check.open(context)
+        except (UnknownVerdictError, ClientError, BotoCoreError) as error:
+            unknown.append(f"check {name} could not be made: {error}")
+            continue
+        finished = events.CheckFinished(name, finding.holds, finding.text)
+        state.checks.append(finished)
+        yield finished
+        if not finding.holds:
+            broken.append(f"check {name}: {finding.text}")
+    return tuple(broken), tuple(unknown)
+
+
+def _progress(run: Run, ledger: Ledger, elapsed_s: float) -> events.LoadProgress:
     counts = ledger.counts
     return events.LoadProgress(
-        ledger.offered, counts[Status.ACKED], counts[Status.REJECTED], counts[Status.INDETERMINATE], plan.source.total, elapsed_s
+        ledger.offered, counts[Status.ACKED], counts[Status.REJECTED], counts[Status.INDETERMINATE], run.load.total, elapsed_s
     )
 
 
-def _undecided(plan: Plan, state: _State, error: Exception) -> Verdict:
-    """The verdict where the run could not be finished: unknown, with the emulator's death as the reason if that is it."""
+def _undecided(run: Run, state: _State, error: Exception) -> Verdict:
+    """Returns the verdict of a run that could not be finished: unknown, with the emulator's death as the reason if that is it."""
     reason = str(error)
     if not isinstance(error, UnknownVerdictError):
         try:
-            plan.emulator.check()
+            run.emulator.check()
         except UnknownVerdictError as death:
             reason = str(death)
         else:
@@ -233,33 +291,14 @@ def _undecided(plan: Plan, state: _State, error: Exception) -> Verdict:
     return Verdict(Judgement.UNKNOWN, (reason,))
 
 
-def _delete_stack(plan: Plan, state: _State) -> None:
-    """Only on an emulator that stays: one of our own ends with all its stacks."""
-    if state.description is None or not plan.emulator.stays or state.stack is None:
+def _delete_stack(run: Run, state: _State) -> None:
+    """Deletes the stack on an emulator that stays: any other ends with all its stacks."""
+    if state.description is None or not run.emulator.stays or state.stack is None:
         return
-    # The verdict does not hang on it, and an endpoint that died has nothing to delete.
+    # The verdict does not depend on it, and an endpoint that died has nothing to delete.
     with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
-        stacks.delete(Clients(state.description.endpoint, plan.account), state.stack)
+        stacks.delete(Clients(state.description.endpoint, run.account), state.stack)
 
 
 def _since(began: float) -> float:
     return round(time.monotonic() - began, 3)
-
-
-def reproduce_command(
-    scenario: str,
-    seed: int,
-    records: int | None,
-    emulator: str,
-    input_path: Path | None,
-    account: str = DEFAULT_ACCOUNT,
-    lookup_path: Path | None = None,
-) -> str:
-    """The command that runs the same bytes again."""
-    parts = ["pipeproof", "run", scenario, "--seed", str(seed)]
-    parts += ["--records", str(records)] if records is not None else []
-    parts += ["--emulator", emulator] if emulator != "auto" else []
-    parts += ["--account", account] if account != DEFAULT_ACCOUNT else []
-    parts += ["--input", str(input_path)] if input_path is not None else []
-    parts += ["--lookup", str(lookup_path)] if lookup_path is not None else []
-    return shlex.join(parts)

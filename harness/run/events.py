@@ -1,4 +1,4 @@
-"""What a run tells while it goes on. The engine yields these; reporters consume them, and compute nothing."""
+"""What a run reports while it goes on. The engine yields these events; reporters consume them and compute nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class PhaseStarted:
-    """One of: emulator, deploy, lookup, load, faults, drain, observe, reconcile."""
+    """The phases are emulator, deploy, lookup, load, faults, drain, act, observe, check and reconcile, in this order."""
 
     phase: str
     text: str
@@ -34,7 +34,7 @@ class PhaseStarted:
 
 @dataclass(frozen=True, slots=True)
 class EmulatorPreparing:
-    """What takes long and is done once, such as building an image."""
+    """A step that takes long and is done once, such as building an image."""
 
     step: str
 
@@ -63,15 +63,32 @@ class LoadProgress:
 
 @dataclass(frozen=True, slots=True)
 class DrainProgress:
-    """What is still under way, in words."""
+    """`waiting_for` says in words what is still under way."""
 
     waiting_for: str
     elapsed_s: float
 
 
 @dataclass(frozen=True, slots=True)
+class ActorActed:
+    """An actor has done something; `text` says what."""
+
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished:
+    """A check has been made. `text` says what was expected and what is there."""
+
+    check: str
+    holds: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds, but for `records_per_s`: offered records by the time from the first offer to rest."""
+    """Seconds of each phase. `records_per_s` divides the offered records by the time from the first offer to rest."""
 
     start_s: float = 0.0
     deploy_s: float = 0.0
@@ -83,7 +100,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The last event of every run, whatever happened to it."""
+    """The last event of every run, also of one that could not be finished."""
 
     scenario: str
     seed: int
@@ -96,6 +113,18 @@ class RunFinished:
     timing: Timing
     payload_sha256: str
     faults: tuple[Mapping[str, Any], ...] = ()
+    checks: tuple[CheckFinished, ...] = ()
 
 
-Event = RunStarted | PhaseStarted | EmulatorPreparing | EmulatorReady | StackDeployed | LoadProgress | DrainProgress | RunFinished
+Event = (
+    RunStarted
+    | PhaseStarted
+    | EmulatorPreparing
+    | EmulatorReady
+    | StackDeployed
+    | LoadProgress
+    | DrainProgress
+    | ActorActed
+    | CheckFinished
+    | RunFinished
+)

@@ -1,4 +1,4 @@
-"""The faults of one run: armed after the deployment, ended before the recovery, and told in faults.json."""
+"""The faults of one run: armed after the deployment, ended before the recovery, and reported in faults.json."""
 
 from __future__ import annotations
 
@@ -7,64 +7,64 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownVerdictError
-from harness.faults.client import FaultGateway
+from harness.faults.client import FaultClient
 from harness.faults.plan import RecordFault, dump, resolved
-from harness.load.faulty import FaultySource
+from harness.run.record_faults import FaultyLoad
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from harness.faults.plan import Plan
-    from harness.load.source import Source
+    from harness.parts.ports import Load
 
 
 class FaultRun:
-    """`log` is what the gateway says of each service and Lambda fault (harness/inside/faults/armed.py)."""
+    """The faults of a run. `log` is what the emulator reports of each service and Lambda fault (harness/inside/faults/armed.py)."""
 
-    def __init__(self, plan: Plan, source: Source, endpoint: str, account: str) -> None:
+    def __init__(self, plan: Plan, load: Load, endpoint: str, account: str) -> None:
         self._plan = plan
-        self._source = source
-        self._gateway = FaultGateway(endpoint, account)
+        self._load = load
+        self._client = FaultClient(endpoint, account)
         self.armed = False
         self.log: list[dict[str, Any]] = []
 
     def arm(self, physical: Mapping[str, str]) -> None:
-        """Arms what the gateway has to do, with the stack's names; record faults are the source's."""
+        """Arms the service and Lambda faults, with the stack's physical names. The load carries the record faults."""
         plan = resolved(self._plan, physical)
         if plan:
-            # Before the answer: a plan that was armed without one must be disarmed too.
+            # Set before the answer comes: a plan whose answer was lost is armed too, and must be disarmed.
             self.armed = True
-            self._gateway.arm(plan)
+            self._client.arm(plan)
 
     def clear(self) -> None:
-        """Ends what a killed run has left armed in the account, on an endpoint that stays."""
+        """Ends the faults that a killed run left armed in the account, on an endpoint that stays."""
         with contextlib.suppress(UnknownVerdictError):
-            self._gateway.arm(())
-            self._gateway.disarm()
+            self._client.arm(())
+            self._client.disarm()
 
     def end(self) -> None:
-        """Ends all faults. Raises UnknownVerdictError where another run has taken the account: its faults are not ours."""
+        """Ends all faults. Raises UnknownVerdictError where another run has armed its own in this account meanwhile."""
         if self.armed:
-            self.log = self._gateway.disarm()
+            self.log = self._client.disarm()
             self.armed = False
 
     def abandon(self) -> None:
-        """For a run that broke off: an emulator that stays must not keep its faults."""
+        """Ends the faults of a run that broke off: an emulator that stays must not keep them."""
         with contextlib.suppress(UnknownVerdictError):
             self.end()
 
     def results(self) -> tuple[dict[str, Any], ...]:
-        """{id, kind, planned, fired} of each fault, in the plan's order; `planned` is None for a window without an end."""
+        """Returns {id, kind, planned, fired} per fault, in the plan's order; `planned` is None for a window without an end."""
         fired = {entry["id"]: len(entry["firings"]) for entry in self.log}
-        if isinstance(self._source, FaultySource):
-            fired |= self._source.fired
+        if isinstance(self._load, FaultyLoad):
+            fired |= self._load.fired
         return tuple(
             {"id": f.id, "kind": f.kind, "planned": f.window.planned(f.seed), "fired": fired.get(f.id, 0)} for f in self._plan
         )
 
     def doubts(self) -> tuple[str, ...]:
-        """A fault that never fired has proven nothing: what was expected, and how often its address was met at all."""
+        """Returns a reason per fault that never fired: what it expected, and how many such events came."""
         seen = {entry["id"]: entry["seen"] for entry in self.log}
         return tuple(
             f"fault {fault.id} ({fault.kind}) never fired: expected {fault.expects}"
@@ -74,7 +74,7 @@ class FaultRun:
         )
 
     def met(self, shard: str | None, sequence: str | None) -> str:
-        """The faults that met a batch with this record, in words; empty where there are none."""
+        """Returns in words which faults met a batch with this record; empty where none did."""
         if shard is None or sequence is None:
             return ""
         number = int(sequence)
@@ -87,6 +87,6 @@ class FaultRun:
         return f"; met {', '.join(ids)}" if ids else ""
 
     def write(self, path: Path) -> None:
-        """faults.json: the plan, and what fired."""
+        """Writes faults.json: the plan, and what fired."""
         document = {"plan": dump(self._plan), "fired": self.log, "results": self.results()}
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

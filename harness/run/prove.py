@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 from harness.accounting.verdict import Judgement
 from harness.emulator.shared import Shared
 from harness.run import events
-from harness.run.catalogue import find_scenario
 from harness.run.defects import Defect, plant
-from harness.run.engine import Plan, reproduce_command
-from harness.run.engine import run as run_plan
-from harness.run.parts import make_plan, make_source
-from harness.run.replay import Recipe, keep
+from harness.run.engine import Run, conduct
+from harness.run.recipe import Recipe, open_load, plan_faults, reproduce_command
+from harness.run.replay import keep
 from harness.run.run_dir import create_run_dir
-from harness.run.scenario.loading import load_scenario
+from harness.scenario.catalogue import find_scenario
+from harness.scenario.loading import load_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,17 +111,16 @@ def _recipe(case: Case, scratch: Path) -> Recipe:
         scenario = scenario.model_copy(update={"stack": scenario.stack.model_copy(update={"template": template})})
     seed = scenario.seed if case.seed is None else case.seed
     label = f"{name}-{case.defect.name}" if case.defect else name
-    return Recipe(label, scenario, seed, None, None, make_plan(scenario, seed))
+    return Recipe(label, scenario, seed, faults=plan_faults(scenario, seed))
 
 
 def _prove(case: Case, recipe: Recipe, emulator: Shared, out: Path, account: str, record: Record) -> Proof:
-    source = make_source(recipe.scenario, recipe.seed, None, None, recipe.faults)
     run_dir = create_run_dir(out, recipe.name)
     again = shlex.join(["pipeproof", "prove", case.scenario])
     command = again if case.defect else reproduce_command(case.scenario, recipe.seed, None, "auto", None)
-    plan = Plan(recipe.name, recipe.scenario, recipe.seed, source, emulator, "shared", command, run_dir, account, recipe.faults)
+    run = Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account)
     keep(recipe, run_dir)
-    return _judge(case, record(run_dir, run_plan(plan)))
+    return _judge(case, record(run_dir, conduct(run)))
 
 
 def _judge(case: Case, finished: events.RunFinished) -> Proof:

@@ -4,45 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.faults.plan import dump, load
-from harness.run.scenario.scenario import Scenario
-from harness.run.scenario.sources import FilePart, UploadPart
+from harness.run.recipe import Recipe
+from harness.scenario.loading import scenario_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.faults.plan import Plan as Faults
-
 _PLAN, _RESULT, _INPUT, _LOOKUP = "plan.json", "result.json", "input", "lookup"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """All that decides a run but the emulator. `input_path` is the file that was replayed, None for generated records; `lookup_path` the
-    file of what was looked up for its rows."""
-
-    name: str
-    scenario: Scenario
-    seed: int
-    records: int | None
-    input_path: Path | None
-    faults: Faults
-    lookup_path: Path | None = None
 
 
 def keep(recipe: Recipe, run_dir: Path) -> None:
     """Writes the recipe into the run directory, with copies of its files."""
-    part = recipe.scenario.source
-    original = recipe.input_path or (part.path if isinstance(part, FilePart | UploadPart) else None)
+    original = recipe.input_path or getattr(recipe.scenario.source, "path", None)
     document = {
         "scenario": recipe.name,
-        "document": recipe.scenario.model_dump(mode="json"),
+        "document": recipe.scenario.document(),
         "seed": recipe.seed,
         "records": recipe.records,
         "input": _copy(original, run_dir / _INPUT),
@@ -67,7 +47,7 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
     Raises UsageError for what is no run directory, or one whose template is gone."""
     try:
         document = json.loads((run_dir / _PLAN).read_text(encoding="utf-8"))
-        scenario = Scenario.model_validate(document["document"])
+        scenario = scenario_of(document["document"], run_dir)
         paths = [run_dir / document[name] if document[name] else None for name in (_INPUT, _LOOKUP)]
         recipe = Recipe(
             document["scenario"], scenario, document["seed"], document["records"], paths[0], load(document["faults"]), paths[1]
@@ -75,7 +55,7 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
     except OSError as error:
         message = f"{run_dir} is no run directory: {_PLAN}: {error.strerror}"
         raise UsageError(message) from error
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         message = f"{run_dir / _PLAN} cannot be read: {error}"
         raise UsageError(message) from error
     if not scenario.stack.template.is_file():

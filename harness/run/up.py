@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.emulator.choose import choose_own, detached_runs, stop_detached
 from harness.emulator.clients import Clients
-from harness.emulator.stack import stack as stacks
 from harness.errors import UsageError
-from harness.run.scenario.references import substitute
+from harness.scenario.references import substitute
+from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.run.scenario.scenario import StackPart
+    from harness.scenario.scenario import StackPart
 
 STATE_DIR = Path(".pipeproof")
 

@@ -17,7 +17,7 @@ from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from harness.emulator.emulator import Description
 from harness.errors import UnknownVerdictError
-from harness.faults.client import FaultGateway
+from harness.faults.client import FaultClient
 from tests.e2e.commands import KIND, pipeproof
 from tests.e2e.zips import zipped
 
@@ -130,7 +130,7 @@ def functions(clients, emulator):
 
 @pytest.fixture
 def gateway(clients):
-    gateway = FaultGateway(clients.endpoint, clients.account)
+    gateway = FaultClient(clients.endpoint, clients.account)
     yield gateway
     with contextlib.suppress(UnknownVerdictError):
         # Not every test arms something.

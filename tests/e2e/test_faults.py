@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from harness.errors import UnknownVerdictError
-from harness.faults.client import FaultGateway
+from harness.faults.client import FaultClient
 from tests.e2e.plans import arm, fired, queue
 from tests.e2e.waiting import wait_until
 
@@ -276,7 +276,7 @@ def test_callers_are_told_apart(clients, gateway, functions):
 
 def test_accounts_do_not_meet(clients, gateway):
     url = queue(clients)
-    other = FaultGateway(clients.endpoint, "999999999999")
+    other = FaultClient(clients.endpoint, "999999999999")
     arm(other, {"kind": "throttle", "service": "sqs", "calls": "all"})
     try:
         client(clients, "sqs", attempts=1).send_message(QueueUrl=url, MessageBody="x")
@@ -314,7 +314,7 @@ def test_a_reply_is_lost_only_of_a_call_that_was_executed(clients, gateway):
 
 def test_a_run_that_loses_the_account_to_another_is_told(clients, gateway):
     arm(gateway, {"kind": "throttle", "service": "sqs", "calls": "all"})
-    other = FaultGateway(clients.endpoint, clients.account)
+    other = FaultClient(clients.endpoint, clients.account)
     other.arm(())
     assert clients("sqs", retries=False).list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
     with pytest.raises(UnknownVerdictError, match="another run"):

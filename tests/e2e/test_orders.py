@@ -9,22 +9,23 @@ import duckdb
 import pytest
 import urllib3
 
-from harness.accounting.probes.s3_csv import S3CsvProbe
 from harness.emulator.clients import Clients
 from harness.emulator.external import External
-from harness.emulator.stack import stack as stacks
-from harness.load.lookup import put_lookup
-from harness.load.orders import HEADER, OrdersSource
+from harness.parts.probes.s3 import S3
 from harness.run import engine, events
-from harness.run.catalogue import find_scenario
-from harness.run.parts import make_source
-from harness.run.scenario.loading import load_scenario
+from harness.run.lookup import put_lookup
+from harness.run.recipe import Recipe, open_load
+from harness.scenario.catalogue import find_scenario
+from harness.scenario.loading import load_scenario
+from harness.stack import deploy as stacks
+from tests import loads
 from tests.e2e.commands import REAL_LOG, ROOT, pipeproof
 from tests.e2e.conftest import new_account
 from tests.e2e.files import rest, take
 
 ORDERS, FINANCIALS = REAL_LOG.parent / "orders_10k.csv", REAL_LOG.parent / "order_financials_10k.csv"
 real_orders = pytest.mark.skipif(not ORDERS.exists(), reason="the real orders are not beside the checkout (../shared/data)")
+HEADER = ",".join(loads.module("orders").COLUMNS).encode() + b"\n"
 TEMPLATE = ROOT / "pipeline" / "orders" / "template.yaml"
 
 
@@ -51,10 +52,10 @@ def test_the_real_orders_are_merged_row_for_row_and_in_order_as_duckdb_joins_the
     monkeypatch.setattr(engine, "_delete_stack", lambda *_: None)
     name, path = find_scenario("orders-replay")
     scenario = load_scenario(path)
-    source = make_source(scenario, 1, None, ORDERS, (), FINANCIALS)
-    plan = engine.Plan(name, scenario, 1, source, External(emulator.endpoint), "external", "", tmp_path, account=clients.account)
+    recipe = Recipe(name, scenario, 1, input_path=ORDERS, lookup_path=FINANCIALS)
+    run = engine.Run(recipe, open_load(recipe), External(emulator.endpoint), "external", "", tmp_path, account=clients.account)
     outputs, finished = {}, None
-    for event in engine.run(plan):
+    for event in engine.conduct(run):
         if isinstance(event, events.StackDeployed):
             outputs = event.outputs
         finished = event
@@ -83,15 +84,13 @@ def deployed(emulator):
         "PythonRuntime": emulator.python_runtime, "ChunkSize": "40", "Recipient": "them@example.org", "ArchiveFolder": "done",
     }  # fmt: skip
     outputs = stacks.deploy(clients, TEMPLATE, parameters, "orders-files").outputs
-    list(put_lookup(clients, outputs["FinancialsTableName"], OrdersSource(1, 100).lookup()))
+    list(put_lookup(clients, outputs["FinancialsTableName"], loads.files("orders", 1, 100).lookup()))
     return clients, outputs, emulator.endpoint
 
 
 def orders(records=100):
     """The bytes of a file that is healthy."""
-    source = OrdersSource(1, records)
-    made = list(source)
-    return b"".join(source.frame(made[0].partition_key).parts(made))
+    return loads.body(loads.files("orders", 1, records))
 
 
 def test_the_e_mail_is_sent_and_its_link_downloads_the_merged_file(deployed):
@@ -158,7 +157,7 @@ def test_the_same_file_twice_and_two_at_once_are_uploads_of_their_own(deployed):
     assert len(keys(clients, bucket, "output/twice/")) == 2
     assert len(keys(clients, bucket, "output/beside/")) == 1
     for prefix in ("output/twice/", "output/beside/"):
-        seen = list(S3CsvProbe(clients, bucket, prefix, ("uuid",)).observe())
+        seen = list(S3(bucket=bucket, prefix=prefix, format="csv", id="uuid").open(loads.context(clients)))
         assert len(seen) == 50 * len(keys(clients, bucket, prefix))
     assert len([m for m in emails(endpoint, "them@example.org") if "twice" in m["Subject"]]) == 2
 
@@ -167,7 +166,7 @@ def test_an_unverified_sender_leaves_the_rows_stored_and_an_alert_that_gives_non
     clients = Clients(emulator.endpoint, account=new_account())
     parameters = {"PythonRuntime": emulator.python_runtime, "CreateSenderIdentity": "no"}
     outputs = stacks.deploy(clients, TEMPLATE, parameters, "orders-unverified").outputs
-    list(put_lookup(clients, outputs["FinancialsTableName"], OrdersSource(1, 20).lookup()))
+    list(put_lookup(clients, outputs["FinancialsTableName"], loads.files("orders", 1, 20).lookup()))
     clients("s3").put_object(Bucket=outputs["DataBucketName"], Key="input/unsent.csv", Body=orders(20))
     rest(clients)
     assert len(keys(clients, outputs["DataBucketName"], "output/unsent/")) == 1

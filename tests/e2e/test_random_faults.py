@@ -17,16 +17,21 @@ from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.verdict import Judgement, judge
 from harness.emulator.clients import Clients
-from harness.emulator.stack import stack as stacks
 from harness.faults.plan import dump, load, named
-from harness.load.faulty import RECORD_FAULTS
-from harness.run.catalogue import find_scenario
+from harness.parts.ports import DUPLICATE, LATE
+from harness.parts.sources.clickstream import MALFORMERS
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
-from harness.run.parts import make_probes, make_sender, make_source
-from harness.run.scenario.loading import load_scenario
+from harness.run.offering import offer
+from harness.run.recipe import Recipe, open_load
+from harness.scenario.catalogue import find_scenario
+from harness.scenario.loading import load_scenario
+from harness.scenario.references import resolved
+from harness.stack import deploy as stacks
+from tests import loads
 from tests.e2e.commands import KIND
 
+RECORD_FAULTS = (*MALFORMERS, DUPLICATE, LATE)
 FUNCTION = "StreamTransformFunction"
 EXAMPLES = 50
 
@@ -99,7 +104,8 @@ def test_whatever_fails_every_record_is_accounted_for(stack, tmp_path_factory):
     scenario, clients, deployed, physical = stack
     values = {f"outputs.{key}": value for key, value in deployed.outputs.items()}
     root = tmp_path_factory.mktemp("runs")
-    probes = make_probes(scenario, clients, values)
+    probes = [resolved(probe, values, "probes") for probe in scenario.probes]
+    ingress = resolved(scenario.send, values, "send")
 
     def rest(timeout_s):
         *_, last = drain(clients.endpoint, clients.account, timeout_s, lambda: None)
@@ -124,25 +130,24 @@ def test_whatever_fails_every_record_is_accounted_for(stack, tmp_path_factory):
         mine = scenario.model_copy(update={"source": type(scenario.source).model_validate(document["source"])})
 
         _empty(clients, values)
-        source = make_source(mine, seed, None, None, plan)
+        source = open_load(Recipe("random", mine, seed, faults=plan))
         run = FaultRun(plan, source, clients.endpoint, clients.account)
         run_dir = root / str(next(_runs))
         run_dir.mkdir()
         run.arm(physical)
         try:
-            sender = make_sender(mine, clients, values)
+            context = loads.context(clients, run_dir)
             with Ledger(run_dir / "ledger.parquet") as ledger:
-                batch = tuple(source)
-                for record, answer in zip(batch, sender.send(batch), strict=True):
-                    ledger.add(record, answer)
-            sender.close()
+                for batch in offer(source, ingress, context):
+                    for record, answer in batch:
+                        ledger.add(record, answer)
             if run.armed:
                 rest(60)
         finally:
             run.end()
         last = rest(120)
         assert last.known, last.doubt
-        write_observations(run_dir / "observations.parquet", (o for probe in probes for o in probe.observe()))
+        write_observations(run_dir / "observations.parquet", (o for probe in probes for o in probe.open(context)))
         account = reconcile(run_dir / "ledger.parquet", run_dir / "observations.parquet", run_dir, run.met)
         verdict = judge(account, {"unacknowledged": records * 2, "healthy_rejected": records * 2})
         assert verdict.judgement is Judgement.PASS, (verdict, account.examples)

@@ -17,9 +17,9 @@ from harness.emulator.container import sweep
 from harness.emulator.docker_engine import connect
 from harness.emulator.external import External
 from harness.run import engine, events
-from harness.run.catalogue import find_scenario
-from harness.run.parts import make_source
-from harness.run.scenario.loading import load_scenario
+from harness.run.recipe import Recipe, open_load
+from harness.scenario.catalogue import find_scenario
+from harness.scenario.loading import load_scenario
 from tests.e2e.commands import KIND, REAL_LOG, ROOT, containers, emulators, kill_emulator, leftovers, pipeproof, start
 from tests.e2e.commands import result as latest_result
 from tests.e2e.waiting import wait_until
@@ -74,11 +74,11 @@ def test_ten_thousand_real_requests_are_all_accounted_for_and_duckdb_finds_them_
     monkeypatch.setattr(engine, "_delete_stack", lambda *_: None)
     name, path = find_scenario("clickstream-replay")
     scenario = load_scenario(path)
-    source = make_source(scenario, 1, None, REAL_LOG)
+    recipe = Recipe(name, scenario, 1, input_path=REAL_LOG)
     endpoint = External(emulator.endpoint)
-    plan = engine.Plan(name, scenario, 1, source, endpoint, "external", "", tmp_path, account=clients.account)
+    run = engine.Run(recipe, open_load(recipe), endpoint, "external", "", tmp_path, account=clients.account)
     deployed, finished = {}, None
-    for event in engine.run(plan):
+    for event in engine.conduct(run):
         if isinstance(event, events.StackDeployed):
             deployed = event.outputs
         finished = event

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.emulator.clients import Clients
-from harness.emulator.stack import stack as stacks
+from harness.stack import deploy as stacks
 from tests.e2e.commands import ROOT
 from tests.e2e.conftest import new_account
 from tests.e2e.files import rest, take

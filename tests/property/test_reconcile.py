@@ -29,7 +29,7 @@ def ledgers(draw):
     pairs = []
     for number in range(draw(st.integers(0, 8))):
         promised = draw(st.one_of(st.none(), VALUES.map(lambda v: json.dumps({"v": v}, separators=(",", ":")).encode())))
-        record = Record(number, draw(IDS), draw(PAYLOADS), "k", promised, None if promised else "spoilt")
+        record = Record(draw(IDS), draw(PAYLOADS), promised, None if promised else "spoilt")
         status = draw(st.sampled_from(Status))
         known = status is Status.ACKED and draw(st.booleans())
         pairs.append((record, Answer(status, 1000, *((draw(SHARDS), f"{number:02d}") if known else (None, None)))))
@@ -95,7 +95,7 @@ def test_every_offered_record_is_counted_exactly_once(pairs, observations):
 def test_a_perfect_run_has_no_anomaly_and_each_record_taken_away_is_one_lost(many, data):
     pairs, observations = [], []
     for number in range(many):
-        record = Record(number, f"id-{number}", b"same", "k", b'{"v":1}')
+        record = Record(f"id-{number}", b"same", b'{"v":1}')
         pairs.append((record, Answer(Status.ACKED, 1000)))
         observations.append(Observation(Outcome.STORED, "here", record.record_id, seen_at_ms=2000, content=b'{"v":1}'))
     assert not any(accounted(pairs, observations).anomalies.values())

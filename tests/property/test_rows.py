@@ -8,9 +8,10 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.malformed_csv import CSV_MALFORMERS
-from harness.load.orders import COLUMNS, OrdersSource
+from harness.parts.formats.csv_malformers import CSV_MALFORMERS
 from pipeline.files.rows import MAX_ROW_LINES, lines, rows
+from pipeline.orders.transforms import COLUMNS
+from tests import loads
 
 FIELDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=12)
 TABLES = st.lists(st.lists(FIELDS, min_size=3, max_size=3), max_size=12)
@@ -53,12 +54,10 @@ def test_every_byte_is_in_exactly_one_row_and_every_row_knows_its_line(body, siz
 @given(st.integers(0, 10**6), st.lists(st.sampled_from(sorted(CSV_MALFORMERS)), min_size=1, max_size=3))
 def test_a_spoilt_row_never_takes_another_with_it(seed, kinds):
     """Whatever is done to one row in five, the others are read as they are, each on the line that the harness says."""
-    source = OrdersSource(seed, 40, malformed_share=0.2, malformed_kinds=kinds)
-    records = list(source)
-    frame = source.frame(records[0].partition_key)
-    read = {row.line: row for row in rows(lines(frame.parts(records)), len(COLUMNS))}
-    assert len(read) == len(records) + 1
-    for record, line in frame.numbers(records):
+    (file,) = loads.files("orders", seed, 40, share=0.2, kinds=kinds).units()
+    read = {row.line: row for row in rows(lines(file.parts()), len(COLUMNS))}
+    assert len(read) == 40 + 1
+    for record, line in file.places():
         assert read[line].raw == record.payload
         if record.malformed is None:
             assert read[line].fields[0] == record.record_id

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.run.catalogue import BUILT_IN
-from harness.run.scenario.loading import load_scenario
-from harness.run.scenario.scenario import Scenario
+from harness.scenario.catalogue import BUILT_IN
+from harness.scenario.loading import load_scenario
+from harness.scenario.scenario import Scenario
 
-SMOKE = yaml.safe_load((BUILT_IN / "clickstream-smoke.yaml").read_text())
+SMOKE = yaml.safe_load((BUILT_IN / "clickstream-smoke.yaml").read_text().replace("../", f"{BUILT_IN.parent}/"))
 junk = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),

@@ -15,7 +15,7 @@ def test_an_interrupt_while_a_record_is_noted_leaves_an_account_that_balances(tm
         raise KeyboardInterrupt
 
     ledger = Ledger(tmp_path / "ledger.parquet")
-    record, answer = Record(0, "id", b"payload", "user", None), Answer(Status.ACKED, 0)
+    record, answer = Record("id", b"payload", None), Answer(Status.ACKED, 0)
     ledger.add(record, answer)
     if at == "row":
         monkeypatch.setattr(ledger._table, "add", interrupted)

@@ -18,7 +18,7 @@ def reconciled(tmp_path, ledger, observations):
 
 def test_a_record_without_an_answer_is_found_by_its_payload_though_others_have_the_same(tmp_path):
     """Ten empty records, the replies for two of them lost; all dead-lettered, with sequence numbers that the sender never learnt of two."""
-    records = [Record(n, f"id-{n}", b"", "k", None, "empty") for n in range(10)]
+    records = [Record(f"id-{n}", b"", None, "empty") for n in range(10)]
     answers = [Answer(Status.ACKED, 1, "shard", str(n)) if n < 8 else Answer(Status.INDETERMINATE, 1) for n in range(10)]
     seen = [Observation(Outcome.DEAD_LETTERED, "queue", None, "shard", str(n), payload_hash(b"")) for n in range(10)]
     account = reconciled(tmp_path, list(zip(records, answers, strict=True)), seen)
@@ -27,7 +27,7 @@ def test_a_record_without_an_answer_is_found_by_its_payload_though_others_have_t
 
 
 def test_a_dead_letter_and_an_alert_of_one_record_are_one_outcome_and_storage_beside_them_is_another(tmp_path):
-    record = Record(0, "id", b"x", "k", None, "bad_json")
+    record = Record("id", b"x", None, "bad_json")
     told = [Observation(outcome, "place", "id") for outcome in (Outcome.ALERTED, Outcome.DEAD_LETTERED, Outcome.ALERTED)]
     account = reconciled(tmp_path, [(record, Answer(Status.ACKED, 1, "shard", "1"))], told)
     assert account.outcome.dead_lettered == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic_core import from_json
 
-from harness.load.malformed_csv import CSV_MALFORMERS
-from harness.load.orders import OrdersSource
+from harness.parts.formats.csv_malformers import CSV_MALFORMERS
 from pipeline.orders import transforms
+from tests import loads
 
 ROW = b"535113847,Azerbaijan,Snacks,Online,C,10/8/14,Middle East and North Africa,10/23/14"
 MONEY = {"unitsSold": "934", "unitPrice": "152.58", "unitCost": "97.44", "totalRevenue": "1", "totalCost": "2", "totalProfit": "3"}
@@ -15,10 +15,9 @@ MONEY = {"unitsSold": "934", "unitPrice": "152.58", "unitCost": "97.44", "totalR
 
 @pytest.mark.parametrize("kind", sorted(CSV_MALFORMERS))
 def test_no_malformed_row_is_an_order_and_each_is_kept_as_it_came(kind):
-    source = OrdersSource(3, 200, malformed_share=1, malformed_kinds=[kind])
-    records = list(source)
-    frame = source.frame(records[0].partition_key)
-    body = b"".join(frame.parts(records)).removeprefix(frame.head)
+    source = loads.files("orders", 3, 200, share=1, kinds=[kind])
+    records = loads.flat(source)
+    _, _, body = loads.body(source).partition(b"\n")
     good, bad = transforms.parse(body.removesuffix(b"\n").split(b"\n"), ",", 2)
     # The first row is never spoilt.
     assert [order.line for order in good] == [2]
@@ -26,10 +25,9 @@ def test_no_malformed_row_is_an_order_and_each_is_kept_as_it_came(kind):
 
 
 def test_healthy_rows_are_orders_and_enriched_as_promised():
-    source = OrdersSource(4, 500)
-    records = list(source)
-    frame = source.frame(records[0].partition_key)
-    body = b"".join(frame.parts(records)).removeprefix(frame.head)
+    source = loads.files("orders", 4, 500)
+    records = loads.flat(source)
+    _, _, body = loads.body(source).partition(b"\n")
     good, bad = transforms.parse(body.removesuffix(b"\n").split(b"\n"), ",", 2)
     assert bad == []
     enriched, unknown = transforms.enrich(transforms.load(transforms.dump(good)), {item["uuid"]: item for item in source.lookup()})

@@ -8,41 +8,36 @@ from itertools import chain
 import pytest
 from pydantic_core import from_json
 
-from harness.accounting.probes.dynamodb import _plain
-from harness.load.malformed_json import JSON_FILE_FAULTS, JSON_MALFORMERS
-from harness.load.records import RecordsSource
+from harness.parts.formats.json_format import JSON_FILE_FAULTS
+from harness.parts.probes.dynamodb import plain
 from pipeline.files.failed_files import FileRejectedError
 from pipeline.records import items, transforms
+from tests.loads import body, files, flat, module
 
 
-def body(source):
-    (name,) = {record.partition_key for record in source}
-    return b"".join(source.frame(name).parts(source))
-
-
-@pytest.mark.parametrize("kind", sorted(JSON_MALFORMERS))
+@pytest.mark.parametrize("kind", sorted(module("records").MALFORMERS))
 def test_no_malformed_element_is_a_record_and_each_is_kept_as_it_came(kind):
-    source = RecordsSource(3, 100, malformed_share=1, malformed_kinds=[kind])
+    source = files("records", 3, 100, share=1, kinds=[kind])
     good, bad = transforms.validate(transforms.elements(body(source)))
     # The first record is never spoilt.
     assert [record.position for record in good] == [0]
-    assert [row.raw for row in bad] == [record.payload for record in source][1:]
+    assert [row.raw for row in bad] == [record.payload for record in flat(source)][1:]
     assert [row.line for row in bad] == list(range(1, 100))
 
 
 @pytest.mark.parametrize("fault", JSON_FILE_FAULTS)
 def test_a_file_that_holds_no_records_is_rejected(fault):
     with pytest.raises(FileRejectedError):
-        list(transforms.elements(body(RecordsSource(3, 10, file_faults=[fault]))))
+        list(transforms.elements(body(files("records", 3, 10, file_faults=[fault]))))
 
 
 def test_healthy_records_become_the_items_that_are_promised():
-    source = RecordsSource(4, 300)
+    source = files("records", 4, 300)
     good, bad = transforms.validate(transforms.elements(body(source)))
     assert bad == []
-    for found, record in zip((items.item(r, "u") for r in good), source, strict=True):
-        values = {name: _plain(value) for name, value in found.items()}
-        assert values == {**from_json(record.promised), "upload": "u", "line": str(record.number)}
+    for number, (found, record) in enumerate(zip((items.item(r, "u") for r in good), flat(source), strict=True)):
+        values = {name: plain(value) for name, value in found.items()}
+        assert values == {**from_json(record.promised), "upload": "u", "line": str(number)}
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from harness.emulator.stack.template import load_template
 from harness.errors import UsageError
-from harness.run.catalogue import find_scenario
 from harness.run.defects import BUILT_IN, Defect, Edit, load_defects, plant
-from harness.run.scenario.loading import load_scenario
+from harness.scenario.catalogue import find_scenario
+from harness.scenario.loading import load_scenario
+from harness.stack.template import load_template
 
 DEFECTS = load_defects(BUILT_IN)
 

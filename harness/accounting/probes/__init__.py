@@ -1,1 +1,0 @@
-"""Probes: each reads one place where records may end."""

@@ -1,1 +1,0 @@
-"""What goes in: generators, recorded files, malformers, rate shapes, senders."""

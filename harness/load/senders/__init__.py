@@ -1,1 +1,0 @@
-"""Senders: each hands records to one kind of first hop and brings back its answers."""

@@ -1,0 +1,1 @@
+"""Actors: what happens to a pipeline from outside."""

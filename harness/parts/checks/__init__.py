@@ -1,0 +1,1 @@
+"""Checks: statements about a run as a whole."""

@@ -1,0 +1,1 @@
+"""Formats of files and events, and how their records are spoilt."""

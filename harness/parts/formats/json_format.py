@@ -1,0 +1,55 @@
+"""JSON files: one object whose `records` is a list, and what may be wrong with one as a whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.accounting.record import Record
+from harness.parts.formats.csv_format import NOT_TEXT
+from harness.parts.units import File
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from harness.parts.ports import Malformer
+
+JSON_FILE_FAULTS = ("empty_file", "no_records", "not_a_list", "not_json", "cut_off")
+"""What may be wrong with a whole JSON file."""
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """`{"<key>": [record, …]}`; a record is an element of the list, and its place there counts from 0."""
+
+    key: str = "records"
+    malformers: Mapping[str, Malformer] = field(default_factory=dict)
+    suffix: str = ".json"
+    without_records: frozenset[str] = frozenset({"empty_file", "no_records"})
+
+    def written(self, values: Any) -> bytes:
+        """Returns an element of the list. Bytes are taken for JSON that is written already."""
+        return values if isinstance(values, bytes) else json.dumps(values, ensure_ascii=False).encode()
+
+    def damaged(self, payload: bytes, fault: str) -> bytes:  # noqa: ARG002 - a spoilt list spoils no element
+        """Returns an element as it stands in a file with this fault."""
+        return payload
+
+    def file(self, name: str, rows: Callable[[], Iterator[Record]], fault: str | None) -> File:
+        """Returns the file around the rows."""
+        key = json.dumps(self.key).encode()
+        between = b",\n"
+        match fault:
+            case "empty_file":
+                return File(name, rows, itself=Record(name, b"", None, fault))
+            case "no_records":
+                return File(name, rows, itself=Record(name, b"{" + key + b": []}", None, fault))
+            case "not_a_list":
+                return File(name, rows, b'{"rows": [', between, tail=b"]}\n")
+            case "not_json":
+                return File(name, rows, NOT_TEXT, between, tail=b"")
+            case "cut_off":
+                return File(name, rows, b"{" + key + b": [\n", between, tail=b"")
+            case _:
+                return File(name, rows, b"{" + key + b": [\n", between, tail=b"\n]}\n")

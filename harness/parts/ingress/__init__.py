@@ -1,0 +1,1 @@
+"""Ingress: how records are handed over."""

@@ -1,0 +1,152 @@
+"""HTTP requests to an API, one record per request, a few at a time."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, urlsplit
+
+import jmespath
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from pydantic import Field
+from pydantic_core import from_json
+
+from harness.accounting.record import Answer, Record, Status, now_ms
+from harness.backoff import TryAgainError, attempts
+from harness.emulator.external import is_loopback
+from harness.errors import UsageError
+from harness.parts.ports import Context, Ingress
+from harness.parts.units import Offer, Unit, records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ATTEMPTS = 8
+_FIRST_DELAY_S, _LAST_DELAY_S = 0.1, 5.0
+# The service says that it did not take the record, and that it may later.
+_TRY_AGAIN = frozenset({429, 503})
+_TIMEOUT_S = 35
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-call-api.html
+_EXECUTE_API = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
+
+
+class Api(Ingress):
+    """Sends each record to `url` + `path`.
+
+    `path` and `headers` may hold {expression} placeholders: JMESPath over the record's payload, and {record_id}. `api_key` goes into
+    the header x-api-key; `sign` signs with SigV4 and the run's dummy credentials. 2xx is an ack, 4xx a rejection; 429 and 503 are
+    tried again; every other answer, or none, is indeterminate."""
+
+    url: str
+    path: str = ""
+    method: str = "POST"
+    headers: dict[str, str] = Field(default={})
+    api_key: str | None = None
+    sign: bool = False
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+
+    def open(self, context: Context) -> ApiSender:
+        """Returns the sender. Raises UsageError for a URL of another machine, unless --allow-remote is given."""
+        return ApiSender(self, local_url(self.url, context), context)
+
+
+def local_url(url: str, context: Context) -> str:
+    """Returns the URL, or the emulator's own for one of API Gateway on AWS.
+
+    Raises UsageError for a host that is not this machine, unless the run allows remote ones."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    found = _EXECUTE_API.fullmatch(host)
+    if found and not context.allow_remote:
+        return f"{context.endpoint}/_aws/execute-api/{found['api']}{parts.path}"
+    if parts.scheme not in {"http", "https"} or not host:
+        raise UsageError(f"send.url: {url!r} is not a URL: expected something like ${{endpoint}}/_aws/execute-api/…")
+    if not (context.allow_remote or is_loopback(host)):
+        raise UsageError(f"send.url: {host} is not this machine; pass --allow-remote if the records may really be sent there")
+    return url
+
+
+class ApiSender:
+    """Sends records with a few requests at a time."""
+
+    def __init__(self, part: Api, url: str, context: Context) -> None:
+        self._part = part
+        self._url = url
+        self._credentials = Credentials(context.account, "dummy")
+        self._region = context.clients.region
+        self.batch_size = part.concurrency * 8
+        self._http = urllib3.PoolManager(maxsize=part.concurrency, retries=False, timeout=_TIMEOUT_S)
+        self._pool = ThreadPoolExecutor(part.concurrency, thread_name_prefix="ingress-api")
+
+    def send(self, units: Sequence[Unit]) -> list[Offer]:
+        """See Sender."""
+        batch = list(records(units))
+        return list(zip(batch, self._pool.map(self._request, batch), strict=True))
+
+    def close(self) -> None:
+        """Ends the threads and closes the connections."""
+        self._pool.shutdown(cancel_futures=True)
+        self._http.clear()
+
+    def _request(self, record: Record) -> Answer:
+        offered_at_ms = now_ms()
+        try:
+            for attempt in attempts(ATTEMPTS, _FIRST_DELAY_S, _LAST_DELAY_S):
+                with attempt:
+                    return self._attempt(record, offered_at_ms)
+        except TryAgainError as error:
+            return Answer(Status.REJECTED, offered_at_ms, detail=f"after {ATTEMPTS} attempts: {error.reason}")
+        raise AssertionError
+
+    def _attempt(self, record: Record, offered_at_ms: int) -> Answer:
+        url, headers = self._addressed(record)
+        try:
+            answer = self._http.request(self._part.method, url, body=record.payload, headers=headers)
+        except urllib3.exceptions.NewConnectionError as error:
+            # Nothing listened there, so nothing was taken.
+            raise TryAgainError(f"no connection: {error}") from error
+        except urllib3.exceptions.HTTPError as error:
+            return Answer(Status.INDETERMINATE, offered_at_ms, detail=f"{type(error).__name__}: {error}")
+        if 200 <= answer.status < 300:
+            return Answer(Status.ACKED, offered_at_ms)
+        detail = f"HTTP {answer.status}: {answer.data[:200].decode(errors='replace')}"
+        if answer.status in _TRY_AGAIN:
+            asked = answer.headers.get("Retry-After", "")
+            raise TryAgainError(detail, float(asked) if asked.isdecimal() else None)
+        return Answer(Status.REJECTED if 400 <= answer.status < 500 else Status.INDETERMINATE, offered_at_ms, detail=detail)
+
+    def _addressed(self, record: Record) -> tuple[str, dict[str, str]]:
+        """Returns the record's URL and headers."""
+        part = self._part
+        values = _values(record) if _PLACEHOLDER.search(part.path + "".join(part.headers.values())) else {}
+        url = self._url + _PLACEHOLDER.sub(lambda found: quote(_value(found[1], values), safe=""), part.path)
+        headers = {"Content-Type": "application/json"}
+        for name, template in part.headers.items():
+            text = _PLACEHOLDER.sub(lambda found: _value(found[1], values), template)
+            headers[name] = text.encode("ascii", "backslashreplace").decode().replace("\r", " ").replace("\n", " ")
+        if part.api_key is not None:
+            headers["x-api-key"] = part.api_key
+        if part.sign:
+            request = AWSRequest(part.method, url, headers, record.payload)
+            SigV4Auth(self._credentials, "execute-api", self._region).add_auth(request)
+            headers = dict(request.headers.items())
+        return url, headers
+
+
+def _values(record: Record) -> dict[str, Any]:
+    try:
+        document = from_json(record.payload)
+    except ValueError:
+        document = None
+    return {**(document if isinstance(document, dict) else {}), "record_id": record.record_id}
+
+
+def _value(expression: str, values: dict[str, Any]) -> str:
+    """Returns what the expression finds in the record; a malformed record may have nothing there."""
+    found = values.get(expression) if expression.isidentifier() else jmespath.search(expression, values)
+    return "" if found is None else str(found)

@@ -1,0 +1,86 @@
+"""PutObject: a file with all its rows at once, or one object per record."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from harness.accounting.record import Answer, Status, now_ms, upload_id
+from harness.backoff import ATTEMPTS, TryAgainError, attempts
+from harness.parts.batching import THROTTLES, explained
+from harness.parts.ports import Context, Ingress
+from harness.parts.units import File, Offer, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class S3(Ingress):
+    """Puts files into `bucket` under the names that the source gives them, and single records under `key`.
+
+    In `key`, {record_id} stands for the record's id. A row's answer names the upload (key@version) and the line."""
+
+    whole_files: ClassVar[bool] = True
+
+    bucket: str
+    key: str = "input/{record_id}"
+
+    def open(self, context: Context) -> S3Sender:
+        """Returns the sender."""
+        return S3Sender(context, self.bucket, self.key)
+
+
+class S3Sender:
+    """Puts units into one bucket. The run's directory takes the file under way, which may be larger than the memory."""
+
+    batch_size = 1
+
+    def __init__(self, context: Context, bucket: str, key: str) -> None:
+        # Without the SDK's own retries: a file whose answer was lost would be put twice.
+        self._s3 = context.clients("s3", retries=False)
+        self._bucket = bucket
+        self._key = key
+        self._scratch = context.run_dir
+
+    def send(self, units: Sequence[Unit]) -> Iterator[Offer]:
+        """Yields each record with its object's answer, once that object has been put."""
+        for unit in units:
+            if not isinstance(unit, File):
+                yield unit, self._put(self._key.replace("{record_id}", unit.record_id), io.BytesIO(unit.payload))
+                continue
+            # The rows are made twice: for the object, and then for the ledger. Neither is held in memory.
+            with tempfile.TemporaryFile(dir=self._scratch) as body:
+                for part in unit.parts():
+                    body.write(part)
+                answer = self._put(unit.name, body)
+            for record, place in unit.places():
+                yield record, answer._replace(sequence=str(place) if answer.shard else None)
+
+    def close(self) -> None:
+        """Does nothing: a boto3 client holds no resource of the run."""
+
+    def _put(self, key: str, body: BinaryIO) -> Answer:
+        offered_at_ms = now_ms()
+        try:
+            for attempt in attempts():
+                with attempt:
+                    body.seek(0)
+                    return self._attempt(key, body, offered_at_ms)
+        except TryAgainError as error:
+            return Answer(Status.REJECTED, offered_at_ms, detail=f"after {ATTEMPTS} attempts: {error.reason}")
+        raise AssertionError
+
+    def _attempt(self, key: str, body: BinaryIO, offered_at_ms: int) -> Answer:
+        try:
+            answer: dict[str, Any] = self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code", "") in THROTTLES:
+                raise TryAgainError(explained(error)) from error
+            refused = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
+            return Answer(Status.REJECTED if refused else Status.INDETERMINATE, offered_at_ms, detail=explained(error))
+        except BotoCoreError as error:
+            return Answer(Status.INDETERMINATE, offered_at_ms, detail=f"{type(error).__name__}: {error}")
+        return Answer(Status.ACKED, offered_at_ms, upload_id(key, answer.get("VersionId")))

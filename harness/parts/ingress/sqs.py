@@ -1,0 +1,36 @@
+"""SendMessageBatch to a standard or FIFO queue.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.parts.batching import BatchSender, Limits, Result
+from harness.parts.messages import entry, results
+from harness.parts.ports import Context, Ingress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.accounting.record import Record
+
+LIMITS = Limits(records=10, batch_bytes=1024 * 1024, record_bytes=1024 * 1024)
+
+
+class Sqs(Ingress):
+    """Sends each record as a message to `queue_url`; the payload must be text."""
+
+    queue_url: str
+
+    def open(self, context: Context) -> BatchSender:
+        """Returns the sender."""
+        client = context.clients("sqs", retries=False)
+        fifo = self.queue_url.endswith(".fifo")
+
+        def put(records: Sequence[Record], offered_at_ms: int) -> list[Result]:
+            entries = [entry(record, str(place), "MessageBody", fifo=fifo) for place, record in enumerate(records)]
+            return results(client.send_message_batch(QueueUrl=self.queue_url, Entries=entries), len(records), offered_at_ms)
+
+        return BatchSender(put, LIMITS, lambda record: len(record.payload))

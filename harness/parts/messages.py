@@ -1,0 +1,33 @@
+"""Batch entries of SQS and SNS, and what their answers say of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.accounting.record import Answer, Record, Status
+
+if TYPE_CHECKING:
+    from harness.parts.batching import Result
+
+
+def entry(record: Record, entry_id: str, body: str, *, fifo: bool) -> dict[str, Any]:
+    """Returns a batch entry with the payload as `body`. Bytes that are not UTF-8 are replaced, since a message must be text.
+
+    In a FIFO queue or topic the partition key is the message group, and the record's id the deduplication id."""
+    plain = {"Id": entry_id, body: record.payload.decode(errors="replace")}
+    return {**plain, "MessageGroupId": record.key[:128], "MessageDeduplicationId": record.record_id[:128]} if fifo else plain
+
+
+def results(response: dict[str, Any], count: int, offered_at_ms: int) -> list[Result]:
+    """Returns what a batch answer says of each of `count` entries; `SenderFault` says that the service will never take it."""
+    acked = {item["Id"]: item for item in response.get("Successful", [])}
+    failed = {item["Id"]: item for item in response.get("Failed", [])}
+    found: list[Result] = []
+    for place in map(str, range(count)):
+        if place in acked:
+            found.append(Answer(Status.ACKED, offered_at_ms, detail=f"message {acked[place].get('MessageId', '')}"))
+            continue
+        item = failed.get(place, {})
+        reason = f"{item.get('Code', 'no answer for this entry')}: {item.get('Message', '')}"
+        found.append(Answer(Status.REJECTED, offered_at_ms, detail=reason) if item.get("SenderFault") else reason)
+    return found

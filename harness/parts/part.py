@@ -1,0 +1,49 @@
+"""What all parts of a scenario have in common: they are frozen, and an unknown key is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(BaseModel):
+    """A mapping of a scenario file. Its fields are the keys that the file may have there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def one_of(names: Iterable[str]) -> Any:
+    """Returns a validator that accepts one of the names, and names all of them where it refuses a value."""
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"{value!r} is not one of {', '.join(names)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("expected at least one item")
+    return values
+
+
+NotEmpty = AfterValidator(_not_empty)
+"""Refuses an empty tuple. Unlike a minimal length, it says nothing where an item is wrong."""
+
+
+def _beside(path: Path, info: ValidationInfo) -> Path:
+    directory: Path | None = (info.context or {}).get("directory")
+    return (directory / path).resolve() if directory else path
+
+
+Beside = Annotated[Path, AfterValidator(_beside)]
+"""A path that is relative to the scenario file. It is absolute once the scenario is loaded."""

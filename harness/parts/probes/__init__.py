@@ -1,0 +1,1 @@
+"""Probes: where records end."""

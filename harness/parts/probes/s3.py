@@ -1,0 +1,144 @@
+"""Objects of a bucket: NDJSON, CSV, JSON, Parquet, or each object as one document. Names that end in .gz are unpacked."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import gzip
+import io
+import itertools
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic_core import from_json, to_json
+
+from harness.accounting.record import Observation, Outcome
+from harness.parts.ports import Context, Probe
+from harness.parts.reading import Reader, Reading, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_CONCURRENT_READS = 4
+_OBJECTS_PER_ROUND = 64
+
+
+class S3(Reading, Probe):
+    """Reads the objects of `bucket` below `prefix` whose key matches `pattern` (`*` matches slashes too).
+
+    `ndjson` is one JSON document per line. `csv` has a header, or `columns` name the fields where it has none; its rows have an order,
+    and a row behind one that was offered later is corrupted. `json` is one document per object: `each` finds its records. `parquet` is one
+    document per row. `whole` reads no body: it is for objects that are identified by their metadata."""
+
+    bucket: str
+    prefix: str = ""
+    pattern: str = "*"
+    format: Literal["ndjson", "csv", "json", "parquet", "whole"] = "ndjson"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    columns: tuple[str, ...] | None = None
+
+    def open(self, context: Context) -> Iterator[Observation]:
+        """Yields the sightings of all objects. What cannot be read is seen without an identity."""
+        s3 = context.clients("s3")
+        reader = Reader(self, context.clients)
+        if self.format == "csv":
+            # Merged files are large: they are read as streams, one at a time.
+            for key in self._keys(s3):
+                yield from self._csv(s3.get_object(Bucket=self.bucket, Key=key), key, reader)
+            return
+        documents = _DOCUMENTS[self.format]
+        with_body = self.format != "whole" or self.reads("$object.body")
+
+        def get(key: str) -> tuple[str, dict[str, Any], bytes]:
+            if not with_body:
+                return key, s3.head_object(Bucket=self.bucket, Key=key), b""
+            answer = s3.get_object(Bucket=self.bucket, Key=key)
+            return key, answer, answer["Body"].read()
+
+        keys = self._keys(s3)
+        with ThreadPoolExecutor(_CONCURRENT_READS, thread_name_prefix="probe-s3") as pool:
+            while some := list(itertools.islice(keys, _OBJECTS_PER_ROUND)):
+                for key, answer, body in pool.map(get, some):
+                    yield from self._read(key, answer, body, documents, reader)
+
+    def _keys(self, s3: Any) -> Iterator[str]:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
+            yield from (item["Key"] for item in page.get("Contents", []) if fnmatch.fnmatchcase(item["Key"], self.pattern))
+
+    def _read(
+        self,
+        key: str,
+        answer: dict[str, Any],
+        body: bytes,
+        documents: Callable[[bytes], Iterable[tuple[Any, bytes]]],
+        reader: Reader,
+    ) -> Iterator[Observation]:
+        place = f"s3://{self.bucket}/{key}"
+        around = _around(key, answer, body)
+        try:
+            content = gzip.decompress(body) if key.endswith(".gz") else body
+            for document, raw in documents(content):
+                seen = Seen(document, place, around, raw)
+                whole = isinstance(document, dict) or self.format in {"json", "whole"}
+                yield from reader.sightings(seen) if whole else [reader.unidentified(seen)]
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            # Not gzip, not JSON, not Parquet, or cut off: an object is there, and no record can be found in it.
+            yield Observation(Outcome(self.outcome), place, content=to_json(f"not {self.format}: {error}"))
+
+    def _csv(self, answer: dict[str, Any], key: str, reader: Reader) -> Iterator[Observation]:
+        place, around = f"s3://{self.bucket}/{key}", _around(key, answer, b"")
+        seen_at_ms = int(answer["LastModified"].timestamp() * 1000)
+        body = gzip.GzipFile(fileobj=io.BytesIO(answer["Body"].read())) if key.endswith(".gz") else answer["Body"]
+        # Bytes that are not UTF-8 are escaped, so that a spoilt row is seen as such. Only line feeds end lines.
+        text = io.TextIOWrapper(body, "utf-8", errors="backslashreplace", newline="\n")
+        rows = csv.reader(text, delimiter=self.delimiter)
+        try:
+            header = list(self.columns) if self.columns is not None else next(rows, [])
+        except (csv.Error, OSError, EOFError, zlib.error) as error:
+            yield reader.unidentified(Seen(f"not a header: {error}", place, around, seen_at_ms=seen_at_ms))
+            return
+        for position in itertools.count():
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except (OSError, EOFError, zlib.error) as error:
+                yield reader.unidentified(Seen(f"not gzip, or cut off: {error}", place, around, seen_at_ms=seen_at_ms))
+                return
+            except csv.Error as error:
+                yield reader.unidentified(Seen(str(error), place, around, seen_at_ms=seen_at_ms, position=position))
+                continue
+            seen = Seen(dict(zip(header, row, strict=False)), place, around, None, seen_at_ms, position)
+            yield from reader.sightings(seen) if len(row) == len(header) else [reader.unidentified(seen)]
+
+
+def _around(key: str, answer: dict[str, Any], body: bytes) -> dict[str, Any]:
+    return {"object": {"key": key, "metadata": answer.get("Metadata", {}), "version": answer.get("VersionId"), "body": body}}
+
+
+def _ndjson(body: bytes) -> Iterator[tuple[Any, bytes]]:
+    for line in body.split(b"\n"):
+        if line:
+            try:
+                yield from_json(line), line
+            except ValueError:
+                yield None, line
+
+
+def _parquet(body: bytes) -> Iterator[tuple[Any, bytes]]:
+    import pyarrow as pa  # noqa: PLC0415 - a third of a second
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    for batch in pq.ParquetFile(pa.BufferReader(body)).iter_batches():
+        for row in batch.to_pylist():
+            yield row, to_json(row, bytes_mode="base64", fallback=str)
+
+
+_DOCUMENTS: dict[str, Callable[[bytes], Iterable[tuple[Any, bytes]]]] = {
+    "ndjson": _ndjson,
+    "json": lambda body: [(from_json(body), body)],
+    "parquet": _parquet,
+    "whole": lambda body: [({}, body)],
+}

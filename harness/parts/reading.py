@@ -1,0 +1,284 @@
+"""Readings: how a probe finds a record's id, payload, reason and time in any document, by JMESPath.
+
+An expression reads the document: a line of NDJSON, a row, an item, the JSON body of a message. One that begins with `$` reads what stands
+around it: `$object.key`, `$object.metadata.NAME`, `$object.body` of an S3 object; `$message.body`, `$message.attributes.NAME` of a message.
+`upload(key, version)` makes the id of an upload from an object's key and version, as the ledger has it.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import unquote_plus
+
+import jmespath
+import yaml
+from botocore.exceptions import ClientError
+from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions, signature
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic_core import to_json
+
+from harness.accounting.record import Observation, Outcome, identifier, payload_hash, upload_id
+from harness.parts.part import NotEmpty, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.emulator.clients import Clients
+
+
+class _Functions(Functions):  # type: ignore[misc]
+    @signature({"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]
+    def _func_upload(self, key: str, version: str | None) -> str:
+        return upload_id(unquote_plus(key), version)
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+def _compiles(expression: str) -> str:
+    try:
+        jmespath.compile(expression.removeprefix("$"))
+    except JMESPathError as error:
+        raise ValueError(f"{expression!r} is not a JMESPath expression: {str(error).splitlines()[0]}") from None
+    return expression
+
+
+Expression = Annotated[str, AfterValidator(_compiles)]
+"""JMESPath (https://jmespath.org/specification.html), over the document, or with `$` over what stands around it."""
+
+_REDRIVEN = {"outcome": "dead_lettered", "payload": "$message.body"}
+PRESETS: dict[str, dict[str, Any]] = {
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+    "sqs_redrive": _REDRIVEN,
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html: the body is the event itself.
+    "lambda_dead_letter": _REDRIVEN,
+    # The same page, destinations: a record of the invocation, with the event as `requestPayload`.
+    "lambda_destination": {"outcome": "dead_lettered", "payload": "requestPayload"},
+    # The same, where S3 invoked the function: the uploads that the event names.
+    "lambda_destination_of_s3": {
+        "outcome": "alerted",
+        "each": "requestPayload.Records[?s3].s3.object",
+        "shard": "upload(key, versionId)",
+    },
+    # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html: an S3 destination keeps the payload.
+    "lambda_stream_to_s3": {
+        "outcome": "dead_lettered",
+        "each": "payload.Records[].kinesis",
+        "sequence": "sequenceNumber",
+        "payload": "data",
+        "payload_encoding": "base64",
+    },
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: the body is the event.
+    "eventbridge_dead_letter": {"outcome": "dead_lettered", "payload": "detail"},
+}
+"""The shapes that AWS itself writes."""
+
+
+class Reading(Part):
+    """Where a record's parts are in a document.
+
+    `each` finds several records in one document. `id` may be a list of expressions, joined by a slash. `shard` and `sequence` say exactly
+    which record it is: shard and sequence number of a stream, or upload and line of a file. `payload` is the record as it was offered,
+    or `payload_location` names the object with it (s3://bucket/key). `time` is when the record got there (ISO 8601, or seconds since the
+    epoch). `reason` says why it was given up. `fields` maps promised names to where the stored document has them. `preset` gives defaults
+    for all of these: the name of a shape that AWS writes, or a YAML file beside the scenario."""
+
+    outcome: Literal["stored", "dead_lettered", "alerted"] = "stored"
+    each: Expression | None = None
+    id: Expression | Annotated[tuple[Expression, ...], NotEmpty] | None = None
+    shard: Expression | None = None
+    sequence: Expression | None = None
+    payload: Expression | None = None
+    payload_encoding: Literal["text", "base64"] = "text"
+    payload_location: Expression | None = None
+    time: Expression | None = None
+    reason: Expression | None = None
+    fields: dict[str, Expression] = Field(default={})
+    preset: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, document: Any, info: ValidationInfo) -> Any:
+        if not isinstance(document, dict) or not isinstance(name := document.get("preset"), str):
+            return document
+        given = {key: value for key, value in document.items() if key != "preset"}
+        return {**_preset(name, (info.context or {}).get("directory")), **given}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Returns the expressions that make a record's id."""
+        return (self.id,) if isinstance(self.id, str) else self.id or ()
+
+    def reads(self, name: str) -> bool:
+        """Returns whether any expression reads this part of what stands around the document, such as `$object.body`."""
+        given = (
+            self.each,
+            *self.ids,
+            self.shard,
+            self.sequence,
+            self.payload,
+            self.payload_location,
+            self.time,
+            *self.fields.values(),
+        )
+        return any(name in expression for expression in given if expression)
+
+
+def _preset(name: str, directory: Path | None) -> dict[str, Any]:
+    if name in PRESETS:
+        return PRESETS[name]
+    if not name.endswith((".yaml", ".yml")):
+        raise ValueError(f"preset {name!r} is none of {', '.join(PRESETS)}, and not a YAML file")
+    path = (directory or Path()) / name
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"preset {path}: {getattr(error, 'strerror', None) or error}") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"preset {path} is not a mapping")  # noqa: TRY004 - pydantic reports ValueErrors
+    return document
+
+
+def _search(expression: str | None) -> Callable[[Any, dict[str, Any]], Any]:
+    """Returns a function of a document and what stands around it."""
+    if expression is None:
+        return lambda _document, _around: None
+    compiled = jmespath.compile(expression.removeprefix("$"))
+    if expression.startswith("$"):
+        return lambda _document, around: _found(compiled, around)
+    if expression.isidentifier():
+        # A field by its name: ten times as fast as JMESPath's interpreter.
+        return lambda document, _around: document.get(expression) if isinstance(document, dict) else None
+    return lambda document, _around: _found(compiled, document)
+
+
+def _found(compiled: Any, document: Any) -> Any:
+    try:
+        return compiled.search(document, options=_OPTIONS)
+    except JMESPathError:
+        # The document has something else there than the expression expects: nothing is found.
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A document with what stands around it. `content` are its bytes where a probe has them; `position` counts where an order matters."""
+
+    document: Any
+    place: str
+    around: dict[str, Any]
+    content: bytes | None = None
+    seen_at_ms: int | None = None
+    position: int | None = None
+
+
+class Reader:
+    """A reading, compiled."""
+
+    def __init__(self, reading: Reading, clients: Clients) -> None:
+        self._reading = reading
+        self._clients = clients
+        self._outcome = Outcome(reading.outcome)
+        self._each = _search(reading.each)
+        self._ids = [_search(expression) for expression in reading.ids]
+        self._shard = _search(reading.shard)
+        self._sequence = _search(reading.sequence)
+        self._payload = _search(reading.payload)
+        self._location = _search(reading.payload_location)
+        self._time = _search(reading.time)
+        self._fields = {name: _search(expression) for name, expression in reading.fields.items()}
+        self._kept = reading.payload is not None or reading.payload_location is not None
+
+    def sightings(self, seen: Seen) -> Iterator[Observation]:
+        """Yields one observation per record that the document names; none where `each` finds none."""
+        if self._reading.each is None:
+            yield self._sighting(seen.document, seen)
+            return
+        found = self._each(seen.document, seen.around)
+        for item in found if isinstance(found, list) else ():
+            yield self._sighting(item, seen)
+
+    def unidentified(self, seen: Seen) -> Observation:
+        """Returns a sighting that no record can claim: a phantom."""
+        content = to_json(seen.document, bytes_mode="base64", fallback=str) if seen.content is None else seen.content
+        return Observation(self._outcome, seen.place, seen_at_ms=seen.seen_at_ms, content=content, position=seen.position)
+
+    def _sighting(self, item: Any, seen: Seen) -> Observation:
+        around = seen.around
+        record_id = self._id(item, around)
+        shard, sequence = identifier(self._shard(item, around)), identifier(self._sequence(item, around))
+        if sequence is None and self._reading.sequence is not None:
+            # The place is not there: the sighting must not count for all records of the upload.
+            sequence = "none"
+        if sequence is None and record_id is None and self._ids:
+            shard = None
+        payload = self._kept_payload(item, around) if self._kept else None
+        if self._kept and payload is None and self._outcome is Outcome.DEAD_LETTERED:
+            # A dead letter without its payload keeps nothing of the record.
+            return self.unidentified(seen)
+        return Observation(
+            self._outcome,
+            seen.place,
+            record_id,
+            shard,
+            sequence,
+            None if payload is None else payload_hash(payload),
+            _milliseconds(self._time(item, around)) if self._reading.time else seen.seen_at_ms,
+            self._content(item, seen, payload),
+            seen.position,
+        )
+
+    def _id(self, item: Any, around: dict[str, Any]) -> str | None:
+        if len(self._ids) == 1:
+            return identifier(self._ids[0](item, around))
+        parts = [identifier(search(item, around)) for search in self._ids]
+        return "/".join(part for part in parts if part is not None) if parts and None not in parts else None
+
+    def _content(self, item: Any, seen: Seen, payload: bytes | None) -> bytes | None:
+        if self._outcome is not Outcome.STORED:
+            return None
+        if self._fields:
+            mapped = {name: search(item, seen.around) for name, search in self._fields.items()}
+            return to_json({**(item if isinstance(item, dict) else {}), **mapped}, bytes_mode="base64", fallback=str)
+        if payload is not None:
+            return payload
+        if seen.content is not None and item is seen.document:
+            return seen.content
+        return to_json(item, bytes_mode="base64", fallback=str)
+
+    def _kept_payload(self, item: Any, around: dict[str, Any]) -> bytes | None:
+        """Returns the record's bytes, None where they are not there."""
+        location = self._location(item, around)
+        if isinstance(location, str) and location:
+            bucket, _, key = location.removeprefix("s3://").partition("/")
+            try:
+                body: bytes = self._clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {403, 404}:
+                    return None
+                raise
+            return body
+        value = self._payload(item, around)
+        if value is None or isinstance(value, bytes):
+            return value
+        if not isinstance(value, str):
+            return to_json(value)
+        try:
+            return base64.b64decode(value, validate=True) if self._reading.payload_encoding == "base64" else value.encode()
+        except ValueError:
+            return None
+
+
+def _milliseconds(value: Any) -> int | None:
+    """Returns ISO 8601 or seconds since the epoch as milliseconds, None for anything else."""
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return int(value * 1000)
+        return int(datetime.fromisoformat(value).timestamp() * 1000)
+    except (TypeError, ValueError, OverflowError):
+        return None

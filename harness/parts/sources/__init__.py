@@ -1,0 +1,1 @@
+"""Sources: which records are offered."""

@@ -1,0 +1,271 @@
+"""A file of the user's own: an Apache combined log, NDJSON or CSV, whose lines the scenario maps to events.
+
+A line that cannot be read or mapped is offered unchanged: the pipeline must dead-letter it, and the harness must not drop it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from harness.accounting.record import Record, payload_hash
+from harness.errors import UsageError
+from harness.parts.formats.json_malformers import JSON_MALFORMERS
+from harness.parts.part import Beside
+from harness.parts.ports import Source, SourceContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from harness.parts.ports import Malformer
+
+Format = Literal["apache_combined", "ndjson", "csv"]
+
+# https://httpd.apache.org/docs/current/mod/mod_log_config.html#examples; a quote inside a field is written \".
+_QUOTED = r'"((?:[^"\\]|\\.)*)"'
+_COMBINED = re.compile(rf"(\S+) (\S+) (\S+) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}\s*")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_ ]*)\}")
+_PROBE_BYTES = 8192
+UNMAPPED = "unmapped line"
+
+
+class UnmappedLineError(ValueError):
+    """The line lacks the form or the fields that the mapping needs."""
+
+
+class RecordedFile(Source):
+    """A recorded file, named by --input or by `path`. RecordedLines documents `event` and `promise`."""
+
+    format: Format
+    id_field: str
+    key_field: str
+    event: dict[str, Any] | None = None
+    promise: dict[str, Any] = Field(default={})
+    path: Beside | None = None
+
+    @model_validator(mode="after")
+    def _needs_event(self) -> Self:
+        if self.event is None and self.format != "ndjson":
+            raise ValueError(f"event: needed for format {self.format}; only NDJSON lines can be offered unchanged")
+        return self
+
+    @property
+    def malformers(self) -> Mapping[str, Malformer]:
+        return JSON_MALFORMERS
+
+    def open(self, context: SourceContext) -> RecordedLines:
+        """Returns the lines. Raises UsageError for a file that is missing, empty or binary, or that lacks a field of the mapping."""
+        if context.lookup_path is not None:
+            raise UsageError("--lookup: this scenario has no use for a file of lookup data")
+        lines = RecordedLines(
+            input_of(context, self.path), self.format, self.event, self.promise, self.id_field, self.key_field, context.records
+        )
+        lines.check()
+        return lines
+
+
+def input_of(context: SourceContext, path: Path | None) -> Path:
+    """Returns the file of --input, else the scenario's. Raises UsageError where there is neither."""
+    chosen = context.input_path or path
+    if chosen is None:
+        raise UsageError("this scenario replays a file: name it with --input FILE")
+    return chosen
+
+
+@dataclass(frozen=True)
+class RecordedLines:
+    """The lines of `path` as records.
+
+    `event` is a template of the payload: strings may hold {field} placeholders, and a string that is a single placeholder takes the
+    field's type. The fields are those of the format, `record_id` and `line_number`. Without a template (NDJSON only) the line is
+    offered unchanged. `promise` is a template of what must be found besides the event's own fields. `id_field` and `key_field` name
+    the fields of the payload that hold the record's id and its partition key."""
+
+    path: Path
+    format: Format
+    event: Mapping[str, Any] | None
+    promise: Mapping[str, Any]
+    id_field: str
+    key_field: str
+    limit: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Returns how many records there are, where --records says it."""
+        return self.limit
+
+    def check(self) -> None:
+        """Raises UsageError for a file that is missing, empty or binary."""
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(_PROBE_BYTES)
+        except OSError as error:
+            message = f"--input {self.path}: {error.strerror}"
+            raise UsageError(message) from error
+        if not head.strip():
+            message = f"--input {self.path} is empty: there is no record to offer"
+            raise UsageError(message)
+        if b"\0" in head:
+            message = f"--input {self.path} is binary (it has NUL bytes): expected lines of text, as {self.format}"
+            raise UsageError(message)
+        self._check_fields()
+
+    def _check_fields(self) -> None:
+        """Raises UsageError for a placeholder that no line can fill: every line would look malformed, and the run would prove nothing."""
+        offered = self._fields_offered()
+        if offered is None:
+            return
+        unknown = sorted(_placeholders([self.event, self.promise]) - offered)
+        if unknown:
+            known = ", ".join(sorted(offered))
+            raise UsageError(
+                f"--input {self.path}: no field {', '.join(unknown)} for the scenario's event or promise; there is {known}"
+            )
+
+    def _fields_offered(self) -> set[str] | None:
+        """Returns the fields of every line, or None where lines may differ (NDJSON)."""
+        own = {"record_id", "line_number"}
+        match self.format:
+            case "apache_combined":
+                return own | set(_APACHE_FIELDS)
+            case "csv":
+                return own | set(self._header())
+            case _:
+                return None
+
+    def _header(self) -> list[str]:
+        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return next(csv.reader(file))
+
+    def units(self) -> Iterator[Record]:
+        """Yields a record per line."""
+        for index, (number, line, fields) in enumerate(self._lines()):
+            if self.limit is not None and index >= self.limit:
+                return
+            yield self._record(number, line, fields)
+
+    def _record(self, number: int, line: bytes, fields: dict[str, Any] | None) -> Record:
+        # Lines that are equal are still different records: the id has the line's number.
+        record_id = f"{number}-{payload_hash(line).hex()}"
+        unmapped = Record(record_id, line, None, UNMAPPED, record_id[:256])
+        if fields is None:
+            return unmapped
+        try:
+            if self.event is None:
+                payload, document = line, fields
+                record_id = str(document[self.id_field])
+            else:
+                values = {**fields, "record_id": record_id, "line_number": number}
+                document = _fill(self.event, values)
+                payload = to_json(document)
+                record_id = str(document[self.id_field])
+            promised = to_json({**document, **_fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
+            key = str(document[self.key_field])[:256]
+        except (UnmappedLineError, KeyError, PydanticSerializationError):
+            return unmapped
+        return Record(record_id, payload, promised, None, key or record_id)
+
+    def _lines(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
+        """Yields the line number, the line without its end, and its fields or None."""
+        if self.format == "csv":
+            yield from self._rows()
+            return
+        read = _apache_fields if self.format == "apache_combined" else _json_fields
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                content = line.rstrip(b"\r\n")
+                if content:
+                    yield number, content, read(content)
+
+    def _rows(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
+        """Yields the rows of a CSV file with a header. A row with more or fewer columns has no fields."""
+        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            # Python refuses fields of more than 128 KiB by default.
+            csv.field_size_limit(2**31 - 1)
+            rows = csv.reader(file)
+            header = next(rows)
+            for row in rows:
+                content = ",".join(row).encode("utf-8", "surrogateescape")
+                if row:
+                    fields = dict(zip(header, row, strict=True)) if len(row) == len(header) else None
+                    yield rows.line_num, content, fields
+
+
+_APACHE_FIELDS = (
+    "host", "ident", "user", "time", "hour", "request", "method", "path", "protocol", "status", "bytes", "referrer", "agent",
+)  # fmt: skip
+
+
+def _placeholders(template: Any) -> set[str]:
+    match template:
+        case dict():
+            return set().union(*map(_placeholders, template.values()))
+        case list():
+            return set().union(*map(_placeholders, template))
+        case str():
+            return set(_PLACEHOLDER.findall(template))
+        case _:
+            return set()
+
+
+def _apache_fields(line: bytes) -> dict[str, Any] | None:
+    """Returns the fields of _APACHE_FIELDS (`time` and `hour` as ISO 8601 in UTC), or None for a line of another form."""
+    try:
+        match = _COMBINED.fullmatch(line.decode())
+        if match is None:
+            return None
+        host, ident, user, time, request, status, size, referrer, agent = match.groups()
+        moment = datetime.strptime(time, "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
+    except ValueError:
+        return None
+    method, _, rest = request.partition(" ")
+    path, _, protocol = rest.rpartition(" ")
+    return {
+        "host": host, "ident": _dash(ident), "user": _dash(user),
+        "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "hour": moment.strftime("%Y-%m-%dT%H:00:00Z"),
+        "request": request, "method": method, "path": path, "protocol": protocol,
+        "status": int(status), "bytes": None if size == "-" else int(size), "referrer": _dash(referrer), "agent": _dash(agent),
+    }  # fmt: skip
+
+
+def _dash(value: str) -> str | None:
+    return None if value == "-" else value
+
+
+def _json_fields(line: bytes) -> dict[str, Any] | None:
+    try:
+        document = from_json(line, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _fill(template: Any, values: Mapping[str, Any]) -> Any:
+    """Returns the template with its placeholders replaced. Raises UnmappedLineError for a field that the line lacks."""
+    match template:
+        case dict():
+            return {name: _fill(value, values) for name, value in template.items()}
+        case list():
+            return [_fill(value, values) for value in template]
+        case str():
+            whole = _PLACEHOLDER.fullmatch(template)
+            if whole:
+                return _field(whole[1], values)
+            return _PLACEHOLDER.sub(lambda found: str(_field(found[1], values)), template)
+        case _:
+            return template
+
+
+def _field(name: str, values: Mapping[str, Any]) -> Any:
+    try:
+        return values[name]
+    except KeyError:
+        message = f"no field {name}"
+        raise UnmappedLineError(message) from None

@@ -1,0 +1,212 @@
+"""A CSV file of the user's own, uploaded unchanged: its rows are the records."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic_core import to_json
+
+from harness.accounting.record import Record
+from harness.errors import UsageError
+from harness.parts.part import Beside, NotEmpty
+from harness.parts.ports import Load, Source, SourceContext
+from harness.parts.units import File
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+# A quote that is still open after so many lines was never meant to open.
+_MAX_ROW_LINES = 20
+UNMAPPED, UNKNOWN_KEY = "unmapped line", "unknown_key"
+
+
+class Upload(Source):
+    """A CSV file, named by --input or by `path`, under the key `key`. UploadedFile documents `id_fields` and `lookup_key`."""
+
+    arrival_faults: ClassVar[tuple[str, ...]] = ()
+
+    key: str = "input/{name}"
+    id_fields: Annotated[tuple[str, ...], NotEmpty]
+    lookup_key: str | None = None
+    path: Beside | None = None
+
+    def open(self, context: SourceContext) -> Load:
+        """Returns the file. Raises UsageError where it is missing, is not CSV, or lacks a column that is needed."""
+        path = context.input_path or self.path
+        if path is None:
+            raise UsageError("this scenario replays a file: name it with --input FILE")
+        arguments = (path, self.key, self.id_fields, self.lookup_key, context.lookup_path, context.records)
+        file = UploadedFile(*arguments) if self.lookup_key is None else UploadedFileWithLookup(*arguments)
+        file.check()
+        return file
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """The rows of `path`, under `key` ({name} stands for the file's name). `id_fields` name the columns that make a record's id.
+
+    Where `lookup_key` names a column, `lookup_path` is a CSV file that has this column too. A stored row must have the columns of its
+    line in that file, and a row without such a line must not be stored."""
+
+    path: Path
+    key: str
+    id_fields: tuple[str, ...]
+    lookup_key: str | None = None
+    lookup_path: Path | None = None
+    limit: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Returns how many records there are, where --records says it."""
+        return self.limit
+
+    def check(self) -> None:
+        """Raises UsageError for files that are missing or lack a column that is needed."""
+        header = _header(self.path, "--input")
+        needed = [*self.id_fields, *([self.lookup_key] if self.lookup_key else [])]
+        _need(needed, header, f"--input {self.path}")
+        for _ in self._rows():
+            # Reads the whole file once, so that a row that cannot be read is reported before anything starts.
+            pass
+        if self.lookup_key is None:
+            if self.lookup_path is not None:
+                message = "--lookup: this scenario looks nothing up"
+                raise UsageError(message)
+            return
+        if self.lookup_path is None:
+            message = f"this scenario looks rows up by {self.lookup_key}: name the CSV file that has them with --lookup FILE"
+            raise UsageError(message)
+        _need([self.lookup_key], _header(self.lookup_path, "--lookup"), f"--lookup {self.lookup_path}")
+        next(iter(self._found), None)
+
+    def units(self) -> Iterator[File]:
+        """Yields the file. Lines end as the header's does, and the last one ends as it does in the file."""
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            ended = file.read(1) == b"\n"
+        line_end = b"\r\n" if self._head.endswith(b"\r\n") else b"\n"
+        name = self.key.replace("{name}", self.path.name)
+        yield File(name, self._records, self._head, line_end, line_end if ended else b"")
+
+    def _records(self) -> Iterator[Record]:
+        columns = next(csv.reader([self._head.decode("utf-8-sig", errors="surrogateescape").rstrip("\r\n")]))
+        for number, (line, raw, fields) in enumerate(self._rows()):
+            if number == self.limit:
+                return
+            promised, problem = self._promise(columns, fields)
+            values = dict(zip(columns, fields, strict=False))
+            # Bytes that are not UTF-8 are escaped: an id must be text.
+            record_id = "/".join(values.get(field, "") for field in self.id_fields).encode(errors="backslashreplace").decode()
+            yield Record(record_id or f"line {line}", raw, promised, problem)
+
+    def _promise(self, columns: list[str], fields: list[str]) -> tuple[bytes | None, str | None]:
+        if len(fields) != len(columns):
+            return None, UNMAPPED
+        values = dict(zip(columns, fields, strict=True))
+        if self.lookup_key is not None:
+            found = self._found.get(values[self.lookup_key])
+            if found is None:
+                return None, UNKNOWN_KEY
+            values |= found
+        try:
+            return to_json(values), None
+        except ValueError:
+            # The row is not UTF-8: no pipeline may store it as text.
+            return None, UNMAPPED
+
+    @cached_property
+    def _head(self) -> bytes:
+        with self.path.open("rb") as file:
+            head = file.readline()
+            return head if head.endswith(b"\n") else head + b"\n"
+
+    @cached_property
+    def _found(self) -> dict[str, dict[str, str]]:
+        if self.lookup_path is None or self.lookup_key is None:
+            return {}
+        found: dict[str, dict[str, str]] = {}
+        try:
+            with self.lookup_path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file)
+                for row in reader:
+                    if None in row or None in row.values():
+                        raise UsageError(
+                            f"--lookup {self.lookup_path}:{reader.line_num}: not as many values as the header has columns"
+                        )
+                    found[row[self.lookup_key]] = row
+        except (UnicodeDecodeError, csv.Error) as error:
+            message = f"--lookup {self.lookup_path} is not CSV: {error}"
+            raise UsageError(message) from error
+        return found
+
+    def _rows(self) -> Iterator[tuple[int, bytes, list[str]]]:
+        """Yields the line on which a row begins, the row unchanged, and its fields. Raises UsageError for a quote that nothing closes."""
+        # A carriage return ends no line here: the pipeline counts line feeds.
+        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            taken: list[str] = []
+
+            def lines() -> Iterator[str]:
+                for line in file:
+                    taken.append(line)
+                    if len(taken) > _MAX_ROW_LINES:
+                        raise UsageError(
+                            f"--input {self.path}:{number}: a quote that is opened here is not closed within {_MAX_ROW_LINES} lines"
+                        )
+                    yield line
+
+            file.readline()
+            number = 2
+            reader = csv.reader(lines())
+            while True:
+                try:
+                    fields = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    raise UsageError(f"--input {self.path}:{number}: not a row of CSV: {error}") from error
+                raw = "".join(taken).encode(errors="surrogateescape").removesuffix(b"\n").removesuffix(b"\r")
+                if raw.count(b'"') % 2:
+                    # Within quotes they are doubled: this one opens and never closes, or stands where none may.
+                    if len(taken) > 1:
+                        raise UsageError(f"--input {self.path}:{number}: a quote that is opened here is not closed")
+                    fields = []
+                yield number, raw, fields
+                number += len(taken)
+                taken.clear()
+
+
+class UploadedFileWithLookup(UploadedFile):
+    """An uploaded file whose rows are looked up."""
+
+    def lookup(self) -> Iterator[Mapping[str, str]]:
+        """Yields the lines of the file of lookup data."""
+        yield from self._found.values()
+
+
+def _header(path: Path, option: str) -> list[str]:
+    try:
+        # A row further down may hold bytes that are not UTF-8: they concern that row alone.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            header = next(csv.reader(file), [])
+        "".join(header).encode()
+    except OSError as error:
+        message = f"{option} {path}: {error.strerror}"
+        raise UsageError(message) from error
+    except (UnicodeEncodeError, csv.Error) as error:
+        message = f"{option} {path} is not CSV: {error}"
+        raise UsageError(message) from error
+    if not header:
+        message = f"{option} {path} is empty: there is no row to offer"
+        raise UsageError(message)
+    return header
+
+
+def _need(names: list[str], header: list[str], where: str) -> None:
+    missing = [name for name in names if name not in header]
+    if missing:
+        raise UsageError(f"{where}: no column {', '.join(missing)}; there is {', '.join(header)}")

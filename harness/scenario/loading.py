@@ -1,0 +1,162 @@
+"""Reads a scenario file: YAML, checked. Every error names its file, line and key, and what is allowed there."""
+
+from __future__ import annotations
+
+import difflib
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import UsageError
+from harness.scenario.scenario import Scenario
+from harness.scenario.typed import scenario_type
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+# The keys that say of which kind a part is.
+_TAGS = ("kind", "to", "shape")
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Returns the scenario of a file. Raises UsageError that names file, line, key and what is allowed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except OSError as error:
+        raise UsageError(f"scenario {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"scenario {path} is not UTF-8 text") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: a day that does not exist, or a number of thousands of digits. RecursionError: thousands of brackets.
+        raise UsageError(f"scenario {path} is not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"scenario {path} is not a mapping: expected keys such as {', '.join(Scenario.model_fields)}")
+    return _validated(document, path.parent, lambda place, message: _told(place, message, node, path), node)
+
+
+def scenario_of(document: Any, directory: Path) -> Scenario:
+    """Returns the scenario of plain data, as `Scenario.document` makes it. Raises ValueError for data that is no scenario."""
+    if not isinstance(document, dict):
+        raise ValueError("the scenario is not a mapping")  # noqa: TRY004 - its callers turn ValueErrors into messages
+    try:
+        return _validated(document, directory, lambda place, message: f"{'.'.join(map(str, place))}: {message}", None)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _validated(document: dict[str, Any], directory: Path, tell: Any, node: yaml.Node | None) -> Scenario:
+    document = _with_absolute_files(document, directory)
+    model, problems = scenario_type(document, directory)
+    lines = [tell(problem.place, problem.message) for problem in problems]
+    try:
+        scenario = model.model_validate(document, context={"directory": directory})
+    except ValidationError as error:
+        lines += [tell(*_explain(detail, node, model)) for detail in error.errors(include_url=False)]
+    except RecursionError:
+        lines.append("the scenario is nested too deeply")
+    if lines:
+        raise UsageError("\n".join(lines))
+    return scenario
+
+
+def _with_absolute_files(document: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Returns the document with absolute files in `use`, so that it means the same wherever it is read again."""
+
+    def absolute(part: Any) -> Any:
+        if not isinstance(part, dict) or not isinstance(use := part.get("use"), str):
+            return part
+        file, separator, name = use.rpartition(":")
+        return {**part, "use": f"{(directory / file).resolve()}:{name}" if separator and "\0" not in file else use}
+
+    return {
+        key: [absolute(part) for part in value] if isinstance(value, list) else absolute(value) for key, value in document.items()
+    }
+
+
+def _told(place: tuple[int | str, ...], message: str, node: yaml.Node | None, path: Path) -> str:
+    name = ".".join(str(key) for key in place) or "the scenario"
+    return f"{path}:{_line(node, list(place))}: {name}: {message}"
+
+
+def _explain(detail: ErrorDetails, node: yaml.Node | None, model: type[BaseModel]) -> tuple[tuple[int | str, ...], str]:
+    """Returns the place of an error in the file, and the message."""
+    # pydantic puts the tag of a union's member into the place; the file has no such key.
+    place = detail["loc"]
+    keys = tuple(key for number, key in enumerate(place) if not _is_tag(number, place, node))
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        allowed = list(_model_at(model, place[:-1]).model_fields)
+        near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
+        message = f"unknown key; did you mean {near[0]}?" if near else "unknown key"
+        message += f" Allowed here: {', '.join(allowed)}"
+    return keys, message
+
+
+def _model_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
+    """Returns the model of the mapping at this place, in which pydantic names each union's member by its tag."""
+    annotation: Any = model
+    for key in place:
+        if isinstance(key, int):
+            items = next(a for a in _members(annotation) if get_origin(a) is tuple)
+            annotation = get_args(items)[0 if get_args(items)[-1] is Ellipsis else key]
+            continue
+        models = [a for a in _members(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if len(models) > 1:
+            annotation = next(m for m in models if key in _tags(m))
+        elif models and key in models[0].model_fields:
+            annotation = models[0].model_fields[key].annotation
+    return next(a for a in _members(annotation) if isinstance(a, type) and issubclass(a, BaseModel))
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Returns the types that a union allows; a plain type alone."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in {Union, UnionType}:
+        return [member for inner in get_args(annotation) for member in _members(inner)]
+    return [annotation]
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    return next((get_args(field.annotation) for name, field in model.model_fields.items() if name in _TAGS), ())
+
+
+def _child(node: yaml.Node | None, key: int | str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == str(key)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        child: yaml.Node = node.value[key]
+        return child
+    return None
+
+
+def _is_tag(number: int, place: tuple[int | str, ...], node: yaml.Node | None) -> bool:
+    part = place[number]
+    for key in place[:number]:
+        node = _child(node, key) or node
+    if not isinstance(node, yaml.MappingNode) or _child(node, part) is not None:
+        return False
+    tags = {value.value for name, value in node.value if name.value in _TAGS}
+    return part in tags
+
+
+def _line(node: yaml.Node | None, keys: list[int | str]) -> int:
+    """Returns the line (from 1) of the key, or of the innermost part of its place that the file has."""
+    line = node.start_mark.line if node is not None else 0
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            for name, _ in node.value:
+                if name.value == str(key):
+                    line = name.start_mark.line
+        node = _child(node, key)
+        if node is None:
+            break
+        if isinstance(key, int):
+            line = node.start_mark.line
+    return line + 1

@@ -1,0 +1,62 @@
+"""A scenario: one named load on one stack, what is broken meanwhile, and where its records may end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from harness.accounting.verdict import ALLOWABLE
+from harness.faults.plan import Fault
+from harness.parts.part import Beside, NotEmpty, Part, one_of
+from harness.parts.ports import Actor, Check, Ingress, Probe, Source
+
+Allowable = Annotated[str, one_of(ALLOWABLE)]
+
+
+class StackPart(Part):
+    """`template` is relative to the scenario file. Parameter values may use ${emulator.python_runtime}."""
+
+    template: Beside
+    parameters: dict[str, str] = Field(default={})
+
+
+class LookupPart(Part):
+    """The DynamoDB table that takes the source's lookup data before the load."""
+
+    table: str
+
+
+class ChaosPart(Part):
+    """The seed picks `pick` of the faults in `of`, which name no calls or invocations, and a window of events for each.
+
+    A window begins with one of the first `begin` events and is 1 to `length` events long."""
+
+    pick: PositiveInt
+    of: Annotated[tuple[Fault, ...], NotEmpty]
+    begin: PositiveInt = 4
+    length: PositiveInt = 3
+
+
+class Scenario(Part):
+    """One named load on one stack. Strings may use ${outputs.NAME} of the stack, ${endpoint} and ${emulator.python_runtime}."""
+
+    description: str
+    seed: int = 1
+    stack: StackPart
+    source: Source
+    lookup: LookupPart | None = None
+    send: Ingress
+    actors: tuple[Actor, ...] = ()
+    probes: Annotated[tuple[Probe, ...], NotEmpty]
+    checks: tuple[Check, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    chaos: ChaosPart | None = None
+    # Faults end when the pipeline has come to rest, or after this time; then it has `drain_timeout_s` to recover.
+    faults_timeout_s: PositiveFloat = 60
+    drain_timeout_s: PositiveFloat = 120
+    allow: dict[Allowable, int] = Field(default={})
+
+    def document(self) -> dict[str, Any]:
+        """Returns the scenario as plain data, from which `scenario_of` makes an equal one. Its paths are absolute."""
+        return self.model_dump(mode="json", serialize_as_any=True, exclude_none=True)

@@ -1,0 +1,192 @@
+"""Deploys a SAM template to an emulator and deletes it again. SAM's transform runs inside LocalStack."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from harness.errors import DeployError, UsageError
+from harness.stack.build import build_package
+from harness.stack.template import load_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from harness.emulator.clients import Clients
+
+_ARTIFACTS = "pipeproof-artifacts"
+DEPLOY_TIMEOUT_S = 300
+_POLL_S = 0.05
+
+# Properties that name local files: resource type -> property.
+_LOCAL_CODE = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Lambda::Function": "Code",
+}
+_LOCAL_DEFINITION = {"AWS::Serverless::StateMachine": "DefinitionUri", "AWS::Serverless::Api": "DefinitionUri"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A deployed stack and its outputs."""
+
+    name: str
+    outputs: Mapping[str, str]
+
+
+def deploy(
+    clients: Clients, template_path: Path, parameters: Mapping[str, str], name: str, check: Callable[[], None] = lambda: None
+) -> Stack:
+    """Builds, uploads and deploys; waits until the stack is complete. `check` raises where the emulator is gone.
+
+    Raises UsageError for what is wrong before anything is deployed, DeployError with the failed resources and their reasons."""
+    template = load_template(template_path)
+    _check_parameters(template, template_path, parameters)
+    body = _package(clients, template, template_path, parameters)
+    cloudformation = clients("cloudformation")
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(body),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    deadline = time.monotonic() + DEPLOY_TIMEOUT_S
+    while True:
+        check()
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        status = stack["StackStatus"]
+        if status == "CREATE_COMPLETE":
+            return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+        if "FAILED" in status or "ROLLBACK" in status:
+            message = f"stack {name} of {template_path} did not deploy ({status}):{_reasons(cloudformation, name, stack)}"
+            raise DeployError(message)
+        if time.monotonic() > deadline:
+            message = f"stack {name} of {template_path} is still {status} after {DEPLOY_TIMEOUT_S} s"
+            raise DeployError(message)
+        time.sleep(_POLL_S)
+
+
+def physical_names(clients: Clients, name: str) -> dict[str, str]:
+    """Logical id -> physical name of each resource of the stack."""
+    resources = clients("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources if "PhysicalResourceId" in resource
+    }
+
+
+def delete(clients: Clients, name: str) -> None:
+    """Deletes the stack and the packages that were uploaded for it; its buckets are emptied first. Waits until it is gone."""
+    cloudformation = clients("cloudformation")
+    resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    for resource in resources:
+        # One whose creation failed has no name.
+        if resource["ResourceType"] == "AWS::S3::Bucket" and "PhysicalResourceId" in resource:
+            _empty(clients("s3"), resource["PhysicalResourceId"])
+    with contextlib.suppress(ClientError):
+        # Another run of the account may have taken it along.
+        _empty(clients("s3"), _artifacts(clients))
+    cloudformation.delete_stack(StackName=name)
+    deadline = time.monotonic() + DEPLOY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            if cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "DELETE_COMPLETE":
+                return
+        except ClientError:
+            return
+        time.sleep(_POLL_S)
+    message = f"stack {name} was not deleted within {DEPLOY_TIMEOUT_S} s"
+    raise DeployError(message)
+
+
+def _artifacts(clients: Clients) -> str:
+    return f"{_ARTIFACTS}-{clients.account}"
+
+
+def _empty(s3: Any, bucket: str) -> None:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions]
+        if keys:
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+
+
+def _check_parameters(template: dict[str, Any], path: Path, parameters: Mapping[str, str]) -> None:
+    declared = template.get("Parameters", {})
+    unknown = sorted(set(parameters) - set(declared))
+    if unknown:
+        message = f"template {path} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(declared)) or 'none'}"
+        raise UsageError(message)
+    missing = sorted(key for key, value in declared.items() if "Default" not in value and key not in parameters)
+    if missing:
+        message = f"template {path} needs a value for parameter {', '.join(missing)}: set it under stack.parameters"
+        raise UsageError(message)
+
+
+def _package(clients: Clients, template: dict[str, Any], path: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The template with its local paths replaced by uploaded artifacts."""
+    template = copy.deepcopy(template)
+    values = {key: declared.get("Default") for key, declared in template.get("Parameters", {}).items()} | dict(parameters)
+    common = template.get("Globals", {}).get("Function", {})
+    s3 = clients("s3")
+    # Names of buckets are those of all accounts.
+    bucket = _artifacts(clients)
+    s3.create_bucket(Bucket=bucket)
+    uploaded: dict[Path, str] = {}
+    for logical_id, resource in template["Resources"].items():
+        kind, properties = resource.get("Type", ""), resource.setdefault("Properties", {})
+        inherited = common if kind == "AWS::Serverless::Function" else {}
+        if (
+            (key := _LOCAL_CODE.get(kind))
+            and isinstance(code := properties.get(key, inherited.get(key)), str)
+            and "://" not in code
+        ):
+            runtime = _resolve(properties.get("Runtime", inherited.get("Runtime", "")), values)
+            try:
+                package = build_package((path.parent / code).resolve(), runtime)
+            except UsageError as error:
+                message = f"{path}: {logical_id}: {error}"
+                raise UsageError(message) from error
+            if package not in uploaded:
+                uploaded[package] = f"{hashlib.sha256(package.read_bytes()).hexdigest()}.zip"
+                s3.upload_file(str(package), bucket, uploaded[package])
+            location = {"Bucket": bucket, "Key": uploaded[package]}
+            properties[key] = (
+                {"S3Bucket": location["Bucket"], "S3Key": location["Key"]} if kind == "AWS::Lambda::Function" else location
+            )
+        elif (key := _LOCAL_DEFINITION.get(kind)) and isinstance(file := properties.get(key), str) and "://" not in file:
+            name = f"{logical_id}-{file.replace('/', '_')}"
+            try:
+                s3.put_object(Bucket=bucket, Key=name, Body=(path.parent / file).read_bytes())
+            except OSError as error:
+                message = f"{path}: {logical_id}: {key} {file}: {error.strerror}"
+                raise UsageError(message) from error
+            properties[key] = {"Bucket": bucket, "Key": name}
+    if isinstance(common.get("CodeUri"), str):
+        # Every function has its own by now.
+        del common["CodeUri"]
+    return template
+
+
+def _resolve(value: Any, values: Mapping[str, Any]) -> str:
+    """A property that may be a reference to a parameter."""
+    return str(values.get(value["Ref"], "")) if isinstance(value, dict) and "Ref" in value else str(value)
+
+
+def _reasons(cloudformation: Any, name: str, stack: dict[str, Any]) -> str:
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    failed = {
+        event["LogicalResourceId"]: event.get("ResourceStatusReason") or event["ResourceStatus"]
+        for event in events
+        if "FAILED" in event.get("ResourceStatus", "") and event["LogicalResourceId"] != name
+    }
+    lines = [f"\n  {logical_id}: {reason}" for logical_id, reason in sorted(failed.items())]
+    return "".join(lines) or f" {stack.get('StackStatusReason', 'no reason was given')}"

@@ -1,0 +1,126 @@
+"""Synthetic records: JSON files as the validate-transform-store pipeline takes them."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from faker import Faker
+
+from harness.api import JSON_FILE_FAULTS, Draft, Entry, FileSet, FileSource, JsonFormat, Malformed, NotEmpty, one_of
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterator, Mapping
+
+    from harness.api import Malformer
+
+DUPLICATE_ID = "duplicate_id"
+"""Gives the record the id of an earlier one, which counts. The record itself is well formed, so this kind is not a malformer."""
+
+_POOL = 100
+_UNITS = ("kWh", "m³", "°C", '\\ " /')
+
+
+def not_an_object(_record: bytes, rng: random.Random) -> bytes:
+    """Replaces the object by a value of another type."""
+    return rng.choice([b"7", b'"text"', b"[]", b"null", b"true", b'[{"id": "x", "value": 1}]'])
+
+
+def missing_id(record: bytes, _rng: random.Random) -> bytes:
+    """Sets the id to null."""
+    return _changed(record, id=None)
+
+
+def missing_value(record: bytes, rng: random.Random) -> bytes:
+    """Sets the value to null, or renames the field."""
+    return _changed(record, value=None) if rng.random() < 0.5 else record.replace(b'"value"', b'"val"')
+
+
+def text_value(record: bytes, rng: random.Random) -> bytes:
+    """Puts a text where a number is expected. Some languages multiply a text without an error."""
+    return _changed(record, value=rng.choice(["12.5", "7", "", "many"]))
+
+
+def boolean_value(record: bytes, rng: random.Random) -> bytes:
+    """Puts true or false where a number is expected. Some languages take them for 1 and 0."""
+    return _changed(record, value=rng.random() < 0.5)
+
+
+def long_value(record: bytes, rng: random.Random) -> bytes:
+    """Puts a number with more digits than DynamoDB keeps (38)."""
+    return _changed(record, value=10**40 + rng.randrange(1, 10))
+
+
+def reserved_name(record: bytes, _rng: random.Random) -> bytes:
+    """Sets a field that the transform reserves for its own result."""
+    return _changed(record, transformed_value=0)
+
+
+def _changed(record: bytes, **values: Any) -> bytes:
+    return json.dumps({**json.loads(record), **values}).encode()
+
+
+MALFORMERS: dict[str, Callable[[bytes, random.Random], bytes]] = {
+    malformer.__name__: malformer
+    for malformer in (not_an_object, missing_id, missing_value, text_value, boolean_value, long_value, reserved_name)
+}
+KINDS = (*MALFORMERS, DUPLICATE_ID)
+
+
+class MalformedRecords(Malformed):
+    """Spoils a share of the records, by each of the kinds in turn (by all kinds where none are named)."""
+
+    kinds: Annotated[tuple[Annotated[str, one_of(KINDS)], ...], NotEmpty] = KINDS
+
+
+class Records(FileSource):
+    """Synthetic records. Stored records must have every field, and ten times their value; numbers are compared as text."""
+
+    repeating: ClassVar[frozenset[str]] = frozenset({DUPLICATE_ID})
+
+    malformed: MalformedRecords | None = None
+    file_faults: tuple[Annotated[str, one_of(JSON_FILE_FAULTS)], ...] = ()
+
+    @property
+    def malformers(self) -> Mapping[str, Malformer]:
+        """Returns the malformers whose elements are no records."""
+        return MALFORMERS
+
+    def generated(self, seed: int, records: int) -> FileSet:
+        """Returns the files of this seed."""
+        form = JsonFormat("records", MALFORMERS)
+        return FileSet(form, entries, seed, records, self.files, self.malformed, self.file_faults, "records")
+
+
+def entries(draft: Draft) -> Iterator[Entry]:
+    """Yields the records of a file."""
+    rng = draft.rng
+    fake = Faker(["en_US", "de_DE", "ja_JP"])
+    fake.seed_instance(draft.seed)
+    places = [fake.city() for _ in range(_POOL)]
+    earlier = ""
+    for index in range(draft.count):
+        kind = draft.spoilt.get(index)
+        record_id = earlier if kind == DUPLICATE_ID else f"r{draft.file:02d}-{index:07d}"
+        earlier = record_id if kind is None else earlier
+        hundredths = rng.randrange(-1_000_000, 1_000_000)
+        # More digits than a binary number has room for; odd, so that the last digit is not a zero.
+        serial = rng.randrange(10**30, 10**31) * 2 + 1
+        rest = {"unit": rng.choice(_UNITS), "tags": ["a", "", None, rng.random() < 0.5]}
+        place = {"city": places[rng.randrange(_POOL)], "serial": serial}
+        values = {"id": record_id, "value": hundredths / 100, "place": place, **rest}
+        stored = {
+            **values,
+            "value": _text(Decimal(hundredths) / 100),
+            "place": {**place, "serial": str(serial)},
+            "transformed_value": _text(Decimal(hundredths) / 10),
+        }
+        # Every second record has escapes where it could do without them.
+        written = json.dumps(values, ensure_ascii=serial % 4 == 1).encode()
+        yield Entry(record_id, written, stored, kind)
+
+
+def _text(number: Decimal) -> str:
+    return format(number.normalize(), "f") if number else "0"

@@ -1,0 +1,81 @@
+"""`python -m tests.bench`: the speeds that README.md names, with their spread and their ratio to the floor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness.cli import ErrorsAsMessages
+from tests.bench import plot
+from tests.bench.batch import PEERS, bench_batch
+from tests.bench.clickstream import bench_clickstream
+from tests.bench.figures import Figure, machine_load, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@click.group(cls=ErrorsAsMessages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def main() -> None:
+    """Measures this machine: medians with their spread, and ratios to the floor."""
+
+
+@main.command()
+@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/bench.json"), show_default=True, help="All figures as JSON."
+)
+def clickstream(repetitions: int, out: Path) -> int:
+    """The clickstream on the embedded emulator, Lambda, the generator, the reconciliation. Takes minutes. Exit 1 where a target is missed."""
+    return _measure(lambda tell: bench_clickstream(repetitions, out, tell), out)
+
+
+@main.command()
+@click.option(
+    "--records",
+    "first",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="How many orders; more numbers may follow.",
+)
+@click.argument("more", type=click.IntRange(min=1), nargs=-1, metavar="[RECORDS]...")
+@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/bench-batch.json"), show_default=True, help="All figures as JSON."
+)
+@click.option(
+    "--peer", type=click.Choice(PEERS), help="Another emulator to measure beside, in turns; installed where it is not yet."
+)
+def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: str | None) -> int:
+    """The orders on the embedded emulator, from the upload to the e-mail, by stage; a plot beside the JSON file. Takes minutes. Exit 1 where
+    a target is missed."""
+    plot.check(out)
+
+    def measure(tell: Callable[[str], None]) -> list[Figure]:
+        figures, series = bench_batch((first, *more), repetitions, out, tell, peer)
+        for path in plot.draw(series, out):
+            tell(f"plot: {path}")
+        return figures
+
+    return _measure(measure, out)
+
+
+def _measure(measure: Callable[[Callable[[str], None]], list[Figure]], out: Path) -> int:
+    console = Console()
+    console.print(machine_load(), highlight=False)
+    figures = measure(lambda step: console.print(f"  … {step}", highlight=False))
+    shown = Table("figure", "median", "smallest – largest", "target", "", box=None)
+    for row in table(figures):
+        shown.add_row(*row)
+    console.print(shown)
+    console.print(f"{machine_load()}; {out}", highlight=False)
+    return 1 if any(figure.met is False for figure in figures) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The plot of a batch benchmark: completion time against records, as PNG and SVG."""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.bench.batch import Series
+
+
+_SUFFIXES = (".png", ".svg")
+
+
+def check(beside: Path) -> None:
+    """Raises UsageError where there is nothing to draw with, or the plot would be written over the figures: before anything is measured."""
+    if beside.suffix in _SUFFIXES:
+        message = f"--out {beside}: the plot is written beside the figures as {' and '.join(_SUFFIXES)}; name a .json file"
+        raise UsageError(message)
+    if importlib.util.find_spec("matplotlib") is None:
+        message = "the plot needs matplotlib, which is not installed here: pip install 'pipeproof[bench]'"
+        raise UsageError(message)
+
+
+def draw(series: Sequence[Series], beside: Path) -> list[Path]:
+    """Medians with the smallest and the largest round, seconds against records, both logarithmic. Returns the files, named as `beside`."""
+    # A second of importing, and an optional dependency.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "pipeproof"
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for line in (line for line in series if line.seconds):
+        records = sorted(line.seconds)
+        medians = [statistics.median(line.seconds[number]) for number in records]
+        below = [median - min(line.seconds[number]) for number, median in zip(records, medians, strict=True)]
+        above = [max(line.seconds[number]) - median for number, median in zip(records, medians, strict=True)]
+        axes.errorbar(records, medians, yerr=(below, above), marker="o", capsize=3, label=line.name)
+    axes.set(xscale="log", yscale="log", xlabel="records", ylabel="seconds from the upload to the e-mail")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend()
+    paths = [beside.with_suffix(suffix) for suffix in _SUFFIXES]
+    for path in paths:
+        # Without the date the same figures give the same file.
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return paths

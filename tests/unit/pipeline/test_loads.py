@@ -1,0 +1,62 @@
+"""The generators of files: the same bytes as ever, the exact share of spoilt records, files that are spoilt as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+import pytest
+
+from harness.parts.formats.csv_format import CSV_FILE_FAULTS
+from harness.parts.formats.json_format import JSON_FILE_FAULTS
+from tests import loads
+
+# SHA-256 of all files. A change of the generator changes them: then, and only then, so may these.
+GENERATORS = [
+    ("orders", CSV_FILE_FAULTS, "54c3c23eab0ca441070ad9d2917b28e15c86b7b2ca3ce85c911dfbeeac52cd30"),
+    ("students", CSV_FILE_FAULTS, "102ab991a8f38fcd7f916f9aba413a3025e83f6c7403bdb16943fffc3e2a4d2f"),
+    ("records", JSON_FILE_FAULTS, "a70873ad29f6e77fcb340d1c05d46c916ca7419c2d7bb98cdf9478555274adf9"),
+]
+each_generator = pytest.mark.parametrize(("system", "faults", "fingerprint"), GENERATORS)
+
+
+def files(load):
+    """Name -> bytes."""
+    return {file.name: b"".join(file.parts()) for file in load.units()}
+
+
+@each_generator
+def test_the_same_seed_makes_the_same_bytes_as_ever(system, faults, fingerprint):
+    load = loads.files(system, 1, 700, number=7, share=0.2, file_faults=faults)
+    digest = hashlib.sha256()
+    for name, body in files(load).items():
+        digest.update(f"{name} {len(body)}\n".encode() + body)
+    assert digest.hexdigest() == fingerprint
+    assert files(load) == files(load), "iterating twice makes the same records"
+    assert files(load) != files(loads.files(system, 2, 700, number=7, share=0.2, file_faults=faults))
+
+
+@each_generator
+def test_the_share_is_exact_every_kind_is_there_and_none_of_them_may_be_stored(system, faults, fingerprint):
+    records = loads.flat(loads.files(system, 3, 900, share=0.1))
+    spoilt = [record for record in records if record.malformed]
+    counts = Counter(record.malformed for record in spoilt)
+    assert (len(records), len(spoilt), set(counts)) == (900, 90, set(loads.module(system).KINDS))
+    assert max(counts.values()) - min(counts.values()) <= 1
+    assert all((record.promised is None) == (record.malformed is not None) for record in records)
+
+
+@each_generator
+def test_a_spoilt_file_spoils_all_of_its_records_and_no_other(system, faults, fingerprint):
+    load = loads.files(system, 4, 12, number=len(faults) + 1, file_faults=faults)
+    for number, file in enumerate(load.units()):
+        expected = None if number == 0 else [*reversed(faults)][number - 1]
+        assert {record.malformed for record in file.records()} == {expected}
+
+
+@each_generator
+def test_a_file_without_rows_is_a_record_whose_payload_is_the_file(system, faults, fingerprint):
+    for fault in faults:
+        (file,) = loads.files(system, 4, 12, file_faults=[fault]).units()
+        if file.itself:
+            assert (file.itself.record_id, file.itself.payload) == (file.name, b"".join(file.parts()))

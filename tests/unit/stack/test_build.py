@@ -1,0 +1,119 @@
+"""Deployment packages and templates."""
+
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+
+from harness.emulator.external import is_loopback
+from harness.errors import UsageError
+from harness.stack.build import build_package
+from harness.stack.template import load_template
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIPEPROOF_CACHE", str(tmp_path / "cache"))
+
+
+def code(tmp_path, **files):
+    root = tmp_path / "code"
+    for name, text in files.items():
+        path = root / name.replace("__", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def test_the_same_code_makes_the_same_package_and_a_change_another(tmp_path):
+    root = code(tmp_path, app__py="X = 1\n")
+    first = build_package(root, "provided.al2023")
+    content = first.read_bytes()
+    assert build_package(root, "provided.al2023") == first
+    first.unlink()
+    assert build_package(root, "provided.al2023").read_bytes() == content
+    (root / "app.py").write_text("X = 2\n")
+    assert build_package(root, "provided.al2023") != first
+
+
+def test_a_package_leaves_out_what_is_no_code(tmp_path):
+    root = code(tmp_path, app__py="X = 1\n")
+    for name in (".git", ".tox", "__pycache__"):
+        (root / name).mkdir()
+        (root / name / "file").write_text("x")
+    assert zipfile.ZipFile(build_package(root, "provided.al2023")).namelist() == ["app.py"]
+
+
+def test_a_folder_of_the_persons_own_stays_whatever_its_name(tmp_path):
+    root = code(tmp_path, app__py="X = 1\n")
+    for name in ("runs", "node_modules", "inner/.tox"):
+        (root / name).mkdir(parents=True)
+        (root / name / "file").write_text("x")
+    assert len(zipfile.ZipFile(build_package(root, "provided.al2023")).namelist()) == 4
+
+
+def test_what_a_link_points_to_is_part_of_the_package_and_of_its_name(tmp_path):
+    root = code(tmp_path, app__py="X = 1\n")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "lib.py").write_text("1")
+    (root / "shared").symlink_to(shared)
+    first = build_package(root, "provided.al2023")
+    (shared / "lib.py").write_text("2")
+    second = build_package(root, "provided.al2023")
+    assert zipfile.ZipFile(first).read("shared/lib.py") == b"1"
+    assert zipfile.ZipFile(second).read("shared/lib.py") == b"2"
+
+
+def test_a_zip_is_taken_as_it_is(tmp_path):
+    package = tmp_path / "mine.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("a", "b")
+    assert build_package(package, "python3.13") == package
+
+
+def test_code_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UsageError, match="nowhere is neither a directory nor a zip"):
+        build_package(tmp_path / "nowhere", "python3.13")
+
+
+def test_short_forms_read_as_functions_and_dates_stay_text(tmp_path):
+    path = tmp_path / "t.yaml"
+    path.write_text(
+        "AWSTemplateFormatVersion: 2010-09-09\nResources:\n  A:\n    Type: X\n    Properties:\n      R: !Ref B\n      G: !GetAtt C.Arn.More\n      S: !Sub '${D}'\n"
+        "      J: !Join ['-', [a, !Ref E]]\n"
+    )
+    template = load_template(path)
+    assert template["AWSTemplateFormatVersion"] == "2010-09-09"
+    assert template["Resources"]["A"]["Properties"] == {
+        "R": {"Ref": "B"},
+        "G": {"Fn::GetAtt": ["C", "Arn.More"]},
+        "S": {"Fn::Sub": "${D}"},
+        "J": {"Fn::Join": ["-", ["a", {"Ref": "E"}]]},
+    }
+
+
+@pytest.mark.parametrize("text", ["just text", "a: [", "Parameters: {}", "Resources: []"])
+def test_what_is_no_template_is_a_usage_error(tmp_path, text):
+    path = tmp_path / "t.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"t\.yaml"):
+        load_template(path)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("a.localhost", True),
+        ("10.0.0.1", False),
+        ("example.com", False),
+        ("localhost.example.com", False),
+    ],
+)
+def test_only_this_machine_is_loopback(host, expected):
+    assert is_loopback(host) is expected
