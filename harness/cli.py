@@ -274,11 +274,21 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
 
 @main.command()
 def version() -> None:
-    """Shows the versions of pipeproof, Python and LocalStack."""
+    """Shows the versions of pipeproof, Python and LocalStack, and the patches that are applied to LocalStack."""
     from harness.emulator.embedded import localstack_version  # noqa: PLC0415
 
     python = ".".join(str(part) for part in sys.version_info[:3])
-    click.echo(f"pipeproof {__version__} (Python {python}, LocalStack {localstack_version() or 'not installed'})")
+    installed = localstack_version()
+    click.echo(f"pipeproof {__version__} (Python {python}, LocalStack {installed or 'not installed'})")
+    if installed is None:
+        return
+    from harness.inside.patches.apply import PATCHES  # noqa: PLC0415
+
+    click.echo(f"\n{len(PATCHES)} patches of LocalStack, where it has no plugin point:")
+    for patch in PATCHES:
+        problems = "; ".join(patch.problems())
+        click.echo(f"  {patch.module}: {', '.join(sorted(patch.expects))}" + (f"  does not apply: {problems}" if problems else ""))
+        click.echo(f"    {patch.reason}")
 
 
 if __name__ == "__main__":

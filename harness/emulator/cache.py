@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from harness.settings import settings
+
 
 def cache_dir() -> Path:
-    """The directory: PIPEPROOF_CACHE, else the person's cache directory."""
-    configured = os.environ.get("PIPEPROOF_CACHE")
-    if configured:
-        return Path(configured)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pipeproof"
+    """Returns the directory: what is configured, else the user's cache directory."""
+    return settings().cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pipeproof"

@@ -23,7 +23,8 @@ from harness.emulator.emulator import Description
 from harness.emulator.health import last_lines, wait_until_healthy
 from harness.emulator.owner import Owner
 from harness.emulator.ports import free_port, wanted_port
-from harness.errors import EmulatorDiedError, UnknownVerdictError, UsageError
+from harness.errors import EmulatorDiedError, UnknownVerdictError
+from harness.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 LABEL = "pipeproof.owner"
 """Of every container and network: the process that owns it, as JSON, and on which machine that is."""
 
-MEMORY = "4g"
 PIDS = 4096
 _FILES = "2g"
 _NAME = "pipeproof-"
@@ -51,7 +51,7 @@ class Container:
         self._port = port
         self.stays = stays
         self._client = connect()
-        self._memory = _memory()
+        self._memory = settings().container_memory
         self._name = f"{_NAME}{uuid.uuid4().hex[:12]}"
         self._container: DockerContainer | None = None
         self._network = False
@@ -165,7 +165,9 @@ class Container:
         raise AssertionError
 
     def _environment(self, port: int) -> dict[str, str]:
-        """What differs from container to container; the rest is in the image. The person's own settings of the emulator go along."""
+        """Returns what differs from container to container; the rest is in the image. The user's settings of the emulator are passed on."""
+        # Checked here: in the container a value that means nothing would only be an entry in a log.
+        settings()
         passed = {name: value for name, value in os.environ.items() if name.startswith(("PIPEPROOF_KINESIS_", "PIPEPROOF_LAMBDA_"))}
         lifeline = {} if self.stays else {"PIPEPROOF_LIFELINE_FD": "0"}
         return {**passed, **lifeline, "GATEWAY_LISTEN": f"0.0.0.0:{port}", "LOCALSTACK_HOST": f"127.0.0.1:{port}"}
@@ -254,17 +256,3 @@ def labels_of(thing: Any) -> dict[str, str]:
     """Of a container or a network of the SDK."""
     labels: dict[str, str] | None = thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels")
     return labels or {}
-
-
-def _memory() -> str:
-    """Raises UsageError for what the engine would not understand."""
-    from docker.errors import DockerException  # noqa: PLC0415
-    from docker.utils import parse_bytes  # noqa: PLC0415
-
-    wanted = os.environ.get("PIPEPROOF_CONTAINER_MEMORY") or MEMORY
-    try:
-        parse_bytes(wanted)
-    except DockerException as error:
-        message = f"PIPEPROOF_CONTAINER_MEMORY={wanted}: expected a size such as 4g or 1500m"
-        raise UsageError(message) from error
-    return wanted

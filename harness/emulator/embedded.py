@@ -23,6 +23,7 @@ from harness.emulator.owner import Owner
 from harness.emulator.ports import free_port, wanted_port
 from harness.errors import EmulatorDiedError, UsageError
 from harness.processes import kill_session
+from harness.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,8 @@ class Embedded:
         Raises UsageError where LocalStack is not installed or the port is taken, UnknownVerdictError with LocalStack's last lines
         where it does not come up."""
         _require_localstack()
+        # Checked here: inside LocalStack a value that means nothing would only be an entry in a log.
+        settings()
         port = free_port() if self._port is None else wanted_port(self._port)
         self._work_dir = work_dirs.create()
         (self._work_dir / "tmp").mkdir()

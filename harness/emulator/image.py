@@ -25,7 +25,16 @@ _TARGET = "emulator"
 
 _PACKAGE = Path(__file__).parents[1]
 # Of the harness, only what runs inside LocalStack, so that nothing else makes an image outdated.
-_INSIDE = ("__init__.py", "errors.py", "processes.py", "faults/__init__.py", "faults/plan.py", "faults/window.py", "inside/**/*.py")
+_INSIDE = (
+    "__init__.py",
+    "errors.py",
+    "processes.py",
+    "settings.py",
+    "faults/__init__.py",
+    "faults/plan.py",
+    "faults/window.py",
+    "inside/**/*.py",
+)
 _FILES = ("docker/Dockerfile", "requirements/image.txt", "pyproject.toml", "LICENSE")
 _CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 

@@ -14,14 +14,15 @@ import psutil
 
 from harness.emulator.owner import Owner
 from harness.processes import kill_session
+from harness.settings import settings
 
 _PREFIX = "pipeproof-"
 _LABEL = "owner.json"
 
 
 def base() -> Path:
-    """Where work directories are: PIPEPROOF_TMPDIR, else the system's place for temporary files."""
-    return Path(os.environ.get("PIPEPROOF_TMPDIR") or tempfile.gettempdir())
+    """Returns where work directories are: what is configured, else the system's place for temporary files."""
+    return settings().tmpdir or Path(tempfile.gettempdir())
 
 
 def create() -> Path:

@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import subprocess
+import sys
 import threading
 
 from harness.processes import kill_session
@@ -63,7 +64,13 @@ def main() -> None:
         threading.Thread(target=_hold_lifeline, args=(int(lifeline),), name="lifeline", daemon=True).start()
     os.environ.update(_SETTINGS)
     gc.set_threshold(*_GC_THRESHOLDS)
-    from localstack.runtime.main import main as run_localstack  # noqa: PLC0415 - a second of imports, after the lifeline
+    from harness.inside.patches.apply import PatchRefusedError, verify  # noqa: PLC0415 - imports come after the lifeline
+
+    try:
+        verify()
+    except PatchRefusedError as error:
+        sys.exit(str(error))
+    from localstack.runtime.main import main as run_localstack  # noqa: PLC0415 - a second of imports
 
     run_localstack()
 

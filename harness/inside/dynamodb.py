@@ -15,6 +15,8 @@ from localstack.aws.forwarder import ForwardingFallbackDispatcher
 from localstack.services.moto import call_moto_with_request, dispatch_to_moto
 from localstack.services.plugins import Service
 
+from harness.inside.call import of as call_of
+
 if TYPE_CHECKING:
     from localstack.aws.api import RequestContext, ServiceRequest
 
@@ -27,7 +29,7 @@ class PipeproofDynamoDBProvider(DynamodbApi):  # type: ignore[misc]
 
 def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
     # A partial fault has taken entries out of the request, but not out of its bytes, which moto reads.
-    if getattr(context, "pipeproof_rewritten", False):
+    if call_of(context).rewritten:
         with _one_at_a_time:
             return call_moto_with_request(context, request)
     with _one_at_a_time:

@@ -8,6 +8,7 @@ from localstack.http import Response, route
 
 from harness import __version__
 from harness.inside.lambda_.runtime_dir import python_runtime
+from harness.inside.patches.apply import states
 
 if TYPE_CHECKING:
     from localstack.http import Request
@@ -15,5 +16,5 @@ if TYPE_CHECKING:
 
 @route("/_pipeproof/emulator", methods=["GET"])
 def serve(_request: Request) -> Response:
-    """{pipeproof: version, python_runtime: the one Python runtime identifier that Lambda functions may have}"""
-    return Response.for_json({"pipeproof": __version__, "python_runtime": python_runtime()})
+    """Returns {pipeproof: version, python_runtime: the runtime identifier that functions may have, patches: [{module, names, reason, state}]}"""
+    return Response.for_json({"pipeproof": __version__, "python_runtime": python_runtime(), "patches": states()})

@@ -43,24 +43,26 @@ def dynamodb() -> Service:
 
 @hooks.on_infra_start()
 def attach() -> None:
-    """Before LocalStack starts serving: our patches and routes, the counting of requests, the faults."""
+    """Attaches the patches, the routes, the counting of requests and the faults before LocalStack starts serving."""
     from localstack import config  # noqa: PLC0415
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import activity, identity, patches  # noqa: PLC0415
+    from harness.inside import identity  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
+    from harness.inside.gauges import activity, requests  # noqa: PLC0415
     from harness.inside.lambda_ import limits  # noqa: PLC0415
+    from harness.inside.patches.apply import apply  # noqa: PLC0415
 
     if config.LAMBDA_RUNTIME_EXECUTOR != "pipeproof":
-        # Installed beside somebody's own LocalStack, which did not ask for us.
+        # This LocalStack only has pipeproof installed beside it, and did not ask for it.
         return
-    patches.apply()
+    apply()
     ROUTER.add(activity.serve)
     ROUTER.add(identity.serve)
     ROUTER.add(control.serve)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
-    handlers.serve_custom_service_request_handlers.append(activity.request_begins)
+    handlers.serve_custom_service_request_handlers.append(requests.request_begins)
     handlers.serve_custom_service_request_handlers.append(gateway.on_request)
     handlers.run_custom_response_handlers.append(gateway.on_response)
-    handlers.run_custom_finalizers.append(activity.request_ends)
+    handlers.run_custom_finalizers.append(requests.request_ends)

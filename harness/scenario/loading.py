@@ -69,7 +69,7 @@ def _with_absolute_files(document: dict[str, Any], directory: Path) -> dict[str,
     """Returns the document with absolute files in `use`, so that it means the same wherever it is read again."""
 
     def absolute(part: Any) -> Any:
-        if not isinstance(part, dict) or not isinstance(use := part.get("use"), str):
+        if not isinstance(part, dict) or not isinstance(use := part.get("use"), str) or not use:
             return part
         file, separator, name = use.rpartition(":")
         return {**part, "use": f"{(directory / file).resolve()}:{name}" if separator and "\0" not in file else use}

@@ -44,7 +44,8 @@ def scenario_type(document: dict[str, Any], directory: Path) -> tuple[type[Scena
 
 def _class(value: dict[str, Any], port: Port, directory: Path, place: tuple[int | str, ...], problems: list[Problem]) -> Any:
     """Returns the class that the mapping names; Any, with a problem noted, where there is none."""
-    use, kind = value.get("use"), value.get(port.key)
+    # A scenario that was written down has both keys, and one of them is empty.
+    use, kind = value.get("use") or None, value.get(port.key) or None
     try:
         if isinstance(use, str) and kind is None:
             return registry.load(port, use, directory)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.protocol.serializer import create_serializer
@@ -11,6 +10,8 @@ from localstack.aws.protocol.serializer import create_serializer
 from harness.faults.plan import ServiceFault
 from harness.faults.window import Window
 from harness.inside import callers
+from harness.inside.call import Planned
+from harness.inside.call import of as call_of
 from harness.inside.connections import cut
 from harness.inside.faults import armed, errors
 from harness.inside.faults.batch import batch_of
@@ -26,16 +27,6 @@ if TYPE_CHECKING:
     from harness.inside.faults.armed import ArmedFault
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """What is to be done when the call has been executed: answer for the failed entries of the whole request, or lose the answer."""
-
-    event: ArmedFault
-    log: Callable[[], None]
-    request: dict[str, Any] | None = None
-    failed: tuple[int, ...] = ()
-
-
 def on_request(chain: HandlerChain, context: RequestContext, response: Response) -> None:
     """Of the request chain, once the request is parsed. Raises the service's error, cuts the connection, or plans for the answer.
 
@@ -43,8 +34,7 @@ def on_request(chain: HandlerChain, context: RequestContext, response: Response)
     plan = armed.of_account(context.account_id) if context.operation is not None else None
     if plan is None:
         return
-    through: list[ArmedFault] = []
-    context.pipeproof_through = through
+    through = call_of(context).through
     taken, first = False, None
     for event in plan.of_service(context.service.service_name):
         delays = event.fault.kind == "latency"
@@ -63,16 +53,17 @@ def on_request(chain: HandlerChain, context: RequestContext, response: Response)
 
 def on_response(_chain: HandlerChain, context: RequestContext, response: Response) -> None:
     """Of the response chain: what is to happen to the answer of an executed call."""
-    if context.operation is None or getattr(context, "pipeproof_refused", False):
+    call = call_of(context)
+    if context.operation is None or call.refused:
         return
     callers.count(context)
-    planned: _Planned | None = getattr(context, "pipeproof_planned", None)
+    planned = call.planned
     if response.status_code >= 400:
         # The service itself refused: there is nothing to fail in part, and nothing to lose.
         if planned is not None:
             planned.event.came_to_nothing()
         return
-    for event in getattr(context, "pipeproof_through", ()):
+    for event in call.through:
         event.got_through()
     if planned is None or planned.event.ended.is_set():
         return
@@ -126,20 +117,20 @@ def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestC
     )
     match fault.kind:
         case "throttle" | "error":
-            context.pipeproof_refused = True
+            call_of(context).refused = True
             log()
             raise errors.throttled(service) if fault.kind == "throttle" else errors.failed(service, fault.code, fault.status)
         case "latency":
             event.ended.wait(fault.seconds)
             log()
         case "hang" | "cut":
-            context.pipeproof_refused = True
+            call_of(context).refused = True
             if fault.kind == "hang":
                 event.ended.wait(fault.seconds)
             log()
             _cut_off(chain, context)
         case "reply_lost":
-            context.pipeproof_planned = _Planned(event, log)
+            call_of(context).planned = Planned(event, log)
         case "partial":
             _execute_the_others(event, log, chain, context, response, entries or [])
 
@@ -158,14 +149,14 @@ def _execute_the_others(
     batch = BATCHES[context.service.service_name, context.operation.name]
     others = [n for n in range(len(batch.entries(request))) if n not in set(failed)]
     if not others:
-        context.pipeproof_refused = True
+        call_of(context).refused = True
         _answer(context, response, request, None, failed)
         log()
         chain.stop()
         return
-    context.pipeproof_planned = _Planned(event, log, request, tuple(failed))
+    call_of(context).planned = Planned(event, log, request, tuple(failed))
     # What falls through to moto reads the HTTP request, which still has all entries: see harness/inside/dynamodb.py.
-    context.pipeproof_rewritten = True
+    call_of(context).rewritten = True
     context.service_request = batch.only(request, others)
 
 

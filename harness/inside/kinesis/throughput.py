@@ -6,11 +6,12 @@ turns it on.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
+
+from harness.settings import settings
 
 if TYPE_CHECKING:
     from harness.inside.kinesis.shard import IndexedShard
@@ -29,7 +30,7 @@ class ShardThroughput:
 
     @classmethod
     def from_environment(cls) -> ShardThroughput:
-        return cls(enforced=os.environ.get("PIPEPROOF_KINESIS_THROUGHPUT") == "enforce")
+        return cls(enforced=settings().kinesis_throughput == "enforce")
 
     def admits(self, shard: IndexedShard, size_bytes: int) -> bool:
         """Whether the shard takes one more record of this size in this second; counts it if so."""

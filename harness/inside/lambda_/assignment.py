@@ -21,7 +21,7 @@ from localstack.aws.api.lambda_ import TooManyRequestsException
 from localstack.services.lambda_.invocation.assignment import AssignmentService
 from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException, RuntimeStatus
 
-from harness.inside.activity import INVOCATIONS
+from harness.inside.gauges.lambda_ import INVOCATIONS
 from harness.inside.lambda_.executor import environments_per_function, wait_for_environment_s
 from harness.inside.lambda_.injected import into_assignment
 

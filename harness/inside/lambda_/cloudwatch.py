@@ -19,7 +19,7 @@ from localstack.aws.connect import connect_to
 from localstack.services.lambda_.invocation.logs import QUEUE_SHUTDOWN
 from localstack.utils.aws.client_types import ServicePrincipal
 
-from harness.inside.activity import DELIVERIES
+from harness.inside.gauges.deliveries import DELIVERIES
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.logs import LogHandler, LogItem

@@ -21,6 +21,7 @@ from harness.inside.lambda_.environment import Environment, Limits
 from harness.inside.lambda_.injected import into_init, into_invocation
 from harness.inside.lambda_.runtime_api import Invocation
 from harness.inside.lambda_.runtime_dir import interpreter, python_runtime
+from harness.settings import settings
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
@@ -156,11 +157,10 @@ def _bootstrap(task_root: Path, layers: list[Path]) -> Path:
 
 
 def environments_per_function() -> int:
-    """How many environments of one function may run at once: PIPEPROOF_LAMBDA_ENVIRONMENTS, else two for each core."""
-    configured = os.environ.get("PIPEPROOF_LAMBDA_ENVIRONMENTS")
-    return int(configured) if configured else 2 * (os.cpu_count() or 1)
+    """Returns how many environments of one function may run at once: what is configured, else two for each core."""
+    return settings().lambda_environments or 2 * (os.cpu_count() or 1)
 
 
 def wait_for_environment_s() -> float:
-    """How long an invocation waits for its turn (seconds): PIPEPROOF_LAMBDA_QUEUE_S, else Lambda's longest time-out."""
-    return float(os.environ.get("PIPEPROOF_LAMBDA_QUEUE_S", "900"))
+    """Returns how many seconds an invocation waits for an environment; the default is Lambda's longest time-out."""
+    return settings().lambda_queue_s

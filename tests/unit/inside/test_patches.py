@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from harness.inside.patches import _http, _sessions
+import pytest
+
+from harness.inside.patches import gateway, runtime
+from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
+from harness.inside.patches.declare import NAME, Patch
 
 
 class Loader:
@@ -19,7 +23,7 @@ class Loader:
 
 def test_the_tables_that_all_sessions_need_are_read_once_and_other_files_each_time():
     botocore = SimpleNamespace(JSONFileLoader=type("Own", (Loader,), {"read": []}))
-    _sessions(botocore)
+    runtime.sessions.apply(botocore)
     for _ in range(3):
         for path in ("/data/endpoints", "/data/partitions", "/data/s3/service-2"):
             assert botocore.JSONFileLoader().load_file(path) == {"of": path}
@@ -38,8 +42,34 @@ def test_a_content_type_is_parsed_once_and_no_access_log_is_written():
             raise AssertionError(request)
 
     twisted = SimpleNamespace(_parseContentType=parse, HTTPFactory=Factory)
-    _http(twisted)
+    gateway.http.apply(twisted)
     for _ in range(3):
         assert twisted._parseContentType(b"application/json; charset=utf-8") == b"application/json"
     assert parsed == [b"application/json; charset=utf-8"]
     twisted.HTTPFactory().log("request")
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.module)
+def test_the_installed_localstack_has_what_each_patch_expects(patch):
+    assert list(patch.problems()) == []
+    assert patch.reason
+
+
+@pytest.mark.parametrize(
+    ("module", "expects", "said"),
+    [
+        ("localstack.utils.nothing", {}, "module localstack.utils.nothing does not exist"),
+        ("no_such_package.at_all", {}, "module no_such_package.at_all does not exist"),
+        ("localstack.utils.threads", {"TMP_THREADZ": NAME}, "localstack.utils.threads has no TMP_THREADZ"),
+        ("botocore.loaders", {"JSONFileLoader.load_fil": NAME}, "botocore.loaders has no JSONFileLoader.load_fil"),
+        ("botocore.loaders", {"JSONFileLoader.load_file": ("self", "path")}, "takes (self, file_path), not (self, path)"),
+        ("moto.kinesis.models", {"Shard": NAME, "shard": NAME}, "moto.kinesis.models has no shard"),
+    ],
+)
+def test_a_patch_that_would_not_apply_refuses_to_start_and_says_what_is_missing(monkeypatch, module, expects, said):
+    broken = Patch(module, expects, "because", lambda _: None)
+    assert [said in problem for problem in broken.problems()] == [True]
+    monkeypatch.setattr("harness.inside.patches.apply.PATCHES", (*PATCHES, broken))
+    with pytest.raises(PatchRefusedError, match="does not start this LocalStack") as refused:
+        verify()
+    assert said in str(refused.value)

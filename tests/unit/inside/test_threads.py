@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.inside.patches import _threads
+from harness.inside.patches.runtime import threads as patch_threads
 from harness.inside.threads import RunningThreads
 
 
@@ -71,7 +71,7 @@ def test_modules_that_have_taken_the_list_before_get_the_new_one(monkeypatch):
     for module in (owner, early, other):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     was = list(owner.TMP_THREADS)
-    _threads(owner)
+    patch_threads.apply(owner)
     assert isinstance(early.TMP_THREADS, RunningThreads)
     assert owner.TMP_THREADS is early.TMP_THREADS
     assert list(owner.TMP_THREADS) == was

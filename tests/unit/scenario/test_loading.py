@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from harness.errors import UsageError
 from harness.scenario.catalogue import BUILT_IN, find_scenario, scenario_files
-from harness.scenario.loading import load_scenario
+from harness.scenario.loading import load_scenario, scenario_of
 from harness.scenario.references import substitute
 
 SMOKE = (BUILT_IN / "clickstream-smoke.yaml").read_text().replace("../", f"{BUILT_IN.parent}/")
@@ -46,6 +48,18 @@ def test_what_is_wrong_is_named(tmp_path, old, new, said):
     with pytest.raises(UsageError) as refused:
         load_scenario(path)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", scenario_files())
+def test_a_scenario_that_was_written_down_is_the_same_wherever_it_is_read(name, tmp_path):
+    """A run's directory holds it as JSON, from which `replay` makes it again."""
+    scenario = load_scenario(scenario_files()[name])
+    document = json.loads(json.dumps(scenario.document()))
+    again = scenario_of(document, tmp_path)
+    assert again.document() == scenario.document()
+    assert [type(part) for part in (again.source, again.send, *again.probes)] == [
+        type(part) for part in (scenario.source, scenario.send, *scenario.probes)
+    ]
 
 
 def test_an_unknown_scenario_names_the_near_ones():

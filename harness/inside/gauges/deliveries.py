@@ -1,0 +1,34 @@
+"""Deliveries on background threads: SNS messages, and S3 notifications."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from harness.inside.gauges.gauge import Counted, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DELIVERIES = Counted()
+
+
+class CountedExecutor(ThreadPoolExecutor):
+    """A thread pool whose unfinished tasks count as deliveries."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Counts the task until it is done."""
+        DELIVERIES.enter()
+        try:
+            future = super().submit(fn, *args, **kwargs)
+        except RuntimeError:
+            DELIVERIES.leave()
+            raise
+        future.add_done_callback(lambda _: DELIVERIES.leave())
+        return future
+
+
+def gauge(account: str | None) -> Level:
+    """Returns {in_flight: {deliveries}}."""
+    count = DELIVERIES.count(account)
+    return Level(count > 0, {"deliveries": count})

@@ -1,0 +1,19 @@
+"""Kinesis: records that an event source mapping has not finished with."""
+
+from __future__ import annotations
+
+from harness.inside.gauges.gauge import Level, loaded
+
+_MAPPING = "harness.inside.kinesis.mapping"
+
+
+def gauge(account: str | None) -> Level:
+    """Returns {streams: [{stream, shard, mapping, behind}]}."""
+    mapping_module = loaded(_MAPPING)
+    streams = [
+        {"stream": mapping.source_arn, "shard": shard_id, "mapping": mapping.esm_uuid, "behind": behind}
+        for mapping in (mapping_module.live_mappings() if mapping_module else ())
+        if account in {None, mapping.source_arn.split(":")[4]}
+        for shard_id, behind in mapping.behind()
+    ]
+    return Level(any(stream["behind"] for stream in streams), entries={"streams": streams})

@@ -1,0 +1,94 @@
+"""Patches of the gateway: how requests come in, are parsed and are routed."""
+
+from __future__ import annotations
+
+import functools
+import os
+from types import SimpleNamespace
+from typing import Any
+
+from harness.inside.patches.alone import one_at_a_time
+from harness.inside.patches.declare import NAME, patch
+from harness.settings import settings
+
+
+@patch("localstack.aws.handlers.service", {"create_parser": NAME})
+def parsers(module: Any) -> None:
+    """LocalStack makes a parser, in a tenth of a second, per object that describes a service. Each of its own clients has such objects, and
+    all parsers are kept: one per service and protocol is enough."""
+    make = module.create_parser.__wrapped__
+    made: dict[tuple[str, str], Any] = {}
+
+    def create_parser(service: Any, protocol: str | None = None) -> Any:
+        key = (service.service_name, protocol or service.protocol)
+        if key not in made:
+            made[key] = make(service, protocol)
+        return made[key]
+
+    module.create_parser = one_at_a_time(create_parser)
+
+
+@patch("localstack.runtime.server.twisted", {"endpoints": NAME, "config": NAME})
+def listen(module: Any) -> None:
+    """LocalStack passes only the port to Twisted, and so listens on all interfaces, whatever host GATEWAY_LISTEN names."""
+    twisted = module.endpoints
+    hosts = {address.port: address.host for address in module.config.GATEWAY_LISTEN}
+
+    def on_its_host(reactor: Any, port: int) -> Any:
+        return twisted.TCP4ServerEndpoint(reactor, port, interface=hosts[port])
+
+    module.endpoints = SimpleNamespace(TCP4ServerEndpoint=on_its_host, TCP6ServerEndpoint=twisted.TCP6ServerEndpoint)
+
+
+@patch("rolo.serving.twisted", {"update_wsgi_environment": ("environ", "request")})
+def connections(module: Any) -> None:
+    """A handler cannot reach the connection that its request came on, and so cannot cut it."""
+    from harness.inside.connections import remember  # noqa: PLC0415
+
+    original = module.update_wsgi_environment
+
+    @functools.wraps(original)
+    def with_connection(environ: Any, request: Any) -> None:
+        original(environ, request)
+        remember(environ, request)
+
+    module.update_wsgi_environment = with_connection
+
+
+@patch("twisted.web.http", {"_parseContentType": ("line",), "HTTPFactory.log": ("self", "request")})
+def http(module: Any) -> None:
+    """Twisted parses the type of each body with an e-mail parser, and formats each request for an access log that is not kept. Together they
+    are a tenth of LocalStack's work for a small request."""
+    module._parseContentType = functools.lru_cache(maxsize=1024)(module._parseContentType)  # noqa: SLF001
+    module.HTTPFactory.log = lambda _self, _request: None
+
+
+@patch("werkzeug.routing.rules", {"Rule.compile": ("self",)})
+def routes(module: Any) -> None:
+    """Werkzeug compiles routes through `ast`, whose recursion counter CPython 3.11 shares between threads. When many threads make their first
+    request at once, one of them fails with "AST constructor recursion depth mismatch" (python/cpython#106905)."""
+    module.Rule.compile = one_at_a_time(module.Rule.compile)
+
+
+@patch("localstack.aws.spec", {"_get_catalog_filename": (), "save_service_index_cache": ("index", "file_path")})
+def service_catalog(module: Any) -> None:
+    """LocalStack makes the index of all services' operations, in seconds, at every start, since its cache directory is a new one."""
+    directory = settings().cache
+    if directory is None:
+        return
+    name_of, save = module._get_catalog_filename, module.save_service_index_cache  # noqa: SLF001
+
+    @functools.wraps(save)
+    def whole_or_not_at_all(index: Any, file_path: str) -> Any:
+        # Another process may start, and read, at the same time.
+        unfinished = f"{file_path}.{os.getpid()}"
+        saved = save(index, unfinished)
+        os.replace(unfinished, file_path)  # noqa: PTH105 - strings, as LocalStack has them
+        return saved
+
+    # Joined with an absolute name, the directory would be dropped: the name in the image is absolute.
+    module._get_catalog_filename = lambda: os.path.join(directory, name_of())  # noqa: SLF001, PTH118
+    module.save_service_index_cache = whole_or_not_at_all
+
+
+PATCHES = (parsers, listen, connections, http, routes, service_catalog)

@@ -1,0 +1,56 @@
+"""Patches of Lambda."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.inside.patches.declare import NAME, patch
+
+
+@patch(
+    "localstack.services.lambda_.invocation.assignment",
+    {"AssignmentService.get_environment": ("self", "version_manager_id", "function_version", "provisioning_type")},
+)
+def assignment(module: Any) -> None:
+    """LocalStack starts execution environments without bound, and chooses them from a dictionary while other threads change it."""
+    from harness.inside.lambda_ import assignment as ours  # noqa: PLC0415
+
+    module.AssignmentService.get_environment = ours.get_environment
+
+
+@patch(
+    "localstack.services.lambda_.invocation.logs",
+    {"LogHandler.run_log_loop": ("self",), "LogHandler.add_logs": ("self", "log_item")},
+)
+def function_logs(module: Any) -> None:
+    """LocalStack makes a request to CloudWatch Logs for every invocation, and does not extract metrics that are embedded in logs."""
+    from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
+
+    module.LogHandler.run_log_loop = cloudwatch.run_log_loop
+    module.LogHandler.add_logs = cloudwatch.add_logs
+
+
+@patch(
+    "localstack.services.lambda_.invocation.metrics",
+    {
+        "record_cw_metric_invocation": ("function_name", "account_id", "region_name"),
+        "record_cw_metric_error": ("function_name", "account_id", "region_name"),
+    },
+)
+def function_metrics(module: Any) -> None:
+    """LocalStack starts a thread and makes one or two requests to CloudWatch for every invocation."""
+    from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
+
+    module.record_cw_metric_invocation = cloudwatch.record_invocation
+    module.record_cw_metric_error = cloudwatch.record_error
+
+
+@patch("localstack.services.lambda_.event_source_mapping.esm_worker_factory", {"KinesisPoller": NAME})
+def stream_mapping(module: Any) -> None:
+    """LocalStack's stream poller moves on before a batch is done, does not bisect, and loses a batch whose destination is unreachable."""
+    from harness.inside.kinesis.mapping import StreamMapping  # noqa: PLC0415
+
+    module.KinesisPoller = StreamMapping
+
+
+PATCHES = (assignment, function_logs, function_metrics, stream_mapping)

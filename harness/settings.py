@@ -1,0 +1,71 @@
+"""Every PIPEPROOF_* environment variable that a user may set: its type, its default and what it is for.
+
+docs/settings.md has the same table, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from harness.errors import UsageError
+
+PREFIX = "PIPEPROOF_"
+
+
+def _size(text: str) -> str:
+    if re.fullmatch(r"\d+[bkmg]?", text.lower()) is None:
+        raise ValueError("expected a size such as 4g or 1500m")
+    return text
+
+
+class Settings(BaseSettings):
+    """The settings of this process. An empty variable counts as one that is not set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    emulator: str = Field(
+        default="auto", description="the default of `--emulator`: auto, embedded, container, or the URL of an endpoint"
+    )
+    container_memory: Annotated[str, AfterValidator(_size)] = Field(default="4g", description="the memory of a container")
+    tmpdir: Path | None = Field(
+        default=None,
+        description="where embedded emulators work (default: the system's temporary directory); every start sweeps leftovers there",
+    )
+    cache: Path | None = Field(
+        default=None, description="where built packages and byte code are kept (default: `~/.cache/pipeproof`)"
+    )
+    kinesis_throughput: Literal["off", "enforce"] = Field(
+        default="off", description="`enforce` keeps Kinesis's limit of 1,000 records and 1 MiB per second and shard"
+    )
+    lambda_environments: PositiveInt | None = Field(
+        default=None, description="how many execution environments of one function run at once (default: two for each core)"
+    )
+    lambda_queue_s: NonNegativeFloat = Field(
+        default=900, description="the seconds that an invocation waits for an execution environment"
+    )
+
+
+def settings() -> Settings:
+    """Returns the settings as the environment has them now. Raises UsageError that names the variable and what it expects."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{str(detail['loc'][0]).upper()}={detail['input']}: {detail['msg'].removeprefix('Value error, ')}"
+            for detail in error.errors(include_url=False)
+        ]
+        raise UsageError("\n".join(lines)) from error
+
+
+def table() -> str:
+    """Returns the settings as a table in Markdown."""
+    rows = ["| environment variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{field.default}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows) + "\n"
