@@ -33,7 +33,8 @@ def substitute(text: str, values: Mapping[str, str], where: str) -> str:
 
 def resolved(part: AnyPart, values: Mapping[str, str], where: str) -> AnyPart:
     """Returns the part with the references in all its strings replaced. Raises UsageError that names the key of an unknown one."""
-    document = part.model_dump(serialize_as_any=True)
+    # A key that the file does not have stays unset: some parts tell it from a key that is null.
+    document = part.model_dump(serialize_as_any=True, exclude_unset=True)
     return type(part).model_validate(_replaced(document, values, where))
 
 

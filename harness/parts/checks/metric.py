@@ -1,0 +1,73 @@
+"""The value of a CloudWatch metric over the run.
+
+Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.errors import UnknownVerdictError
+from harness.parts.ports import Check, Context, Finding
+
+_DAY_S = 86_400
+
+
+class Metric(Check):
+    """Compares a metric of the last day with `equals`, `at_least` or `at_most`. On a new emulator that is the run."""
+
+    namespace: str
+    metric: str
+    dimensions: dict[str, str] = Field(default={})
+    statistic: Literal["Sum", "Average", "Minimum", "Maximum", "SampleCount"] = "Sum"
+    equals: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _expects_something(self) -> Self:
+        if self.equals is None and self.at_least is None and self.at_most is None:
+            raise ValueError("expected one of equals, at_least, at_most")
+        return self
+
+    def open(self, context: Context) -> Finding:
+        """Returns how the metric compares. Raises UnknownVerdictError where it has no data."""
+        now = datetime.now(UTC)
+        points = context.clients("cloudwatch").get_metric_statistics(
+            Namespace=self.namespace,
+            MetricName=self.metric,
+            Dimensions=[{"Name": name, "Value": value} for name, value in self.dimensions.items()],
+            StartTime=now - timedelta(days=1),
+            EndTime=now + timedelta(minutes=5),
+            Period=_DAY_S,
+            Statistics=[self.statistic],
+        )["Datapoints"]
+        if not points:
+            raise UnknownVerdictError(f"the metric {self.namespace} {self.metric} has no data")
+        values = [point[self.statistic] for point in points]
+        value = _combined(self.statistic, values)
+        expected = [
+            (f"{value:g} = {self.equals:g}", value == self.equals) if self.equals is not None else None,
+            (f"{value:g} ≥ {self.at_least:g}", value >= self.at_least) if self.at_least is not None else None,
+            (f"{value:g} ≤ {self.at_most:g}", value <= self.at_most) if self.at_most is not None else None,
+        ]
+        found = [item for item in expected if item is not None]
+        return Finding(
+            all(holds for _, holds in found), f"{self.statistic} of {self.metric}: expected " + ", ".join(t for t, _ in found)
+        )
+
+
+def _combined(statistic: str, values: list[float]) -> float:
+    """Returns the statistic over several periods."""
+    match statistic:
+        case "Minimum":
+            return min(values)
+        case "Maximum":
+            return max(values)
+        case "Average":
+            return sum(values) / len(values)
+        case _:
+            return sum(values)

@@ -1,0 +1,85 @@
+"""A statement in SQL over the run's ledger, its observations and files of the lake, by DuckDB."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+from pydantic import Field
+
+from harness.errors import UnknownVerdictError
+from harness.parts.part import Part
+from harness.parts.ports import Check, Context, Finding
+
+_SHOWN = 5
+_READERS = {
+    "csv": "read_csv('{}', header = true, all_varchar = true, union_by_name = true)",
+    "ndjson": "read_json_auto('{}', format = 'newline_delimited', union_by_name = true)",
+    "parquet": "read_parquet('{}', union_by_name = true)",
+}
+
+
+class Lake(Part):
+    """The objects of `bucket` below `prefix`, as one table. CSV columns are text."""
+
+    bucket: str
+    prefix: str = ""
+    format: Literal["csv", "ndjson", "parquet"] = "ndjson"
+
+
+class Sql(Check):
+    """Runs `query` over the tables `ledger` and `observations` (docs/run-directory.md) and those of `lake`.
+
+    Without `equals` the query finds what must not be: the check holds where it returns no row. With `equals` it returns one value, which
+    must be equal to it."""
+
+    query: str
+    equals: Any = None
+    lake: dict[str, Lake] = Field(default={})
+
+    def open(self, context: Context) -> Finding:
+        """Returns whether the statement holds. Raises UnknownVerdictError, with DuckDB's words, for a query that cannot be run."""
+        with tempfile.TemporaryDirectory(dir=context.run_dir) as scratch, duckdb.connect() as db:
+            db.execute("SET enable_progress_bar = false")
+            try:
+                for name in ("ledger", "observations"):
+                    db.execute(f"CREATE VIEW {name} AS FROM read_parquet('{context.run_dir}/{name}.parquet')")
+                for name, lake in self.lake.items():
+                    _add(db, name, lake, context, Path(scratch) / name)
+                rows = db.execute(self.query).fetchmany(_SHOWN + 1)
+            except duckdb.Error as error:
+                raise UnknownVerdictError(f"the query cannot be run: {str(error).splitlines()[0]}") from error
+        if "equals" in self.model_fields_set:
+            found = rows[0][0] if rows and rows[0] else None
+            holds = len(rows) == 1 and _same(found, self.equals)
+            return Finding(holds, f"expected {self.equals!r}, found {found!r}")
+        if not rows:
+            return Finding(holds=True, text="no row is wrong")
+        shown = ", ".join(str(row[0] if len(row) == 1 else row) for row in rows[:_SHOWN])
+        return Finding(holds=False, text=f"rows that must not be: {shown}" + (", …" if len(rows) > _SHOWN else ""))
+
+
+def _add(db: duckdb.DuckDBPyConnection, name: str, lake: Lake, context: Context, folder: Path) -> None:
+    """Downloads the objects, and makes a view of them; an empty table where there are none."""
+    folder.mkdir()
+    s3 = context.clients("s3")
+    count = 0
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=lake.prefix):
+        for item in page.get("Contents", []):
+            suffix = ".gz" if item["Key"].endswith(".gz") else ""
+            s3.download_file(lake.bucket, item["Key"], str(folder / f"{count:09d}.{lake.format}{suffix}"))
+            count += 1
+    quoted = '"' + name.replace('"', '""') + '"'
+    source = _READERS[lake.format].format(f"{folder}/*") if count else "(SELECT NULL AS nothing WHERE false)"
+    db.execute(f"CREATE VIEW {quoted} AS FROM {source}")
+
+
+def _same(found: Any, expected: Any) -> bool:
+    if isinstance(found, bool) != isinstance(expected, bool):
+        return False
+    try:
+        return bool(found == expected or (isinstance(expected, int | float) and float(found) == float(expected)))
+    except (TypeError, ValueError):
+        return False

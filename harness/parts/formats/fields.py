@@ -1,0 +1,330 @@
+"""Described fields: what a synthetic record may hold, and how its values are drawn.
+
+A field draws JSON text, not a value: most records are only written, and text from a pool is written as fast as it is picked.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import from_json, to_json
+
+from harness.parts.formats.expressions import compiled
+from harness.parts.part import NotEmpty, Part, Share
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from faker import Faker
+
+    Draw = Callable[[], str]
+    """Draws one value, as JSON text."""
+
+AnyRange = TypeVar("AnyRange", bound="IntField | DecimalField | DateField | DatetimeField | ListField")
+
+_POOL = 400
+_LOCALES = ("en_US", "de_DE", "ja_JP")
+
+
+def _expression(template: str) -> str:
+    compiled(template)
+    return template
+
+
+Template = Annotated[str, AfterValidator(_expression)]
+"""Text with `{{ expression }}` in it; text that is a single expression takes the expression's type."""
+
+
+class Drawing:
+    """What fields draw from: the seeded numbers, Faker for the pools, and the load's lookup rows."""
+
+    def __init__(self, rng: random.Random, seed: int) -> None:
+        self.rng = rng
+        self.seed = seed
+        self.lookup_keys: list[str] = []
+        self._fakers: dict[bool, Faker] = {}
+
+    def faker(self, *, unicode: bool) -> Faker:
+        """Returns a Faker of three languages, or of English alone."""
+        from faker import Faker  # noqa: PLC0415 - half a second of imports
+
+        if unicode not in self._fakers:
+            fake = self._fakers[unicode] = Faker(list(_LOCALES) if unicode else "en_US")
+            fake.seed_instance(self.seed)
+        return self._fakers[unicode]
+
+    def pool(self, values: list[Any]) -> Draw:
+        """Returns a draw from ready-made values."""
+        written, pick, count = [to_json(value).decode() for value in values], self.rng.random, len(values)
+        return lambda: written[int(pick() * count)]
+
+
+class _Field(Part):
+    null: Share = 0.0
+    """The share of records in which the value is null."""
+
+
+class UuidField(_Field):
+    """A random UUID (version 4)."""
+
+    type: Literal["uuid"]
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        bits = drawing.rng.getrandbits
+
+        def one() -> str:
+            text = f"{bits(128):032x}"
+            return f'"{text[:8]}-{text[8:12]}-4{text[13:16]}-{"89ab"[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"'
+
+        return one
+
+
+class ChoiceField(_Field):
+    """One of the values in `of`; `weights`, of the same number, say how often each comes."""
+
+    type: Literal["choice"]
+    of: Annotated[tuple[Any, ...], NotEmpty]
+    weights: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_weight_for_each(self) -> Self:
+        if self.weights is not None and (len(self.weights) != len(self.of) or not sum(self.weights)):
+            raise ValueError(f"weights: expected {len(self.of)} numbers, one for each value, not all of them 0")
+        return self
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        weights = self.weights or (1,) * len(self.of)
+        return drawing.pool([value for value, weight in zip(self.of, weights, strict=True) for _ in range(weight)])
+
+
+class IntField(_Field):
+    """A whole number from `min` to `max`. With `unique` no two records of a file have the same."""
+
+    type: Literal["int"]
+    min: int = 0
+    max: int = 1_000_000
+    unique: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        return _ordered(self)
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        low, span, pick = self.min, self.max - self.min + 1, drawing.rng.random
+        if not self.unique:
+            return lambda: str(low + int(pick() * span))
+        # Steps that share no factor with the span visit every number once before the first comes again.
+        number, step = drawing.rng.randrange(span), _coprime(span)
+
+        def one() -> str:
+            nonlocal number
+            number = (number + step) % span
+            return str(low + number)
+
+        return one
+
+
+class DecimalField(_Field):
+    """A number from `min` to `max` with `places` digits behind the point."""
+
+    type: Literal["decimal"]
+    min: Decimal = Decimal(0)
+    max: Decimal = Decimal(1000)
+    places: Annotated[int, Field(ge=0, le=12)] = 2
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        return _ordered(self)
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        scale = 10**self.places
+        low = int(self.min * scale)
+        span, pick, places = int(self.max * scale) - low + 1, drawing.rng.random, self.places
+
+        def one() -> str:
+            number = low + int(pick() * span)
+            whole, part = divmod(abs(number), scale)
+            return f"{'-' if number < 0 else ''}{whole}.{part:0{places}d}" if places else str(number)
+
+        return one
+
+
+class DateField(_Field):
+    """A day from `min` to `max`, written in `format` (strftime; ISO 8601 by default)."""
+
+    type: Literal["date"]
+    min: date = date(2025, 1, 1)
+    max: date = date(2026, 12, 31)
+    format: str = "%Y-%m-%d"
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        return _ordered(self)
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        days = min((self.max - self.min).days + 1, 3660)
+        return drawing.pool([(self.min + timedelta(days=day)).strftime(self.format) for day in range(days)])
+
+
+class DatetimeField(_Field):
+    """A moment from `min` to `max`, in UTC with milliseconds; `zones` are the offsets it is written in."""
+
+    type: Literal["datetime"]
+    min: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    max: datetime = datetime(2026, 12, 31, tzinfo=UTC)
+    zones: Annotated[tuple[str, ...], NotEmpty] = ("Z",)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        for zone in self.zones:
+            datetime.fromisoformat(f"2026-01-01T00:00:00{zone}")
+        return _ordered(self.model_copy(update={"min": _aware(self.min), "max": _aware(self.max)}))
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        low_ms = int(_aware(self.min).timestamp() * 1000)
+        span_ms = int(_aware(self.max).timestamp() * 1000) - low_ms + 1
+        zones = [(zone, datetime.fromisoformat(f"2026-01-01T00:00:00{zone}").tzinfo) for zone in self.zones]
+        pick = drawing.rng.random
+
+        def one() -> str:
+            moment_ms = low_ms + int(pick() * span_ms)
+            zone, offset = zones[int(pick() * len(zones))] if len(zones) > 1 else zones[0]
+            moment = datetime.fromtimestamp(moment_ms // 1000, tz=offset)
+            return f'"{moment:%Y-%m-%dT%H:%M:%S}.{moment_ms % 1000:03d}{zone}"'
+
+        return one
+
+
+class NameField(_Field):
+    """A person's name; with `unicode` in three scripts."""
+
+    type: Literal["name"]
+    unicode: bool = True
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        fake = drawing.faker(unicode=self.unicode)
+        return drawing.pool([fake.name() for _ in range(_POOL)])
+
+
+class EmailField(_Field):
+    """An e-mail address of a domain that is reserved for examples."""
+
+    type: Literal["email"]
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        fake = drawing.faker(unicode=False)
+        return drawing.pool([fake.safe_email() for _ in range(_POOL)])
+
+
+class TextField(_Field):
+    """A sentence of up to `max` characters; with `unicode` also with quotes, commas, line ends and characters beyond the first plane."""
+
+    type: Literal["text"]
+    max: Annotated[int, Field(ge=1, le=100_000)] = 80
+    unicode: bool = True
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        fake = drawing.faker(unicode=self.unicode)
+        texts = [fake.sentence()[: self.max] for _ in range(_POOL)]
+        if self.unicode:
+            odd = ['"quoted", and more', "two\nlines", "😀 Grüße", "a\tb", " leading blank", "日本語", "é\u0301"]
+            texts[: len(odd)] = [text[: self.max] for text in odd]
+        return drawing.pool(texts)
+
+
+class NestedField(_Field):
+    """An object with `fields`."""
+
+    type: Literal["nested"]
+    fields: dict[str, AnyField]
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        draws = [(to_json(name).decode(), drawn(field, drawing)) for name, field in self.fields.items()]
+        return lambda: "{" + ",".join(f"{name}:{draw()}" for name, draw in draws) + "}"
+
+
+class ListField(_Field):
+    """A list of `min` to `max` values of the field `of`."""
+
+    type: Literal["list"]
+    of: AnyField
+    min: Annotated[int, Field(ge=0)] = 0
+    max: Annotated[int, Field(ge=0, le=10_000)] = 3
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        return _ordered(self)
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        draw, low, span, pick = drawn(self.of, drawing), self.min, self.max - self.min + 1, drawing.rng.random
+        return lambda: "[" + ",".join(draw() for _ in range(low + int(pick() * span))) + "]"
+
+
+class LookupField(_Field):
+    """The key of a row of the source's `lookup`."""
+
+    type: Literal["lookup"]
+
+    def draw(self, drawing: Drawing) -> Draw:
+        """Returns the draw."""
+        return drawing.pool(drawing.lookup_keys)
+
+
+class ComputedField(_Field):
+    """A value that follows from the fields before it: `value` may hold `{{ unit_price * units }}`."""
+
+    type: Literal["computed"]
+    value: Template
+
+
+AnyField = Annotated[
+    UuidField | ChoiceField | IntField | DecimalField | DateField | DatetimeField | NameField | EmailField | TextField | NestedField
+    | ListField | LookupField | ComputedField,
+    Field(discriminator="type"),
+]  # fmt: skip
+NestedField.model_rebuild()
+ListField.model_rebuild()
+
+
+def drawn(field: Any, drawing: Drawing) -> Draw:
+    """Returns the draw of a field, with its share of nulls."""
+    draw: Draw = field.draw(drawing)
+    if not field.null:
+        return draw
+    pick, share = drawing.rng.random, field.null
+    return lambda: "null" if pick() < share else draw()
+
+
+def value_of(field: Any, text: str) -> Any:
+    """Returns what JSON text stands for; a decimal is exact."""
+    return Decimal(text) if isinstance(field, DecimalField) and text != "null" else from_json(text)
+
+
+def _ordered(field: AnyRange) -> AnyRange:
+    if field.min > field.max:  # type: ignore[operator]
+        raise ValueError(f"min: {field.min} is more than max, which is {field.max}")
+    return field
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _coprime(span: int) -> int:
+    # A prime that is larger than most spans shares no factor with them; a multiple of it is the exception.
+    return next(prime for prime in (611_953_897, 1_000_003, 999_983) if span % prime)

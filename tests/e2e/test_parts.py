@@ -1,0 +1,140 @@
+"""The built-in parts on a project that is not the sample: each way in, each actor and each check, in whole runs."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.e2e.commands import ROOT
+
+PROJECT = ROOT / "tests" / "e2e" / "project"
+FIELDS = {"id": {"type": "uuid"}, "name": {"type": "name"}}
+
+
+def scenario(tmp_path, send, *, source=None, probes=None, **more):
+    document = {
+        "description": "A project of somebody's own.",
+        "stack": {"template": str(PROJECT / "template.yaml"), "parameters": {"PythonRuntime": "${emulator.python_runtime}"}},
+        "source": {"kind": "synthetic", "records": 12, "id": "id", "fields": FIELDS, **(source or {})},
+        "send": send,
+        "probes": probes or [{"kind": "dynamodb", "table": "${outputs.Table}", "id": "id"}],
+        **more,
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(document))
+    return "mine.yaml"
+
+
+def clean(result):
+    return result["verdict"] == "pass" and not any(result["anomalies"].values())
+
+
+@pytest.mark.parametrize(
+    ("send", "source"),
+    [
+        ({"to": "sqs", "queue_url": "${outputs.InQueue}"}, {}),
+        ({"to": "sns", "topic_arn": "${outputs.Topic}"}, {}),
+        ({"to": "eventbridge", "source": "shop", "detail_type": "order"}, {}),
+        ({"to": "s3", "bucket": "${outputs.Bucket}", "key": "in/{record_id}.json"}, {}),
+        ({"to": "s3", "bucket": "${outputs.Bucket}"}, {"format": "ndjson", "files": 2}),
+        ({"to": "sqs", "queue_url": "${outputs.InQueue}"}, {"format": "ndjson", "files": 2}),
+        ({"to": "dynamodb", "table": "${outputs.Table}"}, {}),
+    ],
+    ids=["sqs", "sns", "eventbridge", "s3 objects", "s3 files", "files one row at a time", "dynamodb"],
+)
+def test_every_way_in_delivers_each_record_once(tmp_path, run, send, source):
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source=source))
+    assert code == 0, output
+    assert (result["ingress"]["acked"], result["outcome"]["stored"]) == (12, 12)
+    assert clean(result)
+
+
+def test_a_dead_letter_of_sqs_is_its_message_and_a_redrive_brings_it_home(tmp_path, run):
+    """Every record fails once: all end in the dead-letter queue, until somebody moves them back."""
+    send = {"to": "sqs", "queue_url": "${outputs.InQueue}"}
+    faults = [{"id": "fails", "kind": "lambda_error_before", "function": "FromQueue", "invocations": "1-12"}]
+    probes = [
+        {"kind": "dynamodb", "table": "${outputs.Table}", "id": "id"},
+        {"kind": "sqs", "queue_url": "${outputs.DeadQueue}", "preset": "sqs_redrive"},
+    ]
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, probes=probes, faults=faults))
+    assert code == 1, output
+    assert (result["outcome"]["dead_lettered"], result["anomalies"]["misrouted"]) == (12, 12)
+    redrive = {"kind": "redrive", "queue_url": "${outputs.DeadQueue}", "to_queue_url": "${outputs.InQueue}"}
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, probes=probes, faults=faults, actors=[redrive]))
+    assert code == 0, output
+    assert (result["outcome"]["stored"], result["outcome"]["dead_lettered"]) == (12, 0)
+    assert "messages back to" in output
+
+
+def test_a_schedule_is_fired_and_without_that_what_it_does_is_missing(tmp_path, run):
+    send = {"to": "sqs", "queue_url": "${outputs.HeldQueue}"}
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send))
+    assert code == 1, output
+    assert result["anomalies"]["lost"] == 12
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, actors=[{"kind": "tick", "rule": "${outputs.Rule}"}]))
+    assert code == 0, output
+    assert clean(result)
+    assert "fired" in output
+
+
+def test_a_task_that_waits_for_a_person_is_approved_meanwhile(tmp_path, run):
+    send = {"to": "eventbridge", "source": "requests", "detail_type": "request"}
+    approve = {"kind": "approve", "queue_url": "${outputs.ApprovalQueue}", "output": {"by": "the boss"}}
+    source = {"records": 3, "promise": {"by": "the boss"}, "drop": ["name"]}
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source=source, actors=[approve]))
+    assert code == 0, output
+    assert clean(result)
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source=source, drain_timeout_s=3))
+    assert code == 2, output
+    assert "3 executions" in result["reasons"][0]
+
+
+def test_an_actor_that_had_nothing_to_act_on_makes_the_verdict_unknown(tmp_path, run):
+    send = {"to": "sqs", "queue_url": "${outputs.InQueue}"}
+    idle = {"kind": "redrive", "queue_url": "${outputs.DeadQueue}", "to_queue_url": "${outputs.InQueue}"}
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, actors=[idle]))
+    assert code == 2, output
+    assert result["reasons"] == ["actor redrive had nothing to act on"]
+
+
+def test_checks_that_hold_are_told_and_those_that_do_not_fail_the_run(tmp_path, run):
+    send = {"to": "s3", "bucket": "${outputs.Bucket}"}
+    lake = {"uploads": {"bucket": "${outputs.Bucket}", "prefix": "input/"}}
+    holds = [
+        {"kind": "sql", "name": "all acked", "query": "SELECT index FROM ledger WHERE status <> 'acked'"},
+        {"kind": "sql", "name": "uploads", "query": "SELECT count(DISTINCT id) FROM uploads", "equals": 12, "lake": lake},
+    ]
+    wrong = [
+        {"kind": "sql", "name": "too many", "query": "SELECT count(*) FROM observations", "equals": 11},
+        {"kind": "email", "name": "mail", "to": "boss@example.org", "count": 1},
+    ]
+    source = {"format": "ndjson"}
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source=source, checks=holds))
+    assert code == 0, output
+    assert [check["holds"] for check in result["checks"]] == [True, True]
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source=source, checks=[*holds, *wrong]))
+    assert code == 1, output
+    assert result["reasons"] == ["check too many: expected 11, found 12", "check mail: expected 1 e-mails, found 0"]
+    assert not any(result["anomalies"].values())
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ({"kind": "sql", "name": "q", "query": "SELECT nothing FROM ledger"}, "check q could not be made: the query cannot be run"),
+        ({"kind": "alarm", "name": "a", "alarm": "none"}, "check a could not be made: there is no alarm none"),
+        ({"kind": "metric", "name": "m", "namespace": "Own", "metric": "Rows", "equals": 3}, "the metric Own Rows has no data"),
+    ],
+)
+def test_a_check_that_cannot_be_made_makes_the_verdict_unknown(tmp_path, run, check, said):
+    send = {"to": "sqs", "queue_url": "${outputs.InQueue}"}
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, checks=[check]))
+    assert code == 2, output
+    assert said in result["reasons"][0]
+
+
+def test_an_unknown_output_is_named_with_its_key_before_the_load(tmp_path, run):
+    send = {"to": "sqs", "queue_url": "${outputs.InQueu}"}
+    code, output, _ = run(tmp_path, "run", scenario(tmp_path, send))
+    assert code == 64, output
+    assert "send.queue_url: ${outputs.InQueu} is not known; there is outputs.InQueue" in output
