@@ -55,7 +55,7 @@ def find(port: Port, kind: str) -> type[Part]:
 
 
 def load(port: Port, reference: str, directory: Path) -> type[Part]:
-    """Returns the class that `reference` names, such as `./load.py:Orders`; the file is relative to `directory`.
+    """Returns the class that `reference` names, such as `./load.py:MySource`; the file is relative to `directory`.
 
     Raises NoSuchPartError where the file or the class cannot be had."""
     file, separator, name = reference.rpartition(":")
