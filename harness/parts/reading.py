@@ -267,7 +267,7 @@ class Reader:
         if value is None or isinstance(value, bytes):
             return value
         if not isinstance(value, str):
-            return to_json(value)
+            return to_json(value, bytes_mode="base64", fallback=str)
         try:
             return base64.b64decode(value, validate=True) if self._reading.payload_encoding == "base64" else value.encode()
         except ValueError:

@@ -1,0 +1,185 @@
+"""Every probe on any input: nothing is dropped, nothing raises, and what identifies a record is found."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.accounting.record import Observation, Outcome, payload_hash
+from harness.parts.probes.alerts import Alerts
+from harness.parts.probes.dynamodb import DynamoDb
+from harness.parts.probes.failed_batches import FailedBatches
+from harness.parts.probes.s3 import S3
+from harness.parts.probes.sqs import Sqs
+from harness.parts.reading import PRESETS, Reading
+from tests.loads import PIPELINES, context
+from tests.unit.parts.places import Bucket, Places, Queue, Table
+
+BYTES = st.binary(max_size=80) | st.text('{}[]",:ab1\n\r;\0', max_size=80).map(str.encode)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = st.text(max_size=60) | JSON.map(json.dumps)
+URL = "http://127.0.0.1:1/000000000000/queue"
+
+
+def seen(probe, **services):
+    return list(probe.open(context(Places(**services))))
+
+
+def preset(system, name):
+    return Reading.model_validate({"preset": f"{name}.yaml"}, context={"directory": PIPELINES / system})
+
+
+@given(st.lists(BYTES, max_size=3), st.sampled_from(["ndjson", "csv", "json", "parquet", "whole"]), st.booleans())
+def test_whatever_an_object_holds_the_s3_probe_reads_on_and_every_object_with_something_in_it_is_seen(bodies, form, zipped):
+    suffix = ".gz" if zipped else ""
+    objects = {f"{place}{suffix}": (gzip.compress(body) if zipped and place else body, {}) for place, body in enumerate(bodies)}
+    found = seen(S3(bucket="b", format=form, id="id"), s3=Bucket(objects))
+    assert all(isinstance(sighting, Observation) for sighting in found)
+    if form in {"json", "parquet", "whole"}:
+        expected = {f"s3://b/{key}" for key in objects}
+        assert {sighting.place for sighting in found} == expected or form == "parquet"
+
+
+@given(st.lists(BODIES, max_size=4), st.sampled_from(sorted(PRESETS)))
+def test_whatever_a_message_holds_the_sqs_probe_sees_each_at_least_once(bodies, name):
+    found = seen(Sqs(queue_url=URL, preset=name), sqs=Queue(bodies))
+    assert len(found) >= len(bodies)
+
+
+@given(st.lists(BODIES, max_size=4))
+def test_whatever_a_message_holds_an_alert_names_records_or_nothing(bodies):
+    names = (preset("delivery", "alert"), preset("files", "file_alert"), Reading(preset="lambda_destination_of_s3"))
+    for sighting in seen(Alerts(queue_url=URL, names=names), sqs=Queue(bodies)):
+        assert sighting.outcome is Outcome.ALERTED
+
+
+@given(st.lists(BODIES, max_size=4))
+def test_a_message_that_names_no_range_is_a_dead_letter_without_an_identity(bodies):
+    found = seen(FailedBatches(queue_url=URL), sqs=Queue(bodies), kinesis=None)
+    assert [sighting.outcome for sighting in found] == [Outcome.DEAD_LETTERED] * len(bodies)
+    assert not any(sighting.record_id or sighting.shard or sighting.payload_hash for sighting in found)
+
+
+ATTRIBUTES = st.recursive(
+    st.text(max_size=5).map(lambda s: {"S": s})
+    | st.integers().map(lambda n: {"N": str(n)})
+    | st.binary(max_size=5).map(lambda b: {"B": b})
+    | st.just({"NULL": True})
+    | st.booleans().map(lambda b: {"BOOL": b})
+    | st.lists(st.binary(max_size=3), min_size=1, max_size=2).map(lambda b: {"BS": b}),
+    lambda inner: st.lists(inner, max_size=2).map(lambda items: {"L": items})
+    | st.dictionaries(st.text(max_size=4), inner, max_size=2).map(lambda items: {"M": items}),
+    max_leaves=4,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["id", "raw", "upload", "line", "x"]), ATTRIBUTES, max_size=4), max_size=3))
+def test_whatever_an_item_holds_it_is_one_sighting(items):
+    assert len(seen(DynamoDb(table="t", id="id"), dynamodb=Table(items))) == len(items)
+    failed = DynamoDb.model_validate({"table": "t", "preset": "failed_row.yaml"}, context={"directory": PIPELINES / "files"})
+    assert len(seen(failed, dynamodb=Table(items))) == len(items)
+
+
+def test_the_formats_of_s3_find_the_same_record():
+    row = {"order": {"id": 7}, "name": "é"}
+    table = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([row]), table)
+    bodies = {
+        "ndjson": json.dumps(row).encode(),
+        "json": json.dumps({"rows": [row]}).encode(),
+        "parquet": table.getvalue(),
+        "csv": "order,name\n7,é\n".encode(),
+    }
+    keys = {"ndjson": {}, "json": {"each": "rows"}, "parquet": {}, "csv": {"id": "order"}}
+    for form, body in bodies.items():
+        for name, content in (("o", body), ("o.gz", gzip.compress(body))):
+            probe = S3.model_validate({"bucket": "b", "format": form, "id": "order.id", **keys[form]})
+            (sighting,) = seen(probe, s3=Bucket({name: (content, {})}))
+            assert (sighting.record_id, json.loads(sighting.content)["name"]) == ("7", "é"), form
+
+
+def test_stored_names_are_mapped_to_promised_ones():
+    probe = S3(bucket="b", id="id", fields={"amount": "total.value"})
+    (sighting,) = seen(probe, s3=Bucket({"o": (b'{"id":"a","total":{"value":12.5}}', {})}))
+    assert json.loads(sighting.content) == {"id": "a", "total": {"value": 12.5}, "amount": 12.5}
+
+
+def test_only_the_keys_that_match_the_pattern_are_read():
+    objects = {"out/2026/a.json": (b'{"id":1}', {}), "out/2026/a.tmp": (b'{"id":2}', {}), "in/b.json": (b'{"id":3}', {})}
+    found = seen(S3(bucket="b", prefix="out/", pattern="*.json", id="id"), s3=Bucket(objects))
+    assert [sighting.record_id for sighting in found] == ["1"]
+
+
+def test_an_object_is_identified_by_what_stands_around_it():
+    objects = {"error/x": (b"kept", {"upload": "in/x@v1"})}
+    reading = {"bucket": "b", "prefix": "error/", "format": "whole", "outcome": "dead_lettered", "shard": "$object.metadata.upload"}
+    (sighting,) = seen(S3(**reading), s3=Bucket(objects))
+    assert (sighting.shard, sighting.sequence, sighting.payload_hash) == ("in/x@v1", None, None)
+    (sighting,) = seen(S3(**reading, payload="$object.body"), s3=Bucket(objects))
+    assert sighting.payload_hash == payload_hash(b"kept")
+
+
+ENVELOPE = {"recordId": "a", "shardId": "s", "sequenceNumber": "5", "payload": base64.b64encode(b"raw").decode()}
+
+
+@pytest.mark.parametrize(
+    ("change", "identified"),
+    [
+        ({}, True),
+        ({"payload": None}, False),
+        ({"payload": "not base64!"}, False),
+        ({"payload": None, "payloadLocation": "s3://b/kept"}, True),
+        ({"payload": None, "payloadLocation": "s3://b/gone"}, False),
+        ({"payload": None, "payloadLocation": "nonsense"}, False),
+    ],
+)
+def test_a_dead_letter_counts_for_its_record_only_with_the_payload(change, identified):
+    probe = Sqs.model_validate(
+        {"queue_url": URL, "preset": "dead_letter.yaml"}, context={"directory": PIPELINES / "delivery"}
+    )
+    places = {"sqs": Queue([json.dumps({**ENVELOPE, **change})]), "s3": Bucket({"kept": (b"raw", {})})}
+    (sighting,) = seen(probe, **places)
+    assert sighting.outcome is Outcome.DEAD_LETTERED
+    assert (sighting.record_id, sighting.payload_hash) == (("a", payload_hash(b"raw")) if identified else (None, None))
+
+
+def test_the_shapes_that_aws_writes_are_read():
+    event = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "in/a+b.csv", "versionId": "v1"}}}]}
+    destination = json.dumps({"requestPayload": event, "responsePayload": {"errorType": "X"}})
+    (sighting,) = seen(Alerts(queue_url=URL, names=(Reading(preset="lambda_destination_of_s3"),)), sqs=Queue([destination]))
+    assert sighting.shard == "in/a%20b.csv@v1"
+    enveloped = json.dumps({"TopicArn": "arn", "Message": destination})
+    (sighting,) = seen(Alerts(queue_url=URL, names=(Reading(preset="lambda_destination_of_s3"),)), sqs=Queue([enveloped]))
+    assert sighting.shard == "in/a%20b.csv@v1"
+    (sighting,) = seen(Sqs(queue_url=URL, preset="sqs_redrive"), sqs=Queue(["the message, byte for byte"]))
+    assert sighting.payload_hash == payload_hash(b"the message, byte for byte")
+    on_failure = {"payload": {"Records": [{"kinesis": {"sequenceNumber": "9", "data": base64.b64encode(b"x").decode()}}]}}
+    probe = S3.model_validate({"bucket": "b", "format": "json", "preset": "lambda_stream_to_s3"})
+    (sighting,) = seen(probe, s3=Bucket({"o": (json.dumps(on_failure).encode(), {})}))
+    assert (sighting.outcome, sighting.payload_hash) == (Outcome.DEAD_LETTERED, payload_hash(b"x"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"id": "a b"}, "'a b' is not a JMESPath expression"),
+        ({"preset": "nothing"}, "preset 'nothing' is none of"),
+        ({"preset": "nowhere.yaml"}, "No such file"),
+        ({"id": ()}, "at least one item"),
+    ],
+)
+def test_a_reading_that_means_nothing_is_refused(keys, said):
+    with pytest.raises(ValueError, match=said):
+        S3.model_validate({"bucket": "b", **keys})

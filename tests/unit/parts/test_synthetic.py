@@ -1,0 +1,168 @@
+"""Described records: the same bytes as ever, values of their types, promises that follow, and malformed kinds that spoil."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from harness.errors import UsageError
+from harness.parts.ports import Lookup, SourceContext
+from harness.parts.sources.synthetic import Synthetic
+from tests.loads import flat
+
+ROOT = Path(__file__).parents[3]
+FIELDS = {
+    "id": {"type": "uuid"},
+    "number": {"type": "int", "min": 5, "max": 9},
+    "key": {"type": "int", "min": 0, "max": 199, "unique": True},
+    "price": {"type": "decimal", "min": -2, "max": 2, "places": 3},
+    "day": {"type": "date", "min": "2026-01-01", "max": "2026-01-03", "format": "%d.%m.%Y"},
+    "at": {"type": "datetime", "min": "2026-01-01T00:00:00Z", "max": "2026-01-02T00:00:00Z", "zones": ["Z", "+02:00"]},
+    "country": {"type": "choice", "of": ["DE", "FR"], "weights": [3, 1]},
+    "name": {"type": "name"},
+    "mail": {"type": "email"},
+    "note": {"type": "text", "null": 0.25},
+    "place": {"type": "nested", "fields": {"floor": {"type": "int", "max": 3}}},
+    "tags": {"type": "list", "of": {"type": "choice", "of": ["a", "b"]}, "min": 1, "max": 2},
+    "total": {"type": "computed", "value": "{{ price * number }}"},
+}
+# Bytes of the payloads. A change of the generator changes them: then, and only then, so may this.
+FINGERPRINT = "f74d475332965a46879ca664f5dae9abbac00a1d3780f271d005a1423603f3ac"
+
+
+def source(**keys):
+    directory = keys.pop("directory", ROOT)
+    given = {"records": 200, "id": "id", "fields": FIELDS, **keys}
+    return Synthetic.model_validate(given, context={"directory": directory})
+
+
+def records(seed=1, **keys):
+    return flat(source(**keys).open(SourceContext(seed)))
+
+
+def fingerprint(of):
+    return hashlib.sha256(b"".join(record.payload for record in of)).hexdigest()
+
+
+def test_the_same_seed_makes_the_same_bytes_as_ever_and_another_seed_others():
+    assert fingerprint(records()) == FINGERPRINT
+    load = source().open(SourceContext(1))
+    assert flat(load) == flat(load)
+    assert fingerprint(records(seed=2)) != FINGERPRINT
+
+
+def test_values_are_of_their_types_and_within_their_ranges():
+    documents = [from_json(record.payload) for record in records()]
+    for document in documents:
+        assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", document["id"])
+        assert 5 <= document["number"] <= 9
+        assert -2 <= document["price"] <= 2
+        assert datetime.strptime(document["day"], "%d.%m.%Y").date() in {date(2026, 1, n) for n in (1, 2, 3)}
+        assert datetime.fromisoformat(document["at"]).utcoffset() is not None
+        assert 0 <= document["place"]["floor"] <= 3
+        assert set(document["tags"]) <= {"a", "b"}
+        assert abs(document["total"] - document["price"] * document["number"]) < 1e-9
+    assert len({document["key"] for document in documents}) == 200
+    assert {document["at"][-6:] == "+02:00" for document in documents} == {True, False}
+    countries = Counter(document["country"] for document in documents)
+    assert countries["DE"] > 2 * countries["FR"] > 0
+    assert 20 < sum(document["note"] is None for document in documents) < 80
+
+
+def test_a_record_promises_its_fields_but_for_the_dropped_and_what_the_template_adds():
+    (record, *_) = records(promise={"amount": "{{ price * 2 }}", "text": "{{ name }}!", "fixed": [1]}, drop=["price"])
+    document, promised = from_json(record.payload), from_json(record.promised)
+    assert "price" not in promised
+    assert promised["amount"] == pytest.approx(document["price"] * 2)
+    assert (promised["text"], promised["fixed"]) == (document["name"] + "!", [1])
+    assert {name: promised[name] for name in ("id", "number", "place")} == {n: document[n] for n in ("id", "number", "place")}
+
+
+def test_a_promise_may_be_a_pure_function_which_may_say_that_nothing_is_stored(tmp_path):
+    (tmp_path / "own.py").write_text("def expected(record):\n    return {'n': record['number']} if record['number'] > 6 else None\n")
+    offered = records(promise="./own.py:expected", directory=tmp_path)
+    for record in offered:
+        number = from_json(record.payload)["number"]
+        assert record.promised == (f'{{"n":{number}}}'.encode() if number > 6 else None)
+        assert (record.malformed is None) == (number > 6)
+
+
+def test_a_lookup_field_is_the_key_of_a_row_that_the_promise_sees_and_that_is_put_there():
+    fields = {"id": {"type": "uuid"}, "customer": {"type": "lookup"}}
+    rows = {"records": 9, "key": "customer", "fields": {"customer": {"type": "uuid"}, "city": {"type": "choice", "of": ["x", "y"]}}}
+    for form in ("events", "csv"):
+        load = source(fields=fields, lookup=rows, promise={"city": "{{ lookup.city }}"}, format=form).open(SourceContext(1))
+        assert isinstance(load, Lookup)
+        known = {row["customer"]: row["city"] for row in load.lookup()}
+        assert len(known) == 9
+        for record in flat(load):
+            promised = from_json(record.promised)
+            assert promised["city"] == known[promised["customer"]]
+    assert not isinstance(source().open(SourceContext(1)), Lookup)
+
+
+@pytest.mark.parametrize("form", ["events", "ndjson", "csv", "json"])
+def test_the_malformed_share_is_exact_and_every_kind_spoils(form):
+    healthy = records(format=form)
+    for kind in sorted(source(format=form).malformers):
+        offered = records(format=form, malformed={"share": 0.1, "kinds": [kind]})
+        spoilt = [place for place, record in enumerate(offered) if record.malformed]
+        assert len(spoilt) == 20
+        assert {offered[place].malformed for place in spoilt} == {kind}
+        assert all(offered[place].promised is None for place in spoilt)
+        assert all(record.malformed or record.promised is not None for record in offered)
+    assert all(record.promised is not None for record in healthy)
+
+
+def test_rows_are_csv_and_elements_are_json():
+    load = source(format="csv", files=3, name="orders").open(SourceContext(1))
+    units = list(load.units())
+    assert [file.name for file in units] == [f"input/orders +{n}.csv" for n in (1, 2, 3)]
+    rows = [row for file in units for row in csv.DictReader(b"".join(file.parts()).decode().splitlines(keepends=True))]
+    assert [row["id"] for row in rows] == [record.record_id for record in flat(load)]
+    assert list(rows[0]) == list(FIELDS)
+    (file,) = source(format="json").open(SourceContext(1)).units()
+    assert len(from_json(b"".join(file.parts()))["records"]) == 200
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"id": "nothing"}, "id: no field is called nothing"),
+        ({"drop": ["x"]}, "drop: no field is called x"),
+        ({"promise": {"a": "{{ price * }}"}}, "is not an expression"),
+        ({"promise": "./nowhere.py:f"}, "does not exist"),
+        ({"promise": "nowhere"}, "names no function"),
+        ({"fields": {"id": {"type": "uid"}}}, "uuid"),
+        ({"fields": {"id": {"type": "int", "min": 5, "max": 4}}}, "min: 5 is more than max"),
+        ({"fields": {"id": {"type": "choice", "of": [1, 2], "weights": [1]}}}, "expected 2 numbers"),
+        ({"fields": {"id": {"type": "lookup"}}}, "such a field needs lookup"),
+        ({"malformed": {"share": 0.1, "kinds": ["odd"]}}, "'odd' is none of bad_json"),
+        ({"file_faults": ["empty_file"]}, "events"),
+        ({"format": "csv", "file_faults": ["empty_file", "not_csv"]}, "2 faults for 1 files"),
+    ],
+)
+def test_a_description_that_means_nothing_is_refused(keys, said):
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        source(**keys)
+
+
+def test_an_expression_that_has_no_value_is_told_before_the_run():
+    for promise in ("{{ nothing }}", "{{ note ~ 1 / 0 }}", "{{ name * price }}", "{{ ''.__class__.__mro__ }}"):
+        with pytest.raises(UsageError, match="has no value here"):
+            source(promise={"x": promise}).open(SourceContext(1))
+
+
+def test_the_example_of_the_docs_is_a_description():
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text(), re.DOTALL) if "computed" in b]
+    described = Synthetic.model_validate(yaml.safe_load(block)["source"])
+    assert sum(1 for _ in flat(described.open(SourceContext(1)))) == 1000
