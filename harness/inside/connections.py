@@ -11,7 +11,7 @@ _KEY = "pipeproof.twisted_request"
 
 
 def remember(environ: dict[str, Any], twisted_request: Any) -> None:
-    """Keeps Twisted's request beside the WSGI environment that is made of it (see patches.py)."""
+    """Keeps Twisted's request beside the WSGI environment that is made of it (see patches/gateway.py)."""
     environ[_KEY] = twisted_request
 
 

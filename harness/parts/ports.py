@@ -52,6 +52,8 @@ class Context:
     run_dir: Path
     check: Callable[[], None]
     allow_remote: bool = False
+    started_at_s: float = 0.0
+    """When the run began, in seconds since the epoch: an emulator that stays has what earlier runs left."""
 
     @property
     def endpoint(self) -> str:

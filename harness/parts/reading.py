@@ -2,7 +2,8 @@
 
 An expression reads the document: a line of NDJSON, a row, an item, the JSON body of a message. One that begins with `$` reads what stands
 around it: `$object.key`, `$object.metadata.NAME`, `$object.body` of an S3 object; `$message.body`, `$message.attributes.NAME` of a message.
-`upload(key, version)` makes the id of an upload from an object's key and version, as the ledger has it.
+`upload(key, version)` makes the id of an upload from an object's key and version, as the ledger has it; `notified_upload(key, version)`
+from the key of a notification, which is encoded as in a form.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 class _Functions(Functions):  # type: ignore[misc]
     @signature({"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]
     def _func_upload(self, key: str, version: str | None) -> str:
+        return upload_id(key, version)
+
+    @signature({"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]
+    def _func_notified_upload(self, key: str, version: str | None) -> str:
         return upload_id(unquote_plus(key), version)
 
 
@@ -63,7 +68,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lambda_destination_of_s3": {
         "outcome": "alerted",
         "each": "requestPayload.Records[?s3].s3.object",
-        "shard": "upload(key, versionId)",
+        "shard": "notified_upload(key, versionId)",
     },
     # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html: an S3 destination keeps the payload.
     "lambda_stream_to_s3": {
@@ -215,9 +220,10 @@ class Reader:
         if sequence is None and self._reading.sequence is not None:
             # The place is not there: the sighting must not count for all records of the upload.
             sequence = "none"
-        if sequence is None and record_id is None and self._ids:
-            shard = None
         payload = self._kept_payload(item, around) if self._kept else None
+        if sequence is None and record_id is None and payload is None and (self._ids or self._kept):
+            # An upload without what should say which of its records it is must not count for all of them.
+            shard = None
         if self._kept and payload is None and self._outcome is Outcome.DEAD_LETTERED:
             # A dead letter without its payload keeps nothing of the record.
             return self.unidentified(seen)
@@ -243,7 +249,8 @@ class Reader:
         if self._outcome is not Outcome.STORED:
             return None
         if self._fields:
-            mapped = {name: search(item, seen.around) for name, search in self._fields.items()}
+            # What an expression does not find is left out: it must not pass for a null that was promised.
+            mapped = {name: value for name, search in self._fields.items() if (value := search(item, seen.around)) is not None}
             return to_json({**(item if isinstance(item, dict) else {}), **mapped}, bytes_mode="base64", fallback=str)
         if payload is not None:
             return payload

@@ -61,7 +61,11 @@ def load(port: Port, reference: str, directory: Path) -> type[Part]:
     file, separator, name = reference.rpartition(":")
     if not separator or not name.isidentifier():
         raise NoSuchPartError(f"{reference!r} names no class: expected a file and a class, such as ./load.py:MySource")
-    module = load_module((directory / file).resolve())
+    try:
+        module = load_module((directory / file).resolve())
+    except (OSError, ValueError) as error:
+        # A NUL in the path, or a name that is too long.
+        raise NoSuchPartError(f"{file[:200]!r} is no path of a file: {error}") from error
     found = getattr(module, name, None)
     if found is None:
         there = [n for n, value in vars(module).items() if isinstance(value, type) and issubclass(value, port.base)]

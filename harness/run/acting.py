@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.errors import UnknownVerdictError
 from harness.run.events import ActorActed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from harness.parts.ports import Actor, Context
 
@@ -34,11 +36,16 @@ class _Acting:
             yield ActorActed(self.name, step)
 
 
+def name_of(actor: Actor) -> str:
+    """Returns the actor's kind, or its class where it is a user's own."""
+    return actor.kind or type(actor).__name__
+
+
 class Acting:
     """The actors of one run."""
 
     def __init__(self, actors: Sequence[Actor], context: Context) -> None:
-        opened = [(actor.when, _Acting(actor.kind or actor.use.rpartition(":")[2], actor.open(context))) for actor in actors]
+        opened = [(actor.when, _Acting(name_of(actor), actor.open(context))) for actor in actors]
         self._meanwhile = [acting for when, acting in opened if when == "meanwhile"]
         self._at_rest = [acting for when, acting in opened if when == "at_rest"]
 
@@ -47,11 +54,20 @@ class Acting:
         for acting in self._meanwhile:
             yield from acting.turn()
 
-    def at_rest(self) -> Iterator[ActorActed]:
-        """Lets the other actors act, one after the other, until each has ended."""
+    def at_rest(self, check: Callable[[], None], timeout_s: float) -> Iterator[ActorActed]:
+        """Lets the other actors act, one after the other, until each has ended or has nothing to do. `check` raises where the emulator is gone.
+
+        Raises UnknownVerdictError for an actor that goes on for longer than `timeout_s`."""
         for acting in self._at_rest:
+            deadline = time.monotonic() + timeout_s
             while not acting.ended:
-                yield from acting.turn()
+                check()
+                if time.monotonic() > deadline:
+                    raise UnknownVerdictError(f"actor {acting.name} was not done within {timeout_s:g} s")
+                acted = list(acting.turn())
+                if not acted:
+                    break
+                yield from acted
 
     @property
     def needs_rest(self) -> bool:

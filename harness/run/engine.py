@@ -65,6 +65,7 @@ class _State:
     """What is known so far: enough for a result, whenever the run ends."""
 
     started: float = field(default_factory=time.monotonic)
+    started_at_s: float = field(default_factory=time.time)
     description: Description | None = None
     ledger: Ledger | None = None
     timing: events.Timing = field(default_factory=events.Timing)
@@ -151,7 +152,7 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     state.timing = replace(state.timing, drain_s=_since(began), records_per_s=round(state.ledger.offered / elapsed_s, 1))
     if acting.needs_rest and rest.known:
         yield events.PhaseStarted("act", "once the pipeline is at rest")
-        yield from acting.at_rest()
+        yield from acting.at_rest(context.check, scenario.drain_timeout_s)
         rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
 
     yield events.PhaseStarted("observe", f"{len(scenario.probes)} places")
@@ -198,7 +199,7 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         faults.clear()
     if run.recipe.faults:
         faults.arm(stacks.physical_names(clients, state.stack))
-    return Context(clients, deployed.outputs, run.run_dir, emulator.check, run.allow_remote), scenario
+    return Context(clients, deployed.outputs, run.run_dir, emulator.check, run.allow_remote, state.started_at_s), scenario
 
 
 def _resolved(scenario: Scenario, values: Mapping[str, str]) -> Scenario:

@@ -75,7 +75,7 @@ class FaultRun:
 
     def met(self, shard: str | None, sequence: str | None) -> str:
         """Returns in words which faults met a batch with this record; empty where none did."""
-        if shard is None or sequence is None:
+        if shard is None or sequence is None or not sequence.isdecimal():
             return ""
         number = int(sequence)
         ids = dict.fromkeys(

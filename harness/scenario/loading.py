@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 # The keys that say of which kind a part is.
-_TAGS = ("kind", "to", "shape")
+_TAGS = ("kind", "to", "shape", "type")
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -105,6 +105,10 @@ def _model_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[Base
         if isinstance(key, int):
             items = next(a for a in _members(annotation) if get_origin(a) is tuple)
             annotation = get_args(items)[0 if get_args(items)[-1] is Ellipsis else key]
+            continue
+        mapping = next((a for a in _members(annotation) if get_origin(a) is dict), None)
+        if mapping is not None:
+            annotation = get_args(mapping)[1]
             continue
         models = [a for a in _members(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
         if len(models) > 1:

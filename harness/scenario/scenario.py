@@ -59,4 +59,4 @@ class Scenario(Part):
 
     def document(self) -> dict[str, Any]:
         """Returns the scenario as plain data, from which `scenario_of` makes an equal one. Its paths are absolute."""
-        return self.model_dump(mode="json", serialize_as_any=True, exclude_none=True)
+        return self.model_dump(mode="json", serialize_as_any=True, exclude_unset=True)

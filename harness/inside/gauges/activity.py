@@ -8,6 +8,7 @@ With ?account=… only what belongs to that AWS account counts: others may share
     streams       [{stream, shard, mapping, behind}]: records that an event source mapping has not finished with
     queues        [{queue, visible, in_flight, delayed, consumed}]: `consumed` where an event source mapping reads it
     executions    running Step Functions executions
+    unknown       ARNs of streams of which nothing tells how far a mapping is: with one of them there is no rest
     at_rest       true where no gauge is busy
 """
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from localstack.http import Response, route
 
-from harness.inside.gauges import deliveries, kinesis, lambda_, requests, sqs, stepfunctions
+from harness.inside.gauges import deliveries, dynamodb, kinesis, lambda_, requests, sqs, stepfunctions
 
 if TYPE_CHECKING:
     from harness.inside.gauges.gauge import Gauge
@@ -27,6 +28,7 @@ PATH = "/_pipeproof/activity"
 # What hands work on is read before what takes it: work that moves meanwhile is then seen twice, and never missed.
 GAUGES: tuple[Gauge, ...] = (
     kinesis.gauge,
+    dynamodb.gauge,
     sqs.gauge,
     deliveries.gauge,
     stepfunctions.gauge,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Redrive(Actor):
-    """Sends the messages of `queue_url` to `to_queue_url`, with their attributes, and deletes them once they are taken there."""
+    """Sends the messages that `queue_url` holds now to `to_queue_url`, with their attributes, and deletes what is taken there."""
 
     queue_url: str
     to_queue_url: str
@@ -20,7 +20,11 @@ class Redrive(Actor):
     def open(self, context: Context) -> Iterator[str | None]:
         """Yields once per batch. Raises UnknownVerdictError where the target refuses a message."""
         sqs = context.clients("sqs")
-        while messages := _received(sqs, self.queue_url):
+        # Poison comes back meanwhile: only what is there now is moved.
+        name = "ApproximateNumberOfMessages"
+        left = int(sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=[name])["Attributes"][name])
+        while left > 0 and (messages := _received(sqs, self.queue_url, min(left, 10))):
+            left -= len(messages)
             entries = [
                 {"Id": str(place), "MessageBody": message["Body"], "MessageAttributes": message.get("MessageAttributes", {})}
                 for place, message in enumerate(messages)
@@ -33,8 +37,8 @@ class Redrive(Actor):
             yield f"moved {len(messages)} messages back to {self.to_queue_url.rsplit('/', 1)[-1]}"
 
 
-def _received(sqs: Any, queue_url: str) -> list[dict[str, Any]]:
+def _received(sqs: Any, queue_url: str, many: int) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = sqs.receive_message(
-        QueueUrl=queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        QueueUrl=queue_url, MaxNumberOfMessages=many, MessageAttributeNames=["All"]
     ).get("Messages", [])
     return messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 import urllib3
@@ -24,7 +25,9 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class Email(Check):
-    """Counts the e-mails to `to` (all where it is not given) whose subject and body match; at least one is expected, or `count`."""
+    """Counts the e-mails of this run to `to` (all where it is not given) whose subject and body match; at least one is expected, or `count`.
+
+    LocalStack does not tell the accounts of e-mails apart: runs that share an emulator at the same time see each other's."""
 
     to: str | None = None
     subject: Pattern | None = None
@@ -47,7 +50,8 @@ class Email(Check):
             messages = answer.json()["messages"]
         except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
             raise UnknownVerdictError(f"the endpoint does not tell which e-mails were sent (GET /_aws/ses: {error})") from error
-        found = sum(self._matches(message) for message in messages)
+        began = datetime.fromtimestamp(int(context.started_at_s), tz=UTC)
+        found = sum(self._matches(message) for message in messages if _sent_at(message) >= began)
         if self.count is not None:
             return Finding(found == self.count, f"expected {self.count} e-mails, found {found}")
         wanted = 1 if self.at_least is None else self.at_least
@@ -62,3 +66,12 @@ class Email(Check):
             and (self.subject is None or re.search(self.subject, str(message.get("Subject"))) is not None)
             and (self.body is None or re.search(self.body, text) is not None)
         )
+
+
+def _sent_at(message: dict[str, Any]) -> datetime:
+    """Returns when LocalStack took the e-mail, to the second; an e-mail without a readable time counts for no run."""
+    try:
+        sent_at = datetime.fromisoformat(str(message.get("Timestamp")))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC)

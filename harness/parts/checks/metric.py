@@ -17,7 +17,7 @@ _DAY_S = 86_400
 
 
 class Metric(Check):
-    """Compares a metric of the last day with `equals`, `at_least` or `at_most`. On a new emulator that is the run."""
+    """Compares a metric since the run began, to the minute, with `equals`, `at_least` or `at_most`."""
 
     namespace: str
     metric: str
@@ -40,7 +40,7 @@ class Metric(Check):
             Namespace=self.namespace,
             MetricName=self.metric,
             Dimensions=[{"Name": name, "Value": value} for name, value in self.dimensions.items()],
-            StartTime=now - timedelta(days=1),
+            StartTime=datetime.fromtimestamp(context.started_at_s // 60 * 60, tz=UTC),
             EndTime=now + timedelta(minutes=5),
             Period=_DAY_S,
             Statistics=[self.statistic],

@@ -49,7 +49,8 @@ class Sql(Check):
                 for name, lake in self.lake.items():
                     _add(db, name, lake, context, Path(scratch) / name)
                 rows = db.execute(self.query).fetchmany(_SHOWN + 1)
-            except duckdb.Error as error:
+            except (duckdb.Error, AttributeError) as error:
+                # AttributeError: the query is empty, and DuckDB returns no connection.
                 raise UnknownVerdictError(f"the query cannot be run: {str(error).splitlines()[0]}") from error
         if "equals" in self.model_fields_set:
             found = rows[0][0] if rows and rows[0] else None

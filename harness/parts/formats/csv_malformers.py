@@ -27,7 +27,7 @@ def unbalanced_quote(row: bytes, _rng: random.Random) -> bytes:
 
 def nul_byte(row: bytes, rng: random.Random) -> bytes:
     """Puts a NUL byte into the last column."""
-    at = rng.randrange(row.rindex(b","), len(row)) + 1
+    at = rng.randrange(row.rfind(b","), len(row)) + 1
     return row[:at] + b"\0" + row[at:]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import StrictUndefined, TemplateSyntaxError
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic_core import to_json
 
 from harness.errors import UsageError
 
@@ -45,7 +46,7 @@ def compiled(template: str) -> Callable[[Mapping[str, Any]], Any]:
 
     def value(values: Mapping[str, Any]) -> Any:
         try:
-            found = of_values(**values)
+            found = of_values(values)
             # An undefined value only complains when it is used.
             return str(found) if isinstance(found, StrictUndefined) else found
         except (UndefinedError, SecurityError, ArithmeticError, TypeError, ValueError) as error:
@@ -76,5 +77,12 @@ def plain(value: Any) -> Any:
             return {name: plain(inner) for name, inner in value.items()}
         case list() | tuple():
             return [plain(inner) for inner in value]
-        case _:
+        case None | bool() | int() | float() | str():
             return value
+        case _:
+            raise ExpressionError(f"an expression gives a {type(value).__name__}, which JSON does not have")
+
+
+def written_value(template: str, values: Mapping[str, Any]) -> str:
+    """Returns the value of an expression as JSON text. Raises ExpressionError where it has none, or one that JSON does not have."""
+    return to_json(plain(compiled(template)(values))).decode()

@@ -249,7 +249,7 @@ class NestedField(_Field):
     """An object with `fields`."""
 
     type: Literal["nested"]
-    fields: dict[str, AnyField]
+    fields: dict[str, PlainField]
 
     def draw(self, drawing: Drawing) -> Draw:
         """Returns the draw."""
@@ -261,7 +261,7 @@ class ListField(_Field):
     """A list of `min` to `max` values of the field `of`."""
 
     type: Literal["list"]
-    of: AnyField
+    of: PlainField
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(ge=0, le=10_000)] = 3
 
@@ -292,11 +292,20 @@ class ComputedField(_Field):
     value: Template
 
 
+PlainField = Annotated[
+    UuidField | ChoiceField | IntField | DecimalField | DateField | DatetimeField | NameField | EmailField | TextField | NestedField
+    | ListField,
+    Field(discriminator="type"),
+]  # fmt: skip
+"""A field that can stand anywhere."""
+
 AnyField = Annotated[
     UuidField | ChoiceField | IntField | DecimalField | DateField | DatetimeField | NameField | EmailField | TextField | NestedField
     | ListField | LookupField | ComputedField,
     Field(discriminator="type"),
 ]  # fmt: skip
+"""A field of a record: a looked-up or a computed one refers to the record as a whole."""
+
 NestedField.model_rebuild()
 ListField.model_rebuild()
 

@@ -26,6 +26,7 @@ _WRONG: dict[str, tuple[frozenset[str], tuple[Any, ...]]] = {
     "bad_email": (frozenset({"email"}), ("nobody", "a@@example.org", "@")),
 }
 _CSV_STRUCTURE = ("short_row", "long_row", "unbalanced_quote", "nul_byte", "invalid_utf8", "empty_row")
+_OF_SEVERAL_COLUMNS = {"short_row", "unbalanced_quote"}
 
 
 def json_malformers(types: Mapping[str, str], required: tuple[str, ...]) -> dict[str, Malformer]:
@@ -44,7 +45,9 @@ def json_malformers(types: Mapping[str, str], required: tuple[str, ...]) -> dict
 def csv_malformers(types: Mapping[str, str], required: tuple[str, ...]) -> dict[str, Malformer]:
     """Returns the malformers of CSV rows with these columns, in their order."""
     columns = list(types)
-    found: dict[str, Malformer] = {kind: CSV_MALFORMERS[kind] for kind in _CSV_STRUCTURE}
+    # A row of one column can be neither too short, nor can a quote in it open between two columns.
+    structure = _CSV_STRUCTURE if len(columns) > 1 else tuple(kind for kind in _CSV_STRUCTURE if kind not in _OF_SEVERAL_COLUMNS)
+    found: dict[str, Malformer] = {kind: CSV_MALFORMERS[kind] for kind in structure}
     if required:
         found["missing_value"] = _edit_row(columns, required, ("",))
     for kind, (spoils, values) in _WRONG.items():

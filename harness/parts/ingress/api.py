@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import quote, urlsplit
 
 import jmespath
@@ -12,7 +12,8 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from pydantic import Field
+from jmespath.exceptions import JMESPathError
+from pydantic import Field, model_validator
 from pydantic_core import from_json
 
 from harness.accounting.record import Answer, Record, Status, now_ms
@@ -49,6 +50,16 @@ class Api(Ingress):
     api_key: str | None = None
     sign: bool = False
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+
+    @model_validator(mode="after")
+    def _has_expressions(self) -> Self:
+        for where, text in (("path", self.path), *((f"headers.{name}", value) for name, value in self.headers.items())):
+            for expression in _PLACEHOLDER.findall(text):
+                try:
+                    jmespath.compile(expression)
+                except JMESPathError as error:
+                    raise ValueError(f"{where}: {{{expression}}} is not JMESPath: {str(error).splitlines()[0]}") from None
+        return self
 
     def open(self, context: Context) -> ApiSender:
         """Returns the sender. Raises UsageError for a URL of another machine, unless --allow-remote is given."""
@@ -148,5 +159,9 @@ def _values(record: Record) -> dict[str, Any]:
 
 def _value(expression: str, values: dict[str, Any]) -> str:
     """Returns what the expression finds in the record; a malformed record may have nothing there."""
-    found = values.get(expression) if expression.isidentifier() else jmespath.search(expression, values)
+    try:
+        found = values.get(expression) if expression.isidentifier() else jmespath.search(expression, values)
+    except JMESPathError:
+        # The record has something else there than the expression expects.
+        found = None
     return "" if found is None else str(found)

@@ -1,4 +1,4 @@
-"""PutItem into a table, whose stream the pipeline reads.
+"""PutItem into a table.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html
 """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import tempfile
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field
 
 from harness.accounting.record import Answer, Status, now_ms, upload_id
 from harness.backoff import ATTEMPTS, TryAgainError, attempts
@@ -26,7 +27,7 @@ class S3(Ingress):
     whole_files: ClassVar[bool] = True
 
     bucket: str
-    key: str = "input/{record_id}"
+    key: Annotated[str, Field(pattern=r"\{record_id\}")] = "input/{record_id}"
 
     def open(self, context: Context) -> S3Sender:
         """Returns the sender."""
@@ -44,12 +45,19 @@ class S3Sender:
         self._bucket = bucket
         self._key = key
         self._scratch = context.run_dir
+        self._put_before: set[str] = set()
 
     def send(self, units: Sequence[Unit]) -> Iterator[Offer]:
         """Yields each record with its object's answer, once that object has been put."""
         for unit in units:
             if not isinstance(unit, File):
-                yield unit, self._put(self._key.replace("{record_id}", unit.record_id), io.BytesIO(unit.payload))
+                key = self._key.replace("{record_id}", unit.record_id)
+                answer = self._put(key, io.BytesIO(unit.payload))
+                if answer.shard == upload_id(key, None):
+                    # Without versions the second object replaces the first: what names the upload is one record, not both.
+                    answer = answer._replace(shard=None) if key in self._put_before else answer
+                    self._put_before.add(key)
+                yield unit, answer
                 continue
             # The rows are made twice: for the object, and then for the ledger. Neither is held in memory.
             with tempfile.TemporaryFile(dir=self._scratch) as body:

@@ -27,4 +27,9 @@ class Alerts(Probe):
         readers = [Reader(reading, context.clients) for reading in alerted]
         for seen in documents(context, self.queue_url):
             for reader in readers:
-                yield from reader.sightings(seen)
+                yield from (sighting for sighting in reader.sightings(seen) if _names_a_record(sighting))
+
+
+def _names_a_record(sighting: Observation) -> bool:
+    """Returns whether the sighting says of which record or upload it is."""
+    return bool(sighting.record_id or sighting.shard or sighting.payload_hash)

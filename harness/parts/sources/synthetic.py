@@ -14,8 +14,8 @@ from pydantic_core import from_json, to_json
 from harness.accounting.record import Record
 from harness.parts import registry
 from harness.parts.formats.csv_format import CSV_FILE_FAULTS, CsvFormat
-from harness.parts.formats.expressions import compiled, filled, plain
-from harness.parts.formats.fields import AnyField, ComputedField, Drawing, LookupField, drawn, value_of
+from harness.parts.formats.expressions import compiled, filled, plain, written_value
+from harness.parts.formats.fields import AnyField, ComputedField, Drawing, LookupField, PlainField, drawn, value_of
 from harness.parts.formats.file_set import Draft, Entry, FileSet, Malformed, refuse_files
 from harness.parts.formats.json_format import JSON_FILE_FAULTS, JsonFormat
 from harness.parts.formats.ndjson_format import NDJSON_FILE_FAULTS, NdjsonFormat
@@ -43,7 +43,7 @@ class LookupRows(Part):
 
     records: PositiveInt = 100
     key: str
-    fields: Annotated[dict[Annotated[str, Field(pattern=_IDENTIFIER)], AnyField], Field(min_length=1)]
+    fields: Annotated[dict[Annotated[str, Field(pattern=_IDENTIFIER)], PlainField], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _has_its_key(self) -> Self:
@@ -198,7 +198,7 @@ class Described:
         for _ in range(draft.count):
             texts = tuple([draw() for draw in draws])
             for place, field in computed:
-                value = to_json(plain(compiled(field.value)(self._values(texts)))).decode()
+                value = written_value(field.value, self._values(texts))
                 texts = (*texts[:place], value, *texts[place + 1 :])
             yield texts, (written % texts).encode()
 

@@ -142,3 +142,19 @@ def test_path_headers_key_and_signature_are_those_of_the_record():
     for record in junk():
         assert sender._addressed(record)[0] == "http://127.0.0.1:1/customers//"
     sender.close()
+
+
+def test_the_second_object_under_a_key_without_versions_does_not_share_the_firsts_upload(tmp_path):
+    sender = S3(bucket="b").open(context(Places(s3=Service({})), tmp_path))
+    twice = [Record("a", b"1", b"{}"), Record("a", b"1", b"{}")]
+    assert [answer.shard for _, answer in sender.send(twice)] == ["input/a", None]
+    with pytest.raises(ValueError, match="key"):
+        S3(bucket="b", key="always/the-same")
+
+
+def test_an_expression_that_means_nothing_is_refused_and_one_that_a_record_does_not_fit_is_empty():
+    with pytest.raises(ValueError, match=r"path: \{a b\} is not JMESPath"):
+        Api(url="http://127.0.0.1:1", path="/{a b}")
+    sender = Api(url="http://127.0.0.1:1", path="/{length(x)}").open(context(Clients("http://127.0.0.1:1")))
+    assert sender._addressed(Record("id", b"{}", None))[0] == "http://127.0.0.1:1/"
+    sender.close()

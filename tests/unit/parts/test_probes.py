@@ -79,8 +79,10 @@ ATTRIBUTES = st.recursive(
     | st.just({"NULL": True})
     | st.booleans().map(lambda b: {"BOOL": b})
     | st.lists(st.binary(max_size=3), min_size=1, max_size=2).map(lambda b: {"BS": b}),
-    lambda inner: st.lists(inner, max_size=2).map(lambda items: {"L": items})
-    | st.dictionaries(st.text(max_size=4), inner, max_size=2).map(lambda items: {"M": items}),
+    lambda inner: (
+        st.lists(inner, max_size=2).map(lambda items: {"L": items})
+        | st.dictionaries(st.text(max_size=4), inner, max_size=2).map(lambda items: {"M": items})
+    ),
     max_leaves=4,
 )
 
@@ -146,9 +148,7 @@ ENVELOPE = {"recordId": "a", "shardId": "s", "sequenceNumber": "5", "payload": b
     ],
 )
 def test_a_dead_letter_counts_for_its_record_only_with_the_payload(change, identified):
-    probe = Sqs.model_validate(
-        {"queue_url": URL, "preset": "dead_letter.yaml"}, context={"directory": PIPELINES / "delivery"}
-    )
+    probe = Sqs.model_validate({"queue_url": URL, "preset": "dead_letter.yaml"}, context={"directory": PIPELINES / "delivery"})
     places = {"sqs": Queue([json.dumps({**ENVELOPE, **change})]), "s3": Bucket({"kept": (b"raw", {})})}
     (sighting,) = seen(probe, **places)
     assert sighting.outcome is Outcome.DEAD_LETTERED
@@ -183,3 +183,33 @@ def test_the_shapes_that_aws_writes_are_read():
 def test_a_reading_that_means_nothing_is_refused(keys, said):
     with pytest.raises(ValueError, match=said):
         S3.model_validate({"bucket": "b", **keys})
+
+
+def test_an_upload_without_what_should_say_which_record_it_is_does_not_count_for_all_of_them():
+    """A reading that names a payload or an id, and a message that has neither: three poison rows must not be alerted by it."""
+    for keys in ({"payload": "raw"}, {"id": "id"}):
+        names = (Reading(outcome="alerted", shard="s", **keys),)
+        assert seen(Alerts(queue_url=URL, names=names), sqs=Queue(['{"s": "up@v"}'])) == []
+    (sighting,) = seen(Alerts(queue_url=URL, names=(Reading(shard="s"),)), sqs=Queue(['{"s": "up@v"}']))
+    assert sighting.shard == "up@v"
+
+
+def test_a_mapped_name_that_is_not_there_is_missing_and_not_null():
+    (sighting,) = seen(S3(bucket="b", id="id", fields={"b": "stored_b"}), s3=Bucket({"o": (b'{"id":"1"}', {})}))
+    assert json.loads(sighting.content) == {"id": "1"}
+
+
+def test_a_message_that_no_reading_is_about_is_no_phantom_of_an_alert():
+    names = (preset("delivery", "alert"), Reading(id="recordId"))
+    alarm = json.dumps({"AlarmName": "errors", "NewStateValue": "ALARM"})
+    assert seen(Alerts(queue_url=URL, names=names), sqs=Queue([alarm])) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "key", "upload"),
+    [("upload", "in/a+b c%.json", "in/a%2Bb%20c%25.json@v"), ("notified_upload", "in/a%2Bb+c%25.json", "in/a%2Bb%20c%25.json@v")],
+)
+def test_an_upload_is_named_as_the_ledger_names_it_from_a_key_and_from_a_notification(function, key, upload):
+    reading = Reading(outcome="alerted", shard=f"{function}(key, version)")
+    (sighting,) = seen(Alerts(queue_url=URL, names=(reading,)), sqs=Queue([json.dumps({"key": key, "version": "v"})]))
+    assert sighting.shard == upload

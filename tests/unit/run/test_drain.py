@@ -1,8 +1,30 @@
-"""What is under way, in words."""
+"""Waiting for rest: it is known from the gauges, or it is a doubt that says what was under way."""
 
 from __future__ import annotations
 
-from harness.run.drain import describe
+import pytest
+
+from harness.errors import EmulatorDiedError
+from harness.run.drain import Rest, describe, drain
+from harness.run.events import ActorActed
+from tests.unit.run.fakes import BUSY, REST, Gauges
+
+
+@pytest.fixture
+def gauges():
+    made = []
+
+    def make(*answers):
+        made.append(Gauges(*answers))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def drained(endpoint, timeout_s=30, check=lambda: None, turn=lambda: ()):
+    return list(drain(endpoint, "000000000000", timeout_s, check, turn))
 
 
 def test_what_is_under_way_is_named_and_what_is_not_is_left_out():
@@ -17,3 +39,44 @@ def test_what_is_under_way_is_named_and_what_is_not_is_left_out():
     }
     assert describe(activity) == "1,234 records in streams, 6 messages in queues, 2 invocations"
     assert describe({}) == "a last look"
+
+
+def test_rest_is_two_quiet_looks_with_no_request_between_them(gauges):
+    served = gauges(BUSY, REST, {**REST, "requests": 8}, BUSY, {**REST, "requests": 9}, {**REST, "requests": 9}, BUSY)
+    assert drained(served.endpoint)[-1] == Rest(known=True)
+    assert served.answers == [BUSY], "it looked six times"
+
+
+def test_without_rest_in_time_the_doubt_says_what_was_under_way(gauges):
+    assert drained(gauges(BUSY).endpoint, 0.2)[-1] == Rest(known=False, doubt="not at rest 0.2 s after the load: 2 executions")
+
+
+@pytest.mark.parametrize("answer", [(404, b"no such route"), (200, b"not json"), (200, b"[]"), (200, b"{}")])
+def test_an_endpoint_without_gauges_cannot_tell(gauges, answer):
+    (rest,) = drained(gauges(answer).endpoint)
+    assert not rest.known
+    assert "does not serve /_pipeproof/activity" in rest.doubt
+
+
+def test_an_answer_that_fails_once_is_asked_for_again(gauges):
+    assert drained(gauges((500, b"oops"), REST).endpoint)[-1] == Rest(known=True)
+
+
+def test_a_silent_endpoint_is_no_rest():
+    rest = drained("http://127.0.0.1:1", 0.2)[-1]
+    assert not rest.known
+    assert "no answer" in rest.doubt
+
+
+def test_actors_get_their_turn_at_each_look(gauges):
+    turns = iter([[ActorActed("approve", "one")], [], [ActorActed("approve", "two")]])
+    found = drained(gauges(BUSY, BUSY, REST).endpoint, turn=lambda: next(turns, []))
+    assert [event.text for event in found if isinstance(event, ActorActed)] == ["one", "two"]
+
+
+def test_an_emulator_that_is_gone_ends_the_wait(gauges):
+    def check():
+        raise EmulatorDiedError("gone")
+
+    with pytest.raises(EmulatorDiedError):
+        drained(gauges(BUSY).endpoint, check=check)

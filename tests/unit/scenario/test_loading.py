@@ -79,3 +79,49 @@ def test_references_are_replaced_and_unknown_ones_named():
     assert substitute("a-${outputs.X}-b", {"outputs.X": "1"}, "here") == "a-1-b"
     with pytest.raises(UsageError, match=r"send.stream: \$\{outputs.Strem\} is not known; there is outputs.Stream"):
         substitute("${outputs.Strem}", {"outputs.Stream": "s"}, "send.stream")
+
+
+MINE = """description: d
+stack: {template: t.yaml}
+source:
+  kind: synthetic
+  records: 5
+  id: id
+  fields:
+    id: {type: uuid}
+    n: {type: nested, fields: {x: {type: int}}}
+send: {to: sqs, queue_url: q}
+probes: [{kind: sqs, queue_url: q}]
+checks:
+  - {kind: sql, query: "SELECT 1 WHERE false", equals: null, lake: {a: {bucket: b}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{type: uuid}", "{type: uuid, mn: 3}", "m.yaml:8: source.fields.id.mn: unknown key Allowed here: null, type"),
+        (
+            "{x: {type: int}}",
+            "{x: {type: int, mn: 3}}",
+            "fields.x.mn: unknown key; did you mean min? Allowed here: null, type, min",
+        ),
+        ("{a: {bucket: b}}", "{a: {bucket: b, prefx: 1}}", "lake.a.prefx: unknown key; did you mean prefix? Allowed here: bucket"),
+        ("{kind: sqs, queue_url: q}", '{use: "./a\\0b.py:X"}', "probes.0.use:"),
+        ("{kind: sqs, queue_url: q}", '{use: "./' + "a" * 5000 + '.py:X"}', "is no path of a file"),
+    ],
+)
+def test_keys_of_fields_and_of_tables_are_checked_too(tmp_path, old, new, said):
+    assert old in MINE
+    (tmp_path / "m.yaml").write_text(MINE.replace(old, new))
+    with pytest.raises(UsageError) as refused:
+        load_scenario(tmp_path / "m.yaml")
+    assert said in str(refused.value)
+
+
+def test_a_key_that_is_null_stays_one_when_the_scenario_is_written_down(tmp_path):
+    (tmp_path / "m.yaml").write_text(MINE)
+    scenario = load_scenario(tmp_path / "m.yaml")
+    again = scenario_of(json.loads(json.dumps(scenario.document())), tmp_path)
+    assert "equals" in scenario.checks[0].model_fields_set
+    assert "equals" in again.checks[0].model_fields_set

@@ -1,0 +1,184 @@
+"""The engine with a fake emulator: the phases in their order, and a verdict whatever happens in any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.accounting.record import Answer, Observation, Outcome, Record, Status
+from harness.accounting.verdict import Judgement
+from harness.errors import UnknownVerdictError, UsageError
+from harness.parts.ports import Actor, Check, Finding, Ingress, Probe, Source
+from harness.run import engine, events
+from harness.run.recipe import Recipe, open_load
+from harness.scenario.scenario import Scenario, StackPart
+from harness.stack.deploy import Stack
+from tests.unit.run.fakes import BUSY, REST, FakeEmulator, Gauges
+
+STORE = []
+
+
+class Three(Source):
+    total: int | None = 3
+
+    def open(self, context):
+        return self
+
+    def units(self):
+        for number in range(3):
+            yield Record(f"id-{number}", b"x", b"{}")
+
+
+class Put(Ingress):
+    """Stores what it is given, unless `fails` says what goes wrong."""
+
+    fails: str = ""
+    batch_size: int = 2
+
+    def open(self, context):
+        return self
+
+    def send(self, units):
+        for record in units:
+            if self.fails == "raises":
+                raise RuntimeError("a defect")
+            if self.fails == "interrupt":
+                raise KeyboardInterrupt
+            if self.fails != "loses":
+                STORE.append(record.record_id)
+            yield record, Answer(Status.ACKED, 1)
+
+    def close(self):
+        pass
+
+
+class Look(Probe):
+    where: str = "here"
+
+    def open(self, context):
+        assert (context.run_dir / "ledger.parquet").is_file()
+        for record_id in STORE:
+            yield Observation(Outcome.STORED, self.where, record_id, content=b"{}")
+
+
+class Act(Actor):
+    does: str = "something"
+
+    def open(self, context):
+        if self.does == "raises":
+            raise UnknownVerdictError("the actor could not act")
+        if self.does != "nothing":
+            yield self.does
+
+
+class Holds(Check):
+    holds: bool = True
+    possible: bool = True
+
+    def open(self, context):
+        if not self.possible:
+            raise UnknownVerdictError("no data")
+        return Finding(self.holds, "expected this, found that")
+
+
+@pytest.fixture
+def conducted(tmp_path, monkeypatch):
+    STORE.clear()
+    monkeypatch.setattr(engine.stacks, "deploy", lambda *_: Stack("stack", {"Place": "there"}))
+    gauges = Gauges(REST)
+    emulator = FakeEmulator(gauges.endpoint)
+
+    def conduct(send=None, *, actors=(), checks=(), probes=(), answers=(REST,), **keys):
+        gauges.answers = list(answers)
+        scenario = Scenario(
+            description="d", stack=StackPart(template=Path("t/template.yaml")), source=Three(), send=send or Put(), actors=actors,
+            checks=checks, probes=probes or (Look(where="${outputs.Place}"),), **keys,
+        )  # fmt: skip
+        recipe = Recipe("fake", scenario, 1)
+        return list(engine.conduct(engine.Run(recipe, open_load(recipe), emulator, "fake", "command", tmp_path)))
+
+    conduct.emulator = emulator
+    yield conduct
+    gauges.close()
+
+
+def phases(told):
+    return [event.phase for event in told if isinstance(event, events.PhaseStarted)]
+
+
+def test_a_run_goes_through_its_phases_in_order_and_passes(conducted):
+    told = conducted(actors=(Act(),), checks=(Holds(name="it"),))
+    assert phases(told) == ["emulator", "deploy", "load", "drain", "act", "observe", "check", "reconcile"]
+    assert [type(event) for event in (told[0], told[-1])] == [events.RunStarted, events.RunFinished]
+    finished = told[-1]
+    assert (finished.verdict.judgement, finished.account.outcome.stored) == (Judgement.PASS, 3)
+    assert events.ActorActed("Act", "something") in told or any(isinstance(e, events.ActorActed) for e in told)
+    assert finished.checks == (events.CheckFinished("it", holds=True, text="expected this, found that"),)
+    assert conducted.emulator.stopped == 1
+
+
+def test_what_was_not_stored_is_lost_and_the_run_fails(conducted):
+    finished = conducted(Put(fails="loses"))[-1]
+    assert (finished.verdict.judgement, finished.account.anomalies["lost"]) == (Judgement.FAIL, 3)
+
+
+def test_a_check_that_does_not_hold_fails_the_run_and_one_that_cannot_be_made_makes_it_unknown(conducted):
+    finished = conducted(checks=(Holds(name="it", holds=False),))[-1]
+    assert (finished.verdict.judgement, finished.verdict.reasons) == (Judgement.FAIL, ("check it: expected this, found that",))
+    STORE.clear()
+    finished = conducted(checks=(Holds(name="it", possible=False), Holds(name="other", holds=False)))[-1]
+    assert finished.verdict.judgement is Judgement.UNKNOWN
+    assert finished.verdict.reasons[0] == "check it could not be made: no data"
+
+
+@pytest.mark.parametrize(("does", "said"), [("nothing", "had nothing to act on"), ("raises", "the actor could not act")])
+def test_an_actor_that_could_not_act_makes_the_verdict_unknown(conducted, does, said):
+    finished = conducted(actors=(Act(does=does),))[-1]
+    assert finished.verdict.judgement is Judgement.UNKNOWN
+    assert said in finished.verdict.reasons[0]
+
+
+def test_an_actor_acts_meanwhile_before_rest(conducted):
+    told = conducted(actors=(Act(when="meanwhile"),), answers=(BUSY, REST))
+    assert "act" not in phases(told)
+    acted = next(place for place, event in enumerate(told) if isinstance(event, events.ActorActed))
+    assert acted < phases_at(told, "observe")
+
+
+def phases_at(told, phase):
+    return next(place for place, event in enumerate(told) if isinstance(event, events.PhaseStarted) and event.phase == phase)
+
+
+def test_without_rest_nothing_is_claimed_and_no_actor_waits_for_it(conducted):
+    told = conducted(actors=(Act(),), answers=(BUSY,), drain_timeout_s=0.1)
+    assert "act" not in phases(told)
+    assert told[-1].verdict.judgement is Judgement.UNKNOWN
+    assert "2 executions" in told[-1].verdict.reasons[0]
+
+
+def test_a_defect_or_a_dead_emulator_is_an_unknown_verdict_with_the_reason(conducted):
+    finished = conducted(Put(fails="raises"))[-1]
+    assert (finished.verdict.judgement, finished.verdict.reasons) == (Judgement.UNKNOWN, ("RuntimeError: a defect",))
+    conducted.emulator.died = "killed by somebody"
+    finished = conducted(Put(fails="raises"))[-1]
+    assert finished.verdict.reasons == ("killed by somebody",)
+    assert conducted.emulator.stopped == 2
+
+
+def test_an_interrupt_is_told_as_unknown_and_raised_again_after_the_result(conducted, tmp_path):
+    recipe_events = []
+    with pytest.raises(KeyboardInterrupt):
+        recipe_events += conducted(Put(fails="interrupt"))
+    assert conducted.emulator.stopped == 1
+
+
+def test_an_unknown_output_is_a_usage_error_and_the_emulator_is_stopped(conducted):
+    with pytest.raises(UsageError, match=r"probes.0.where: \$\{outputs.Plaze\} is not known; there is outputs.Place"):
+        conducted(probes=(Look(where="${outputs.Plaze}"),))
+    assert conducted.emulator.stopped == 1
+
+
+def test_the_rate_spreads_the_batches_and_every_record_has_its_answer(conducted):
+    finished = conducted(Put(rate={"shape": "constant", "records_per_s": 1000}))[-1]
+    assert finished.account.ingress.acked == 3

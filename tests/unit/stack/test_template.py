@@ -1,0 +1,53 @@
+"""Templates as plain data: CloudFormation's short forms, dates as text, and a clear word for what is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import UsageError
+from harness.stack.template import load_template
+
+TEMPLATE = """
+AWSTemplateFormatVersion: 2010-09-09
+Resources:
+  A:
+    Type: AWS::SQS::Queue
+    Condition: Wanted
+    Properties:
+      Ref: !Ref B
+      GetAtt: !GetAtt B.Arn
+      Sub: !Sub "${B}-x"
+      Join: !Join ["", [a, !Ref B]]
+      If: !If [Wanted, {Version: 2012-10-17}, !Ref AWS::NoValue]
+"""
+
+
+def test_short_forms_are_read_as_their_long_ones_and_dates_as_text(tmp_path):
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE)
+    document = load_template(path)
+    assert document["AWSTemplateFormatVersion"] == "2010-09-09"
+    assert document["Resources"]["A"]["Properties"] == {
+        "Ref": {"Ref": "B"},
+        "GetAtt": {"Fn::GetAtt": ["B", "Arn"]},
+        "Sub": {"Fn::Sub": "${B}-x"},
+        "Join": {"Fn::Join": ["", ["a", {"Ref": "B"}]]},
+        "If": {"Fn::If": ["Wanted", {"Version": "2012-10-17"}, {"Ref": "AWS::NoValue"}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "has no Resources"), ("a: [", "is not YAML"), ("Resources: 5", "has no Resources"), ("\0", "is not YAML")],
+)
+def test_what_is_no_template_is_named(tmp_path, text, said):
+    path = tmp_path / "template.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said) as refused:
+        load_template(path)
+    assert str(path) in str(refused.value)
+
+
+def test_a_missing_template_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"nowhere\.yaml: No such file"):
+        load_template(tmp_path / "nowhere.yaml")
