@@ -171,7 +171,7 @@ def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *
 
 @contextlib.contextmanager
 def _removed_if_refused(run_dir: Path) -> Iterator[None]:
-    """A run that was refused before it began leaves nothing to look at."""
+    """Removes the directory of a run that was refused before it began."""
     try:
         yield
     except UsageError:

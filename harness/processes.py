@@ -14,7 +14,7 @@ def kill_session(session: int, work_dir: str, *, but: int = 0) -> None:
     """Kills every process of an emulator except `but`, and waits until they are gone: those of its session, and those that a
     handler has put into a session of their own, which the work directory in their environment betrays.
 
-    A process group would not do: each execution environment has one of its own, to be killed with what it started."""
+    A process group would not do: each execution environment has its own group, to be killed with what it started."""
     doomed = []
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):

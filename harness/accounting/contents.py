@@ -10,7 +10,7 @@ _MISSING = object()
 
 
 def broken_promise(promised: bytes, content: bytes | None) -> str | None:
-    """What of the promised JSON object is missing or different in the stored one; None where all of it is there.
+    """Returns what of the promised JSON object is missing or different in the stored one; None where all of it is there.
 
     Fields that were not promised are free. Values are compared as JSON: 1 is not true, and not "1"; the order of keys is free."""
     try:

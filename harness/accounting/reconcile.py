@@ -130,10 +130,10 @@ _ANOMALIES = {
 def reconcile(
     ledger: Path, observations: Path, scratch: Path, met: Callable[[str | None, str | None], str] = lambda _shard, _sequence: ""
 ) -> Account:
-    """The account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch` takes what does not
+    """Returns the account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch` takes what does not
     fit in memory. `met` says, for an example's shard and sequence number, what else is known of its way."""
     with duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(scratch), "threads": 2}) as db:
-        # It would be written over whatever the terminal shows.
+        # The progress bar would overwrite what the terminal shows.
         db.execute("SET enable_progress_bar = false")
         # Tables in a database without a file are kept in memory; DuckDB moves them to `scratch` where they exceed the limit.
         for statement in _RESOLVE.split(";\n"):

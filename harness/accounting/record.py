@@ -82,15 +82,15 @@ def now_ms() -> int:
 
 
 def payload_hash(payload: bytes) -> bytes:
-    """The identity of a payload: 16 bytes of SHA-256."""
+    """Returns the identity of a payload: 16 bytes of SHA-256."""
     return hashlib.sha256(payload).digest()[:16]
 
 
 def identifier(value: object) -> str | None:
-    """An id as it may stand in somebody's JSON: text or a whole number; None for anything else."""
+    """Returns an id of a user's JSON as text, from text or a whole number; None for anything else."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def upload_id(key: str, version_id: str | None) -> str:
-    """An upload among all of its bucket: key@version, or the key alone where the bucket keeps no versions."""
+    """Returns an upload among all of its bucket: key@version, or the key alone where the bucket keeps no versions."""
     return f"{quote(key)}@{version_id}" if version_id else quote(key)

@@ -1,4 +1,4 @@
-"""What a run says in the end."""
+"""The account and the verdict of a run."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def choose_emulator(wanted: str, log: Path, *, allow_remote: bool = False) -> tu
 
 
 def choose_own(wanted: str, log: Path, port: int | None = None, *, stays: bool = False) -> tuple[Detachable, str]:
-    """An emulator that this machine starts: `auto`, `embedded` or `container`."""
+    """Returns an emulator that this machine starts: `auto`, `embedded` or `container`."""
     if wanted in _KINDS:
         return _KINDS[wanted](log, port, stays=stays), f"{wanted} LocalStack (as asked for)"
     if wanted != "auto":
@@ -53,7 +53,7 @@ def stop_detached(handle: Mapping[str, Any]) -> None:
 
 
 def detached_runs(handle: Mapping[str, Any]) -> bool:
-    """Whether it is still there."""
+    """Returns whether a detached emulator still runs."""
     if handle["kind"] == "container":
         return container.runs(handle["name"])
     return embedded.runs(handle["pid"], Path(handle["work_dir"]))

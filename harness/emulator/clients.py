@@ -24,7 +24,7 @@ class Clients:
     region: str = DEFAULT_REGION
 
     def __call__(self, service: str, *, retries: bool = True) -> Any:
-        """A client, one per service: boto3 clients are safe to share between threads. Without `retries` every request is made once,
+        """Returns a client, one per service: boto3 clients are safe to share between threads. Without `retries` every request is made once,
         for callers to whom a repeated request is not the same as one."""
         return _client(self, service, retries)
 

@@ -211,12 +211,12 @@ def stop_detached(name: str, network: str) -> bool:
 
 
 def runs(name: str) -> bool:
-    """Whether a container that stayed is still there."""
+    """Returns whether a container that stayed is still there."""
     return bool(connect().containers.list(filters={"name": f"^{name}$"}))
 
 
 def _remove(client: DockerClient, name: str, network: str | None = None) -> bool:
-    """The container and its network, whatever of them is there."""
+    """Removes the container and its network, as far as they exist. Returns whether the container existed."""
     from docker.errors import APIError  # noqa: PLC0415
     from requests.exceptions import RequestException  # noqa: PLC0415
 
@@ -244,7 +244,7 @@ def _is_orphan(labels: dict[str, str]) -> bool:
 
 
 def _where() -> str:
-    """Where process ids mean the same: the machine, and on Linux the process namespace."""
+    """Returns where process ids mean the same: the machine, and on Linux the process namespace."""
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -253,6 +253,6 @@ def _where() -> str:
 
 
 def labels_of(thing: Any) -> dict[str, str]:
-    """Of a container or a network of the SDK."""
+    """Returns the labels of a container or a network of the SDK."""
     labels: dict[str, str] | None = thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels")
     return labels or {}

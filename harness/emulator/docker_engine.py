@@ -17,7 +17,7 @@ _HOW = "start Docker (Debian: apt-get install docker.io, then as root: dockerd),
 
 
 def connect() -> DockerClient:
-    """A client of the engine. Raises UsageError, with the remedy, where there is none to use."""
+    """Returns a client of the engine. Raises UsageError, with the remedy, where there is none to use."""
     try:
         import docker  # noqa: PLC0415 - an extra; and half a second
         from docker.errors import DockerException  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""LocalStack from PyPI as a child process: a loopback port, a temporary directory and a session of its own.
+"""LocalStack from PyPI as a child process: with its own loopback port, temporary directory and session.
 
 It ends with its parent, even where that is killed (see harness/inside/__main__.py), unless it is told to outlive it.
 """
@@ -43,7 +43,7 @@ class Embedded:
 
     @property
     def _pid(self) -> int:
-        """The process id, which is also that of its session."""
+        """Returns the process id, which is also that of its session."""
         assert self._process is not None
         return self._process.pid
 
@@ -124,7 +124,7 @@ def stop_detached(pid: int, work_dir: Path) -> None:
 
 
 def runs(pid: int, work_dir: Path) -> bool:
-    """Whether an emulator that stayed is still there: the process id may be somebody else's by now."""
+    """Returns whether an emulator that stayed is still there: another process may have its id by now."""
     try:
         return psutil.Process(pid).environ().get("PIPEPROOF_WORK_DIR") == str(work_dir)
     except psutil.Error:
@@ -141,7 +141,7 @@ def _require_localstack() -> None:
 
 
 def localstack_version() -> str | None:
-    """The version of the installed LocalStack, None where there is none."""
+    """Returns the version of the installed LocalStack, None where there is none."""
     try:
         return importlib.metadata.version("localstack-core")
     except importlib.metadata.PackageNotFoundError:

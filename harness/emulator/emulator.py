@@ -1,4 +1,4 @@
-"""What every way to have a LocalStack offers."""
+"""What every kind of emulator offers."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ class Detachable(Emulator, Protocol):
     """An emulator that can outlive its starter."""
 
     def let_go(self) -> dict[str, Any]:
-        """From now on the emulator belongs to itself; until then it is swept like any leftover. Returns what finds it again."""
+        """Detaches the emulator: it keeps running after this process ends. Returns what `stop_detached` needs to find it."""
         ...

@@ -45,7 +45,7 @@ class External:
         return Description("external", health.edition, health.version, self._endpoint, health.python_runtime)
 
     def stop(self) -> None:
-        """It was not ours to start."""
+        """Does nothing: this process did not start the endpoint."""
 
     def check(self) -> None:
         """Raises EmulatorDiedError where it no longer answers, or not within a minute."""
@@ -57,7 +57,7 @@ class External:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host name is certain to mean this machine."""
+    """Returns whether the host name is certain to mean this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -62,7 +62,7 @@ def wait_until_healthy(endpoint: str, check: Callable[[], None], log: Path) -> H
 
 
 def last_lines(log: Path) -> str:
-    """The end of the log as a part of a message; nothing where there is none."""
+    """Returns the end of the log as a part of a message; nothing where there is none."""
     try:
         lines = log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
     except OSError:

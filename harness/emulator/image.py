@@ -40,7 +40,7 @@ _CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUN
 
 
 def tag() -> str:
-    """The image's name: repository and a hash of the inputs."""
+    """Returns the image's name: repository and a hash of the inputs."""
     digest = hashlib.sha256()
     for name, content in sorted(_inputs().items()):
         digest.update(f"{name}\0{len(content)}\0".encode())
@@ -88,7 +88,7 @@ def _explain(name: str, error: str, said: str) -> str:
 
 
 def _root() -> Path:
-    """The repository, else what the wheel carries of it (in its metadata: see pyproject.toml)."""
+    """Returns the repository, else what the wheel carries of it (in its metadata: see pyproject.toml)."""
     checkout = _PACKAGE.parent
     if (checkout / "docker" / "Dockerfile").is_file():
         return checkout
@@ -97,7 +97,7 @@ def _root() -> Path:
 
 
 def _inputs() -> dict[str, bytes]:
-    """All that decides what the image holds: path in the build context -> content."""
+    """Returns all that decides what the image holds: path in the build context -> content."""
     root = _root()
     found = {name: (root / name).read_bytes() for name in _FILES}
     for pattern in _INSIDE:
@@ -106,7 +106,7 @@ def _inputs() -> dict[str, bytes]:
 
 
 def _context() -> bytes:
-    """The build context as a tar: the inputs, the README (which the package's metadata names), and the host's certificates."""
+    """Returns the build context as a tar: the inputs, the README (which the package's metadata names), and the host's certificates."""
     files = {**_inputs(), "README.md": (_root() / "README.md").read_bytes()}
     bundle = next((Path(path) for name in _CERTIFICATES if (path := os.environ.get(name))), None)
     if bundle is not None and bundle.is_file():
@@ -122,7 +122,7 @@ def _context() -> bytes:
 
 
 def _revision() -> str:
-    """The repository's git revision; "unknown" outside one."""
+    """Returns the repository's git revision; "unknown" outside one."""
     command = ["git", "-C", str(_PACKAGE.parent), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         done: Any = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -8,14 +8,14 @@ from harness.errors import UsageError
 
 
 def free_port() -> int:
-    """One that nobody listens on at this moment."""
+    """Returns a port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wanted_port(port: int) -> int:
-    """The port itself. Raises UsageError where it cannot be listened on."""
+    """Returns the port itself. Raises UsageError where it cannot be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

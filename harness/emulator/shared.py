@@ -1,4 +1,4 @@
-"""One emulator for several runs, each in an AWS account of its own."""
+"""One emulator for several runs, each in its own AWS account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Shared:
-    """An emulator that somebody else has started, and will stop: what a single run sees of it."""
+    """What a single run sees of an emulator that it neither starts nor stops."""
 
     stays = True
 
@@ -34,7 +34,7 @@ class Shared:
         return self._description
 
     def stop(self) -> None:
-        """It goes on for the others."""
+        """Does nothing: other runs still use the emulator."""
 
     def check(self) -> None:
         """Raises EmulatorDiedError where the emulator has ended, or been ended."""

@@ -26,7 +26,7 @@ def base() -> Path:
 
 
 def create() -> Path:
-    """A new work directory, owned by this process."""
+    """Returns a new work directory, owned by this process."""
     work_dir = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base()))
     label(work_dir, Owner.of(os.getpid()))
     return work_dir
@@ -58,7 +58,7 @@ def sweep() -> list[Path]:
 
 
 def _kill_emulator(session: int, work_dir: Path) -> None:
-    """The session's id may belong to somebody else by now: it is only killed where one of it works in the directory."""
+    """Kills the session only where one of its processes works in the directory: another session may have its id by now."""
     ours = 0
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):

@@ -84,10 +84,10 @@ class ServiceFault(_Fault):
 
     @property
     def expects(self) -> str:
-        """What must happen for it to fire, in words."""
+        """Returns what must happen for it to fire, in words."""
         what = f"{self.operation or 'a call'} of {self.service}"
         what += f" on {self.resource}" if self.resource else ""
-        return f"{what} by {self.caller or 'anybody'}, calls {self.calls}"
+        return f"{what} by {self.caller or 'any caller'}, calls {self.calls}"
 
 
 class LambdaFault(_Fault):
@@ -147,7 +147,7 @@ _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 
 
 def named(faults: Plan, seed: int) -> Plan:
-    """The plan with an id for each fault (kind and position where it has none) and its share of the run's seed."""
+    """Returns the plan with an id for each fault (kind and position where it has none) and its share of the run's seed."""
     given = [fault.id or f"{fault.kind}-{number}" for number, fault in enumerate(faults, 1)]
     return tuple(
         fault.model_copy(update={"id": name, "seed": fault.seed or f"{seed}/{name}"})
@@ -156,7 +156,7 @@ def named(faults: Plan, seed: int) -> Plan:
 
 
 def resolved(faults: Plan, physical: Mapping[str, str]) -> Plan:
-    """The plan with logical ids replaced by the names that the stack has given them."""
+    """Returns the plan with logical ids replaced by the names that the stack has given them."""
 
     def one(fault: Any) -> Any:
         names = {
@@ -173,5 +173,5 @@ def dump(faults: Plan) -> list[dict[str, Any]]:
 
 
 def load(document: Any) -> Plan:
-    """The reverse of `dump`. Raises pydantic's ValidationError."""
+    """Returns the reverse of `dump`. Raises pydantic's ValidationError."""
     return _PLAN.validate_python(document)

@@ -48,7 +48,7 @@ class Window:
         return cls(ranges, every, int(form["rest"] or 0) % every, percent)
 
     def holds(self, number: int, seed: str) -> bool:
-        """Whether the fault meets event `number`; `seed` decides where the window is a share."""
+        """Returns whether the fault meets event `number`; `seed` decides where the window is a share."""
         if self.ranges and not any(first <= number <= last for first, last in self.ranges):
             return False
         if number % self.every != self.rest:
@@ -59,7 +59,7 @@ class Window:
         return draw < self.percent / 100 * 2**32
 
     def planned(self, seed: str) -> int | None:
-        """How many events it holds; None where it has no end, or one that nobody will see."""
+        """Returns how many events it holds; None where it has no end, or an end that no run reaches."""
         if not self.ranges or sum(last - first + 1 for first, last in self.ranges) > _COUNTED:
             return None
         numbers = {number for first, last in self.ranges for number in range(first, last + 1)}

@@ -52,7 +52,7 @@ def _hold_lifeline(fd: int) -> None:
     work_dir = os.environ.get("PIPEPROOF_WORK_DIR", "")
     if work_dir:
         kill_session(os.getsid(0), work_dir, but=os.getpid())
-        # Removed by somebody who survives us: as long as we live, LocalStack writes there.
+        # Another process removes the directory: LocalStack writes there as long as this one lives.
         cleaner = 'n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done; rm -rf "$2"'
         subprocess.Popen(["/bin/sh", "-c", cleaner, "sh", str(os.getpid()), work_dir], start_new_session=True)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""Who makes an AWS request: a function, the harness, LocalStack itself, or somebody else.
+"""Who makes an AWS request: a function, the harness, LocalStack itself, or another client.
 
-LocalStack gives each execution environment an access key id of its own, which stands in the Authorization header of its requests.
+LocalStack gives each execution environment its own access key id, which stands in the Authorization header of its requests.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def forget(caller: Caller) -> None:
 
 
 def caller_of(context: RequestContext) -> Caller | str:
-    """The execution environment that makes the request, else "harness" (which signs with its account's number), "localstack" or "other"."""
+    """Returns the execution environment that makes the request, else "harness" (which signs with its account's number), "localstack" or "other"."""
     if context.is_internal_call:
         return LOCALSTACK
     key = extract_access_key_id_from_auth_header(context.request.headers) or ""
@@ -54,7 +54,7 @@ def caller_of(context: RequestContext) -> Caller | str:
 
 
 def name_of(context: RequestContext) -> str:
-    """The same, with the function's name."""
+    """Returns who makes the request as text: the function's name, "harness", "localstack" or "other"."""
     caller = caller_of(context)
     return caller if isinstance(caller, str) else caller.function
 
@@ -66,7 +66,7 @@ def after_calls(caller: Caller, calls: int, act: Callable[[], None]) -> None:
 
 
 def no_longer(caller: Caller) -> bool:
-    """The invocation is over: what did not happen in it does not happen in the next. False where nothing was waited for, or has happened."""
+    """Ends the wait for a call: it must not happen in the next invocation. Returns False where no call was awaited any more."""
     with _lock:
         return _counting.pop(caller.access_key_id, None) is not None
 

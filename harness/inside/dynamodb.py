@@ -44,7 +44,7 @@ def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
 
 
 def service() -> Service:
-    """The service, as LocalStack's plugin wants it."""
+    """Returns the service, as LocalStack's plugin wants it."""
     return Service.for_provider(
         PipeproofDynamoDBProvider(), dispatch_table_factory=lambda provider: ForwardingFallbackDispatcher(provider, _serialized)
     )

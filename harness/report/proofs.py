@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def line(proof: Proof) -> str:
-    """One case: what it was, what came of it, and why."""
+    """Returns a case as a line: what it was, how it ended, and why."""
     case = proof.case
     seed = "" if case.seed is None else f" seed {case.seed}"
     name = f"{case.scenario}{seed}" + (f" with {case.defect.name}" if case.defect else "")
@@ -23,7 +23,7 @@ def line(proof: Proof) -> str:
 
 
 def table(proofs: Sequence[Proof]) -> Table:
-    """A row per case."""
+    """Returns a row per case."""
     shown = Table("scenario", "seed", "planted defect", "must lead to", "anomalies", "faults fired", "", box=None)
     for proof in proofs:
         case = proof.case

@@ -15,7 +15,7 @@ SCHEMA = 1
 
 
 def result(finished: RunFinished) -> dict[str, Any]:
-    """The document. Counts that nobody could make (the run ended before it was reconciled) are null, never 0."""
+    """Returns the document. Counts are null, never 0, where the run ended before it was reconciled."""
     account = finished.account
     outcome: dict[str, int | None] = asdict(account.outcome)
     anomalies: dict[str, int | None] = dict(account.anomalies)

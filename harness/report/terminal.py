@@ -104,7 +104,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
 
 
 def summary(finished: events.RunFinished) -> list[str]:
-    """The end of a run as lines of rich markup: failure first, then where the records ended, then how to see it again."""
+    """Returns the end of a run as lines of rich markup: failure first, then where the records ended, then how to see it again."""
     account, timing, verdict = finished.account, finished.timing, finished.verdict
     lines = [""]
     if verdict.judgement is not Judgement.PASS:

@@ -1,6 +1,6 @@
 """Planted defects: small wrong variants of a pipeline, which lose or spoil records, and which the harness must catch.
 
-A defect is a file `defect.yaml` in a folder of its own name: edits of the files of a scenario's template, and what they must lead to.
+A defect is a file `defect.yaml` in a folder with the defect's name: edits of the files of a scenario's template, and what they must lead to.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Defect:
 
 
 def load_defects(directory: Path) -> list[Defect]:
-    """All defects below the directory, by name. Raises UsageError that names the file, and the key, of one that cannot be read."""
+    """Returns all defects below the directory, by name. Raises UsageError that names the file, and the key, of one that cannot be read."""
     defects = []
     for path in sorted(directory.glob("*/defect.yaml")):
         try:
@@ -77,7 +77,7 @@ def load_defects(directory: Path) -> list[Defect]:
 
 
 def load_edits(path: Path) -> tuple[Edit, ...]:
-    """The edits of a file that has nothing else."""
+    """Returns the edits of a file that has nothing else."""
     return tuple(Edit.model_validate(edit) for edit in yaml.safe_load(path.read_text(encoding="utf-8"))["edits"])
 
 
@@ -107,7 +107,7 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
 
 
 def _root(template: Path) -> Path:
-    """The folder that holds the template and the code that it names."""
+    """Returns the folder that holds the template and the code that it names."""
     document = load_template(template)
     resources = [
         document.get("Globals", {}).get("Function"),

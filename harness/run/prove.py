@@ -60,7 +60,7 @@ class Proof:
 
 
 def cases(defects: Sequence[Defect], scenarios: Sequence[str], seeds: int = 1) -> list[Case]:
-    """Each scenario that has defects (or just those asked for), clean with each seed from 1 on (its own, where only one is wanted), and
+    """Returns each scenario that has defects (or just those asked for), clean with each seed from 1 on (the scenario's seed, where only one is wanted), and
     with each of its defects."""
     numbers: list[int | None] = [None] if seeds == 1 else list(range(1, seeds + 1))
     by_scenario: dict[str, list[Defect]] = {name: [] for name in scenarios}
@@ -138,7 +138,7 @@ def _judge(case: Case, finished: events.RunFinished) -> Proof:
 
 
 def judge_proofs(proofs: Sequence[Proof]) -> Judgement:
-    """A fail on a miss or a false alarm; else unknown where a run had no verdict; else a pass."""
+    """Returns a fail on a miss or a false alarm; else unknown where a run had no verdict; else a pass."""
     if any(proof.outcome in {MISSED, FALSE_ALARM} for proof in proofs):
         return Judgement.FAIL
     return Judgement.UNKNOWN if any(proof.outcome == UNKNOWN for proof in proofs) else Judgement.PASS

@@ -33,7 +33,7 @@ def keep(recipe: Recipe, run_dir: Path) -> None:
 
 
 def _copy(original: Path | None, folder: Path) -> str | None:
-    """Copies the file into a folder of its own: its name may be a part of what is offered. Returns where it is, from the run directory."""
+    """Copies the file into a separate folder, under its name, which may be part of what is offered. Returns its path from the run directory."""
     if original is None:
         return None
     folder.mkdir()
@@ -42,9 +42,9 @@ def _copy(original: Path | None, folder: Path) -> str | None:
 
 
 def recall(run_dir: Path) -> tuple[Recipe, str]:
-    """The recipe of an earlier run, and the hash of the bytes that it offered (empty where it did not get that far).
+    """Returns the recipe of an earlier run, and the hash of the bytes that it offered (empty where it did not get that far).
 
-    Raises UsageError for what is no run directory, or one whose template is gone."""
+    Raises UsageError for a path that is not a run directory, or for one whose template is gone."""
     try:
         document = json.loads((run_dir / _PLAN).read_text(encoding="utf-8"))
         scenario = scenario_of(document["document"], run_dir)

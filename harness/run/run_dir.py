@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def create_run_dir(out: Path, scenario: str) -> Path:
-    """A new directory below `out`. Raises UsageError where none can be made."""
+    """Returns a new directory below `out`. Raises UsageError where none can be made."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     try:
         out.mkdir(parents=True, exist_ok=True)

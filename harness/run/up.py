@@ -71,7 +71,7 @@ def down() -> Running:
 
 
 def read_state() -> Running | None:
-    """What `up` noted in this directory."""
+    """Returns what `up` noted in this directory."""
     try:
         return Running(**json.loads((STATE_DIR / "up.json").read_text()))
     except (OSError, ValueError, TypeError):

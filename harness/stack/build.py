@@ -21,7 +21,7 @@ from pathlib import Path
 from harness.emulator.cache import cache_dir
 from harness.errors import UsageError
 
-# Beside the code of many repositories, and never part of it; further down a folder of such a name may be somebody's package.
+# Beside the code of many repositories, and never part of it; further down, a folder of such a name may be a package of the user's.
 _EXCLUDED_AT_ROOT = {".git", ".tox", ".venv", ".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 # A zip without times: the same content has the same bytes, and so the same key.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -29,7 +29,7 @@ _FORMAT = 2
 
 
 def build_package(code: Path, runtime: str) -> Path:
-    """A zip of `code` (a directory, or a zip that is taken as it is) for a runtime such as python3.13.
+    """Returns a zip of `code` (a directory, or a zip that is taken as it is) for a runtime such as python3.13.
 
     Raises UsageError for a path that does not exist, or requirements that cannot be installed."""
     if code.is_file() and code.suffix == ".zip":

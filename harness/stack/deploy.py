@@ -132,7 +132,7 @@ def _check_parameters(template: dict[str, Any], path: Path, parameters: Mapping[
 
 
 def _package(clients: Clients, template: dict[str, Any], path: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The template with its local paths replaced by uploaded artifacts."""
+    """Returns the template with its local paths replaced by uploaded artifacts."""
     template = copy.deepcopy(template)
     values = {key: declared.get("Default") for key, declared in template.get("Parameters", {}).items()} | dict(parameters)
     common = template.get("Globals", {}).get("Function", {})
@@ -177,7 +177,7 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
 
 
 def _resolve(value: Any, values: Mapping[str, Any]) -> str:
-    """A property that may be a reference to a parameter."""
+    """Returns a property that may be a reference to a parameter."""
     return str(values.get(value["Ref"], "")) if isinstance(value, dict) and "Ref" in value else str(value)
 
 

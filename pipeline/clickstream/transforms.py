@@ -108,7 +108,7 @@ def _explain(detail: Any) -> str:
 
 
 def enrich(event: Accepted, *, processed_at: datetime, is_new_user: bool) -> dict[str, Any]:
-    """The stored document: the event, and the three fields of the pipeline. Its input is not changed."""
+    """Returns the stored document: the event, and the three fields of the pipeline. Its input is not changed."""
     return {
         **event.document,
         "processedAt": processed_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -118,23 +118,23 @@ def enrich(event: Accepted, *, processed_at: datetime, is_new_user: bool) -> dic
 
 
 def hour_bucket(hour: datetime) -> str:
-    """The hour in which an event happened, such as 2026-01-31T12:00:00Z."""
+    """Returns the hour in which an event happened, such as 2026-01-31T12:00:00Z."""
     return f"{hour:%Y-%m-%dT%H}:00:00Z" if hour.year >= 1000 else f"{hour.year:04d}-{hour:%m-%dT%H}:00:00Z"
 
 
 def partition(hour: datetime) -> str:
-    """The folder of an hour, in the form that Athena and Glue read as partitions: dt=2026-01-31/hour=12."""
+    """Returns the folder of an hour, in the form that Athena and Glue read as partitions: dt=2026-01-31/hour=12."""
     bucket = hour_bucket(hour)
     return f"dt={bucket[:10]}/hour={bucket[11:13]}"
 
 
 def object_key(hour: datetime, shard_id: str, first_sequence_number: str, last_sequence_number: str) -> str:
-    """The object of one hour of one batch. The same batch has the same key: a retry overwrites instead of doubling."""
+    """Returns the key of the object of one hour of one batch. The same batch has the same key: a retry overwrites instead of doubling."""
     return f"events/{partition(hour)}/{shard_id}-{first_sequence_number}-{last_sequence_number}.ndjson"
 
 
 def group_by_hour(events: Iterable[Accepted]) -> dict[datetime, list[Accepted]]:
-    """The events of each hour, in their order; every event is in exactly one group."""
+    """Returns the events of each hour, in their order; every event is in exactly one group."""
     groups: dict[datetime, list[Accepted]] = {}
     for event in events:
         groups.setdefault(event.hour, []).append(event)
@@ -142,7 +142,7 @@ def group_by_hour(events: Iterable[Accepted]) -> dict[datetime, list[Accepted]]:
 
 
 def ndjson(documents: Sequence[Mapping[str, Any]]) -> bytes:
-    """One line of JSON per document, each ended by a newline."""
+    """Returns one line of JSON per document, each ended by a newline."""
     return b"".join(pydantic_core.to_json(document) + b"\n" for document in documents)
 
 

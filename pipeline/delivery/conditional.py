@@ -1,4 +1,4 @@
-"""Writes that must not overwrite what somebody else has written."""
+"""Writes that must not overwrite another writer's item."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class DeadLetter:
     partition_key: str | None
 
     def envelope(self, *, failed_at: str, source_function: str, request_id: str, payload_location: str | None) -> dict[str, Any]:
-        """The message's body. `payload` is base64; None where `payloadLocation` (s3://bucket/key) has it."""
+        """Returns the message's body. `payload` is base64; None where `payloadLocation` (s3://bucket/key) has it."""
         return {
             "envelopeVersion": ENVELOPE_VERSION,
             "payload": None if payload_location else base64.b64encode(self.payload).decode(),
@@ -98,7 +98,7 @@ class DeadLetterQueue:
         return json.dumps(envelope)
 
     def _send_batch(self, batch: Sequence[tuple[DeadLetter, str]]) -> list[tuple[DeadLetter, str]]:
-        """One SendMessageBatch; returns the entries that failed, by the answer's own word for each of them."""
+        """Makes one SendMessageBatch. Returns the entries that the answer does not name as successful."""
         entries = [{"Id": str(number), "MessageBody": body} for number, (_, body) in enumerate(batch)]
         answer = self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=entries)
         succeeded = {entry["Id"] for entry in answer.get("Successful", [])}

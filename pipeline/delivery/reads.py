@@ -20,8 +20,8 @@ class ItemsUnreadError(Exception):
 
 
 def read_items(dynamodb: Any, table: str, keys: Sequence[Item], *, consistent: bool) -> list[Item]:
-    """The items with these keys (no key twice), of those that there are, in no order. Raises ItemsUnreadError where the table does not
-    answer for all: of a key that was not read nobody knows whether it is there."""
+    """Returns the existing items with these keys (no key twice), in no order. Raises ItemsUnreadError where the table does not
+    answer for all: it cannot be known whether an item exists whose key was not read."""
     found: list[Item] = []
 
     def read(some: Sequence[Item]) -> list[Item]:

@@ -61,7 +61,7 @@ def alert_failed_file(sns: Any, topic_arn: str, upload: Upload, *, error_name: s
 
 
 def explained(error: dict[str, str]) -> tuple[str, str]:
-    """What Step Functions caught ({"Error", "Cause"}): the name and the message of a function's exception, where the cause holds them."""
+    """Returns name and message of what Step Functions caught ({"Error", "Cause"}): those of the function's exception, where the cause has them."""
     cause = error.get("Cause", "")
     try:
         message = json.loads(cause)["errorMessage"]

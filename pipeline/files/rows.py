@@ -15,7 +15,7 @@ from pipeline.files.failed_files import FileRejectedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-# More than this is no row of anybody's table, and no item of DynamoDB could keep it as an error.
+# A longer row is not plausible, and an item of DynamoDB could not keep it as an error.
 MAX_ROW_BYTES = 256 * 1024
 # A quoted field may hold line ends; a quote that is still open after so many lines was never meant to open.
 MAX_ROW_LINES = 20
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 def lines(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a file that comes in parts, without their line feeds. Raises FileRejectedError for one that is too long for a row."""
+    """Yields the lines of a file that comes in parts, without their line feeds. Raises FileRejectedError for one that is too long for a row."""
     rest = b""
     for part in parts:
         *whole, rest = (rest + part).split(b"\n")
@@ -68,7 +68,7 @@ def check_header(line: bytes | None, columns: Sequence[str], delimiter: str = ",
 
 
 def rows(of_lines: Iterable[bytes], columns: int, delimiter: str = ",", first_line: int = 1) -> Iterator[Row]:
-    """The rows of these lines, each with `columns` fields, or with what is wrong with it."""
+    """Yields the rows of these lines, each with `columns` fields, or with what is wrong with it."""
     source, back = iter(of_lines), deque[bytes]()
     number = first_line
     while (line := _next(source, back)) is not None:

@@ -27,7 +27,7 @@ class Upload:
 
     @property
     def run(self) -> str:
-        """A name for the work on it: readable, fit for an execution and for a folder, and the same whenever it is told of again."""
+        """Returns a name for the work on it: readable, fit for an execution and for a folder, and the same for every notification of this upload."""
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", self.key.rpartition("/")[2].rpartition(".")[0])[:40].strip("-")
         return f"{stem or 'file'}-{hashlib.sha256(f'{self.bucket}/{self.id}'.encode()).hexdigest()[:16]}"
 
@@ -38,17 +38,17 @@ class Upload:
 
     @property
     def as_state(self) -> dict[str, Any]:
-        """What state machines pass of it. Their states have room for 256 KiB: never rows."""
+        """Returns what state machines pass of it. Their states have room for 256 KiB: never rows."""
         return {"bucket": self.bucket, "key": self.key, "versionId": self.version_id, "upload": self.id, "run": self.run}
 
     def arguments(self) -> dict[str, str]:
-        """What GetObject, CopyObject and the like call it."""
+        """Returns the arguments with which GetObject, CopyObject and the like name it."""
         named = {"Bucket": self.bucket, "Key": self.key}
         return {**named, "VersionId": self.version_id} if self.version_id else named
 
 
 def uploads(event: Mapping[str, Any]) -> list[Upload]:
-    """The uploads of an S3 notification. Its keys are encoded as in a form: spaces as `+`.
+    """Returns the uploads of an S3 notification. Its keys are encoded as in a form: spaces as `+`.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html"""
     objects = [(record["s3"]["bucket"]["name"], record["s3"]["object"]) for record in event.get("Records", [])]

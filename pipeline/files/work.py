@@ -23,7 +23,7 @@ class Work:
         return self.upload.key.rpartition("/")[2].rpartition(".")[0] or "file"
 
     def part(self, step: str, chunk: int) -> str:
-        """The key of a chunk after a step. Sorted by key is sorted by number."""
+        """Returns the key of a chunk after a step. Sorted by key is sorted by number."""
         return f"{self.prefix(step)}{chunk:06d}"
 
     def prefix(self, step: str) -> str:
@@ -31,5 +31,5 @@ class Work:
 
     @property
     def kept(self) -> str:
-        """Where the upload itself goes in the end, below the folder for that: readable, and no other's."""
+        """Returns the key, below the folder for finished uploads, under which this upload alone is kept."""
         return f"{self.upload.run}/{self.upload.key.rpartition('/')[2]}"

@@ -67,7 +67,7 @@ class Order(NamedTuple):
 
 
 def chunks(of_rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """The rows in chunks of `size`, in order."""
+    """Yields the rows in chunks of `size`, in order."""
     chunk: list[Row] = []
     for row in of_rows:
         chunk.append(row)
@@ -84,7 +84,7 @@ def chunk_size(wanted: int, of_lines: int) -> int:
 
 
 def parse(chunk: Iterable[bytes], delimiter: str, first_line: int) -> tuple[list[Order], list[FailedRow]]:
-    """The valid orders of a chunk's lines, and the rows that are none. Total: every row is in exactly one of the two."""
+    """Returns the valid orders of a chunk's lines, and the rows that are not orders. Total: every row is in exactly one of the two."""
     good: list[Order] = []
     bad: list[FailedRow] = []
     for row in rows(chunk, len(COLUMNS), delimiter, first_line):
@@ -105,7 +105,7 @@ def _invalid(fields: Sequence[str]) -> str | None:
 
 
 def enrich(orders: Iterable[Order], financials: Mapping[str, Mapping[str, str]]) -> tuple[list[Order], list[FailedRow]]:
-    """The orders with what was sold of them; and those of which nothing is known, as failed rows."""
+    """Returns the orders with their financial data, and those without any as failed rows."""
     good: list[Order] = []
     bad: list[FailedRow] = []
     for order in orders:
@@ -127,12 +127,12 @@ def to_csv(rows_of_values: Iterable[Sequence[str]], delimiter: str) -> bytes:
 
 
 def output_key(work: Work) -> str:
-    """Of the merged file."""
+    """Returns the key of the merged file."""
     return f"output/{work.stem}/{work.upload.run}.csv"
 
 
 def header(delimiter: str) -> bytes:
-    """The first line of the merged file."""
+    """Returns the first line of the merged file."""
     return to_csv([(*COLUMNS, *FINANCIALS)], delimiter)
 
 
@@ -142,6 +142,6 @@ def dump(orders: Iterable[Order]) -> bytes:
 
 
 def load(body: bytes) -> list[Order]:
-    """What `dump` wrote."""
+    """Returns what `dump` wrote."""
     documents: Iterator[list[Any]] = (pydantic_core.from_json(line) for line in body.split(b"\n") if line)
     return [Order(document[0], document[1].encode(), document[2:]) for document in documents]

@@ -16,7 +16,7 @@ def give_up(s3: Any, work: Work, batch: int) -> None:
 
 
 def given_up(s3: Any, work: Work, batch: int) -> bool:
-    """Whether it is marked."""
+    """Returns whether the batch is marked as given up."""
     try:
         s3.head_object(Bucket=work.upload.bucket, Key=work.part("given-up", batch))
     except ClientError as error:

@@ -22,17 +22,17 @@ Item = dict[str, Any]
 
 
 def item(record: Valid, upload_id: str) -> Item:
-    """What is stored of an element of this upload."""
+    """Returns what is stored of an element of this upload."""
     document = {**transforms.transform(record), "upload": upload_id, "line": record.position}
     return {name: _serializer.serialize(value) for name, value in document.items()}
 
 
 def key(record: Valid) -> Item:
-    """What identifies the record's item in the table."""
+    """Returns what identifies the record's item in the table."""
     return {"id": {"S": transforms.key(record)}}
 
 
 def missing(records: Iterable[Valid], stored: Iterable[Item], upload_id: str) -> list[Valid]:
-    """The records of this upload that are not among the stored items."""
+    """Returns the records of this upload that are not among the stored items."""
     there = {int(found["line"]["N"]) for found in stored if found["upload"]["S"] == upload_id}
     return [record for record in records if record.position not in there]

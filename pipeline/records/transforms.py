@@ -40,7 +40,7 @@ class UnstorableError(ValueError):
 
 
 class _Ambiguous(dict[str, Any]):
-    """An object in which a name stands twice: which of the values is meant, nobody knows."""
+    """An object in which a name stands twice: it is not known which of the values is meant."""
 
 
 class Valid(NamedTuple):
@@ -51,7 +51,7 @@ class Valid(NamedTuple):
 
 
 def elements(body: bytes) -> Iterator[tuple[int, str]]:
-    """The elements of the list, each as it stands in the file. Raises FileRejectedError for a file that is no list of anything."""
+    """Yields the elements of the list, each as it stands in the file. Raises FileRejectedError for a file that is not a list."""
     if len(body) > MAX_FILE_BYTES:
         raise FileRejectedError(f"FileTooLarge: more than {MAX_FILE_BYTES} bytes")
     try:
@@ -95,7 +95,7 @@ def _number(text: str) -> Decimal:
         number = Decimal(text)
     except ArithmeticError:
         return _NOT_KEPT
-    # An exponent that nobody can keep: the record's fault, not the file's.
+    # An exponent that no number type keeps. The record is at fault, not the file.
     return _NOT_KEPT if number and abs(number.adjusted()) > MAX_RECORD_BYTES else number
 
 
@@ -121,7 +121,7 @@ def _as_they_stand(text: str, count: int) -> Iterator[str]:
 
 
 def _list_of_records(text: str, at: int) -> int:
-    """Where the list begins that is the object's `records`."""
+    """Returns where the object's list `records` begins."""
     while True:
         at = _skip(text, at)
         name, at = _structure.raw_decode(text, at)
@@ -139,7 +139,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def validate(of_elements: Iterable[tuple[int, str]]) -> tuple[list[Valid], list[FailedRow]]:
-    """The records, and the elements that are none. Of two with one id the first counts. Total: every element is in exactly one of the two."""
+    """Returns the records, and the elements that are not records. Of two with one id the first counts. Total: every element is in exactly one of the two."""
     good: list[Valid] = []
     bad: list[FailedRow] = []
     known: set[str] = set()
@@ -190,7 +190,7 @@ def _id(document: Document) -> str:
 
 
 def transform(record: Valid) -> Document:
-    """What is stored of a record: all of it, its id as text, with its transformed value."""
+    """Returns what is stored of a record: all of it, its id as text, with its transformed value."""
     return _transformed(_parse(record.raw))
 
 
@@ -200,7 +200,7 @@ def _transformed(document: Document) -> Document:
 
 
 def _storable(value: Any, depth: int = 1) -> Any:
-    """The value, its numbers without the zeros that say nothing. Raises UnstorableError for what DynamoDB cannot keep."""
+    """Returns the value, its numbers without trailing zeros. Raises UnstorableError for what DynamoDB cannot keep."""
     if depth > _MAX_DEPTH:
         raise UnstorableError(f"nested more than {_MAX_DEPTH} deep")
     match value:
@@ -242,12 +242,12 @@ def _storable_number(value: Decimal) -> Decimal:
 
 
 def key(record: Valid) -> str:
-    """The id under which it is stored."""
+    """Returns the id under which the record is stored."""
     return _id(_parse(record.raw))
 
 
 def batches(records: list[Valid], size: int) -> list[list[Valid]]:
-    """The records in batches of `size`, in order; larger ones where there would be more than MAX_BATCHES."""
+    """Returns the records in batches of `size`, in order; larger ones where there would be more than MAX_BATCHES."""
     size = max(size, -(-len(records) // MAX_BATCHES))
     return [records[start : start + size] for start in range(0, len(records), size)]
 
@@ -258,5 +258,5 @@ def dump(lines: Iterable[Any]) -> bytes:
 
 
 def load(body: bytes) -> list[Any]:
-    """What `dump` wrote."""
+    """Returns what `dump` wrote."""
     return [json.loads(line) for line in body.split(b"\n") if line]

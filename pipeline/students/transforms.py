@@ -53,13 +53,13 @@ class Student(NamedTuple):
         return self.values[0], self.values[2]
 
     def item(self, upload_id: str) -> dict[str, Any]:
-        """The table's item: the values, and which row of which upload they are."""
+        """Returns the table's item: the values, and which row of which upload they are."""
         document = {name: {"S": value} for name, value in zip(COLUMNS, self.values, strict=True)}
         return {**document, "upload": {"S": upload_id}, "line": {"N": str(self.line)}}
 
 
 def sort_out(rows: Iterable[Row], known: set[tuple[str, str]]) -> tuple[list[Student], list[FailedRow]]:
-    """The rows that may be stored, and the others. `known` are the keys of the file so far, and grows: of two rows with one key the first
+    """Returns the rows that may be stored, and the others. `known` are the keys of the file so far, and grows: of two rows with one key the first
     counts. Total: every row is in exactly one of the two."""
     good: list[Student] = []
     bad: list[FailedRow] = []

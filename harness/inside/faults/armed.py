@@ -86,7 +86,7 @@ class Armed:
         return self._by_service.get(service, [])
 
     def of_function(self, function: str, matches: Selection) -> list[tuple[ArmedFault, int]]:
-        """The Lambda faults that meet this event of a function, with its number in each one's count: any delay, and the first other one.
+        """Returns the Lambda faults that meet this event of a function, with its number in each one's count: any delay, and the first other one.
         What a fault after that would have met, it makes up for with its next event."""
         met: list[tuple[ArmedFault, int]] = []
         taken = False
@@ -129,6 +129,6 @@ def of_account(account: str) -> Armed | None:
 
 
 def lambda_faults(account: str, function: str, matches: Selection) -> list[tuple[ArmedFault, int]]:
-    """What meets this event of a function of the account."""
+    """Returns the faults that meet this event of a function of the account."""
     armed = _armed.get(account)
     return armed.of_function(function, matches) if armed else []

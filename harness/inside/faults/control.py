@@ -20,7 +20,7 @@ PATH = "/_pipeproof/faults"
 
 @route(PATH, methods=["PUT", "GET", "DELETE"])
 def serve(request: Request) -> Response:
-    """The body of a PUT is the plan as JSON, with the stack's physical names. Answers: {faults: Armed.log()}."""
+    """Answers {faults: Armed.log()}. The body of a PUT is the plan as JSON, with the stack's physical names."""
     account, run = request.args.get("account", ""), request.args.get("run", "")
     if not (account and run):
         return Response.for_json({"error": "the query needs account=…, the 12 digits, and run=…, a name"}, status=400)

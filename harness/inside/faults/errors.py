@@ -42,12 +42,12 @@ _COMMON_FAILED = ("InternalFailure", 500, "The request processing has failed bec
 
 
 def throttled(service: str) -> CommonServiceException:
-    """The service's own throttling error."""
+    """Returns the service's own throttling error."""
     return _exception(*_THROTTLED.get(service, _COMMON_THROTTLED))
 
 
 def failed(service: str, code: str | None = None, status: int | None = None) -> CommonServiceException:
-    """The service's own internal error, or another one by code and status."""
+    """Returns the service's own internal error, or another one by code and status."""
     default_code, default_status, message = _FAILED.get(service, _COMMON_FAILED)
     return _exception(code or default_code, status or default_status, message)
 

@@ -83,7 +83,7 @@ def _matches(fault: Any, context: RequestContext) -> bool:
 
 
 def _names(request: dict[str, Any], resource: str) -> bool:
-    """Whether the request names the resource: by name, ARN or URL, or as a key of a batch's request items."""
+    """Returns whether the request names the resource: by name, ARN or URL, or as a key of a batch's request items."""
     for key, value in request.items():
         if isinstance(value, str) and _last_part(value) == resource:
             return True
@@ -189,6 +189,6 @@ def _lose(context: RequestContext, response: Response) -> None:
 
 
 def _replace(response: Response, by: Response) -> None:
-    # DynamoDB's checksum is that of the answer that nobody gets.
+    # DynamoDB's checksum is that of the answer that is replaced.
     response.headers.pop("x-amz-crc32", None)
     response.update_from(by)

@@ -40,12 +40,12 @@ _live: weakref.WeakSet[StreamMapping] = weakref.WeakSet()
 
 
 def live_mappings() -> list[StreamMapping]:
-    """All Kinesis event source mappings of this process that have not been deleted."""
+    """Returns all Kinesis event source mappings of this process that have not been deleted."""
     return [mapping for mapping in list(_live) if not mapping.closed]
 
 
 def _event_size(record: StreamRecord) -> int:
-    """Bytes of the record in an event, at most: the data as base64, a partition key of which every character is escaped."""
+    """Returns the most bytes that the record takes in an event: the data as base64, and every character of the partition key escaped."""
     return (len(record.data) + 2) // 3 * 4 + 6 * len(record.partition_key) + _ENVELOPE_BYTES
 
 
@@ -123,7 +123,7 @@ class StreamMapping(KinesisPoller):
                 self.checkpoints[shard.shard_id] = max(index, shard.horizon) + len(batch)
 
     def _select(self, shard_id: str, batch: list[StreamRecord]) -> list[dict[str, Any]]:
-        """The batch as Lambda events, without what the mapping's filter criteria exclude."""
+        """Returns the batch as Lambda events, without what the mapping's filter criteria exclude."""
         events: list[dict[str, Any]] = [
             {
                 "eventID": f"{shard_id}:{record.sequence_number}",
@@ -143,7 +143,7 @@ class StreamMapping(KinesisPoller):
         return described
 
     def _passes(self, fields: dict[str, Any]) -> bool:
-        """Whether a record matches a filter pattern: on its metadata, or on its data as JSON. The record itself is not touched.
+        """Returns whether a record matches a filter pattern: on its metadata, or on its data as JSON. The record itself is not touched.
 
         Source: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html"""
         view = {**fields, "kinesis": fields}

@@ -35,7 +35,7 @@ class StreamRecord:
 
 
 def raw_size(record: StreamRecord) -> int:
-    """Bytes as Kinesis counts them."""
+    """Returns the record's size in bytes, as Kinesis counts it."""
     return len(record.data) + len(record.partition_key)
 
 
@@ -55,12 +55,12 @@ class IndexedShard(Shard):
 
     @property
     def tip(self) -> int:
-        """The index that the next record will get."""
+        """Returns the index that the next record will get."""
         return self._trimmed + len(self._log)
 
     @property
     def horizon(self) -> int:
-        """The index of the oldest record that is still kept."""
+        """Returns the index of the oldest record that is still kept."""
         return self._trimmed
 
     def append(self, partition_key: str, data: bytes) -> str:
@@ -89,7 +89,7 @@ class IndexedShard(Shard):
             return self.tip > index
 
     def index_of(self, sequence_number: str) -> int:
-        """The index that a sequence number of this shard stands for.
+        """Returns the index that a sequence number of this shard stands for.
 
         Raises ValueError for a number that this shard cannot have given."""
         index = int(sequence_number) - self._first_sequence
@@ -99,7 +99,7 @@ class IndexedShard(Shard):
         return index
 
     def index_at(self, timestamp_s: float) -> int:
-        """The index of the first record that arrived at or after the time (seconds since the epoch)."""
+        """Returns the index of the first record that arrived at or after the time (seconds since the epoch)."""
         return self._trimmed + bisect_left(self._log, timestamp_s, key=lambda r: r.arrived_at_s)
 
     def trim(self, before_s: float) -> None:

@@ -33,7 +33,7 @@ class ShardThroughput:
         return cls(enforced=settings().kinesis_throughput == "enforce")
 
     def admits(self, shard: IndexedShard, size_bytes: int) -> bool:
-        """Whether the shard takes one more record of this size in this second; counts it if so."""
+        """Returns whether the shard takes one more record of this size in this second; counts it if so."""
         if not self._enforced:
             return True
         now = int(time.monotonic())

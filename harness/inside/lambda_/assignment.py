@@ -94,7 +94,7 @@ def _throttled() -> TooManyRequestsException:
 
 
 def _free(queue: _Queue, environments: dict[str, ExecutionEnvironment]) -> ExecutionEnvironment | None:
-    """A free environment. None where none comes free soon: the caller then starts one."""
+    """Returns a free environment, or None where none becomes free soon: the caller then starts one."""
     with queue.changed:
         give_up_at = time.monotonic() + queue.wait_s
         while (environment := _reserved(environments)) is None:

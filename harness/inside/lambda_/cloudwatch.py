@@ -1,6 +1,6 @@
 """What an invocation leaves in CloudWatch: its log, its metrics, and the metrics embedded in its log.
 
-LocalStack writes each of them with a request of its own per invocation, which takes longer than the invocation; here they go
+LocalStack writes each of them with one request per invocation, which takes longer than the invocation; here they go
 out a few times a second, together. LocalStack does not extract metrics in embedded metric format from logs; CloudWatch does:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -124,7 +124,7 @@ def _rest(handler: LogHandler) -> list[Any]:
 
 
 def _by_stream(items: list[LogItem]) -> dict[tuple[str, str], list[str]]:
-    """Lines per log group and stream; CloudWatch takes no empty ones."""
+    """Returns the lines per log group and stream, without empty ones, which CloudWatch refuses."""
     lines: dict[tuple[str, str], list[str]] = {}
     for item in items:
         if item is not QUEUE_SHUTDOWN:
@@ -161,7 +161,7 @@ def _batches(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def metric_data(line: str) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The PutMetricData calls that one log line stands for: (namespace, metric data). Empty for any other line."""
+    """Returns the PutMetricData calls that one log line stands for: (namespace, metric data). Empty for any other line."""
     try:
         document = json.loads(line)
         directives = document["_aws"]["CloudWatchMetrics"]

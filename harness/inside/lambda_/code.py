@@ -1,7 +1,7 @@
 """The unpacked code of functions and layers. What has the same bytes lies in one directory, of however many functions it is: those of a stack
 mostly share their package, and LocalStack unpacks it for each anew.
 
-On AWS a function cannot write there. Here nobody keeps it from doing so, and others then see what it wrote."""
+On AWS a function cannot write there. Here it can, and other functions then see what it wrote."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def unpack(version: FunctionVersion) -> None:
 
 
 def location(code: ArchiveCode) -> Path:
-    """Where it lies once it is unpacked."""
+    """Returns where the code lies once it is unpacked."""
     if code.is_hot_reloading():
         # A directory of the user's own.
         return Path(code.get_unzipped_code_location())

@@ -141,7 +141,7 @@ class Environment:
         return Reply(errors.timed_out(invocation.request_id, self._limits.timeout_s), is_error=True)
 
     def _spoil(self, injection: Injection, invocation: Invocation) -> Reply:
-        """What the invocation ends with in the place of the handler's answer."""
+        """Returns what the invocation ends with in the place of the handler's answer."""
         request_id = invocation.request_id
         injection.fired(request_id, invocation.payload)
         match injection.fault.kind:
@@ -233,7 +233,7 @@ class Environment:
         self._initialised = False
 
     def _read_peak_mb(self) -> float:
-        """The most memory that the process held at any time, in MB; 0 where it cannot be read."""
+        """Returns the most memory that the process held at any time, in MB; 0 where it cannot be read."""
         if self._process is None:
             return 0
         try:

@@ -16,17 +16,17 @@ _MAX_RESPONSE_BYTES = 6_291_556
 
 
 def error(error_type: str, message: str) -> bytes:
-    """An error payload: a JSON object with errorType and errorMessage."""
+    """Returns an error payload: a JSON object with errorType and errorMessage."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
 def timed_out(request_id: str, timeout_s: float) -> bytes:
-    """The function ran longer than its time-out (seconds)."""
+    """Returns the error of a function that ran longer than its time-out (seconds)."""
     return error("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds")
 
 
 def exited(request_id: str, exit_status: int) -> bytes:
-    """The runtime's process ended. `exit_status` as of subprocess: negative for a signal.
+    """Returns the error of a runtime whose process ended. `exit_status` is that of subprocess: negative for a signal.
 
     A function that exceeds its memory size is killed, and reads so too: `signal: killed`."""
     if exit_status < 0:
@@ -40,12 +40,12 @@ def exited(request_id: str, exit_status: int) -> bytes:
 
 
 def injected(request_id: str, fault: str) -> bytes:
-    """An error of the function that the fault plan ordered."""
+    """Returns an error of the function that the fault plan ordered."""
     return error("InjectedError", f"RequestId: {request_id} Error: fault {fault} of the plan")
 
 
 def response_too_large(size_bytes: int) -> bytes:
-    """The function's response exceeds the limit."""
+    """Returns the error of a function whose response exceeds the limit."""
     return error(
         "Function.ResponseSizeTooLarge",
         f"Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size ({_MAX_RESPONSE_BYTES} bytes).",

@@ -117,12 +117,12 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         return ""
 
     def get_logs(self) -> str:
-        """Each invocation's result carries its log; between them there is none."""
+        """Returns nothing: each invocation's result carries its log."""
         return ""
 
 
 def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path, layers: list[Path]) -> dict[str, str]:
-    """The environment of a function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+    """Returns the environment of a function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
     own = version.config.environment or {}
     paths = [str(task_root), *(str(layer / "python") for layer in layers)]
     libraries = [str(task_root), str(task_root / "lib"), *(str(layer / "lib") for layer in layers)]
@@ -145,7 +145,7 @@ def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path,
 
 
 def _bootstrap(task_root: Path, layers: list[Path]) -> Path:
-    """The executable of a `provided.*` runtime: in the zip, else in a layer."""
+    """Returns the executable of a `provided.*` runtime: in the zip, else in a layer."""
     for root in (task_root, *layers):
         candidate = root / "bootstrap"
         if candidate.is_file():

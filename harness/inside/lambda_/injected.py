@@ -32,12 +32,12 @@ class Injection:
 
 
 def into_invocation(account: str, function: str) -> list[Injection]:
-    """The next invocation's faults: delays, and at most one of the others."""
+    """Returns the next invocation's faults: delays, and at most one of the others."""
     return _met(account, function, lambda kind: kind not in {_INIT, _THROTTLED})
 
 
 def into_init(account: str, function: str) -> bool:
-    """Whether the next init is to be killed."""
+    """Returns whether the next init is to be killed."""
     met = _met(account, function, lambda kind: kind == _INIT)
     for injection in met:
         injection.event.fired(injection.number, call=f"init of {function}")
@@ -45,7 +45,7 @@ def into_init(account: str, function: str) -> bool:
 
 
 def into_assignment(account: str, function: str) -> bool:
-    """Whether the next invocation is to be throttled."""
+    """Returns whether the next invocation is to be throttled."""
     met = _met(account, function, lambda kind: kind == _THROTTLED)
     for injection in met:
         injection.event.fired(injection.number, call=f"invocation of {function}")

@@ -1,4 +1,4 @@
-"""A /tmp of its own for each execution environment, where the machine lets us: in a mount namespace, without any privilege if
+"""Gives each execution environment its own /tmp, where the machine allows it: in a mount namespace, without any privilege if
 user namespaces are allowed. Elsewhere (most containers, macOS) TMPDIR points to a directory of the environment's own, and the
 literal path /tmp is shared.
 """
@@ -30,7 +30,7 @@ exit 125
 
 
 def command_with_private_tmp(command: Sequence[str], tmp: Path, visible: Sequence[Path]) -> list[str] | None:
-    """The command, to run with `tmp` in the place of /tmp and the paths in `visible` where they are. None where that is not possible."""
+    """Returns the command, to run with `tmp` in the place of /tmp and the paths in `visible` where they are. None where that is not possible."""
     if not _possible():
         return None
     below = sorted({str(path) for path in visible if path.is_relative_to(_TMP)})

@@ -1,4 +1,4 @@
-"""The Lambda Runtime API (2018-06-01) of one execution environment, on a loopback port of its own.
+"""The Lambda Runtime API (2018-06-01) of one execution environment, on its own loopback port.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. AWS's runtime interface clients and every custom
 `bootstrap` speak it: they ask for the next invocation, and post its response or its error.
@@ -65,11 +65,11 @@ class RuntimeApi:
         return f"127.0.0.1:{self._server.server_port}"
 
     def ready(self) -> bool:
-        """The runtime has finished its init and asks for work."""
+        """Returns whether the runtime has finished its init and asks for work."""
         return self._asks
 
     def replied(self) -> bool:
-        """The runtime has answered the invocation."""
+        """Returns whether the runtime has answered the invocation."""
         return self._reply is not None
 
     @property

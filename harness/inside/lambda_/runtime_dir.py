@@ -23,13 +23,13 @@ _lock = threading.Lock()
 
 
 def python_runtime() -> str:
-    """The one Python runtime identifier that this emulator runs, such as python3.13: that of its own interpreter."""
+    """Returns the one Python runtime identifier that this emulator runs, such as python3.13: that of its own interpreter."""
     return f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @functools.cache
 def _build() -> Path:
-    """The directory, from the cache where an earlier emulator has built the same one."""
+    """Returns the directory, from the cache where an earlier emulator has built the same one."""
     distributions = sorted(_with_dependencies(_PROVIDED))
     versions = [f"{name} {importlib.metadata.version(name)}" for name in distributions]
     key = hashlib.sha256("\n".join([sys.version, sys.base_prefix, *versions]).encode()).hexdigest()[:16]
@@ -59,7 +59,7 @@ def _build() -> Path:
 
 
 def interpreter() -> Path:
-    """The Python that handlers run on. The first call may build the directory (a quarter of a second)."""
+    """Returns the Python that handlers run on. The first call may build the directory (a quarter of a second)."""
     with _lock:
         return _build() / "bin" / "python"
 

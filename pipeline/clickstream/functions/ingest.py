@@ -1,7 +1,7 @@
 """POST /events: checks one event and puts it on the stream, byte for byte as it came.
 
 202 {"accepted": true}; 400 with details for what is not an event or too large for the stream; 503 with Retry-After where the stream
-refused it for now; 504 where nobody can say whether the stream took it, as repeating it could double the event.
+refused it for now; 504 where it is not known whether the stream took it: repeating it could double the event.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RETRY_AFTER_S = 1
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """An API Gateway proxy integration (REST, payload 1.0)."""
+    """Answers as an API Gateway proxy integration (REST, payload 1.0)."""
     body = event.get("body") or ""
     payload = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
     parsed = transforms.parse(payload)

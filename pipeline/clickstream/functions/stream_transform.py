@@ -62,7 +62,7 @@ class StreamRecord:
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A Kinesis event source mapping with ReportBatchItemFailures."""
+    """Handles a batch of a Kinesis event source mapping with ReportBatchItemFailures."""
     started = time.perf_counter()
     shard_id = event["Records"][0]["eventID"].partition(":")[0]
     batch = [_record(record["kinesis"]) for record in event["Records"]]

@@ -37,7 +37,7 @@ FINANCIALS_TABLE = os.environ["FINANCIALS_TABLE"]
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """An API Gateway proxy integration (REST, payload 1.0)."""
+    """Answers as an API Gateway proxy integration (REST, payload 1.0)."""
     state = json.loads(event["body"])
     work, chunk = Work.of(state), state["chunk"]
     orders = transforms.load(s3.get_object(Bucket=work.upload.bucket, Key=work.part("valid", chunk))["Body"].read())

@@ -46,7 +46,7 @@ def _processed(work: Work) -> list[str]:
 
 
 def _parts(bucket: str, keys: list[str]) -> Iterator[bytes]:
-    """The merged file in parts of PART_BYTES or a little more; the last is what remains."""
+    """Yields the merged file in parts of PART_BYTES or a little more; the last is what remains."""
     part = transforms.header(DELIMITER)
     for key in keys:
         part += s3.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -108,6 +108,6 @@ def _batches(of_rows: Iterator[Row]) -> Iterator[list[Row]]:
 def _set_aside(upload: Upload, problem: str) -> None:
     name, _, reason = problem.partition(": ")
     kept_at = f"files/{upload.run}"
-    # Told first: once it is moved, nobody comes back to it.
+    # The alert comes first: once the file is moved, no retry finds it.
     failed_files.alert_failed_file(sns, ALERT_TOPIC, upload, error_name=name, reason=reason, kept_at=f"{ERROR_BUCKET}/{kept_at}")
     failed_files.move(s3, upload, kept_at, bucket=ERROR_BUCKET)
