@@ -1,4 +1,4 @@
-"""Whether what is stored keeps what its source promised."""
+"""Compares what is stored with what its source promised."""
 
 from __future__ import annotations
 

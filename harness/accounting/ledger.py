@@ -41,12 +41,12 @@ class Ledger:
 
     @property
     def offered(self) -> int:
-        # Of the answers: whoever interrupts a run may do it between an answer and its row.
+        # Counts the answers: an interrupt may come between an answer and its row.
         return self.counts.total()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all payloads offered, in order, each with its length: equal for the same scenario and seed."""
+        """Returns SHA-256 over all payloads offered, in order, each with its length: equal for the same scenario and seed."""
         return self._bytes.hexdigest()
 
     def add(self, record: Record, answer: Answer) -> None:

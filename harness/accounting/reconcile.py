@@ -46,7 +46,7 @@ SELECT s.n, l.index FROM seen s JOIN ledger l ON s.upload = l.shard WHERE s.reco
 
 
 def _by(table: str, keys: str, which: str, earlier: tuple[str, ...]) -> str:
-    """Sightings with the same keys go round the records that have them, beginning with those that no earlier table has found."""
+    """Returns SQL that gives sightings to records with the same keys in turn, first to records that no earlier table has found."""
     without = " ".join(f"ANTI JOIN {name} USING (n)" for name in earlier)
     found = " UNION ALL ".join(f"FROM {name}" for name in earlier)
     return f"""

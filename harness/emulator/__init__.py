@@ -1,1 +1,1 @@
-"""Three ways to have a LocalStack (embedded, external; a container later), and the stack that is deployed to it."""
+"""Three kinds of emulator: embedded, container, external."""

@@ -19,7 +19,7 @@ _EXPECTED = "expected auto, embedded, container"
 
 
 def choose_emulator(wanted: str, log: Path, *, allow_remote: bool = False) -> tuple[Emulator, str]:
-    """`auto`, `embedded`, `container` or an endpoint's URL; returns the emulator, and a sentence that says which it is and why.
+    """Returns the emulator for `auto`, `embedded`, `container` or an endpoint's URL, and a sentence that says which it is and why.
 
     Raises UsageError where it cannot be had here."""
     if "://" in wanted:

@@ -114,7 +114,7 @@ class Container:
     def stop(self) -> None:
         """Removes the container and its network. Does nothing the second time."""
         if self._container is not None:
-            # By its id: it may have been renamed.
+            # Removes the container by its id, since `let_go` may have renamed it.
             _remove(self._client, str(self._container.id), self._name)
             self._wait_for_log()
             self._container = None
@@ -141,7 +141,7 @@ class Container:
             labels = {LABEL: _owner_label()}
             self._network = True
             self._client.networks.create(
-                # Of its own, and without a way out: nothing leaves this machine.
+                # A separate network without masquerading: the container reaches no other machine.
                 self._name, driver="bridge", labels=labels, options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
             )  # fmt: skip
             self._container = self._client.containers.create(

@@ -34,7 +34,7 @@ def connect() -> DockerClient:
 
 
 def _host() -> str:
-    """DOCKER_HOST, else that of the current `docker context`. Raises UsageError for another machine: its loopback is not ours."""
+    """Returns DOCKER_HOST, else the host of the current `docker context`. Raises UsageError for another machine, which has its own loopback."""
     from docker.context import ContextAPI  # noqa: PLC0415
 
     host = os.environ.get("DOCKER_HOST")

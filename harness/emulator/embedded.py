@@ -149,7 +149,7 @@ def localstack_version() -> str | None:
 
 
 def _environment(port: int, work_dir: Path) -> dict[str, str]:
-    """LocalStack's environment: the person's own, without their AWS settings, and what makes it ours."""
+    """Returns LocalStack's environment: the user's without AWS settings, and the settings of this emulator."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALSTACK_", "PYTHON"))}
     return {
         **inherited,

@@ -32,7 +32,7 @@ class External:
         self._endpoint = endpoint.rstrip("/")
 
     def prepare(self) -> Iterator[str]:
-        """Nothing: it runs."""
+        """Does nothing: the emulator runs already."""
         yield from ()
 
     def start(self) -> Description:

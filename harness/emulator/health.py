@@ -49,7 +49,8 @@ def ask(endpoint: str, within_s: float = _ANSWERS_WITHIN_S) -> Health:
 
 
 def wait_until_healthy(endpoint: str, check: Callable[[], None], log: Path) -> Health:
-    """`check` raises where the emulator has ended. Raises UnknownVerdictError with the log's last lines after a minute."""
+    """Returns the health once LocalStack answers. `check` raises where the emulator has ended. Raises UnknownVerdictError, with the log's
+    last lines, after a minute."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         check()

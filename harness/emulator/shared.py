@@ -23,11 +23,11 @@ class Shared:
         self._closed = False
 
     def close(self) -> None:
-        """Before the emulator is stopped: the runs that still use it are told so at their next check."""
+        """Makes the next check of each run that still uses the emulator fail. Called before the emulator is stopped."""
         self._closed = True
 
     def prepare(self) -> Iterator[str]:
-        """Nothing: it runs."""
+        """Does nothing: the emulator runs already."""
         yield from ()
 
     def start(self) -> Description:

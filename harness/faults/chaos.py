@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def mix(faults: Sequence[Fault], seed: int, *, pick: int, begin: int, length: int) -> Plan:
-    """`pick` of the faults (all, where there are fewer), each with a window of 1 to `length` events that begins with one of the first
+    """Returns `pick` of the faults (all, where there are fewer), each with a window of 1 to `length` events that begins with one of the first
     `begin`. The same seed gives the same plan."""
     rng = random.Random(f"chaos/{seed}")
     chosen = sorted(rng.sample(range(len(faults)), min(pick, len(faults))))

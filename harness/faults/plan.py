@@ -168,7 +168,7 @@ def resolved(faults: Plan, physical: Mapping[str, str]) -> Plan:
 
 
 def dump(faults: Plan) -> list[dict[str, Any]]:
-    """As JSON has it, without what is default."""
+    """Returns the plan as JSON has it, without default values."""
     return [{"kind": fault.kind, **fault.model_dump(exclude_defaults=True)} for fault in faults]
 
 

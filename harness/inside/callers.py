@@ -72,7 +72,7 @@ def no_longer(caller: Caller) -> bool:
 
 
 def count(context: RequestContext) -> None:
-    """An AWS call has been executed."""
+    """Counts an AWS call that has been executed."""
     if not _counting:
         return
     caller = caller_of(context)

@@ -16,7 +16,7 @@ def remember(environ: dict[str, Any], twisted_request: Any) -> None:
 
 
 def cut(request: Request) -> bool:
-    """False where there is no connection: LocalStack calls itself in memory."""
+    """Cuts the connection. Returns False where there is none: LocalStack calls itself in memory."""
     twisted_request = request.environ.get(_KEY)
     if twisted_request is None:
         return False

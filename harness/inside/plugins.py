@@ -25,7 +25,7 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
 
 @aws_provider(api="kinesis", name="pipeproof")
 def kinesis() -> Service:
-    """PROVIDER_OVERRIDE_KINESIS=pipeproof"""
+    """Returns the Kinesis service for PROVIDER_OVERRIDE_KINESIS=pipeproof."""
     from localstack.services.moto import MotoFallbackDispatcher  # noqa: PLC0415
 
     from harness.inside.kinesis.provider import PipeproofKinesisProvider  # noqa: PLC0415
@@ -35,7 +35,7 @@ def kinesis() -> Service:
 
 @aws_provider(api="dynamodb", name="pipeproof")
 def dynamodb() -> Service:
-    """PROVIDER_OVERRIDE_DYNAMODB=pipeproof"""
+    """Returns the DynamoDB service for PROVIDER_OVERRIDE_DYNAMODB=pipeproof."""
     from harness.inside.dynamodb import service  # noqa: PLC0415
 
     return service()

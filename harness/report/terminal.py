@@ -22,7 +22,7 @@ _STYLE = {Judgement.PASS: "bold green", Judgement.FAIL: "bold red", Judgement.UN
 
 
 class Terminal:
-    """A context manager; `show` takes every event of a run."""
+    """Shows a run. It is a context manager, and `show` takes every event."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -1,4 +1,4 @@
-"""What a run directory needs so that the same bytes and the same faults can be run again from it alone."""
+"""Keeps in a run's directory what `replay` needs to offer the same bytes and arm the same faults, and reads it again."""
 
 from __future__ import annotations
 

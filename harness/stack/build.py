@@ -87,7 +87,7 @@ def _install(requirements: Path, target: Path, runtime: str) -> None:
 
 
 def _compile(tree: Path, runtime: str) -> None:
-    """Byte code in the package, where our Python is the function's: a cold start without compiling. Valid whatever the file times."""
+    """Adds byte code to the package where this Python is the function's, so that a cold start need not compile. File times do not matter."""
     if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
         compileall.compile_dir(
             tree, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, stripdir=str(tree), workers=0

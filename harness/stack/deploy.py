@@ -76,7 +76,7 @@ def deploy(
 
 
 def physical_names(clients: Clients, name: str) -> dict[str, str]:
-    """Logical id -> physical name of each resource of the stack."""
+    """Returns the physical name of each resource of the stack by its logical id."""
     resources = clients("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
     return {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources if "PhysicalResourceId" in resource

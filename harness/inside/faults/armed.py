@@ -47,7 +47,7 @@ class ArmedFault:
             return self.seen
 
     def came_to_nothing(self) -> None:
-        """What the fault had taken never got so far: refused by the service itself, failed in its init. The next event makes up for it."""
+        """Lets the next event make up for one that the fault had taken, and that the service itself refused or whose init failed."""
         with self._lock:
             self._owed += 1
 
@@ -62,7 +62,7 @@ class ArmedFault:
             self.firings.append(firing)
 
     def got_through(self) -> None:
-        """A call that the fault did not meet has succeeded."""
+        """Notes that a call which the fault did not meet has succeeded."""
         if isinstance(self.fault, ServiceFault) and self.fault.until_success:
             self.over = True
 
@@ -101,7 +101,7 @@ class Armed:
         return met
 
     def log(self) -> list[dict[str, Any]]:
-        """Per fault: id, how many events matched its address, and its firings in the order of their events."""
+        """Returns per fault: id, how many events matched its address, and its firings in the order of their events."""
         return [
             {"id": armed.fault.id, "seen": armed.seen, "firings": sorted(armed.firings, key=lambda firing: firing["event"])}
             for armed in self.faults

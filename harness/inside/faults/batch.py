@@ -7,7 +7,7 @@ from typing import Any
 
 
 def batch_of(payload: bytes) -> dict[str, Any] | None:
-    """{shard, first, last} of an event of a Kinesis mapping (the sequence numbers of its ends); None for any other event."""
+    """Returns {shard, first, last} of an event of a Kinesis mapping (the sequence numbers of its ends); None for any other event."""
     try:
         records = json.loads(payload)["Records"]
         shard = records[0]["eventID"].partition(":")[0]

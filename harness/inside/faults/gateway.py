@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def on_request(chain: HandlerChain, context: RequestContext, response: Response) -> None:
-    """Of the request chain, once the request is parsed. Raises the service's error, cuts the connection, or plans for the answer.
+    """Handles a parsed request: raises the service's error, cuts the connection, or plans what happens to the answer.
 
     A call meets any delay, and at most one other fault; what those after it would have met, they make up for with their next call."""
     plan = armed.of_account(context.account_id) if context.operation is not None else None
@@ -52,7 +52,7 @@ def on_request(chain: HandlerChain, context: RequestContext, response: Response)
 
 
 def on_response(_chain: HandlerChain, context: RequestContext, response: Response) -> None:
-    """Of the response chain: what is to happen to the answer of an executed call."""
+    """Handles the answer of an executed call: replaces it, or loses it, as planned."""
     call = call_of(context)
     if context.operation is None or call.refused:
         return

@@ -72,12 +72,12 @@ class StreamMapping(KinesisPoller):
         return bool(self._mappings.get(self.esm_uuid, {}).get("BisectBatchOnFunctionError"))
 
     def behind(self) -> Iterator[tuple[str, int]]:
-        """Per shard: how many records the mapping has not finished with, those in a running invocation included."""
+        """Yields per shard how many records the mapping has not finished with, those in a running invocation included."""
         for shard in self._shards():
             yield shard.shard_id, shard.tip - self.checkpoints.get(shard.shard_id, shard.horizon)
 
     def poll_events(self) -> None:
-        """Called again and again by LocalStack's worker: gives every shard whose parents are read its consumer."""
+        """Gives every shard whose parents are read its consumer. LocalStack's worker calls this again and again."""
         for shard in self._shards():
             parents = {shard.parent, shard.adjacent_parent} - {None}
             if shard.shard_id not in self._consumers and parents <= self._done:

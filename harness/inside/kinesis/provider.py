@@ -233,7 +233,7 @@ def _encode_iterator(stream: Stream, shard: IndexedShard, index: int) -> str:
 
 
 def _decode_iterator(token: str) -> tuple[str, str, int]:
-    """Stream name, shard id and index. Iterators live for five minutes, as on AWS."""
+    """Returns stream name, shard id and index. Iterators live for five minutes, as on AWS."""
     try:
         stream_name, shard_id, index, issued_at_s = json.loads(base64.b64decode(token, validate=True))
         age_s = time.time() - issued_at_s

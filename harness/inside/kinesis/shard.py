@@ -72,7 +72,7 @@ class IndexedShard(Shard):
         return sequence_number
 
     def read(self, index: int, limit: int, max_bytes: int, size_of: Callable[[StreamRecord], int] = raw_size) -> list[StreamRecord]:
-        """Up to `limit` records from `index` on, cut where their sizes would exceed `max_bytes` (but never to nothing)."""
+        """Returns up to `limit` records from `index` on, cut where their sizes would exceed `max_bytes` (but never to nothing)."""
         start = max(index - self._trimmed, 0)
         batch = self._log[start : start + limit]
         size = 0
@@ -110,7 +110,7 @@ class IndexedShard(Shard):
             self._trimmed += gone
 
     def arrived_at(self, index: int) -> float | None:
-        """When the record arrived (seconds since the epoch); None where there is none."""
+        """Returns when the record arrived (seconds since the epoch); None where there is none."""
         position = index - self._trimmed
         return self._log[position].arrived_at_s if 0 <= position < len(self._log) else None
 

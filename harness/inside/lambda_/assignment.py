@@ -41,7 +41,7 @@ _LONGEST_WAIT_S = 2.0
 
 
 class _Queue:
-    """Those who wait for an environment of one function version."""
+    """The invocations that wait for an environment of one function version."""
 
     def __init__(self) -> None:
         self.turns = threading.Semaphore(environments_per_function())

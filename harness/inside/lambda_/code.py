@@ -22,7 +22,7 @@ _users: dict[Path, set[tuple[str, str]]] = {}
 
 
 def unpack(version: FunctionVersion) -> None:
-    """The code of a version and its layers, where it does not lie there already."""
+    """Unpacks the code of a version and its layers, unless an earlier version has done so."""
     for code in _codes(version):
         with _lock:
             directory = location(code)

@@ -155,7 +155,7 @@ class Environment:
                 return Reply(errors.exited(request_id, -signal.SIGKILL), is_error=True)
 
     def _kill_during(self, injection: Injection, invocation: Invocation) -> None:
-        """From the gateway's thread, while the handler waits for the answer of its call."""
+        """Kills the process while the handler waits for the answer of its call. The gateway's thread calls this."""
         if injection.event.ended.is_set():
             return
         injection.fired(invocation.request_id, invocation.payload)

@@ -16,7 +16,7 @@ MAX_EVENT_BYTES = 1024 * 1024
 
 
 def check_payload_size(_chain: Any, context: RequestContext, _response: Any) -> None:
-    """A handler of the gateway's request chain: refuses an Invoke whose payload is too large, as Lambda does."""
+    """Refuses an Invoke whose payload is too large, as Lambda does."""
     if context.operation is None or context.operation.name != "Invoke" or context.service_request is None:
         return
     kind = context.service_request.get("InvocationType") or "RequestResponse"

@@ -61,7 +61,7 @@ class RuntimeApi:
 
     @property
     def address(self) -> str:
-        """host:port, the value of AWS_LAMBDA_RUNTIME_API."""
+        """Returns host:port, the value of AWS_LAMBDA_RUNTIME_API."""
         return f"127.0.0.1:{self._server.server_port}"
 
     def ready(self) -> bool:
@@ -74,7 +74,7 @@ class RuntimeApi:
 
     @property
     def taken_at(self) -> float | None:
-        """When the runtime took the invocation (of `time.monotonic`); None until then."""
+        """Returns when the runtime took the invocation (of `time.monotonic`); None until then."""
         return self._taken_at
 
     @property
@@ -114,7 +114,7 @@ class RuntimeApi:
         self._server.server_close()
 
     def take_next(self) -> Invocation | None:
-        """Called by the runtime's GET …/next: blocks until there is work; None where the environment ended."""
+        """Blocks until there is work, and returns it; None where the environment ended. The runtime's GET …/next calls this."""
         with self._changed:
             generation = self._generation
             self._asks = True
@@ -128,7 +128,7 @@ class RuntimeApi:
             return self._current
 
     def settle(self, request_id: str, reply: Reply) -> bool:
-        """Called by the runtime's POST …/response or …/error; False where that invocation is not the current one."""
+        """Notes the runtime's POST …/response or …/error. Returns False where that invocation is not the current one."""
         with self._changed:
             if self._current is None or self._current.request_id != request_id:
                 return False
@@ -138,7 +138,7 @@ class RuntimeApi:
             return True
 
     def fail_init(self, reply: Reply) -> None:
-        """Called by the runtime's POST …/init/error."""
+        """Notes the runtime's POST …/init/error."""
         with self._changed:
             self._init_error = reply
             self._changed.notify_all()
@@ -207,6 +207,6 @@ def _handler_for(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901
             self.wfile.flush()
 
         def log_message(self, *_: Any) -> None:
-            """LocalStack's log is for LocalStack: every invocation is logged there already."""
+            """Writes nothing: LocalStack logs every invocation."""
 
     return Handler
