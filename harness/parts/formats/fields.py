@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
+from faker import Faker
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
@@ -18,8 +19,6 @@ from harness.parts.part import NotEmpty, Part, Share
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
-
-    from faker import Faker
 
     Draw = Callable[[], str]
     """Draws one value, as JSON text."""
@@ -50,8 +49,6 @@ class Drawing:
 
     def faker(self, *, unicode: bool) -> Faker:
         """Returns a Faker of three languages, or of English alone."""
-        from faker import Faker  # noqa: PLC0415 - half a second of imports
-
         if unicode not in self._fakers:
             fake = self._fakers[unicode] = Faker(list(_LOCALES) if unicode else "en_US")
             fake.seed_instance(self.seed)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+from faker import Faker
 from pydantic import AwareDatetime, PositiveInt
 from pydantic_core import from_json, to_json
 
@@ -157,8 +158,6 @@ class ClickstreamLoad:
 
 def _properties(seed: int) -> dict[str, list[str]]:
     """Returns ready-made JSON of the `properties` of each event type."""
-    from faker import Faker  # noqa: PLC0415 - half a second of imports, for the one who generates
-
     fake = Faker(["en_US", "de_DE", "ja_JP"])
     fake.seed_instance(seed)
     rng = random.Random(seed)
