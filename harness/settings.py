@@ -5,6 +5,8 @@ docs/settings.md has the same table, and a test compares the two.
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -52,6 +54,12 @@ class Settings(BaseSettings):
 
 def settings() -> Settings:
     """Returns the settings as the environment has them now. Raises UsageError that names the variable and what it expects."""
+    # Reading them takes a millisecond, and every invocation of a function asks: they are read again when a variable has changed.
+    return _read(tuple(os.environ.get(f"{PREFIX}{name.upper()}") for name in Settings.model_fields))
+
+
+@functools.lru_cache(maxsize=8)
+def _read(_variables: tuple[str | None, ...]) -> Settings:
     try:
         return Settings()
     except ValidationError as error:

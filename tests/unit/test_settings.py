@@ -45,3 +45,10 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch):
     for name in Settings.model_fields:
         monkeypatch.setenv(PREFIX + name.upper(), "")
     assert settings() == Settings.model_construct()
+
+
+def test_a_variable_that_changes_is_read_again(monkeypatch):
+    assert settings().lambda_queue_s == 900
+    monkeypatch.setenv("PIPEPROOF_LAMBDA_QUEUE_S", "5")
+    assert settings().lambda_queue_s == 5
+    assert settings() is settings()
