@@ -23,7 +23,7 @@ _lock = threading.Lock()
 
 
 def python_runtime() -> str:
-    """Returns the one Python runtime identifier that this emulator runs, such as python3.13: that of its own interpreter."""
+    """Returns the Python runtime identifier of the interpreter that LocalStack runs on, such as python3.13."""
     return f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 

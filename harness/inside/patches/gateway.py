@@ -14,7 +14,7 @@ from harness.settings import settings
 
 @patch("localstack.aws.handlers.service", {"create_parser": NAME})
 def parsers(module: Any) -> None:
-    """LocalStack makes a parser, in a tenth of a second, per object that describes a service. Each of its own clients has such objects, and
+    """LocalStack makes a parser, in a tenth of a second, per object that describes a service. Each of its internal clients has such objects, and
     all parsers are kept: one per service and protocol is enough."""
     make = module.create_parser.__wrapped__
     made: dict[tuple[str, str], Any] = {}
