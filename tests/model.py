@@ -15,6 +15,9 @@ class Counted:
 
 def count(ledger, observations, promise_broken):
     """`ledger`: (record, answer) pairs; `observations` in order. Counts as result.json has them."""
+    # What the load itself has put is no sighting of the pipeline's.
+    put = {answer.put_at for _, answer in ledger if answer.put_at}
+    observations = [o for o in observations if o.put_at not in put]
     found = resolve(ledger, observations)
     seen = defaultdict(list)
     counted = Counted()
@@ -27,10 +30,19 @@ def count(ledger, observations, promise_broken):
     for number, (record, answer) in enumerate(ledger):
         outcomes = Counter(str(o.outcome) for o in seen[number])
         kinds = set(outcomes) | ({"rejected"} if answer.status == "rejected" else set())
-        ended = next((k for k in ("stored", "dead_lettered", "alerted", "rejected") if k in kinds), None)
-        if ended is None:
+        bytes_of_it = {hashed(record.payload), answer.file_hash}
+        had_back = {
+            str(o.outcome)
+            for o in seen[number]
+            if o.outcome == "stored" or not o.keeps_payload or (o.payload_hash and o.payload_hash in bytes_of_it)
+        }
+        ends = had_back | (kinds & {"rejected"})
+        ended = next((k for k in ("stored", "dead_lettered", "alerted", "rejected") if k in ends), None)
+        if ended is None and kinds:
+            ended = "irrecoverable"
+        elif ended is None:
             ended = "unacknowledged" if answer.status == "indeterminate" else "lost"
-        (counted.anomalies if ended == "lost" else counted.outcome)[ended] += 1
+        (counted.anomalies if ended in {"lost", "irrecoverable"} else counted.outcome)[ended] += 1
         counted.outcome["recovered"] += answer.status == "indeterminate" and outcomes["stored"] > 0
         counted.anomalies["duplicated"] += outcomes["stored"] > 1
         # Dead-lettered and alerted are one outcome here: given up, and told.
@@ -42,7 +54,9 @@ def count(ledger, observations, promise_broken):
         counted.anomalies["corrupted"] += (
             number in disordered
             or any(promise_broken(record.promised, o.content) for o in seen[number] if o.outcome == "stored" and not poison)
-            or any(o.outcome != "stored" and o.payload_hash not in {None, hashed(record.payload)} for o in seen[number])
+            or any(
+                o.outcome != "stored" and o.keeps_payload and o.payload_hash and o.payload_hash not in bytes_of_it for o in seen[number]
+            )
         )
     return counted
 
@@ -52,21 +66,21 @@ def resolve(ledger, observations):
     by_sequence = {(a.shard, a.sequence): number for number, (_, a) in enumerate(ledger) if a.sequence}
     uploads = {a.shard for _, a in ledger}
     poison = {number: record.promised is None for number, (record, _) in enumerate(ledger)}
-    by_upload, by_id_there, by_id, by_payload = (defaultdict(list) for _ in range(4))
+    by_upload, by_id_there, by_id, by_payload, by_payload_there = (defaultdict(list) for _ in range(5))
     for number, (record, answer) in enumerate(ledger):
         by_upload[answer.shard].append(number)
         by_id_there[record.record_id, answer.shard].append(number)
         by_id[record.record_id].append(number)
         by_payload[hashed(record.payload)].append(number)
+        by_payload_there[hashed(record.payload), answer.shard].append(number)
 
     def upload(o):
         return o.shard if o.sequence is None and o.shard in uploads else None
 
     found = {n: [by_sequence[o.shard, o.sequence]] for n, o in enumerate(observations) if (o.shard, o.sequence) in by_sequence}
-    for n, o in enumerate(observations):
-        if upload(o) and o.record_id is None and o.payload_hash is None:
-            found[n] = by_upload[o.shard]
     for known, key_of in (
+        (by_payload_there, lambda o: None if o.record_id or not upload(o) else (o.payload_hash, upload(o))),
+        (None, lambda o: None if o.record_id else upload(o)),
         (by_id_there, lambda o: (o.record_id, upload(o)) if o.record_id and upload(o) else None),
         (by_id, lambda o: None if upload(o) else o.record_id),
         (by_payload, lambda o: None if upload(o) else o.payload_hash),
@@ -75,7 +89,11 @@ def resolve(ledger, observations):
         turns = Counter()
         for n, o in enumerate(observations):
             key = key_of(o)
-            if n in found or key is None or key not in known:
+            if n in found or key is None or (known is not None and key not in known):
+                continue
+            if known is None:
+                # The upload as a whole.
+                found[n] = by_upload[key]
                 continue
             stored = o.outcome == "stored"
             candidates = sorted(known[key], key=lambda number: ((number, o.outcome) in settled, poison[number] == stored, number))

@@ -26,6 +26,9 @@ SCHEMA = pa.schema(
         ("sequence", pa.string()),
         ("offered_at_ms", pa.int64()),
         ("detail", pa.string()),
+        ("put_at", pa.string()),
+        ("file_hash", pa.binary()),
+        ("about_record", pa.bool_()),
     ]
 )
 
@@ -57,6 +60,7 @@ class Ledger:
             (
                 index, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
                 answer.status, answer.shard, answer.sequence, answer.offered_at_ms, answer.detail,
+                answer.put_at, answer.file_hash, answer.about_record,
             )
         )  # fmt: skip
 

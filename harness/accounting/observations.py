@@ -25,6 +25,9 @@ SCHEMA = pa.schema(
         ("seen_at_ms", pa.int64()),
         ("content", pa.binary()),
         ("position", pa.int64()),
+        ("keeps_payload", pa.bool_()),
+        ("put_at", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 

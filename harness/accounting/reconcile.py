@@ -1,8 +1,8 @@
 """Ledger + observations -> account. Pure: reads two tables, decides nothing by time, place or order of arrival.
 
 Every observation is given to one offered record, by the first of these that is known to the ledger: shard and sequence number (of a
-file: the upload and the line), record id within the upload that it names, record id, payload hash. One that names nothing but an upload
-is given to all its records. Where n offered records share an id or a payload, the sightings of each kind go round them in turn, beginning
+file: the upload and the line), payload hash or record id within the upload that it names, record id, payload hash. One that names an upload
+and none of its records is given to all of them. A sighting of what the load itself has put is given to none. Where n offered records share an id or a payload, the sightings of each kind go round them in turn, beginning
 with those that no better key has found in this kind of place, and of those with the ones that belong there: n records seen n times are each seen once, one more sighting is a
 duplicate, one less a loss. What no key finds is a phantom.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from harness.accounting.contents import broken_promise
-from harness.accounting.verdict import ANOMALIES, MAX_EXAMPLES, Account, Example, Ingress, Latency, Outcomes
+from harness.accounting.verdict import ANOMALIES, MAX_EXAMPLES, Account, Example, Ingress, Latency, Outcomes, TurnedAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,22 +26,30 @@ _PAIRS_PER_FETCH = 10_000
 
 _TABLES = """
 CREATE TABLE ledger AS
-SELECT index, record_id, payload_hash, malformed, status, shard, sequence, offered_at_ms, detail, promised IS NULL AS poison
+SELECT index, record_id, payload_hash, malformed, status, shard, sequence, offered_at_ms, detail, put_at, file_hash, about_record,
+       promised IS NULL AS poison
 FROM read_parquet($ledger);
+
+-- What the harness itself has put: the load, and what the pipeline looks up.
+CREATE TABLE put AS SELECT DISTINCT put_at FROM (SELECT put_at FROM ledger UNION ALL FROM read_parquet($lookup)) WHERE put_at IS NOT NULL;
 
 -- A sighting without a sequence number may still say in which upload: then it is one of that upload's records, and no other's.
 CREATE TABLE seen AS
-SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position,
+SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position, keeps_payload, reason,
        CASE WHEN sequence IS NULL AND shard IN (SELECT DISTINCT shard FROM ledger) THEN shard END AS upload
-FROM read_parquet($observations, file_row_number = true);
+FROM read_parquet($observations, file_row_number = true) ANTI JOIN put USING (put_at);
+
+CREATE TABLE seen_as_put AS SELECT DISTINCT put_at FROM read_parquet($observations) SEMI JOIN put USING (put_at);
 
 -- By sequence number: exact.
 CREATE TABLE by_sequence AS
 SELECT s.n, l.index FROM seen s JOIN ledger l ON s.sequence = l.sequence AND s.shard = l.shard;
+"""
 
--- An upload that is named as a whole: all its records.
+_BY_UPLOAD = """
+-- An upload that is named as a whole, by its own bytes or without any: all its records.
 CREATE TABLE by_upload AS
-SELECT s.n, l.index FROM seen s JOIN ledger l ON s.upload = l.shard WHERE s.record_id IS NULL AND s.payload_hash IS NULL;
+SELECT s.n, l.index FROM (FROM seen ANTI JOIN by_payload_and_upload USING (n)) s JOIN ledger l ON s.upload = l.shard WHERE s.record_id IS NULL;
 """
 
 
@@ -70,22 +78,29 @@ FROM sightings s JOIN records r USING ({keys}, outcome) WHERE s.turn % r.many = 
 """
 
 
+_EXACT = ("by_sequence", "by_payload_and_upload", "by_upload")
+
 _RESOLVE = (
     _TABLES
-    + _by("by_id_and_upload", "record_id, upload", "record_id IS NOT NULL AND upload IS NOT NULL", ("by_sequence", "by_upload"))
-    + _by("by_id", "record_id", "record_id IS NOT NULL AND upload IS NULL", ("by_sequence", "by_upload", "by_id_and_upload"))
     + _by(
-        "by_payload",
-        "payload_hash",
-        "payload_hash IS NOT NULL AND upload IS NULL",
-        ("by_sequence", "by_upload", "by_id_and_upload", "by_id"),
+        "by_payload_and_upload",
+        "payload_hash, upload",
+        "record_id IS NULL AND payload_hash IS NOT NULL AND upload IS NOT NULL",
+        ("by_sequence",),
     )
+    + _BY_UPLOAD
+    + _by("by_id_and_upload", "record_id, upload", "record_id IS NOT NULL AND upload IS NOT NULL", _EXACT)
+    + _by("by_id", "record_id", "record_id IS NOT NULL AND upload IS NULL", (*_EXACT, "by_id_and_upload"))
+    + _by("by_payload", "payload_hash", "payload_hash IS NOT NULL AND upload IS NULL", (*_EXACT, "by_id_and_upload", "by_id"))
     + """
 CREATE TABLE resolved AS
-SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, r.index
+SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, r.index,
+       -- The bytes that were offered can be had back from there, or the scenario knows that they cannot.
+       NOT s.keeps_payload OR coalesce(s.payload_hash IN (l.payload_hash, l.file_hash), false) AS kept
 FROM seen s JOIN (
-    FROM by_sequence UNION ALL FROM by_upload UNION ALL FROM by_id_and_upload UNION ALL FROM by_id UNION ALL FROM by_payload
-) r USING (n);
+    FROM by_sequence UNION ALL FROM by_payload_and_upload UNION ALL FROM by_upload
+    UNION ALL FROM by_id_and_upload UNION ALL FROM by_id UNION ALL FROM by_payload
+) r USING (n) JOIN (SELECT index, payload_hash, file_hash FROM ledger) l USING (index);
 
 CREATE TABLE accounts AS
 WITH sighted AS (
@@ -93,15 +108,19 @@ WITH sighted AS (
            count(*) FILTER (outcome = 'stored') AS stored,
            count(*) FILTER (outcome = 'dead_lettered') AS dead_lettered,
            count(*) FILTER (outcome = 'alerted') AS alerted,
+           count(*) FILTER (outcome = 'dead_lettered' AND kept) AS dead_letters_kept,
+           count(*) FILTER (outcome = 'alerted' AND kept) AS alerts_kept,
            string_agg(DISTINCT place, ', ' ORDER BY place) AS places,
+           min(reason) AS reason,
            min(seen_at_ms) FILTER (outcome = 'stored') AS stored_at_ms
     FROM resolved GROUP BY index
 )
-SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.poison,
+SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.poison, l.about_record, l.put_at,
        coalesce(s.stored, 0) AS stored, coalesce(s.dead_lettered, 0) AS dead_lettered, coalesce(s.alerted, 0) AS alerted,
-       s.places, s.stored_at_ms,
-       CASE WHEN s.stored > 0 THEN 'stored' WHEN s.dead_lettered > 0 THEN 'dead_lettered' WHEN s.alerted > 0 THEN 'alerted'
-            WHEN l.status = 'rejected' THEN 'rejected' WHEN l.status = 'indeterminate' THEN 'unacknowledged' ELSE 'lost' END AS ended
+       s.places, s.reason, s.stored_at_ms,
+       CASE WHEN s.stored > 0 THEN 'stored' WHEN s.dead_letters_kept > 0 THEN 'dead_lettered' WHEN s.alerts_kept > 0 THEN 'alerted'
+            WHEN l.status = 'rejected' THEN 'rejected' WHEN s.dead_lettered + s.alerted > 0 THEN 'irrecoverable'
+            WHEN l.status = 'indeterminate' THEN 'unacknowledged' ELSE 'lost' END AS ended
 FROM ledger l LEFT JOIN sighted s USING (index);
 """
 )
@@ -113,7 +132,16 @@ _HOP = (
 
 # Anomaly -> (which accounts, why).
 _ANOMALIES = {
-    "lost": ("ended = 'lost'", "'accepted, and seen nowhere afterwards'"),
+    "lost": (
+        "ended = 'lost'",
+        "CASE WHEN put_at IN (FROM seen_as_put) THEN 'accepted, and seen only where the load itself had put it' "
+        "ELSE 'accepted, and seen nowhere afterwards' END",
+    ),
+    "irrecoverable": (
+        "ended = 'irrecoverable'",
+        "'given up, and the bytes that were offered cannot be had back from there: a probe reads them with payload or payload_location, "
+        "or says keeps_payload: false'",
+    ),
     "duplicated": ("stored > 1", "'stored ' || stored || ' times'"),
     "conflicting": (
         # Dead-lettered and alerted are one outcome here: given up, and told. A retry after an alert tells it again.
@@ -122,23 +150,31 @@ _ANOMALIES = {
     ),
     "misrouted": (
         "(poison AND stored > 0) OR (NOT poison AND dead_lettered + alerted > 0 AND stored = 0)",
-        "CASE WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy' ELSE 'healthy, and not stored but given up' END",
+        "CASE WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy' "
+        "ELSE 'healthy, and not stored but given up' || coalesce(': ' || reason, '') END",
     ),
 }
 
 
 def reconcile(
-    ledger: Path, observations: Path, scratch: Path, met: Callable[[str | None, str | None], str] = lambda _shard, _sequence: ""
+    ledger: Path,
+    observations: Path,
+    scratch: Path,
+    met: Callable[[str | None, str | None], str] = lambda _shard, _sequence: "",
+    lookup: Path | None = None,
 ) -> Account:
     """Returns the account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch` takes what does not
-    fit in memory. `met` says, for an example's shard and sequence number, what else is known of its way."""
+    fit in memory. `met` says, for an example's shard and sequence number, what else is known of its way. `lookup` is a table with the
+    column `put_at` of what the harness has put besides the load."""
     with duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(scratch), "threads": 2}) as db:
         # The progress bar would overwrite what the terminal shows.
         db.execute("SET enable_progress_bar = false")
         # Tables in a database without a file are kept in memory; DuckDB moves them to `scratch` where they exceed the limit.
         for statement in _RESOLVE.split(";\n"):
+            if lookup is None:
+                statement = statement.replace("FROM read_parquet($lookup)", "SELECT NULL::VARCHAR WHERE false")
             if statement.strip():
-                parameters = {"ledger": str(ledger), "observations": str(observations)}
+                parameters = {"ledger": str(ledger), "observations": str(observations), "lookup": str(lookup)}
                 db.execute(statement, {name: value for name, value in parameters.items() if f"${name}" in statement})
         counts = dict.fromkeys(ANOMALIES, 0)
         examples: dict[str, tuple[Example, ...]] = {}
@@ -157,6 +193,8 @@ def reconcile(
             examples={name: examples[name] for name in ANOMALIES if examples[name]},
             latency=_latency(db),
             healthy_rejected=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'rejected' AND NOT poison"),
+            healthy_stored=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'stored' AND NOT poison"),
+            turned_away=_turned_away(db),
             reconciled=True,
         )
 
@@ -178,9 +216,16 @@ def _ingress(db: duckdb.DuckDBPyConnection) -> Ingress:
 
 def _outcomes(db: duckdb.DuckDBPyConnection) -> Outcomes:
     ends = _counts(db, "ended")
-    ends.pop("lost", None)
+    for anomaly in ("lost", "irrecoverable"):
+        ends.pop(anomaly, None)
     recovered = _one(db, "SELECT count(*) FROM accounts WHERE status = 'indeterminate' AND stored > 0")
     return Outcomes(**ends, recovered=recovered)
+
+
+def _turned_away(db: duckdb.DuckDBPyConnection) -> TurnedAway:
+    of = "FROM accounts WHERE ended = 'rejected' AND poison AND NOT about_record"
+    first = db.execute(f"SELECT detail {of} ORDER BY index LIMIT 1").fetchone()
+    return TurnedAway(_one(db, f"SELECT count(*) {of}"), str(first[0])) if first else TurnedAway()
 
 
 def _latency(db: duckdb.DuckDBPyConnection) -> Latency:
@@ -218,7 +263,7 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
     broken: dict[int, Example] = {}
     spoilt = db.execute(
         "SELECT r.index, l.record_id, r.place FROM resolved r JOIN ledger l USING (index) "
-        "WHERE r.outcome <> 'stored' AND r.payload_hash <> l.payload_hash"
+        "WHERE r.outcome <> 'stored' AND r.payload_hash IS NOT NULL AND NOT r.kept"
     ).fetchall()
     for index, record_id, place in spoilt:
         broken[index] = Example(record_id, place, "the payload there is not the one that was offered")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
+from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 
@@ -40,13 +43,20 @@ class Status(StrEnum):
 
 class Answer(NamedTuple):
     """The first hop's answer to one record. `shard` and `sequence` where the hop is a stream; where it takes files they are the upload
-    (key@version) and the line. `detail` says why it refused. `offered_at_ms`: milliseconds since the epoch."""
+    (key@version) and the line. `detail` says why it refused. `offered_at_ms`: milliseconds since the epoch.
+
+    `put_at` is the place and content of what the ingress itself wrote (see `object_put`): to see it there again proves nothing.
+    `file_hash` is the payload hash of the whole file that the record is a row of. `about_record` is False where the refusal is not about
+    this record: the stream is missing, a signature is wrong, the service is throttled."""
 
     status: Status
     offered_at_ms: int
     shard: str | None = None
     sequence: str | None = None
     detail: str | None = None
+    put_at: str | None = None
+    file_hash: bytes | None = None
+    about_record: bool = True
 
 
 class Outcome(StrEnum):
@@ -63,7 +73,9 @@ class Observation(NamedTuple):
     upload) without a sequence number bounds where the record id counts, and alone stands for all records of the upload.
 
     `content` is the stored JSON object; `seen_at_ms` when it got there, milliseconds since the epoch; `position` its place in the order
-    of what is stored with it, where that has one."""
+    of what is stored with it, where that has one. `payload_hash` is that of the bytes that are kept there. A sighting that is not stored
+    and keeps no payload is no outcome, unless `keeps_payload` is False: the scenario knows that this place keeps none. `put_at` is the
+    place and content of what was seen, as in Answer. `reason` says why the record was given up."""
 
     outcome: Outcome
     place: str
@@ -74,6 +86,9 @@ class Observation(NamedTuple):
     seen_at_ms: int | None = None
     content: bytes | None = None
     position: int | None = None
+    keeps_payload: bool = True
+    put_at: str | None = None
+    reason: str | None = None
 
 
 def now_ms() -> int:
@@ -94,3 +109,32 @@ def identifier(value: object) -> str | None:
 def upload_id(key: str, version_id: str | None) -> str:
     """Returns an upload among all of its bucket: key@version, or the key alone where the bucket keeps no versions."""
     return f"{quote(key)}@{version_id}" if version_id else quote(key)
+
+
+def object_put(bucket: str, key: str, etag: str) -> str:
+    """Returns an object of S3 with what it holds. An ETag is the MD5 of the body in hexadecimal, with quotes or without."""
+    unquoted = etag.strip('"')
+    return f"s3://{bucket}/{key}#{unquoted}"
+
+
+def message_put(queue_url: str, body: str) -> str:
+    """Returns a message of a queue with what it holds."""
+    return f"queue {queue_url.rsplit('/', 1)[-1]}#{payload_hash(body.encode('utf-8', 'surrogatepass')).hex()}"
+
+
+def item_put(table: str, item: Mapping[str, Any]) -> str:
+    """Returns an item of DynamoDB, as its API writes it, with what it holds. Numbers are compared by their value."""
+    canonical = json.dumps(_canonical(item), sort_keys=True, default=lambda value: bytes(value).hex())
+    return f"table {table.rsplit('/', 1)[-1]}#{payload_hash(canonical.encode('utf-8', 'surrogatepass')).hex()}"
+
+
+def _canonical(value: Any) -> Any:
+    match value:
+        case {"N": str(number), **rest} if not rest:
+            return {"N": str(Decimal(number).normalize())}
+        case Mapping():
+            return {name: _canonical(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_canonical(item) for item in value]
+        case _:
+            return value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ANOMALIES = ("lost", "duplicated", "phantom", "corrupted", "conflicting", "misrouted")
+ANOMALIES = ("lost", "irrecoverable", "duplicated", "phantom", "corrupted", "conflicting", "misrouted")
 ALLOWABLE = (*ANOMALIES, "healthy_rejected", "unacknowledged")
 """What a scenario may allow: anomalies, and records that never got in."""
 
@@ -54,6 +54,14 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """Malformed records that were refused for a reason that is not theirs: `why` is what the first hop said to the first of them."""
+
+    count: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """From the offer to the storage, in seconds; None where no probe told a time."""
 
@@ -68,7 +76,7 @@ class Account:
     """The accounting of one run. Without `reconciled` only the ingress is known: nothing was observed. A reconciled one refuses to
     exist where its identity does not hold:
 
-    offered = stored + dead_lettered + alerted + rejected + lost + unacknowledged"""
+    offered = stored + dead_lettered + alerted + rejected + lost + irrecoverable + unacknowledged"""
 
     ingress: Ingress = field(default_factory=Ingress)
     outcome: Outcomes = field(default_factory=Outcomes)
@@ -76,11 +84,14 @@ class Account:
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
     healthy_rejected: int = 0
+    healthy_stored: int = 0
+    turned_away: TurnedAway = field(default_factory=TurnedAway)
     reconciled: bool = False
 
     def __post_init__(self) -> None:
         o = self.outcome
-        ends = o.stored + o.dead_lettered + o.alerted + o.rejected + self.anomalies["lost"] + o.unacknowledged
+        gone = self.anomalies["lost"] + self.anomalies["irrecoverable"]
+        ends = o.stored + o.dead_lettered + o.alerted + o.rejected + gone + o.unacknowledged
         answers = self.ingress.acked + self.ingress.indeterminate + self.ingress.rejected
         if (self.reconciled and ends != self.ingress.offered) or answers != self.ingress.offered:
             message = f"the account does not balance: {self.ingress.offered} offered, {answers} answers, {ends} ends"
@@ -96,7 +107,9 @@ class Verdict:
 
 
 def judge(account: Account, allowed: Mapping[str, int], doubts: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> Verdict:
-    """Returns unknown where there are doubts; else a fail where an anomaly exceeds what the scenario allows, or a check is broken; else a pass."""
+    """Returns unknown where there are doubts; else a fail where an anomaly exceeds what the scenario allows, or a check is broken; else a pass.
+
+    What would be a pass is a doubt where no healthy record was stored: nothing shows that the way works."""
     excess = tuple(
         f"{count:,} of {account.ingress.offered:,} records {name}"
         for name, count in account.anomalies.items()
@@ -111,6 +124,13 @@ def judge(account: Account, allowed: Mapping[str, int], doubts: tuple[str, ...] 
         "unacknowledged": (account.outcome.unacknowledged, "records had no answer, and were not seen again"),
     }
     doubts = (*doubts, *(f"{count:,} {what}" for name, (count, what) in not_tried.items() if count > allowed.get(name, 0)))
+    if account.turned_away.count:
+        doubts = (
+            *doubts,
+            f"{account.turned_away.count:,} malformed records were refused for a reason that is not theirs ({account.turned_away.why})",
+        )
+    if account.reconciled and account.ingress.offered and not account.healthy_stored and not excess:
+        doubts = (*doubts, "no healthy record was stored: nothing shows that the way through the pipeline works")
     if doubts:
         # What was not given its time may look lost: without rest, there is no telling.
         return Verdict(Judgement.UNKNOWN, (*doubts, *excess))

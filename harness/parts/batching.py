@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,19 @@ THROTTLES = frozenset(
 """Error codes with which a service says that it did not take the request, and that it may take it later."""
 
 
+# The codes with which services refuse what a record holds. Any other code (no such stream, no permission, a wrong signature) says nothing
+# about the record.
+_ABOUT_THE_RECORD = re.compile(
+    r"Validation|Invalid(Parameter|Argument|Message|Record|Request|Event|Item)|Malformed|TooL(arge|ong)|Serialization|"
+    r"ItemCollectionSizeLimitExceeded|ConditionalCheckFailed"
+)
+
+
+def about_record(code: str) -> bool:
+    """Returns whether a service that refuses with this error code has found a fault in the record itself."""
+    return _ABOUT_THE_RECORD.search(code) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one request may hold: so many records, so many bytes in all, and so many bytes of a single record."""
@@ -40,10 +54,18 @@ class BatchSender:
     """Sends batches with `put(records, offered_at_ms)`, which returns a Result for each record, in their order.
 
     Sends refused records again, and a throttled request too. A request that is refused as a whole is halved, until the record that is
-    to blame stands alone and is rejected. `size` returns the bytes that a record takes in a request."""
+    to blame stands alone and is rejected. `size` returns the bytes that a record takes in a request, `put_at` what the request writes for
+    it, where a probe may see that (see Answer)."""
 
-    def __init__(self, put: Callable[[Sequence[Record], int], list[Result]], limits: Limits, size: Callable[[Record], int]) -> None:
+    def __init__(
+        self,
+        put: Callable[[Sequence[Record], int], list[Result]],
+        limits: Limits,
+        size: Callable[[Record], int],
+        put_at: Callable[[Record], str | None] | None = None,
+    ) -> None:
         self._put = put
+        self._put_at = put_at
         self._limits = limits
         self._size = size
         self.batch_size = limits.records
@@ -53,10 +75,16 @@ class BatchSender:
         for batch in self._batches(records(units)):
             answers = dict[int, Answer]()
             self._send(list(enumerate(batch)), answers)
-            yield from ((record, answers[place]) for place, record in enumerate(batch))
+            yield from ((record, self._placed(record, answers[place])) for place, record in enumerate(batch))
 
     def close(self) -> None:
         """Does nothing: a boto3 client holds no resource of the run."""
+
+    def _placed(self, record: Record, answer: Answer) -> Answer:
+        """Returns the answer with what the request may have written."""
+        if self._put_at is None or answer.status is Status.REJECTED:
+            return answer
+        return answer._replace(put_at=self._put_at(record))
 
     def _send(self, batch: list[tuple[int, Record]], answers: dict[int, Answer]) -> None:
         offered_at_ms = now_ms()
@@ -65,20 +93,21 @@ class BatchSender:
                 with attempt:
                     self._attempt(batch, offered_at_ms, answers)
         except TryAgainError as error:
-            _settle(batch, answers, Answer(Status.REJECTED, offered_at_ms, detail=f"after {ATTEMPTS} attempts: {error.reason}"))
+            refused = f"after {ATTEMPTS} attempts: {error.reason}"
+            _settle(batch, answers, Answer(Status.REJECTED, offered_at_ms, detail=refused, about_record=False))
 
     def _attempt(self, batch: list[tuple[int, Record]], offered_at_ms: int, answers: dict[int, Answer]) -> None:
         """Makes one request, notes the answers, and leaves in `batch` what may be taken later: then it raises TryAgainError."""
         try:
             results = self._put([record for _, record in batch], offered_at_ms)
         except ClientError as error:
-            detail = explained(error)
-            if error.response.get("Error", {}).get("Code", "") in THROTTLES:
+            detail, code = explained(error), error.response.get("Error", {}).get("Code", "")
+            if code in THROTTLES:
                 raise TryAgainError(detail) from error
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500:
                 _settle(batch, answers, Answer(Status.INDETERMINATE, offered_at_ms, detail=detail))
             elif len(batch) == 1:
-                _settle(batch, answers, Answer(Status.REJECTED, offered_at_ms, detail=detail))
+                _settle(batch, answers, Answer(Status.REJECTED, offered_at_ms, detail=detail, about_record=about_record(code)))
             else:
                 middle = len(batch) // 2
                 self._send(batch[:middle], answers)

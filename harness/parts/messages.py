@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.accounting.record import Answer, Record, Status
+from harness.parts.batching import about_record
 
 if TYPE_CHECKING:
     from harness.parts.batching import Result
 
 
+def text_of(record: Record) -> str:
+    """Returns the payload as text, which a message must be: bytes that are not UTF-8 are replaced."""
+    return record.payload.decode(errors="replace")
+
+
 def entry(record: Record, entry_id: str, body: str, *, fifo: bool) -> dict[str, Any]:
-    """Returns a batch entry with the payload as `body`. Bytes that are not UTF-8 are replaced, since a message must be text.
+    """Returns a batch entry with the payload as `body`.
 
     In a FIFO queue or topic the partition key is the message group, and the record's id the deduplication id."""
-    plain = {"Id": entry_id, body: record.payload.decode(errors="replace")}
+    plain = {"Id": entry_id, body: text_of(record)}
     return {**plain, "MessageGroupId": record.key[:128], "MessageDeduplicationId": record.record_id[:128]} if fifo else plain
 
 
@@ -29,5 +35,6 @@ def results(response: dict[str, Any], count: int, offered_at_ms: int) -> list[Re
             continue
         item = failed.get(place, {})
         reason = f"{item.get('Code', 'no answer for this entry')}: {item.get('Message', '')}"
-        found.append(Answer(Status.REJECTED, offered_at_ms, detail=reason) if item.get("SenderFault") else reason)
+        refused = Answer(Status.REJECTED, offered_at_ms, detail=reason, about_record=about_record(item.get("Code", "")))
+        found.append(refused if item.get("SenderFault") else reason)
     return found

@@ -1,9 +1,9 @@
 """Readings: how a probe finds a record's id, payload, reason and time in any document, by JMESPath.
 
 An expression reads the document: a line of NDJSON, a row, an item, the JSON body of a message. One that begins with `$` reads what stands
-around it: `$object.key`, `$object.metadata.NAME`, `$object.body` of an S3 object; `$message.body`, `$message.attributes.NAME` of a message.
-`upload(key, version)` makes the id of an upload from an object's key and version, as the ledger has it; `notified_upload(key, version)`
-from the key of a notification, which is encoded as in a form.
+around it: `$object.key`, `$object.metadata.NAME`, `$object.body` of an S3 object, and `$row`, its line or row as it stands there; `$message.body`, `$message.attributes.NAME` of a message.
+`upload(key, version)` makes the id of an upload from an object's key and version, as the ledger has it; `location(bucket, key, version)` the
+place of an object. `notified_upload` and `notified_location` take the key of a notification, which is encoded as in a form.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 
 import jmespath
 import yaml
@@ -41,6 +41,15 @@ class _Functions(Functions):  # type: ignore[misc]
     def _func_notified_upload(self, key: str, version: str | None) -> str:
         return upload_id(unquote_plus(key), version)
 
+    @signature({"types": ["string"]}, {"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]
+    def _func_location(self, bucket: str, key: str, version: str | None) -> str:
+        return f"s3://{bucket}/{quote(key)}" + (f"?versionId={version}" if version else "")
+
+    @signature({"types": ["string"]}, {"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]
+    def _func_notified_location(self, bucket: str, key: str, version: str | None) -> str:
+        location: str = self._func_location(bucket, unquote_plus(key), version)
+        return location
+
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
 
@@ -64,11 +73,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lambda_dead_letter": _REDRIVEN,
     # The same page, destinations: a record of the invocation, with the event as `requestPayload`.
     "lambda_destination": {"outcome": "dead_lettered", "payload": "requestPayload"},
-    # The same, where S3 invoked the function: the uploads that the event names.
+    # The same, where S3 invoked the function: the uploads that the event names, and that must still be there.
     "lambda_destination_of_s3": {
         "outcome": "alerted",
-        "each": "requestPayload.Records[?s3].s3.object",
-        "shard": "notified_upload(key, versionId)",
+        "each": "requestPayload.Records[?s3].s3",
+        "shard": "notified_upload(object.key, object.versionId)",
+        "payload_location": "notified_location(bucket.name, object.key, object.versionId)",
     },
     # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html: an S3 destination keeps the payload.
     "lambda_stream_to_s3": {
@@ -88,8 +98,10 @@ class Reading(Part):
     """Where a record's parts are in a document.
 
     `each` finds several records in one document. `id` may be a list of expressions, joined by a slash. `shard` and `sequence` say exactly
-    which record it is: shard and sequence number of a stream, or upload and line of a file. `payload` is the record as it was offered,
-    or `payload_location` names the object with it (s3://bucket/key). `time` is when the record got there (ISO 8601, or seconds since the
+    which record it is: shard and sequence number of a stream, or upload and line of a file. `payload` is the record as it was offered
+    (or the whole file, where the reading is about one), or `payload_location` names the object with it (s3://bucket/key): a record that is
+    given up counts as kept where these are the bytes that were offered. `keeps_payload: false` says that a place keeps no bytes, and that
+    to be named there is enough. `time` is when the record got there (ISO 8601, or seconds since the
     epoch). `reason` says why it was given up. `fields` maps promised names to where the stored document has them. `preset` gives defaults
     for all of these: the name of a shape that AWS writes, or a YAML file beside the scenario."""
 
@@ -101,6 +113,7 @@ class Reading(Part):
     payload: Expression | None = None
     payload_encoding: Literal["text", "base64"] = "text"
     payload_location: Expression | None = None
+    keeps_payload: bool = True
     time: Expression | None = None
     reason: Expression | None = None
     fields: dict[str, Expression] = Field(default={})
@@ -170,9 +183,13 @@ def _found(compiled: Any, document: Any) -> Any:
         return None
 
 
+_REASON_CHARACTERS = 500
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A document with what stands around it. `content` are its bytes where a probe has them; `position` counts where an order matters."""
+    """A document with what stands around it. `content` are its bytes where a probe has them; `position` counts where an order matters;
+    `put_at` is what the ledger calls this document where the load itself has put it."""
 
     document: Any
     place: str
@@ -180,6 +197,7 @@ class Seen:
     content: bytes | None = None
     seen_at_ms: int | None = None
     position: int | None = None
+    put_at: str | None = None
 
 
 class Reader:
@@ -196,6 +214,7 @@ class Reader:
         self._payload = _search(reading.payload)
         self._location = _search(reading.payload_location)
         self._time = _search(reading.time)
+        self._reason = _search(reading.reason)
         self._fields = {name: _search(expression) for name, expression in reading.fields.items()}
         self._kept = reading.payload is not None or reading.payload_location is not None
 
@@ -211,7 +230,9 @@ class Reader:
     def unidentified(self, seen: Seen) -> Observation:
         """Returns a sighting that no record can claim: a phantom."""
         content = to_json(seen.document, bytes_mode="base64", fallback=str) if seen.content is None else seen.content
-        return Observation(self._outcome, seen.place, seen_at_ms=seen.seen_at_ms, content=content, position=seen.position)
+        return Observation(
+            self._outcome, seen.place, seen_at_ms=seen.seen_at_ms, content=content, position=seen.position, put_at=seen.put_at
+        )
 
     def _sighting(self, item: Any, seen: Seen) -> Observation:
         around = seen.around
@@ -221,12 +242,9 @@ class Reader:
             # The place is not there: the sighting must not count for all records of the upload.
             sequence = "none"
         payload = self._kept_payload(item, around) if self._kept else None
-        if sequence is None and record_id is None and payload is None and (self._ids or self._kept):
+        if sequence is None and record_id is None and payload is None and (self._ids or self._reading.payload):
             # An upload without what should say which of its records it is must not count for all of them.
             shard = None
-        if self._kept and payload is None and self._outcome is Outcome.DEAD_LETTERED:
-            # A dead letter without its payload keeps nothing of the record.
-            return self.unidentified(seen)
         return Observation(
             self._outcome,
             seen.place,
@@ -237,6 +255,9 @@ class Reader:
             _milliseconds(self._time(item, around)) if self._reading.time else seen.seen_at_ms,
             self._content(item, seen, payload),
             seen.position,
+            self._reading.keeps_payload,
+            seen.put_at,
+            self._why(item, around),
         )
 
     def _id(self, item: Any, around: dict[str, Any]) -> str | None:
@@ -244,6 +265,10 @@ class Reader:
             return identifier(self._ids[0](item, around))
         parts = [identifier(search(item, around)) for search in self._ids]
         return "/".join(part for part in parts if part is not None) if parts and None not in parts else None
+
+    def _why(self, item: Any, around: dict[str, Any]) -> str | None:
+        reason = self._reason(item, around)
+        return None if reason is None else str(reason)[:_REASON_CHARACTERS]
 
     def _content(self, item: Any, seen: Seen, payload: bytes | None) -> bytes | None:
         if self._outcome is not Outcome.STORED:
@@ -262,9 +287,8 @@ class Reader:
         """Returns the record's bytes, None where they are not there."""
         location = self._location(item, around)
         if isinstance(location, str) and location:
-            bucket, _, key = location.removeprefix("s3://").partition("/")
             try:
-                body: bytes = self._clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+                body: bytes = self._clients("s3").get_object(**_object(location))["Body"].read()
             except ClientError as error:
                 if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {403, 404}:
                     return None
@@ -279,6 +303,13 @@ class Reader:
             return base64.b64decode(value, validate=True) if self._reading.payload_encoding == "base64" else value.encode()
         except ValueError:
             return None
+
+
+def _object(location: str) -> dict[str, str]:
+    """Returns the arguments of GetObject for s3://bucket/key, with ?versionId=… or without."""
+    bucket, _, rest = location.removeprefix("s3://").partition("/")
+    key, separator, version = rest.rpartition("?versionId=")
+    return {"Bucket": bucket, "Key": unquote(key), "VersionId": version} if separator else {"Bucket": bucket, "Key": rest}
 
 
 def _milliseconds(value: Any) -> int | None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from harness.scenario.scenario import Scenario
 
 _REPORT_EVERY_S = 0.2
+_LOOKUP = "lookup.parquet"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     broken, unchecked = yield from _check(scenario, state, context)
 
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
-    state.account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met)
+    lookup = run.run_dir / _LOOKUP if scenario.lookup is not None else None
+    state.account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
     doubts = (*(() if rest.known else (rest.doubt,)), *faults.doubts(), *acting.doubts(), *unchecked)
     return judge(state.account, scenario.allow, doubts, broken)
 
@@ -192,7 +194,7 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
     scenario = _resolved(scenario, values)
     if scenario.lookup is not None:
         yield events.PhaseStarted("lookup", "what the pipeline looks up")
-        for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup()):
+        for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup(), run.run_dir / _LOOKUP):
             emulator.check()
     faults = state.faults = FaultRun(run.recipe.faults, run.load, description.endpoint, run.account)
     if emulator.stays:

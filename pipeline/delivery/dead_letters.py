@@ -87,15 +87,21 @@ class DeadLetterQueue:
         return unsent
 
     def _body(self, letter: DeadLetter, failed_at: str, request_id: str) -> str:
-        location = None
-        if len(letter.payload) > _INLINE_BYTES:
-            key = f"dead-letters/{letter.shard_id or 'direct'}/{letter.sequence_number or request_id}"
-            self.s3.put_object(Bucket=self.bucket, Key=key, Body=letter.payload)
-            location = f"s3://{self.bucket}/{key}"
         envelope = letter.envelope(
-            failed_at=failed_at, source_function=self.source_function, request_id=request_id, payload_location=location
+            failed_at=failed_at,
+            source_function=self.source_function,
+            request_id=request_id,
+            payload_location=self.put_large(letter, request_id),
         )
         return json.dumps(envelope)
+
+    def put_large(self, letter: DeadLetter, request_id: str) -> str | None:
+        """Puts a payload that no message can hold into the bucket, and returns where (s3://bucket/key); None for a smaller one."""
+        if len(letter.payload) <= _INLINE_BYTES:
+            return None
+        key = f"dead-letters/{letter.shard_id or 'direct'}/{letter.sequence_number or request_id}"
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=letter.payload)
+        return f"s3://{self.bucket}/{key}"
 
     def _send_batch(self, batch: Sequence[tuple[DeadLetter, str]]) -> list[tuple[DeadLetter, str]]:
         """Makes one SendMessageBatch. Returns the entries that the answer does not name as successful."""

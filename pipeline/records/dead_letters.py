@@ -46,9 +46,7 @@ class DeadLetters:
             return
         letters = [_letter(upload_id, row) for row in rows]
         unsent = self.queue.send(letters, failed_at=datetime.now(UTC).isoformat(), request_id=context.aws_request_id)
-        untold = alert_undelivered(
-            self.sns, self.topic_arn, unsent, source_function=self.queue.source_function, request_id=context.aws_request_id
-        )
+        untold = alert_undelivered(self.sns, self.topic_arn, unsent, queue=self.queue, request_id=context.aws_request_id)
         if untold:
             message = f"{len(untold)} records of {upload_id} could be told nobody"
             raise DeadLettersUndeliveredError(message)

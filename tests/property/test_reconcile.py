@@ -21,6 +21,7 @@ from tests.model import count
 IDS = st.sampled_from(["a", "b", "c", "d"])
 PAYLOADS = st.sampled_from([b"p1", b"p2", b"p3"])
 SHARDS = st.sampled_from(["s0", "u1"])
+PUT = st.sampled_from([None, None, None, "s3://here/in#1", "s3://here/in#2"])
 VALUES = st.sampled_from([1, 2, "x", True])
 
 
@@ -32,7 +33,9 @@ def ledgers(draw):
         record = Record(draw(IDS), draw(PAYLOADS), promised, None if promised else "spoilt")
         status = draw(st.sampled_from(Status))
         known = status is Status.ACKED and draw(st.booleans())
-        pairs.append((record, Answer(status, 1000, *((draw(SHARDS), f"{number:02d}") if known else (None, None)))))
+        place = (draw(SHARDS), f"{number:02d}") if known else (None, None)
+        file_hash = draw(st.sampled_from([None, payload_hash(b"p3"), payload_hash(b"a whole file")]))
+        pairs.append((record, Answer(status, 1000, *place, put_at=draw(PUT), file_hash=file_hash)))
     return pairs
 
 
@@ -47,9 +50,11 @@ def sighting(draw):
         shard,
         # An upload may be named without a line.
         draw(st.one_of(st.none(), st.integers(0, 9).map("{:02d}".format))) if shard else None,
-        draw(st.one_of(st.none(), PAYLOADS.map(payload_hash))),
+        draw(st.one_of(st.none(), PAYLOADS.map(payload_hash), st.just(payload_hash(b"a whole file")))),
         draw(st.one_of(st.none(), st.integers(1000, 9000))),
         draw(VALUES.map(lambda v: json.dumps({"v": v, "more": 1}).encode())) if outcome is Outcome.STORED else None,
+        keeps_payload=draw(st.sampled_from([True, True, False])),
+        put_at=draw(PUT),
     )
 
 
@@ -86,7 +91,8 @@ def test_every_offered_record_is_counted_exactly_once(pairs, observations):
     account = accounted(pairs, observations)
     o = account.outcome
     assert account.ingress.offered == len(pairs)
-    ends = o.stored + o.dead_lettered + o.alerted + o.rejected + o.unacknowledged + account.anomalies["lost"]
+    gone = account.anomalies["lost"] + account.anomalies["irrecoverable"]
+    ends = o.stored + o.dead_lettered + o.alerted + o.rejected + o.unacknowledged + gone
     assert ends == account.ingress.offered
 
 

@@ -41,7 +41,8 @@ class Api(Ingress):
 
     `path` and `headers` may hold {expression} placeholders: JMESPath over the record's payload, and {record_id}. `api_key` goes into
     the header x-api-key; `sign` signs with SigV4 and the run's dummy credentials. 2xx is an ack, 4xx a rejection; 429 and 503 are
-    tried again; every other answer, or none, is indeterminate."""
+    tried again; every other answer, or none, is indeterminate. Of the rejections, those with a status in `validation` say that something
+    is wrong with the record; any other (no such route, no permission) proves nothing about it."""
 
     url: str
     path: str = ""
@@ -50,6 +51,7 @@ class Api(Ingress):
     api_key: str | None = None
     sign: bool = False
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    validation: tuple[Annotated[int, Field(ge=400, le=499)], ...] = (400, 406, 409, 411, 413, 414, 415, 422, 431)
 
     @model_validator(mode="after")
     def _has_expressions(self) -> Self:
@@ -111,7 +113,8 @@ class ApiSender:
                 with attempt:
                     return self._attempt(record, offered_at_ms)
         except TryAgainError as error:
-            return Answer(Status.REJECTED, offered_at_ms, detail=f"after {ATTEMPTS} attempts: {error.reason}")
+            refused = f"after {ATTEMPTS} attempts: {error.reason}"
+            return Answer(Status.REJECTED, offered_at_ms, detail=refused, about_record=False)
         raise AssertionError
 
     def _attempt(self, record: Record, offered_at_ms: int) -> Answer:
@@ -129,7 +132,8 @@ class ApiSender:
         if answer.status in _TRY_AGAIN:
             asked = answer.headers.get("Retry-After", "")
             raise TryAgainError(detail, float(asked) if asked.isdecimal() else None)
-        return Answer(Status.REJECTED if 400 <= answer.status < 500 else Status.INDETERMINATE, offered_at_ms, detail=detail)
+        status = Status.REJECTED if 400 <= answer.status < 500 else Status.INDETERMINATE
+        return Answer(status, offered_at_ms, detail=detail, about_record=answer.status in self._part.validation)
 
     def _addressed(self, record: Record) -> tuple[str, dict[str, str]]:
         """Returns the record's URL and headers."""

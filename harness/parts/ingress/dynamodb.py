@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from harness.accounting.record import Answer, Record, Status
+from harness.accounting.record import Answer, Record, Status, item_put
 from harness.parts.batching import BatchSender, Limits, Result
 from harness.parts.ports import Context, Ingress
 
@@ -32,14 +32,18 @@ class DynamoDb(Ingress):
 
         def put(records: Sequence[Record], offered_at_ms: int) -> list[Result]:
             try:
-                document = from_json(records[0].payload)
-                item = {name: typed(value) for name, value in document.items()}
+                item = _item(records[0])
             except (ValueError, AttributeError) as error:
                 return [Answer(Status.REJECTED, offered_at_ms, detail=f"not a JSON object, so it is no item: {error}")]
             client.put_item(TableName=self.table, Item=item)
             return [Answer(Status.ACKED, offered_at_ms)]
 
-        return BatchSender(put, LIMITS, lambda record: len(record.payload))
+        # A record that is no item is rejected, and put nowhere.
+        return BatchSender(put, LIMITS, lambda record: len(record.payload), lambda record: item_put(self.table, _item(record)))
+
+
+def _item(record: Record) -> dict[str, Any]:
+    return {name: typed(value) for name, value in from_json(record.payload).items()}
 
 
 def typed(value: Any) -> dict[str, Any]:

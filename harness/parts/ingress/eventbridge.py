@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.accounting.record import Answer, Record, Status
-from harness.parts.batching import BatchSender, Limits, Result
+from harness.parts.batching import BatchSender, Limits, Result, about_record
 from harness.parts.ports import Context, Ingress
 
 if TYPE_CHECKING:
@@ -48,4 +48,6 @@ def _result(entry: dict[str, str], offered_at_ms: int) -> Result:
     if entry.get("EventId"):
         return Answer(Status.ACKED, offered_at_ms, detail=f"event {entry['EventId']}")
     reason = f"{entry.get('ErrorCode')}: {entry.get('ErrorMessage')}"
-    return reason if entry.get("ErrorCode") in _LATER else Answer(Status.REJECTED, offered_at_ms, detail=reason)
+    if entry.get("ErrorCode") in _LATER:
+        return reason
+    return Answer(Status.REJECTED, offered_at_ms, detail=reason, about_record=about_record(entry.get("ErrorCode", "")))

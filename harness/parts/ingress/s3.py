@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tempfile
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
-from harness.accounting.record import Answer, Status, now_ms, upload_id
+from harness.accounting.record import Answer, Status, now_ms, object_put, upload_id
 from harness.backoff import ATTEMPTS, TryAgainError, attempts
-from harness.parts.batching import THROTTLES, explained
+from harness.parts.batching import THROTTLES, about_record, explained
 from harness.parts.ports import Context, Ingress
 from harness.parts.units import File, Offer, Unit
 
@@ -76,10 +77,18 @@ class S3Sender:
             for attempt in attempts():
                 with attempt:
                     body.seek(0)
-                    return self._attempt(key, body, offered_at_ms)
+                    answer = self._attempt(key, body, offered_at_ms)
         except TryAgainError as error:
-            return Answer(Status.REJECTED, offered_at_ms, detail=f"after {ATTEMPTS} attempts: {error.reason}")
-        raise AssertionError
+            refused = f"after {ATTEMPTS} attempts: {error.reason}"
+            return Answer(Status.REJECTED, offered_at_ms, detail=refused, about_record=False)
+        if answer.status is Status.REJECTED:
+            return answer
+        body.seek(0)
+        etag = hashlib.file_digest(body, "md5").hexdigest()
+        body.seek(0)
+        # As payload_hash makes it; a file need not fit in memory.
+        whole = hashlib.file_digest(body, "sha256").digest()[:16]
+        return answer._replace(put_at=object_put(self._bucket, key, etag), file_hash=whole)
 
     def _attempt(self, key: str, body: BinaryIO, offered_at_ms: int) -> Answer:
         try:
@@ -88,7 +97,9 @@ class S3Sender:
             if error.response.get("Error", {}).get("Code", "") in THROTTLES:
                 raise TryAgainError(explained(error)) from error
             refused = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
-            return Answer(Status.REJECTED if refused else Status.INDETERMINATE, offered_at_ms, detail=explained(error))
+            about = about_record(error.response.get("Error", {}).get("Code", ""))
+            status = Status.REJECTED if refused else Status.INDETERMINATE
+            return Answer(status, offered_at_ms, detail=explained(error), about_record=about)
         except BotoCoreError as error:
             return Answer(Status.INDETERMINATE, offered_at_ms, detail=f"{type(error).__name__}: {error}")
         return Answer(Status.ACKED, offered_at_ms, upload_id(key, answer.get("VersionId")))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.accounting.record import message_put
 from harness.parts.batching import BatchSender, Limits, Result
-from harness.parts.messages import entry, results
+from harness.parts.messages import entry, results, text_of
 from harness.parts.ports import Context, Ingress
 
 if TYPE_CHECKING:
@@ -33,4 +34,7 @@ class Sqs(Ingress):
             entries = [entry(record, str(place), "MessageBody", fifo=fifo) for place, record in enumerate(records)]
             return results(client.send_message_batch(QueueUrl=self.queue_url, Entries=entries), len(records), offered_at_ms)
 
-        return BatchSender(put, LIMITS, lambda record: len(record.payload))
+        def put_at(record: Record) -> str:
+            return message_put(self.queue_url, text_of(record))
+
+        return BatchSender(put, LIMITS, lambda record: len(record.payload), put_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.accounting.record import item_put
 from harness.parts.ports import Context, Probe
 from harness.parts.reading import Reader, Reading, Seen
 
@@ -24,7 +25,8 @@ class DynamoDb(Reading, Probe):
         place = f"table {self.table}"
         for page in context.clients("dynamodb").get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
             for item in page["Items"]:
-                yield from reader.sightings(Seen({name: plain(value) for name, value in item.items()}, place, {}))
+                document = {name: plain(value) for name, value in item.items()}
+                yield from reader.sightings(Seen(document, place, {}, put_at=item_put(self.table, item)))
 
 
 def plain(value: dict[str, Any]) -> Any:

@@ -9,12 +9,13 @@ import io
 import itertools
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
-from harness.accounting.record import Observation, Outcome
+from harness.accounting.record import Observation, Outcome, object_put
 from harness.parts.ports import Context, Probe
 from harness.parts.reading import Reader, Reading, Seen
 
@@ -75,43 +76,69 @@ class S3(Reading, Probe):
         documents: Callable[[bytes], Iterable[tuple[Any, bytes]]],
         reader: Reader,
     ) -> Iterator[Observation]:
-        place = f"s3://{self.bucket}/{key}"
+        place, put_at = f"s3://{self.bucket}/{key}", object_put(self.bucket, key, answer.get("ETag", ""))
         around = _around(key, answer, body)
         try:
             content = gzip.decompress(body) if key.endswith(".gz") else body
             for document, raw in documents(content):
-                seen = Seen(document, place, around, raw)
+                seen = Seen(document, place, around | {"row": raw}, raw, put_at=put_at)
                 whole = isinstance(document, dict) or self.format in {"json", "whole"}
                 yield from reader.sightings(seen) if whole else [reader.unidentified(seen)]
         except (OSError, EOFError, zlib.error, ValueError) as error:
             # Not gzip, not JSON, not Parquet, or cut off: an object is there, and no record can be found in it.
-            yield Observation(Outcome(self.outcome), place, content=to_json(f"not {self.format}: {error}"))
+            yield Observation(Outcome(self.outcome), place, content=to_json(f"not {self.format}: {error}"), put_at=put_at)
 
     def _csv(self, answer: dict[str, Any], key: str, reader: Reader) -> Iterator[Observation]:
-        place, around = f"s3://{self.bucket}/{key}", _around(key, answer, b"")
-        seen_at_ms = int(answer["LastModified"].timestamp() * 1000)
+        around = _around(key, answer, b"")
+        of = partial(
+            Seen,
+            place=f"s3://{self.bucket}/{key}",
+            seen_at_ms=int(answer["LastModified"].timestamp() * 1000),
+            put_at=object_put(self.bucket, key, answer.get("ETag", "")),
+        )
         body = gzip.GzipFile(fileobj=io.BytesIO(answer["Body"].read())) if key.endswith(".gz") else answer["Body"]
         # Bytes that are not UTF-8 are escaped, so that a spoilt row is seen as such. Only line feeds end lines.
-        text = io.TextIOWrapper(body, "utf-8", errors="backslashreplace", newline="\n")
-        rows = csv.reader(text, delimiter=self.delimiter)
+        lines = _Lines(io.TextIOWrapper(body, "utf-8", errors="backslashreplace", newline="\n"))
+        rows = csv.reader(lines, delimiter=self.delimiter)
         try:
             header = list(self.columns) if self.columns is not None else next(rows, [])
         except (csv.Error, OSError, EOFError, zlib.error) as error:
-            yield reader.unidentified(Seen(f"not a header: {error}", place, around, seen_at_ms=seen_at_ms))
+            yield reader.unidentified(of(f"not a header: {error}", around=around))
             return
         for position in itertools.count():
+            lines.taken.clear()
             try:
                 row = next(rows)
             except StopIteration:
                 return
             except (OSError, EOFError, zlib.error) as error:
-                yield reader.unidentified(Seen(f"not gzip, or cut off: {error}", place, around, seen_at_ms=seen_at_ms))
+                yield reader.unidentified(of(f"not gzip, or cut off: {error}", around=around))
                 return
             except csv.Error as error:
-                yield reader.unidentified(Seen(str(error), place, around, seen_at_ms=seen_at_ms, position=position))
+                yield reader.unidentified(of(str(error), around=around, position=position))
                 continue
-            seen = Seen(dict(zip(header, row, strict=False)), place, around, None, seen_at_ms, position)
+            seen = of(dict(zip(header, row, strict=False)), around=around | {"row": lines.row()}, position=position)
             yield from reader.sightings(seen) if len(row) == len(header) else [reader.unidentified(seen)]
+
+
+class _Lines:
+    """The lines of a text, for a CSV reader; `taken` are those that it has read since the list was cleared."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._lines = iter(text)
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.taken.append(line)
+        return line
+
+    def row(self) -> str:
+        """Returns the lines that were taken as one row, without its line end."""
+        return "".join(self.taken).removesuffix("\n").removesuffix("\r")
 
 
 def _around(key: str, answer: dict[str, Any], body: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from harness.accounting.record import message_put
 from harness.parts.ports import Context, Probe
 from harness.parts.queues import read_messages
 from harness.parts.reading import Reader, Reading, Seen
@@ -38,12 +39,13 @@ def documents(context: Context, queue_url: str) -> Iterator[Seen]:
     place = f"queue {queue_url.rsplit('/', 1)[-1]}"
     for message in read_messages(context, queue_url):
         body = message["Body"]
+        put_at = message_put(queue_url, body)
         document = _parsed(body)
         if isinstance(document, dict) and "TopicArn" in document and isinstance(document.get("Message"), str):
             body = document["Message"]
             document = _parsed(body)
         attributes = {name: value.get("StringValue") for name, value in message.get("MessageAttributes", {}).items()}
-        yield Seen(document, place, {"message": {"body": body, "attributes": attributes}}, body.encode())
+        yield Seen(document, place, {"message": {"body": body, "attributes": attributes}}, body.encode(), put_at=put_at)
 
 
 def _parsed(body: str) -> Any:

@@ -110,7 +110,7 @@ def _dead_letter(batch: list[StreamRecord], shard_id: str, now: datetime, reques
     refused = dead_letters.send(letters, failed_at=failed_at, request_id=request_id)
     if refused:
         logger.error("dead-letter queue refused records", extra={"count": len(refused)})
-        refused = alert_undelivered(sns, TOPIC, refused, source_function=FUNCTION, request_id=request_id)
+        refused = alert_undelivered(sns, TOPIC, refused, queue=dead_letters, request_id=request_id)
     return {letter.sequence_number for letter in refused if letter.sequence_number}
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status, payload_hash
+from harness.accounting.tables import TableWriter
+from harness.accounting.verdict import TurnedAway
+from harness.run.lookup import LOOKUP_SCHEMA
 
 
-def reconciled(tmp_path, ledger, observations):
+def reconciled(tmp_path, ledger, observations, lookup=None):
     with Ledger(tmp_path / "ledger.parquet") as table:
         for record, answer in ledger:
             table.add(record, answer)
     write_observations(tmp_path / "observations.parquet", observations)
-    return reconcile(tmp_path / "ledger.parquet", tmp_path / "observations.parquet", tmp_path)
+    return reconcile(tmp_path / "ledger.parquet", tmp_path / "observations.parquet", tmp_path, lookup=lookup)
 
 
 def test_a_record_without_an_answer_is_found_by_its_payload_though_others_have_the_same(tmp_path):
@@ -28,10 +33,98 @@ def test_a_record_without_an_answer_is_found_by_its_payload_though_others_have_t
 
 def test_a_dead_letter_and_an_alert_of_one_record_are_one_outcome_and_storage_beside_them_is_another(tmp_path):
     record = Record("id", b"x", None, "bad_json")
-    told = [Observation(outcome, "place", "id") for outcome in (Outcome.ALERTED, Outcome.DEAD_LETTERED, Outcome.ALERTED)]
+    told = [
+        Observation(outcome, "place", "id", payload_hash=payload_hash(b"x"))
+        for outcome in (Outcome.ALERTED, Outcome.DEAD_LETTERED, Outcome.ALERTED)
+    ]
     account = reconciled(tmp_path, [(record, Answer(Status.ACKED, 1, "shard", "1"))], told)
     assert account.outcome.dead_lettered == 1
     assert not any(account.anomalies.values())
     stored = Observation(Outcome.STORED, "place", "id", content=b"{}")
     account = reconciled(tmp_path, [(record, Answer(Status.ACKED, 1, "shard", "1"))], [*told, stored])
     assert account.anomalies["conflicting"] == 1
+
+
+ACKED = Answer(Status.ACKED, 1, "up@v")
+FILE = payload_hash(b"head,a,b")
+
+
+def rows_of_a_file(count=2):
+    return [
+        (Record(f"id-{n}", f"row {n}".encode(), b"{}"), ACKED._replace(sequence=str(n), file_hash=FILE)) for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "outcome", "irrecoverable", "corrupted"),
+    [
+        (payload_hash(b"x"), 1, 0, 0),
+        (None, 0, 1, 0),
+        (payload_hash(b""), 0, 1, 1),
+        (payload_hash(b"another"), 0, 1, 1),
+    ],
+)
+@pytest.mark.parametrize("given_up", [Outcome.DEAD_LETTERED, Outcome.ALERTED])
+def test_a_record_is_given_up_safely_only_where_its_bytes_are_kept(tmp_path, given_up, kept, outcome, irrecoverable, corrupted):
+    ledger = [(Record("id", b"x", None, "bad_json"), Answer(Status.ACKED, 1))]
+    account = reconciled(tmp_path, ledger, [Observation(given_up, "place", "id", payload_hash=kept)])
+    assert account.outcome.dead_lettered + account.outcome.alerted == outcome
+    assert account.anomalies["irrecoverable"] == irrecoverable
+    assert account.anomalies["corrupted"] == corrupted
+    assert account.anomalies["lost"] == 0
+
+
+def test_a_place_that_keeps_no_payload_counts_where_the_scenario_says_so(tmp_path):
+    ledger = [(Record("id", b"x", None, "bad_json"), Answer(Status.ACKED, 1))]
+    account = reconciled(tmp_path, ledger, [Observation(Outcome.ALERTED, "place", "id", keeps_payload=False)])
+    assert account.outcome.alerted == 1
+    assert not any(account.anomalies.values())
+
+
+@pytest.mark.parametrize(("body", "safe"), [(b"head,a,b", True), (b"", False), (b"head,a", False), (None, False)])
+def test_a_file_that_is_set_aside_keeps_its_rows_only_with_its_own_bytes(tmp_path, body, safe):
+    aside = Observation(Outcome.DEAD_LETTERED, "error/", shard="up@v", payload_hash=None if body is None else payload_hash(body))
+    account = reconciled(tmp_path, rows_of_a_file(), [aside])
+    assert (account.outcome.dead_lettered, account.anomalies["irrecoverable"]) == ((2, 0) if safe else (0, 2))
+
+
+def test_a_row_that_is_named_by_its_upload_and_its_bytes_is_that_row_alone(tmp_path):
+    row = Observation(Outcome.DEAD_LETTERED, "error/", shard="up@v", payload_hash=payload_hash(b"row 1"))
+    account = reconciled(tmp_path, rows_of_a_file(3), [row])
+    assert (account.outcome.dead_lettered, account.anomalies["lost"]) == (1, 2)
+
+
+def test_what_the_load_itself_has_put_is_no_evidence(tmp_path):
+    ledger = [(Record("id", b"x", b"{}"), Answer(Status.ACKED, 1, put_at="s3://b/in#1"))]
+    own = Observation(Outcome.STORED, "s3://b/in", "id", content=b"{}", put_at="s3://b/in#1")
+    account = reconciled(tmp_path, ledger, [own])
+    assert (account.outcome.stored, account.anomalies["lost"]) == (0, 1)
+    assert account.examples["lost"][0].why == "accepted, and seen only where the load itself had put it"
+    account = reconciled(tmp_path, ledger, [own, own._replace(put_at="s3://b/in#2")])
+    assert (account.outcome.stored, account.anomalies["lost"]) == (1, 0), "the pipeline has written there"
+
+
+def test_an_item_of_the_lookup_data_is_no_evidence(tmp_path):
+    with TableWriter(tmp_path / "lookup.parquet", LOOKUP_SCHEMA) as table:
+        table.add(("table t#1",))
+    seen = Observation(Outcome.STORED, "table t", "id", content=b"{}", put_at="table t#1")
+    ledger = [(Record("id", b"x", b"{}"), Answer(Status.ACKED, 1))]
+    assert reconciled(tmp_path, ledger, [seen], tmp_path / "lookup.parquet").anomalies["lost"] == 1
+
+
+def test_a_malformed_record_is_rejected_by_its_own_fault_or_turned_away(tmp_path):
+    poison = [Record(f"id-{n}", b"x", None, "bad_json") for n in range(3)]
+    answers = [
+        Answer(Status.REJECTED, 1, detail="HTTP 400: no JSON"),
+        *[Answer(Status.REJECTED, 1, detail="HTTP 404: no such route", about_record=False)] * 2,
+    ]
+    account = reconciled(tmp_path, list(zip(poison, answers, strict=True)), [])
+    assert account.outcome.rejected == 3
+    assert account.turned_away == TurnedAway(2, "HTTP 404: no such route")
+
+
+def test_a_healthy_record_that_is_given_up_says_why(tmp_path):
+    ledger = [(Record("id", b"x", b"{}"), Answer(Status.ACKED, 1))]
+    seen = Observation(Outcome.DEAD_LETTERED, "queue", "id", payload_hash=payload_hash(b"x"), reason="AccessDenied")
+    account = reconciled(tmp_path, ledger, [seen])
+    assert account.examples["misrouted"][0].why == "healthy, and not stored but given up: AccessDenied"

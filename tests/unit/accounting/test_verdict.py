@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.accounting.verdict import ANOMALIES, Account, Ingress, Judgement, Outcomes, judge
+from harness.accounting.verdict import ANOMALIES, Account, Ingress, Judgement, Outcomes, TurnedAway, judge
 
 
 def account(**anomalies):
     counts = dict.fromkeys(ANOMALIES, 0) | anomalies
-    stored = 10 - counts["lost"]
-    return Account(Ingress(offered=10, acked=10), Outcomes(stored=stored), counts, reconciled=True)
+    stored = 10 - counts["lost"] - counts["irrecoverable"]
+    return Account(Ingress(offered=10, acked=10), Outcomes(stored=stored), counts, healthy_stored=stored, reconciled=True)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,27 @@ def test_a_run_without_records_is_unknown():
 
 def test_healthy_records_that_never_got_in_are_a_doubt_unless_allowed():
     counts = dict.fromkeys(ANOMALIES, 0)
-    rejected = Account(Ingress(10, 8, 0, 2), Outcomes(stored=8, rejected=2), counts, healthy_rejected=2, reconciled=True)
+    rejected = Account(Ingress(10, 8, 0, 2), Outcomes(stored=8, rejected=2), counts, healthy_rejected=2, healthy_stored=8, reconciled=True)
     assert judge(rejected, {}).judgement is Judgement.UNKNOWN
     assert judge(rejected, {"healthy_rejected": 2}).judgement is Judgement.PASS
-    unanswered = Account(Ingress(10, 8, 2, 0), Outcomes(stored=8, unacknowledged=2), counts, reconciled=True)
+    unanswered = Account(Ingress(10, 8, 2, 0), Outcomes(stored=8, unacknowledged=2), counts, healthy_stored=8, reconciled=True)
     assert judge(unanswered, {}).judgement is Judgement.UNKNOWN
     assert judge(unanswered, {"unacknowledged": 2}).judgement is Judgement.PASS
+
+
+def test_a_run_that_stored_no_healthy_record_shows_nothing():
+    poison_only = Account(Ingress(10, 0, 0, 10), Outcomes(rejected=10), reconciled=True)
+    verdict = judge(poison_only, {})
+    assert verdict.judgement is Judgement.UNKNOWN
+    assert "no healthy record was stored" in verdict.reasons[0]
+    lost = dict.fromkeys(ANOMALIES, 0) | {"lost": 10}
+    assert judge(Account(Ingress(10, 10), Outcomes(), lost, reconciled=True), {}).judgement is Judgement.FAIL
+    assert judge(Account(Ingress(10, 10), Outcomes(), lost, reconciled=True), {"lost": 10}).judgement is Judgement.UNKNOWN
+
+
+def test_a_refusal_that_is_not_about_the_record_is_a_doubt_and_names_what_was_said():
+    outcome = Outcomes(stored=8, rejected=2)
+    turned_away = TurnedAway(2, "HTTP 404: no such route")
+    verdict = judge(Account(Ingress(10, 8, 0, 2), outcome, healthy_stored=8, turned_away=turned_away, reconciled=True), {})
+    assert verdict.judgement is Judgement.UNKNOWN
+    assert verdict.reasons == ("2 malformed records were refused for a reason that is not theirs (HTTP 404: no such route)",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from datetime import UTC, datetime
 
@@ -24,9 +25,11 @@ class Bucket:
 
     def head_object(self, Bucket, Key):  # noqa: N803
         body, metadata = self.objects[Key]
-        return {"Metadata": metadata, "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ContentLength": len(body)}
+        etag = f'"{hashlib.md5(body).hexdigest()}"'  # noqa: S324 - as S3 makes it
+        modified = datetime(2026, 1, 1, tzinfo=UTC)
+        return {"Metadata": metadata, "LastModified": modified, "ContentLength": len(body), "ETag": etag}
 
-    def get_object(self, Bucket, Key):  # noqa: N803
+    def get_object(self, Bucket, Key, VersionId=None):  # noqa: N803
         if Key not in self.objects:
             raise ClientError({"Error": {"Code": "NoSuchKey"}, "ResponseMetadata": {"HTTPStatusCode": 404}}, "GetObject")
         body = self.objects[Key][0]

@@ -137,7 +137,7 @@ ENVELOPE = {"recordId": "a", "shardId": "s", "sequenceNumber": "5", "payload": b
 
 
 @pytest.mark.parametrize(
-    ("change", "identified"),
+    ("change", "kept"),
     [
         ({}, True),
         ({"payload": None}, False),
@@ -147,22 +147,25 @@ ENVELOPE = {"recordId": "a", "shardId": "s", "sequenceNumber": "5", "payload": b
         ({"payload": None, "payloadLocation": "nonsense"}, False),
     ],
 )
-def test_a_dead_letter_counts_for_its_record_only_with_the_payload(change, identified):
+def test_a_dead_letter_keeps_the_payload_or_names_the_object_that_has_it(change, kept):
     probe = Sqs.model_validate({"queue_url": URL, "preset": "dead_letter.yaml"}, context={"directory": PIPELINES / "delivery"})
     places = {"sqs": Queue([json.dumps({**ENVELOPE, **change})]), "s3": Bucket({"kept": (b"raw", {})})}
     (sighting,) = seen(probe, **places)
     assert sighting.outcome is Outcome.DEAD_LETTERED
-    assert (sighting.record_id, sighting.payload_hash) == (("a", payload_hash(b"raw")) if identified else (None, None))
+    assert (sighting.record_id, sighting.payload_hash) == ("a", payload_hash(b"raw") if kept else None)
 
 
 def test_the_shapes_that_aws_writes_are_read():
     event = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "in/a+b.csv", "versionId": "v1"}}}]}
     destination = json.dumps({"requestPayload": event, "responsePayload": {"errorType": "X"}})
-    (sighting,) = seen(Alerts(queue_url=URL, names=(Reading(preset="lambda_destination_of_s3"),)), sqs=Queue([destination]))
-    assert sighting.shard == "in/a%20b.csv@v1"
+    uploads = Bucket({"in/a b.csv": (b"all of it", {})})
     enveloped = json.dumps({"TopicArn": "arn", "Message": destination})
-    (sighting,) = seen(Alerts(queue_url=URL, names=(Reading(preset="lambda_destination_of_s3"),)), sqs=Queue([enveloped]))
-    assert sighting.shard == "in/a%20b.csv@v1"
+    for message in (destination, enveloped):
+        probe = Alerts(queue_url=URL, names=(Reading(preset="lambda_destination_of_s3"),))
+        (sighting,) = seen(probe, sqs=Queue([message]), s3=uploads)
+        assert (sighting.shard, sighting.payload_hash) == ("in/a%20b.csv@v1", payload_hash(b"all of it"))
+    (sighting,) = seen(probe, sqs=Queue([destination]), s3=Bucket({}))
+    assert (sighting.shard, sighting.payload_hash) == ("in/a%20b.csv@v1", None), "the upload is gone"
     (sighting,) = seen(Sqs(queue_url=URL, preset="sqs_redrive"), sqs=Queue(["the message, byte for byte"]))
     assert sighting.payload_hash == payload_hash(b"the message, byte for byte")
     on_failure = {"payload": {"Records": [{"kinesis": {"sequenceNumber": "9", "data": base64.b64encode(b"x").decode()}}]}}
@@ -213,3 +216,15 @@ def test_an_upload_is_named_as_the_ledger_names_it_from_a_key_and_from_a_notific
     reading = Reading(outcome="alerted", shard=f"{function}(key, version)")
     (sighting,) = seen(Alerts(queue_url=URL, names=(reading,)), sqs=Queue([json.dumps({"key": key, "version": "v"})]))
     assert sighting.shard == upload
+
+
+@pytest.mark.parametrize(
+    ("form", "body", "rows"),
+    [
+        ("csv", b'id,text\n1,"a, ""b"""\n2,"two\nlines"\r\n', [b'1,"a, ""b"""', b'2,"two\nlines"']),
+        ("ndjson", b'{"id": "1"}\n{ "id":"2" }\n', [b'{"id": "1"}', b'{ "id":"2" }']),
+    ],
+)
+def test_a_row_that_is_given_up_keeps_its_own_bytes(form, body, rows):
+    probe = S3(bucket="b", format=form, outcome="dead_lettered", id="id", payload="$row")
+    assert [s.payload_hash for s in seen(probe, s3=Bucket({"o": (body, {})}))] == [payload_hash(row) for row in rows]

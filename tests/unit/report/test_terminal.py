@@ -59,7 +59,7 @@ def test_a_failure_names_the_first_ids_with_their_hop_and_the_command():
         "  dead-lettered           0\n"
         "  alerted                 0\n"
         "  rejected                0\n"
-        "  anomalies      lost 7, duplicated 0, phantom 0, corrupted 0, conflicting 0, misrouted 0\n"
+        "  anomalies      lost 7, irrecoverable 0, duplicated 0, phantom 0, corrupted 0, conflicting 0, misrouted 0\n"
         "  latency        p50 1.00 s, p95 2.00 s, max 4.00 s\n"
         "  time           start 0.6 s, deploy 4.5 s, load 0.9 s, drain 1.2 s, total 8.8 s; 4,626 records/s\n"
         "\n"
