@@ -55,7 +55,8 @@ def count(ledger, observations, promise_broken):
             number in disordered
             or any(promise_broken(record.promised, o.content) for o in seen[number] if o.outcome == "stored" and not poison)
             or any(
-                o.outcome != "stored" and o.keeps_payload and o.payload_hash and o.payload_hash not in bytes_of_it for o in seen[number]
+                o.outcome != "stored" and o.keeps_payload and o.payload_hash and o.payload_hash not in bytes_of_it
+                for o in seen[number]
             )
         )
     return counted

@@ -31,7 +31,7 @@ SELECT index, record_id, payload_hash, malformed, status, shard, sequence, offer
 FROM read_parquet($ledger);
 
 -- What the harness itself has put: the load, and what the pipeline looks up.
-CREATE TABLE put AS SELECT DISTINCT put_at FROM (SELECT put_at FROM ledger UNION ALL FROM read_parquet($lookup)) WHERE put_at IS NOT NULL;
+CREATE TABLE put AS SELECT DISTINCT put_at FROM (SELECT put_at FROM ledger UNION ALL FROM lookup) WHERE put_at IS NOT NULL;
 
 -- A sighting without a sequence number may still say in which upload: then it is one of that upload's records, and no other's.
 CREATE TABLE seen AS
@@ -134,13 +134,12 @@ _HOP = (
 _ANOMALIES = {
     "lost": (
         "ended = 'lost'",
-        "CASE WHEN put_at IN (FROM seen_as_put) THEN 'accepted, and seen only where the load itself had put it' "
-        "ELSE 'accepted, and seen nowhere afterwards' END",
+        """CASE WHEN put_at IN (FROM seen_as_put) THEN 'accepted, and seen only where the load itself had put it'
+        ELSE 'accepted, and seen nowhere afterwards' END""",
     ),
     "irrecoverable": (
         "ended = 'irrecoverable'",
-        "'given up, and the bytes that were offered cannot be had back from there: a probe reads them with payload or payload_location, "
-        "or says keeps_payload: false'",
+        "'given up, and its bytes cannot be had back from there (a probe reads them with payload or payload_location)'",
     ),
     "duplicated": ("stored > 1", "'stored ' || stored || ' times'"),
     "conflicting": (
@@ -150,8 +149,8 @@ _ANOMALIES = {
     ),
     "misrouted": (
         "(poison AND stored > 0) OR (NOT poison AND dead_lettered + alerted > 0 AND stored = 0)",
-        "CASE WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy' "
-        "ELSE 'healthy, and not stored but given up' || coalesce(': ' || reason, '') END",
+        """CASE WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy'
+        ELSE 'healthy, and not stored but given up' || coalesce(': ' || reason, '') END""",
     ),
 }
 
@@ -169,12 +168,12 @@ def reconcile(
     with duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(scratch), "threads": 2}) as db:
         # The progress bar would overwrite what the terminal shows.
         db.execute("SET enable_progress_bar = false")
+        put = "SELECT NULL::VARCHAR AS put_at WHERE false" if lookup is None else f"SELECT put_at FROM read_parquet('{lookup}')"
+        db.execute(f"CREATE TABLE lookup AS {put}")
         # Tables in a database without a file are kept in memory; DuckDB moves them to `scratch` where they exceed the limit.
         for statement in _RESOLVE.split(";\n"):
-            if lookup is None:
-                statement = statement.replace("FROM read_parquet($lookup)", "SELECT NULL::VARCHAR WHERE false")
             if statement.strip():
-                parameters = {"ledger": str(ledger), "observations": str(observations), "lookup": str(lookup)}
+                parameters = {"ledger": str(ledger), "observations": str(observations)}
                 db.execute(statement, {name: value for name, value in parameters.items() if f"${name}" in statement})
         counts = dict.fromkeys(ANOMALIES, 0)
         examples: dict[str, tuple[Example, ...]] = {}

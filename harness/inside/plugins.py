@@ -48,7 +48,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import identity  # noqa: PLC0415
+    from harness.inside import identity, nowhere, schedules  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
     from harness.inside.lambda_ import limits  # noqa: PLC0415
@@ -61,6 +61,8 @@ def attach() -> None:
     ROUTER.add(activity.serve)
     ROUTER.add(identity.serve)
     ROUTER.add(control.serve)
+    ROUTER.add(schedules.serve)
+    handlers.serve_custom_service_request_handlers.append(nowhere.not_found)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(requests.request_begins)
     handlers.serve_custom_service_request_handlers.append(gateway.on_request)

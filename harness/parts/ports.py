@@ -54,6 +54,8 @@ class Context:
     allow_remote: bool = False
     started_at_s: float = 0.0
     """When the run began, in seconds since the epoch: an emulator that stays has what earlier runs left."""
+    kept_for_s: float = 0.0
+    """For how long what is stored must stay there."""
 
     @property
     def endpoint(self) -> str:
@@ -165,6 +167,10 @@ class Probe(Part, ABC):
     @abstractmethod
     def open(self, context: Context) -> Iterator[Observation]:
         """Yields every sighting there, once the pipeline is at rest. A sighting without an identity is a phantom, so yield it too."""
+
+    def doubts(self, context: Context) -> Iterable[str]:  # noqa: ARG002 - a part overrides it
+        """Returns why what was seen there may not stay for `context.kept_for_s`. By default there is no such reason."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

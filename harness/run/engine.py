@@ -7,6 +7,7 @@ import itertools
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,10 +18,12 @@ from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
+from harness.emulator.schedules import SchedulesClient
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Context
 from harness.run import events
 from harness.run.acting import Acting
+from harness.run.clock import Clock
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
 from harness.run.lookup import put_lookup
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 _REPORT_EVERY_S = 0.2
 _LOOKUP = "lookup.parquet"
+_HOUR_S = 3600
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def conduct(run: Run) -> Iterator[events.Event]:
 
 def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     """Goes through the phases, one after the other, and returns the verdict."""
-    context, scenario = yield from _deployed(run, state)
+    context, scenario, clock = yield from _deployed(run, state)
     faults = state.faults
     assert faults is not None
     acting = Acting(scenario.actors, context)
@@ -144,7 +148,10 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     began = time.monotonic()
     if faults.armed:
         yield events.PhaseStarted("faults", "until the pipeline is at rest, or their time is over")
-        yield from _drain(run, context, acting, scenario.faults_timeout_s)
+        rest = yield from _drain(run, context, acting, scenario.faults_timeout_s)
+        if rest.known and scenario.schedules.fire:
+            # What works by a schedule meets its faults only when it is started.
+            yield from clock.run_down(partial(_drain, run, context, acting, scenario.faults_timeout_s))
     faults.end()
     yield events.PhaseStarted("drain", "until the pipeline is at rest")
     rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
@@ -155,22 +162,26 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
         yield events.PhaseStarted("act", "once the pipeline is at rest")
         yield from acting.at_rest(context.check, scenario.drain_timeout_s)
         rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
+    if rest.known:
+        rest = yield from clock.run_down(partial(_drain, run, context, acting, scenario.drain_timeout_s))
 
     yield events.PhaseStarted("observe", f"{len(scenario.probes)} places")
     sightings = itertools.chain.from_iterable(probe.open(context) for probe in scenario.probes)
     write_observations(run.run_dir / "observations.parquet", sightings)
+    fleeting = tuple(doubt for probe in scenario.probes for doubt in probe.doubts(context))
     run.emulator.check()
     broken, unchecked = yield from _check(scenario, state, context)
 
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
     lookup = run.run_dir / _LOOKUP if scenario.lookup is not None else None
     state.account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
-    doubts = (*(() if rest.known else (rest.doubt,)), *faults.doubts(), *acting.doubts(), *unchecked)
+    doubts = (*(() if rest.known else (rest.doubt,)), *faults.doubts(), *acting.doubts(), *fleeting, *unchecked)
     return judge(state.account, scenario.allow, doubts, broken)
 
 
-def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Context, Scenario]]:
-    """Starts the emulator, deploys the stack and arms the faults. Returns the context, and the scenario with its references resolved."""
+def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Context, Scenario, Clock]]:
+    """Starts the emulator, deploys the stack and arms the faults. Returns the context, the scenario with its references resolved, and the
+    clock of what the stack has scheduled."""
     scenario, emulator = run.scenario, run.emulator
     yield events.PhaseStarted("emulator", run.emulator_choice)
     yield from map(events.EmulatorPreparing, emulator.prepare())
@@ -182,6 +193,7 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
 
     clients = Clients(description.endpoint, run.account)
     values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
+    before = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     began = time.monotonic()
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
@@ -201,7 +213,23 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         faults.clear()
     if run.recipe.faults:
         faults.arm(stacks.physical_names(clients, state.stack))
-    return Context(clients, deployed.outputs, run.run_dir, emulator.check, run.allow_remote, state.started_at_s), scenario
+    context = Context(
+        clients,
+        deployed.outputs,
+        run.run_dir,
+        emulator.check,
+        run.allow_remote,
+        state.started_at_s,
+        scenario.kept_for_hours * _HOUR_S,
+    )
+    return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, before)
+
+
+def _scheduled(endpoint: str, account: str) -> frozenset[str]:
+    """Returns the ARNs of what the clock would start by now; none where the endpoint does not tell, which is a doubt later."""
+    with contextlib.suppress(UnknownVerdictError):
+        return frozenset(schedule.arn for schedule in SchedulesClient(endpoint, account).schedules()[0])
+    return frozenset()
 
 
 def _resolved(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
@@ -210,6 +238,7 @@ def _resolved(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
         update={
             "lookup": scenario.lookup and resolved(scenario.lookup, values, "lookup"),
             "send": resolved(scenario.send, values, "send"),
+            "schedules": resolved(scenario.schedules, values, "schedules"),
             **{
                 name: tuple(resolved(part, values, f"{name}.{place}") for place, part in enumerate(getattr(scenario, name)))
                 for name in ("actors", "probes", "checks")

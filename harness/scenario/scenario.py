@@ -38,6 +38,16 @@ class ChaosPart(Part):
     length: PositiveInt = 3
 
 
+class SchedulesPart(Part):
+    """What becomes of the rules and schedules that the clock would start. Once the pipeline is at rest they are fired, all of them and up to
+    `rounds` times, until that changes nothing more. With `fire: false` each of them is a doubt. Those whose name matches a pattern in
+    `ignore` have no part in what is stored."""
+
+    fire: bool = True
+    ignore: tuple[str, ...] = ()
+    rounds: PositiveInt = 20
+
+
 class Scenario(Part):
     """One named load on one stack. Strings may use ${outputs.NAME} of the stack, ${endpoint} and ${emulator.python_runtime}."""
 
@@ -55,6 +65,9 @@ class Scenario(Part):
     # Faults end when the pipeline has come to rest, or after this time; then it has `drain_timeout_s` to recover.
     faults_timeout_s: PositiveFloat = 60
     drain_timeout_s: PositiveFloat = 120
+    schedules: SchedulesPart = SchedulesPart()
+    # What is stored must stay there for so long: what removes it sooner is a doubt.
+    kept_for_hours: PositiveFloat = 48
     allow: dict[Allowable, int] = Field(default={})
 
     def document(self) -> dict[str, Any]:

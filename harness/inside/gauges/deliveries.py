@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,29 @@ class CountedExecutor(ThreadPoolExecutor):
             raise
         future.add_done_callback(lambda _: DELIVERIES.leave())
         return future
+
+
+def counted_by_topic(executor: type[Any]) -> type[Any]:
+    """Returns SNS's executor of FIFO topics, whose unfinished tasks count as deliveries."""
+
+    class CountedByTopic(executor):  # type: ignore[misc]
+        def submit(self, fn: Callable[..., Any], topic: str, /, *args: Any, **kwargs: Any) -> None:
+            DELIVERIES.enter()
+
+            @functools.wraps(fn)
+            def counted(*args: Any, **kwargs: Any) -> None:
+                try:
+                    fn(*args, **kwargs)
+                finally:
+                    DELIVERIES.leave()
+
+            try:
+                super().submit(counted, topic, *args, **kwargs)
+            except RuntimeError:
+                DELIVERIES.leave()
+                raise
+
+    return CountedByTopic
 
 
 def gauge(account: str | None) -> Level:

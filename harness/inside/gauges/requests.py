@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 REQUESTS = Counted()
 _served: Counter[str] = Counter()
+_changed: Counter[str] = Counter()
 _serving = threading.Lock()
 # Long polls, which say nothing about the pipeline.
 _IDLE_OPERATIONS = frozenset({"ReceiveMessage", "GetActivityTask", "SubscribeToShard"})
+# Operations that only read, by how their names begin; an invocation changes nothing by itself.
+_READS = ("Get", "List", "Describe", "Head", "Scan", "Query", "BatchGet", "Receive", "Select", "Lookup", "Invoke", "Assume")
+# What a function tells of itself is no part of what is stored.
+_TELLING = frozenset({"logs", "cloudwatch", "sts", "xray"})
 
 
 def request_begins(_chain: Any, context: RequestContext, _response: Any) -> None:
@@ -27,6 +32,21 @@ def request_begins(_chain: Any, context: RequestContext, _response: Any) -> None
     call_of(context).counted = True
     with _serving:
         _served[context.account_id] += 1
+        _changed[context.account_id] += _changes(context)
+
+
+def _changes(context: RequestContext) -> bool:
+    """Returns whether the request may change what is stored: a function's own, or one of a state machine's task."""
+    if context.operation.name.startswith(_READS) or context.service.service_name in _TELLING:
+        return False
+    # What LocalStack does of itself follows from another call, or from the clock. A state machine's tasks are work of the pipeline.
+    internal = context.internal_request_params
+    return internal is None or internal.get("service_principal") == "states"
+
+
+def changes(account: str) -> int:
+    """Returns how many requests since the start may have changed what is stored in an account."""
+    return _changed[account]
 
 
 def request_ends(_chain: Any, context: RequestContext, _response: Any) -> None:

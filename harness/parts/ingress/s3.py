@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
@@ -71,7 +71,7 @@ class S3Sender:
     def close(self) -> None:
         """Does nothing: a boto3 client holds no resource of the run."""
 
-    def _put(self, key: str, body: BinaryIO) -> Answer:
+    def _put(self, key: str, body: io.BytesIO | io.BufferedRandom) -> Answer:
         offered_at_ms = now_ms()
         try:
             for attempt in attempts():
@@ -90,7 +90,7 @@ class S3Sender:
         whole = hashlib.file_digest(body, "sha256").digest()[:16]
         return answer._replace(put_at=object_put(self._bucket, key, etag), file_hash=whole)
 
-    def _attempt(self, key: str, body: BinaryIO, offered_at_ms: int) -> Answer:
+    def _attempt(self, key: str, body: io.BytesIO | io.BufferedRandom, offered_at_ms: int) -> Answer:
         try:
             answer: dict[str, Any] = self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
         except ClientError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from harness.parts.part import NotEmpty
 from harness.parts.ports import Context, Probe
-from harness.parts.probes.sqs import documents
+from harness.parts.probes.sqs import documents, retention
 from harness.parts.reading import Reader, Reading
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ class Alerts(Probe):
         for seen in documents(context, self.queue_url):
             for reader in readers:
                 yield from (sighting for sighting in reader.sightings(seen) if _names_a_record(sighting))
+
+    def doubts(self, context: Context) -> Iterator[str]:
+        """Yields a reason where the queue does not keep its messages for long enough."""
+        return retention(context, self.queue_url)
 
 
 def _names_a_record(sighting: Observation) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from harness.accounting.record import item_put
@@ -27,6 +28,24 @@ class DynamoDb(Reading, Probe):
             for item in page["Items"]:
                 document = {name: plain(value) for name, value in item.items()}
                 yield from reader.sightings(Seen(document, place, {}, put_at=item_put(self.table, item)))
+
+    def doubts(self, context: Context) -> Iterator[str]:
+        """Yields a reason where items will be removed by the table's Time to Live before long."""
+        client = context.clients("dynamodb")
+        ttl = client.describe_time_to_live(TableName=self.table).get("TimeToLiveDescription", {})
+        if ttl.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
+            return
+        pages = client.get_paginator("scan").paginate(
+            TableName=self.table,
+            Select="COUNT",
+            FilterExpression="#ttl < :end",
+            ExpressionAttributeNames={"#ttl": ttl["AttributeName"]},
+            ExpressionAttributeValues={":end": {"N": str(int(time.time() + context.kept_for_s))}},
+            ConsistentRead=True,
+        )
+        count = sum(page["Count"] for page in pages)
+        if count:
+            yield f"{count:,} items of table {self.table} expire by {ttl['AttributeName']} sooner than kept_for_hours says"
 
 
 def plain(value: dict[str, Any]) -> Any:

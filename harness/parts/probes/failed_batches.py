@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.accounting.record import Observation, Outcome, payload_hash
 from harness.parts.ports import Context, Probe
-from harness.parts.probes.sqs import documents
+from harness.parts.probes.sqs import documents, retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,10 @@ class FailedBatches(Probe):
                     sequence=record["SequenceNumber"],
                     payload_hash=payload_hash(record["Data"]),
                 )
+
+    def doubts(self, context: Context) -> Iterator[str]:
+        """Yields a reason where the queue does not keep its messages for long enough."""
+        return retention(context, self.queue_url)
 
 
 def _records(context: Context, stream: str, shard: str, first: str, last: int) -> Iterator[dict[str, Any]]:

@@ -9,9 +9,11 @@ import io
 import itertools
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from botocore.exceptions import ClientError
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
@@ -63,6 +65,21 @@ class S3(Reading, Probe):
             while some := list(itertools.islice(keys, _OBJECTS_PER_ROUND)):
                 for key, answer, body in pool.map(get, some):
                     yield from self._read(key, answer, body, documents, reader)
+
+    def doubts(self, context: Context) -> Iterator[str]:
+        """Yields a reason per lifecycle rule that will remove objects there before long."""
+        try:
+            rules = context.clients("s3").get_bucket_lifecycle_configuration(Bucket=self.bucket)["Rules"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "NoSuchLifecycleConfiguration":
+                raise
+            return
+        for rule in rules:
+            left_s = _expires_in_s(rule)
+            prefix = _prefix(rule)
+            meets = prefix.startswith(self.prefix) or self.prefix.startswith(prefix)
+            if rule.get("Status") == "Enabled" and meets and left_s is not None and left_s < context.kept_for_s:
+                yield f"lifecycle rule {rule.get('ID', '')} of bucket {self.bucket} removes objects sooner than kept_for_hours says"
 
     def _keys(self, s3: Any) -> Iterator[str]:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
@@ -139,6 +156,20 @@ class _Lines:
     def row(self) -> str:
         """Returns the lines that were taken as one row, without its line end."""
         return "".join(self.taken).removesuffix("\n").removesuffix("\r")
+
+
+def _expires_in_s(rule: dict[str, Any]) -> float | None:
+    """Returns how soon a lifecycle rule may remove an object, in seconds; None where it removes none."""
+    expiration = rule.get("Expiration") or {}
+    if expiration.get("Days"):
+        return float(expiration["Days"] * 86_400)
+    date = expiration.get("Date")
+    return None if date is None else float((date - datetime.now(UTC)).total_seconds())
+
+
+def _prefix(rule: dict[str, Any]) -> str:
+    limits = rule.get("Filter") or {}
+    return str(rule.get("Prefix") or limits.get("Prefix") or (limits.get("And") or {}).get("Prefix") or "")
 
 
 def _around(key: str, answer: dict[str, Any], body: bytes) -> dict[str, Any]:

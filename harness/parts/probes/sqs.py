@@ -33,6 +33,18 @@ class Sqs(Reading, Probe):
             if not found:
                 yield reader.unidentified(seen)
 
+    def doubts(self, context: Context) -> Iterator[str]:
+        """Yields a reason where the queue does not keep its messages for long enough."""
+        return retention(context, self.queue_url)
+
+
+def retention(context: Context, queue_url: str) -> Iterator[str]:
+    """Yields a reason where a queue does not keep its messages for long enough."""
+    name = "MessageRetentionPeriod"
+    kept_s = int(context.clients("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])["Attributes"][name])
+    if kept_s < context.kept_for_s:
+        yield f"queue {queue_url.rsplit('/', 1)[-1]} keeps its messages for {kept_s:,} s only, less than kept_for_hours says"
+
 
 def documents(context: Context, queue_url: str) -> Iterator[Seen]:
     """Yields each message: its JSON body (an empty object where it is not JSON), and its attributes around it."""

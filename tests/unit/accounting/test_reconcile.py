@@ -50,9 +50,7 @@ FILE = payload_hash(b"head,a,b")
 
 
 def rows_of_a_file(count=2):
-    return [
-        (Record(f"id-{n}", f"row {n}".encode(), b"{}"), ACKED._replace(sequence=str(n), file_hash=FILE)) for n in range(count)
-    ]
+    return [(Record(f"id-{n}", f"row {n}".encode(), b"{}"), ACKED._replace(sequence=str(n), file_hash=FILE)) for n in range(count)]
 
 
 @pytest.mark.parametrize(

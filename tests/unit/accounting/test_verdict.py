@@ -57,7 +57,9 @@ def test_a_run_without_records_is_unknown():
 
 def test_healthy_records_that_never_got_in_are_a_doubt_unless_allowed():
     counts = dict.fromkeys(ANOMALIES, 0)
-    rejected = Account(Ingress(10, 8, 0, 2), Outcomes(stored=8, rejected=2), counts, healthy_rejected=2, healthy_stored=8, reconciled=True)
+    rejected = Account(
+        Ingress(10, 8, 0, 2), Outcomes(stored=8, rejected=2), counts, healthy_rejected=2, healthy_stored=8, reconciled=True
+    )
     assert judge(rejected, {}).judgement is Judgement.UNKNOWN
     assert judge(rejected, {"healthy_rejected": 2}).judgement is Judgement.PASS
     unanswered = Account(Ingress(10, 8, 2, 0), Outcomes(stored=8, unacknowledged=2), counts, healthy_stored=8, reconciled=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 from harness.emulator.emulator import Description
 from harness.errors import EmulatorDiedError
@@ -18,16 +19,25 @@ class Gauges:
 
     def __init__(self, *answers):
         self.answers = list(answers)
+        self.schedules = {"schedules": [], "changes": 0}
+        self.fired = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
+                if self.path.startswith("/_pipeproof/schedules"):
+                    answer = outer.schedules() if callable(outer.schedules) else outer.schedules
+                else:
+                    answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
                 status, body = answer if isinstance(answer, tuple) else (200, json.dumps(answer).encode())
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self):
+                outer.fired.append(parse_qs(urlsplit(self.path).query)["arn"][0])
+                self.do_GET()
 
             def log_message(self, *_):
                 pass
