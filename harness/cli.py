@@ -9,7 +9,6 @@ import contextlib
 import os
 import shlex
 import shutil
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -20,6 +19,7 @@ import click
 from harness import __version__
 from harness.accounting.verdict import Judgement
 from harness.errors import UnknownVerdictError, UsageError
+from harness.interrupts import EXIT_INTERRUPTED, clean_up, end_at_once
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 DEFAULT_ACCOUNT = "000000000000"
 EXIT = {Judgement.PASS: 0, Judgement.FAIL: 1, Judgement.UNKNOWN: 2}
 EXIT_USAGE = 64
-EXIT_INTERRUPTED = 130
 
 
 class ErrorsAsMessages(click.Group):
@@ -39,8 +38,7 @@ class ErrorsAsMessages(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
-        # A run that is told to end cleans up as for Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        end_at_once()
         try:
             sys.exit(super().main(*args, **kwargs) or 0)
         except click.exceptions.Abort:
@@ -56,7 +54,7 @@ class ErrorsAsMessages(click.Group):
             self._fail(str(error), EXIT[Judgement.UNKNOWN])
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
-            self._fail(f"{error.strerror or error}{where}: the run could not be written down", EXIT[Judgement.UNKNOWN])
+            self._fail(f"{error.strerror or error}{where}", EXIT[Judgement.UNKNOWN])
         except Exception:  # noqa: BLE001 - a defect of ours, to be seen as it is; but no verdict, so not the code of one
             traceback.print_exc()
             sys.exit(EXIT[Judgement.UNKNOWN])
@@ -102,7 +100,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("scenario")
-@click.option("--seed", type=int, help="Seed of the generator. [default: the scenario's]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the generator. [default: the scenario's]")
 @click.option("--records", type=click.IntRange(min=1), help="How many records. [default: the scenario's]")
 @_emulator_option
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help="The file to replay, for scenarios that take one.")
@@ -157,26 +155,30 @@ def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *
     from harness.run.engine import Run, conduct  # noqa: PLC0415
     from harness.run.recipe import open_load  # noqa: PLC0415
     from harness.run.replay import keep  # noqa: PLC0415
-    from harness.run.run_dir import create_run_dir  # noqa: PLC0415
+    from harness.run.run_dir import create_run_dir, latest  # noqa: PLC0415
 
     load = open_load(recipe)
     choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
+    clean_up()
+    before = latest(out)
     run_dir = create_run_dir(out, recipe.name)
-    chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
-    planned = Run(recipe, load, chosen, why, command, run_dir, account, allow_remote)
-    with _removed_if_refused(run_dir), Terminal(Console()) as terminal:
+    with _removed_if_refused(run_dir, before), Terminal(Console()) as terminal:
+        chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
+        planned = Run(recipe, load, chosen, why, command, run_dir, account, allow_remote)
         keep(recipe, run_dir)
         return record(run_dir, conduct(planned), terminal.show)
 
 
 @contextlib.contextmanager
-def _removed_if_refused(run_dir: Path) -> Iterator[None]:
-    """Removes the directory of a run that was refused before it began."""
+def _removed_if_refused(run_dir: Path, before: Path | None) -> Iterator[None]:
+    """Removes the directory of a run that was refused before it began; `latest` is again the run that it was before."""
+    from harness.run.run_dir import point_latest_to  # noqa: PLC0415
+
     try:
         yield
     except UsageError:
         shutil.rmtree(run_dir, ignore_errors=True)
-        (run_dir.parent / "latest").unlink(missing_ok=True)
+        point_latest_to(run_dir.parent, before)
         raise
 
 
@@ -204,6 +206,7 @@ def up(scenario: str, port: int, emulator: str) -> None:
     from harness.scenario.loading import load_scenario  # noqa: PLC0415
 
     name, path = find_scenario(scenario)
+    clean_up()
     console = Console()
     with console.status("") as status:
         running = bring_up(name, load_scenario(path).stack, port, emulator, status.update)
@@ -259,6 +262,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
         raise UsageError(message)
     # A log has no width: the table is as wide as its names.
     console = Console() if sys.stdout.isatty() else Console(width=140)
+    clean_up()
     log = create_run_dir(out, "prove") / "emulator.log"
     chosen, why = choose_emulator(emulator, log)
     console.print(f"{len(todo)} runs on one emulator: {why}", highlight=False)

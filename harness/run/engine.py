@@ -142,8 +142,8 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     acting = Acting(scenario.actors, context)
     yield events.PhaseStarted("load", scenario.send.to or scenario.send.use.rpartition(":")[2])
     loading = time.monotonic()
-    yield from _load(run, scenario, state, context)
-    state.timing = replace(state.timing, load_s=_since(loading))
+    with _timed(state, "load_s"):
+        yield from _load(run, scenario, state, context)
 
     began = time.monotonic()
     if faults.armed:
@@ -185,22 +185,20 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
     scenario, emulator = run.scenario, run.emulator
     yield events.PhaseStarted("emulator", run.emulator_choice)
     yield from map(events.EmulatorPreparing, emulator.prepare())
-    began = time.monotonic()
-    description = emulator.start()
+    with _timed(state, "start_s"):
+        description = emulator.start()
     state.description = description
-    state.timing = replace(state.timing, start_s=_since(began))
     yield events.EmulatorReady(description, state.timing.start_s)
 
     clients = Clients(description.endpoint, run.account)
     values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
     before = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
-    began = time.monotonic()
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
     # Short enough for a template that names its buckets after it and the account: 63 characters.
     state.stack = f"pipeproof-{run.recipe.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
-    deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check)
-    state.timing = replace(state.timing, deploy_s=_since(began))
+    with _timed(state, "deploy_s"):
+        deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check)
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
     scenario = _resolved(scenario, values)
@@ -330,6 +328,16 @@ def _delete_stack(run: Run, state: _State) -> None:
     # The verdict does not depend on it, and an endpoint that died has nothing to delete.
     with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
         stacks.delete(Clients(state.description.endpoint, run.account), state.stack)
+
+
+@contextlib.contextmanager
+def _timed(state: _State, name: str) -> Iterator[None]:
+    """Notes how long a phase took, whether it succeeded or not."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        state.timing = replace(state.timing, **{name: _since(began)})
 
 
 def _since(began: float) -> float:

@@ -29,13 +29,22 @@ def create_run_dir(out: Path, scenario: str) -> Path:
     except OSError as error:
         message = f"--out {out}: no run directory can be made there: {error.strerror}"
         raise UsageError(message) from error
-    _point_latest_to(out, run_dir)
+    point_latest_to(out, run_dir)
     return run_dir.resolve()
 
 
-def _point_latest_to(out: Path, run_dir: Path) -> None:
-    """Replaces the link in one step: two runs may start at once. A file system without links goes without."""
+def latest(out: Path) -> Path | None:
+    """Returns what `latest` points to; None where it points to nothing that is there."""
+    link = out / "latest"
+    return link.resolve() if link.is_dir() else None
+
+
+def point_latest_to(out: Path, run_dir: Path | None) -> None:
+    """Replaces the link in one step: two runs may start at once. None removes it. A file system without links goes without."""
     link = out / f".latest-{os.getpid()}"
     with contextlib.suppress(OSError):
+        if run_dir is None:
+            (out / "latest").unlink(missing_ok=True)
+            return
         link.symlink_to(run_dir.name)
         link.replace(out / "latest")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from harness.accounting.verdict import ALLOWABLE
 from harness.faults.plan import Fault
@@ -52,7 +52,7 @@ class Scenario(Part):
     """One named load on one stack. Strings may use ${outputs.NAME} of the stack, ${endpoint} and ${emulator.python_runtime}."""
 
     description: str
-    seed: int = 1
+    seed: NonNegativeInt = 1
     stack: StackPart
     source: Source
     lookup: LookupPart | None = None
