@@ -115,15 +115,14 @@ def run(
     out: Path, account: str, allow_remote: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
-    from harness.run.recipe import Recipe, plan_faults, reproduce_command  # noqa: PLC0415
+    from harness.run.recipe import make_recipe, reproduce_command  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
     from harness.scenario.loading import load_scenario  # noqa: PLC0415
 
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
-    seed = loaded.seed if seed is None else seed
-    recipe = Recipe(name, loaded, seed, records, input_path, plan_faults(loaded, seed), lookup_path)
-    command = reproduce_command(scenario, seed, records, emulator, input_path, account, lookup_path)
+    recipe = make_recipe(name, loaded, seed, records=records, input_path=input_path, lookup_path=lookup_path)
+    command = reproduce_command(scenario, recipe.seed, records, emulator, input_path, account, lookup_path)
     finished = _run(recipe, command, emulator, out, account, allow_remote=allow_remote)
     return EXIT[finished.verdict.judgement]
 

@@ -29,6 +29,8 @@ from harness.run.fault_run import FaultRun
 from harness.run.lookup import put_lookup
 from harness.run.offering import offer
 from harness.run.recipe import lookup_of
+from harness.run.rehearsal import rehearse
+from harness.run.replay import keep_plan
 from harness.scenario.references import resolved, substitute
 from harness.stack import deploy as stacks
 
@@ -109,7 +111,7 @@ def conduct(run: Run) -> Iterator[events.Event]:
     finally:
         if state.faults is not None:
             state.faults.abandon()
-            if recipe.faults:
+            if state.faults.plan:
                 # The verdict does not depend on this file; a full disk has been reported by then.
                 with contextlib.suppress(OSError):
                     state.faults.write(run.run_dir / "faults.json")
@@ -192,6 +194,12 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
 
     clients = Clients(description.endpoint, run.account)
     values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
+    plan = run.recipe.faults
+    if any(run.recipe.chaos):
+        yield events.PhaseStarted("rehearse", "the load without its chaos, to know which faults it can meet")
+        plan = yield from rehearse(run, description, conduct)
+        keep_plan(plan, run.run_dir)
+
     before = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
@@ -206,10 +214,10 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         yield events.PhaseStarted("lookup", "what the pipeline looks up")
         for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup(), run.run_dir / _LOOKUP):
             emulator.check()
-    faults = state.faults = FaultRun(run.recipe.faults, run.load, description.endpoint, run.account)
+    faults = state.faults = FaultRun(plan, run.load, description.endpoint, run.account)
     if emulator.stays:
         faults.clear()
-    if run.recipe.faults:
+    if plan:
         faults.arm(stacks.physical_names(clients, state.stack))
     context = Context(
         clients,

@@ -23,7 +23,7 @@ class FaultRun:
     """The faults of a run. `log` is what the emulator reports of each service and Lambda fault (harness/inside/faults/armed.py)."""
 
     def __init__(self, plan: Plan, load: Load, endpoint: str, account: str) -> None:
-        self._plan = plan
+        self.plan = plan
         self._load = load
         self._client = FaultClient(endpoint, account)
         self.armed = False
@@ -31,7 +31,7 @@ class FaultRun:
 
     def arm(self, physical: Mapping[str, str]) -> None:
         """Arms the service and Lambda faults, with the stack's physical names. The load carries the record faults."""
-        plan = resolved(self._plan, physical)
+        plan = resolved(self.plan, physical)
         if plan:
             # Set before the answer comes: a plan whose answer was lost is armed too, and must be disarmed.
             self.armed = True
@@ -55,12 +55,21 @@ class FaultRun:
             self.end()
 
     def results(self) -> tuple[dict[str, Any], ...]:
-        """Returns {id, kind, planned, fired} per fault, in the plan's order; `planned` is None for a window without an end."""
+        """Returns {id, kind, planned, seen, fired} per fault, in the plan's order; `planned` is None for a window without an end, `seen` (how
+        many events its address had) for a record fault."""
         fired = {entry["id"]: len(entry["firings"]) for entry in self.log}
+        seen = {entry["id"]: entry["seen"] for entry in self.log}
         if isinstance(self._load, FaultyLoad):
             fired |= self._load.fired
         return tuple(
-            {"id": f.id, "kind": f.kind, "planned": f.window.planned(f.seed), "fired": fired.get(f.id, 0)} for f in self._plan
+            {
+                "id": f.id,
+                "kind": f.kind,
+                "planned": f.window.planned(f.seed),
+                "seen": seen.get(f.id),
+                "fired": fired.get(f.id, 0),
+            }
+            for f in self.plan
         )
 
     def doubts(self) -> tuple[str, ...]:
@@ -69,7 +78,7 @@ class FaultRun:
         return tuple(
             f"fault {fault.id} ({fault.kind}) never fired: expected {fault.expects}"
             + ("" if isinstance(fault, RecordFault) else f"; {seen.get(fault.id, 0)} such events came")
-            for fault, result in zip(self._plan, self.results(), strict=True)
+            for fault, result in zip(self.plan, self.results(), strict=True)
             if not result["fired"]
         )
 
@@ -88,5 +97,5 @@ class FaultRun:
 
     def write(self, path: Path) -> None:
         """Writes faults.json: the plan, and what fired."""
-        document = {"plan": dump(self._plan), "fired": self.log, "results": self.results()}
+        document = {"plan": dump(self.plan), "fired": self.log, "results": self.results()}
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ from harness.emulator.shared import Shared
 from harness.run import events
 from harness.run.defects import Defect, plant
 from harness.run.engine import Run, conduct
-from harness.run.recipe import Recipe, open_load, plan_faults, reproduce_command
+from harness.run.recipe import Recipe, make_recipe, open_load, reproduce_command
 from harness.run.replay import keep
 from harness.run.run_dir import create_run_dir
 from harness.scenario.catalogue import find_scenario
@@ -109,9 +109,7 @@ def _recipe(case: Case, scratch: Path) -> Recipe:
     if case.defect is not None:
         template = plant(case.defect, scenario.stack.template, scratch)
         scenario = scenario.model_copy(update={"stack": scenario.stack.model_copy(update={"template": template})})
-    seed = scenario.seed if case.seed is None else case.seed
-    label = f"{name}-{case.defect.name}" if case.defect else name
-    return Recipe(label, scenario, seed, faults=plan_faults(scenario, seed))
+    return make_recipe(f"{name}-{case.defect.name}" if case.defect else name, scenario, case.seed)
 
 
 def _prove(case: Case, recipe: Recipe, emulator: Shared, out: Path, account: str, record: Record) -> Proof:

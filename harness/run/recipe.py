@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides a run but the emulator. `input_path` is the file of --input, `lookup_path` the file of --lookup."""
+    """All that decides a run but the emulator. `input_path` is the file of --input, `lookup_path` the file of --lookup.
+
+    `chaos` are the faults that chaos has chosen, and those that may take their places: a rehearsal makes the plan of them."""
 
     name: str
     scenario: Scenario
@@ -33,6 +35,7 @@ class Recipe:
     input_path: Path | None = None
     faults: Plan = ()
     lookup_path: Path | None = None
+    chaos: tuple[Plan, Plan] = ((), ())
 
     @property
     def context(self) -> SourceContext:
@@ -40,18 +43,35 @@ class Recipe:
         return SourceContext(self.seed, self.records, self.input_path, self.lookup_path)
 
 
-def plan_faults(scenario: Scenario, seed: int) -> Plan:
-    """Returns the scenario's faults and those that chaos picks, each with an id and a seed. Raises UsageError for a fault that can meet nothing."""
-    faults = scenario.faults
+def make_recipe(
+    name: str,
+    scenario: Scenario,
+    seed: int | None = None,
+    *,
+    records: int | None = None,
+    input_path: Path | None = None,
+    lookup_path: Path | None = None,
+) -> Recipe:
+    """Returns the recipe of a new run. Each fault has an id and a seed; `seed` None is the scenario's own.
+
+    Raises UsageError for a fault that can meet nothing."""
+    seed = scenario.seed if seed is None else seed
     template = load_template(scenario.stack.template)
     malformers = (*scenario.source.malformers, *scenario.source.arrival_faults)
+    faults = scenario.faults
+    chosen: Plan = ()
+    others: Plan = ()
     if scenario.chaos is not None:
         part = scenario.chaos
         check_plan(part.of, template, malformers, "chaos.of")
-        faults += mix(part.of, seed, pick=part.pick, begin=part.begin, length=part.length)
-    plan = named(faults, seed)
+        chosen, others = mix(part.of, seed, pick=part.pick, begin=part.begin, length=part.length)
+    plan = named((*faults, *chosen, *others), seed)
     check_plan(plan, template, malformers, "faults")
-    return plan
+    faults, chosen, others = plan[: len(faults)], plan[len(faults) :][: len(chosen)], plan[len(faults) + len(chosen) :]
+    # The load carries the record faults: they need no rehearsal.
+    of_records = tuple(fault for fault in chosen if isinstance(fault, RecordFault))
+    chosen, others = (tuple(fault for fault in some if not isinstance(fault, RecordFault)) for some in (chosen, others))
+    return Recipe(name, scenario, seed, records, input_path, (*faults, *of_records), lookup_path, (chosen, others))
 
 
 def open_load(recipe: Recipe) -> Load:

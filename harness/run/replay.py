@@ -14,6 +14,8 @@ from harness.scenario.loading import scenario_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.faults.plan import Plan
+
 _PLAN, _RESULT, _INPUT, _LOOKUP = "plan.json", "result.json", "input", "lookup"
 
 
@@ -30,6 +32,13 @@ def keep(recipe: Recipe, run_dir: Path) -> None:
         "faults": dump(recipe.faults),
     }
     (run_dir / _PLAN).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def keep_plan(faults: Plan, run_dir: Path) -> None:
+    """Writes another fault plan into the kept recipe."""
+    path = run_dir / _PLAN
+    document = json.loads(path.read_text(encoding="utf-8")) | {"faults": dump(faults)}
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _copy(original: Path | None, folder: Path) -> str | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.faults.chaos import mix
+from harness.faults.chaos import mix, possible
 from harness.faults.plan import dump, load, named
 from harness.parts.ports import DUPLICATE, LATE
 from harness.parts.sources.clickstream import MALFORMERS, ClickstreamLoad
@@ -71,14 +71,29 @@ POOL = load(
 
 @given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 5), st.integers(1, 5))
 def test_chaos_is_the_same_for_the_same_seed_and_keeps_to_its_bounds(seed, pick, begin, length):
-    plan = mix(POOL, seed, pick=pick, begin=begin, length=length)
-    assert plan == mix(POOL, seed, pick=pick, begin=begin, length=length)
+    plan, others = mix(POOL, seed, pick=pick, begin=begin, length=length)
+    assert (plan, others) == mix(POOL, seed, pick=pick, begin=begin, length=length)
     assert len(plan) == min(pick, len(POOL))
-    for fault in plan:
+    assert {fault.id for fault in (*plan, *others)} == {fault.id for fault in POOL}
+    for fault in (*plan, *others):
         if fault.kind != "record":
             ((first, last),) = fault.window.ranges
             assert 1 <= first <= begin
             assert 1 <= last - first + 1 <= length
+
+
+@given(st.integers(0, 2**32), st.integers(1, 3), st.dictionaries(st.sampled_from("abc"), st.integers(0, 6)))
+def test_a_plan_of_chaos_has_only_what_can_happen_and_no_fewer_faults_than_that(seed, pick, seen):
+    chosen, others = mix(POOL[:3], seed, pick=pick, begin=5, length=4)
+    plan = possible(chosen, others, seen)
+    able = {name for name, events in seen.items() if events}
+    assert len(plan) == min(pick, len(able))
+    assert {fault.id for fault in chosen} & able <= {fault.id for fault in plan}
+    for fault in plan:
+        ((first, last),) = fault.window.ranges
+        assert 1 <= first <= last <= seen[fault.id]
+    by_id = {fault.id: fault for fault in (*chosen, *others)}
+    assert all(fault == by_id[fault.id] for fault in plan if by_id[fault.id].window.ranges[0][1] <= seen[fault.id])
 
 
 @given(faults, st.integers(0, 9))

@@ -44,7 +44,7 @@ def test_a_seed_below_zero_is_refused(tmp_path):
     assert "--seed" in refused.stderr
     document = find_scenario("clickstream-smoke")[1].read_text().replace("../pipeline", str(Path("pipeline").resolve()))
     (tmp_path / "mine.yaml").write_text(f"seed: -3\n{document}")
-    with pytest.raises(UsageError, match="mine.yaml:1: seed: Input should be greater than or equal to 0"):
+    with pytest.raises(UsageError, match=r"mine\.yaml:1: seed: Input should be greater than or equal to 0"):
         load_scenario(tmp_path / "mine.yaml")
 
 

@@ -104,6 +104,8 @@ def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestC
     if fault.kind == "partial":
         entries = _failing_entries(fault, context.service_request)
         if not entries:
+            # A batch too short to hold any of them: the next one makes up for it.
+            event.came_to_nothing()
             return
     service = context.service.service_name
     log = functools.partial(
