@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-import urllib3
-
-from harness.errors import UnknownVerdictError
+from harness.emulator.plugin import ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,13 +40,4 @@ class SchedulesClient:
         self._request("POST", {"arn": arn})
 
     def _request(self, method: str, query: Mapping[str, str]) -> dict[str, Any]:
-        url = f"{self._url}?{urlencode({'account': self._account, **query})}"
-        try:
-            answer = urllib3.request(method, url, retries=False, timeout=60)
-            document: dict[str, Any] = answer.json()
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            message = f"the endpoint does not tell what the clock would start ({self._url}: {error})"
-            raise UnknownVerdictError(message) from error
-        if answer.status != 200:
-            raise UnknownVerdictError(str(document.get("error", answer.status)))
-        return document
+        return ask(method, self._url, {"account": self._account, **query}, "schedules")

@@ -51,6 +51,7 @@ def attach() -> None:
     from harness.inside import identity, nowhere, schedules  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
+    from harness.inside.iam import enforcement  # noqa: PLC0415
     from harness.inside.lambda_ import limits  # noqa: PLC0415
     from harness.inside.patches.apply import apply  # noqa: PLC0415
 
@@ -62,9 +63,12 @@ def attach() -> None:
     ROUTER.add(identity.serve)
     ROUTER.add(control.serve)
     ROUTER.add(schedules.serve)
+    ROUTER.add(enforcement.serve)
     handlers.serve_custom_service_request_handlers.append(nowhere.not_found)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(requests.request_begins)
+    handlers.serve_custom_service_request_handlers.append(enforcement.on_request)
     handlers.serve_custom_service_request_handlers.append(gateway.on_request)
+    handlers.run_custom_response_handlers.append(enforcement.on_response)
     handlers.run_custom_response_handlers.append(gateway.on_response)
     handlers.run_custom_finalizers.append(requests.request_ends)

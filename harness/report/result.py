@@ -39,6 +39,7 @@ def result(finished: RunFinished) -> dict[str, Any]:
         "anomalies": anomalies,
         "examples": {name: [asdict(example) for example in found] for name, found in account.examples.items()},
         "faults": [dict(fault) for fault in finished.faults],
+        "permissions": None if finished.permissions is None else asdict(finished.permissions),
         "checks": [asdict(check) for check in finished.checks],
         "timing": {**asdict(finished.timing), "latency_s": asdict(account.latency)},
     }

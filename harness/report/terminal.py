@@ -103,6 +103,16 @@ def _fault(fault: Mapping[str, Any]) -> str:
     return f"{fault['id']} fired {fault['fired']:,}{planned}"
 
 
+def _denied(permissions: events.Permissions | None) -> list[str]:
+    """Returns what the policies did not allow, as lines."""
+    if permissions is None or not permissions.denied:
+        return []
+    said = "denied" if permissions.mode == "enforce" else "AWS would deny these calls (iam: enforce denies them here too)"
+    lines = [f"  permissions    {said}:", *(f"    {escape(str(one))}" for one in permissions.denied[:_EXAMPLES_SHOWN])]
+    more = len(permissions.denied) - _EXAMPLES_SHOWN
+    return [*lines, f"    … {more:,} more; result.json has them"] if more > 0 else lines
+
+
 def summary(finished: events.RunFinished) -> list[str]:
     """Returns the end of a run as lines of rich markup: failure first, then where the records ended, then how to see it again."""
     account, timing, verdict = finished.account, finished.timing, finished.verdict
@@ -134,6 +144,7 @@ def summary(finished: events.RunFinished) -> list[str]:
         lines.append("  outcome        not known")
     if finished.faults:
         lines.append(f"  faults         {', '.join(_fault(fault) for fault in finished.faults)}")
+    lines += _denied(finished.permissions)
     latency = account.latency
     if latency.p50 is not None:
         lines.append(f"  latency        p50 {latency.p50:.2f} s, p95 {latency.p95:.2f} s, max {latency.max:.2f} s")

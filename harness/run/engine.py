@@ -18,6 +18,7 @@ from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
+from harness.emulator.permissions import PermissionsClient
 from harness.emulator.schedules import SchedulesClient
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Context
@@ -35,10 +36,11 @@ from harness.scenario.references import resolved, substitute
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.emulator.emulator import Description, Emulator
+    from harness.emulator.permissions import Denied
     from harness.parts.ports import Load
     from harness.run.recipe import Recipe
     from harness.scenario.scenario import Scenario
@@ -81,6 +83,7 @@ class _State:
     fingerprint: str = ""
     faults: FaultRun | None = None
     checks: list[events.CheckFinished] = field(default_factory=list)
+    permissions: events.Permissions | None = None
 
 
 def conduct(run: Run) -> Iterator[events.Event]:
@@ -108,6 +111,7 @@ def conduct(run: Run) -> Iterator[events.Event]:
         finally:
             if state.ledger is not None:
                 state.ledger.close()
+            _end_permissions(run, state)
     finally:
         if state.faults is not None:
             state.faults.abandon()
@@ -131,6 +135,7 @@ def conduct(run: Run) -> Iterator[events.Event]:
         payload_sha256=state.fingerprint,
         faults=state.faults.results() if state.faults else (),
         checks=tuple(state.checks),
+        permissions=state.permissions,
     )
     if interrupted:
         raise KeyboardInterrupt
@@ -200,6 +205,7 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         plan = yield from rehearse(run, description, conduct)
         keep_plan(plan, run.run_dir)
 
+    _begin_permissions(run, description.endpoint)
     before = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
@@ -229,6 +235,37 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         scenario.kept_for_hours * _HOUR_S,
     )
     return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, before)
+
+
+def _begin_permissions(run: Run, endpoint: str) -> None:
+    """Begins to check permissions. An endpoint that cannot is a doubt only where the scenario says enforce."""
+    try:
+        PermissionsClient(endpoint, run.account).begin(run.scenario.iam)
+    except UnknownVerdictError:
+        if run.scenario.iam == "enforce":
+            raise
+
+
+def _end_permissions(run: Run, state: _State) -> None:
+    """Asks what was denied, whatever became of the run: a denied call may be why."""
+    if state.description is None or run.scenario.iam == "off":
+        return
+    with contextlib.suppress(UnknownVerdictError, ClientError, BotoCoreError):
+        client = PermissionsClient(state.description.endpoint, run.account)
+        denied = client.denied()
+        client.begin("off")
+        clients = Clients(state.description.endpoint, run.account)
+        physical = stacks.physical_names(clients, state.stack) if denied and state.stack else {}
+        logical = sorted(((name, known) for known, name in physical.items()), key=lambda pair: -len(pair[0]))
+        state.permissions = events.Permissions(run.scenario.iam, tuple(_with_names(one, logical) for one in denied))
+
+
+def _with_names(denied: Denied, logical: Sequence[tuple[str, str]]) -> Denied:
+    """Returns it with the stack's names for functions and roles in place of those that the deployment has made."""
+    who, why = denied.who, denied.why
+    for physical, name in logical:
+        who, why = who.replace(physical, name), why.replace(physical, name)
+    return replace(denied, who=who, why=why)
 
 
 def _scheduled(endpoint: str, account: str) -> frozenset[str]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from harness.accounting.verdict import Account, Verdict
     from harness.emulator.emulator import Description
+    from harness.emulator.permissions import Denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,14 @@ class CheckFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class Permissions:
+    """What the policies did not allow: denied where the mode is enforce, and let through where it is report."""
+
+    mode: str
+    denied: tuple[Denied, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds of each phase. `records_per_s` divides the offered records by the time from the first offer to rest."""
 
@@ -114,6 +123,7 @@ class RunFinished:
     payload_sha256: str
     faults: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[CheckFinished, ...] = ()
+    permissions: Permissions | None = None
 
 
 Event = (

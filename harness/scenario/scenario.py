@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -65,6 +65,8 @@ class Scenario(Part):
     # Faults end when the pipeline has come to rest, or after this time; then it has `drain_timeout_s` to recover.
     faults_timeout_s: PositiveFloat = 60
     drain_timeout_s: PositiveFloat = 120
+    # What becomes of calls that the roles' and resources' policies do not allow: denied as on AWS, only told, or not looked at.
+    iam: Literal["enforce", "report", "off"] = "report"
     schedules: SchedulesPart = SchedulesPart()
     # What is stored must stay there for so long: what removes it sooner is a doubt.
     kept_for_hours: PositiveFloat = 48

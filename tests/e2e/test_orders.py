@@ -77,14 +77,15 @@ def test_the_real_orders_are_merged_row_for_row_and_in_order_as_duckdb_joins_the
 
 
 @pytest.fixture(scope="module")
-def deployed(emulator):
+def deployed(emulator, tmp_path_factory):
     """One stack for the files of all tests below; each looks only at what it has put there."""
     clients = Clients(emulator.endpoint, account=new_account())
     parameters = {
         "PythonRuntime": emulator.python_runtime, "ChunkSize": "40", "Recipient": "them@example.org", "ArchiveFolder": "done",
     }  # fmt: skip
     outputs = stacks.deploy(clients, TEMPLATE, parameters, "orders-files").outputs
-    list(put_lookup(clients, outputs["FinancialsTableName"], loads.files("orders", 1, 100).lookup()))
+    note = tmp_path_factory.mktemp("lookup") / "put.parquet"
+    list(put_lookup(clients, outputs["FinancialsTableName"], loads.files("orders", 1, 100).lookup(), note))
     return clients, outputs, emulator.endpoint
 
 
@@ -162,11 +163,11 @@ def test_the_same_file_twice_and_two_at_once_are_uploads_of_their_own(deployed):
     assert len([m for m in emails(endpoint, "them@example.org") if "twice" in m["Subject"]]) == 2
 
 
-def test_an_unverified_sender_leaves_the_rows_stored_and_an_alert_that_gives_none_of_them_up(emulator):
+def test_an_unverified_sender_leaves_the_rows_stored_and_an_alert_that_gives_none_of_them_up(emulator, tmp_path):
     clients = Clients(emulator.endpoint, account=new_account())
     parameters = {"PythonRuntime": emulator.python_runtime, "CreateSenderIdentity": "no"}
     outputs = stacks.deploy(clients, TEMPLATE, parameters, "orders-unverified").outputs
-    list(put_lookup(clients, outputs["FinancialsTableName"], loads.files("orders", 1, 20).lookup()))
+    list(put_lookup(clients, outputs["FinancialsTableName"], loads.files("orders", 1, 20).lookup(), tmp_path / "put.parquet"))
     clients("s3").put_object(Bucket=outputs["DataBucketName"], Key="input/unsent.csv", Body=orders(20))
     rest(clients)
     assert len(keys(clients, outputs["DataBucketName"], "output/unsent/")) == 1

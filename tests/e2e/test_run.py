@@ -247,7 +247,7 @@ def test_a_load_that_never_gets_in_is_no_pass(tmp_path, run, scenario, old, new)
     assert "rejected by the first hop" in result["reasons"][0]
 
 
-def test_a_dead_letter_without_its_payload_is_corrupted(tmp_path, run):
+def test_a_dead_letter_with_other_bytes_is_corrupted_and_keeps_nothing(tmp_path, run):
     shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     function = tmp_path / "pipeline" / "clickstream" / "functions" / "stream_transform.py"
@@ -256,4 +256,5 @@ def test_a_dead_letter_without_its_payload_is_corrupted(tmp_path, run):
     function.write_text(source.replace("payload=record.payload,\n", 'payload=b"gone",\n'))
     code, output, result = run(tmp_path, "run", "clickstream-smoke", "--records", 200)
     assert code == 1, output
-    assert result["anomalies"]["corrupted"] == result["outcome"]["dead_lettered"] == 9
+    assert result["anomalies"]["corrupted"] == result["anomalies"]["irrecoverable"] == 9
+    assert result["outcome"]["dead_lettered"] == 0

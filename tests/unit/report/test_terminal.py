@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rich.text import Text
 
 from harness.accounting.verdict import ANOMALIES, Account, Example, Ingress, Judgement, Latency, Outcomes, Verdict
 from harness.emulator.emulator import Description
+from harness.emulator.permissions import Denied
 from harness.report.result import result
 from harness.report.terminal import summary
-from harness.run.events import RunFinished, Timing
+from harness.run.events import Permissions, RunFinished, Timing
 
 EMULATOR = Description("embedded", "localstack", "4.14.0", "http://127.0.0.1:4566", "python3.13")
 
@@ -83,9 +86,21 @@ def test_result_json_has_the_keys_of_the_contract():
     document = result(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), lost()))
     assert list(document) == [
         "schema", "scenario", "seed", "started_at", "command", "payload_sha256", "emulator", "verdict", "reasons", "ingress",
-        "outcome", "anomalies", "examples", "faults", "checks", "timing",
+        "outcome", "anomalies", "examples", "faults", "permissions", "checks", "timing",
     ]  # fmt: skip
     assert list(document["timing"]) == [
         "start_s", "deploy_s", "load_s", "drain_s", "total_s", "records_per_s", "latency_s",
     ]  # fmt: skip
     assert document["examples"]["lost"][0] == {"record_id": "id-[0]", "last_seen": "shard:0", "why": "accepted, and seen nowhere"}
+
+
+@pytest.mark.parametrize(("mode", "said"), [("enforce", "denied:"), ("report", "AWS would deny these calls")])
+def test_what_the_policies_do_not_allow_is_told_whatever_the_verdict(mode, said):
+    denied = Denied("StoreFunction", "s3:PutObject", "arn:aws:s3:::b/*", "no policy of role R allows it (P)", 1200)
+    of = replace(finished(Verdict(Judgement.PASS), Account(reconciled=True)), permissions=Permissions(mode, (denied,) * 7))
+    lines = summary(of)
+    told = next(place for place, line in enumerate(lines) if line.startswith("  permissions"))
+    assert said in lines[told]
+    line = "    StoreFunction: s3:PutObject on arn:aws:s3:::b/* (1,200 calls): no policy of role R allows it (P)"
+    assert lines[told + 1 : told + 7] == [line] * 5 + ["    … 2 more; result.json has them"]
+    assert result(of)["permissions"]["denied"][0]["action"] == "s3:PutObject"

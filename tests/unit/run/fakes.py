@@ -21,11 +21,14 @@ class Gauges:
         self.answers = list(answers)
         self.schedules = {"schedules": [], "changes": 0}
         self.fired = []
+        self.denied = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                if self.path.startswith("/_pipeproof/schedules"):
+                if self.path.startswith("/_pipeproof/permissions"):
+                    answer = {"denied": outer.denied}
+                elif self.path.startswith("/_pipeproof/schedules"):
                     answer = outer.schedules() if callable(outer.schedules) else outer.schedules
                 else:
                     answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
@@ -37,6 +40,9 @@ class Gauges:
 
             def do_POST(self):
                 outer.fired.append(parse_qs(urlsplit(self.path).query)["arn"][0])
+                self.do_GET()
+
+            def do_PUT(self):
                 self.do_GET()
 
             def log_message(self, *_):

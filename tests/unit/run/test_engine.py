@@ -8,6 +8,7 @@ import pytest
 
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status
 from harness.accounting.verdict import Judgement
+from harness.emulator.permissions import Denied
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Actor, Check, Finding, Ingress, Probe, Source
 from harness.run import engine, events
@@ -86,6 +87,7 @@ class Holds(Check):
 def conducted(tmp_path, monkeypatch):
     STORE.clear()
     monkeypatch.setattr(engine.stacks, "deploy", lambda *_: Stack("stack", {"Place": "there"}))
+    monkeypatch.setattr(engine.stacks, "physical_names", lambda *_: {"StoreFunction": "stack-store-1"})
     gauges = Gauges(REST)
     emulator = FakeEmulator(gauges.endpoint)
 
@@ -98,7 +100,7 @@ def conducted(tmp_path, monkeypatch):
         recipe = Recipe("fake", scenario, 1)
         return list(engine.conduct(engine.Run(recipe, open_load(recipe), emulator, "fake", "command", tmp_path)))
 
-    conduct.emulator = emulator
+    conduct.emulator, conduct.gauges = emulator, gauges
     yield conduct
     gauges.close()
 
@@ -182,3 +184,12 @@ def test_an_unknown_output_is_a_usage_error_and_the_emulator_is_stopped(conducte
 def test_the_rate_spreads_the_batches_and_every_record_has_its_answer(conducted):
     finished = conducted(Put(rate={"shape": "constant", "records_per_s": 1000}))[-1]
     assert finished.account.ingress.acked == 3
+
+
+def test_what_was_denied_is_told_at_the_end_of_any_run(conducted):
+    denied = {"who": "stack-store-1", "action": "s3:PutObject", "resource": "arn:b", "why": "no policy", "calls": 2}
+    conducted.gauges.denied = [denied]
+    finished = conducted(Put(fails="raises"))[-1]
+    assert finished.verdict.judgement is Judgement.UNKNOWN
+    assert finished.permissions == events.Permissions("report", (Denied(**{**denied, "who": "StoreFunction"}),))
+    assert conducted(iam="off")[-1].permissions is None

@@ -1,0 +1,1 @@
+"""IAM: which calls AWS would deny. LocalStack lets every call through."""
