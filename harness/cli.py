@@ -276,6 +276,18 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
 
 
 @main.command()
+@click.argument("record_id")
+@click.argument("run_dir", type=click.Path(path_type=Path), default=Path("runs/latest"))
+def trace(record_id: str, run_dir: Path) -> None:
+    """Tells the way of RECORD_ID through the pipeline in RUN_DIR (default: runs/latest): what was answered, every invocation and call that carried it,
+    the faults that it met, what the functions logged, and where it was seen."""
+    from harness.report.way import told  # noqa: PLC0415
+
+    for line in told(run_dir, record_id):
+        click.echo(line)
+
+
+@main.command()
 def version() -> None:
     """Shows the versions of pipeproof, Python and LocalStack, and the patches that are applied to LocalStack."""
     from harness.emulator.embedded import localstack_version  # noqa: PLC0415

@@ -182,7 +182,9 @@ def reconcile(
             rows = db.execute(
                 f"SELECT record_id, {_HOP}, {why}, shard, sequence FROM accounts WHERE {condition} ORDER BY index LIMIT {MAX_EXAMPLES}"
             ).fetchall()
-            examples[name] = tuple(Example(record_id, f"{hop}{met(*where)}", reason) for record_id, hop, reason, *where in rows)
+            examples[name] = tuple(
+                Example(record_id, f"{hop}{met(*where)}", reason, *where) for record_id, hop, reason, *where in rows
+            )
         counts["phantom"], examples["phantom"] = _phantoms(db)
         counts["corrupted"], examples["corrupted"] = _corrupted(db, ledger, observations)
         return Account(

@@ -24,11 +24,19 @@ class Judgement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One record of an anomaly: where it was last seen, and why it counts."""
+    """One record of an anomaly: where it was last seen, and why it counts. `shard` and `sequence` are those of the first hop's answer.
+
+    `hops` are the invocations and calls that carried it, in their order, `last` is the last of those that carried the record itself (or else
+    its file), and `log` is what the function logged then."""
 
     record_id: str
     last_seen: str
     why: str
+    shard: str | None = None
+    sequence: str | None = None
+    hops: tuple[str, ...] = ()
+    last: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)

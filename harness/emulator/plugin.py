@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import pyarrow as pa
 import urllib3
 
 from harness.errors import UnknownVerdictError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _TIMEOUT_S = 60
+_PATH = "/_pipeproof/journal"
 
 
 def ask(method: str, url: str, query: Mapping[str, str], key: str) -> dict[str, Any]:
@@ -27,3 +30,28 @@ def ask(method: str, url: str, query: Mapping[str, str], key: str) -> dict[str, 
     if not isinstance(document, dict) or key not in document:
         raise UnknownVerdictError(f"the endpoint does not answer {url} as pipeproof's plugin does")
     return document
+
+
+def begin_journal(endpoint: str, account: str) -> None:
+    """Begins to note what invocations and calls carry (harness/inside/journal.py). Raises UnknownVerdictError where that cannot be."""
+    ask("PUT", f"{endpoint}{_PATH}", {"account": account}, "size")
+
+
+def end_journal(endpoint: str, account: str, into: Path) -> None:
+    """Writes the journal into a file, compressed by zstd, and ends it. Raises UnknownVerdictError where it cannot be had."""
+    url, offset = f"{endpoint}{_PATH}", 0
+    with pa.CompressedOutputStream(str(into), "zstd") as file:
+        while True:
+            try:
+                answer = urllib3.request(
+                    "GET", f"{url}?{urlencode({'account': account, 'offset': offset})}", retries=False, timeout=_TIMEOUT_S
+                )
+            except urllib3.exceptions.HTTPError as error:
+                raise UnknownVerdictError(f"the journal cannot be read from {url}: {error}") from error
+            if answer.status != 200:
+                raise UnknownVerdictError(f"the journal cannot be read from {url}: it answers {answer.status}")
+            if not answer.data:
+                break
+            file.write(answer.data)
+            offset += len(answer.data)
+    ask("DELETE", url, {"account": account}, "size")

@@ -23,11 +23,12 @@ OTHER = "other"
 
 @dataclass(slots=True)
 class Caller:
-    """An execution environment, as far as its requests go. `payload` is that of the invocation that is running."""
+    """An execution environment, as far as its requests go. `payload` and `request_id` are those of the invocation that is running."""
 
     access_key_id: str
     function: str
     payload: bytes = b""
+    request_id: str = ""
 
 
 _callers: dict[str, Caller] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from harness.accounting.verdict import Example
+
 _PLAIN_EVERY_S = 5.0
 _EXAMPLES_SHOWN = 5
+_LOG_SHOWN = 300
+# What Lambda itself writes around what a function logs.
+_ERROR = re.compile(r"error|exception|fail|refused|denied", re.IGNORECASE)
+_OF_LAMBDA = ("START RequestId", "END RequestId", "REPORT RequestId")
 _STYLE = {Judgement.PASS: "bold green", Judgement.FAIL: "bold red", Judgement.UNKNOWN: "bold yellow"}
 
 
@@ -103,6 +110,17 @@ def _fault(fault: Mapping[str, Any]) -> str:
     return f"{fault['id']} fired {fault['fired']:,}{planned}"
 
 
+def _way(example: Example) -> list[str]:
+    """Returns where the record was last, and what the function logged then."""
+    if not example.last:
+        return []
+    lines = [f"      last: {escape(example.last)}"]
+    logged = [line for line in example.log.splitlines() if line.strip() and not line.startswith(_OF_LAMBDA)]
+    of_errors = [line for line in logged if _ERROR.search(line)]
+    said = (of_errors or logged)[-1:]
+    return [*lines, *(f"      log:  {escape(line[:_LOG_SHOWN])}" for line in said)]
+
+
 def _denied(permissions: events.Permissions | None) -> list[str]:
     """Returns what the policies did not allow, as lines."""
     if permissions is None or not permissions.denied:
@@ -121,7 +139,9 @@ def summary(finished: events.RunFinished) -> list[str]:
         lines += [f"[{_STYLE[verdict.judgement]}]{escape(reason)}[/]" for reason in verdict.reasons]
         for name, found in account.examples.items():
             lines.append(f"  {name}:")
-            lines += [f"    {escape(e.record_id)}  {escape(e.why)}; {escape(e.last_seen)}" for e in found[:_EXAMPLES_SHOWN]]
+            for example in found[:_EXAMPLES_SHOWN]:
+                lines.append(f"    {escape(example.record_id)}  {escape(example.why)}; {escape(example.last_seen)}")
+                lines += _way(example)
             if account.anomalies[name] > _EXAMPLES_SHOWN:
                 lines.append(f"    … {account.anomalies[name] - _EXAMPLES_SHOWN:,} more; result.json has up to 100")
         lines.append("")

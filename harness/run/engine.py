@@ -19,6 +19,7 @@ from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
 from harness.emulator.permissions import PermissionsClient
+from harness.emulator.plugin import begin_journal, end_journal
 from harness.emulator.schedules import SchedulesClient
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Context
@@ -32,15 +33,15 @@ from harness.run.offering import offer
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_plan
+from harness.run.trace import JOURNAL, faults_by_request, renamed, with_ways
 from harness.scenario.references import resolved, substitute
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
     from harness.emulator.emulator import Description, Emulator
-    from harness.emulator.permissions import Denied
     from harness.parts.ports import Load
     from harness.run.recipe import Recipe
     from harness.scenario.scenario import Scenario
@@ -84,6 +85,8 @@ class _State:
     faults: FaultRun | None = None
     checks: list[events.CheckFinished] = field(default_factory=list)
     permissions: events.Permissions | None = None
+    journal: bool = False
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def conduct(run: Run) -> Iterator[events.Event]:
@@ -112,6 +115,7 @@ def conduct(run: Run) -> Iterator[events.Event]:
             if state.ledger is not None:
                 state.ledger.close()
             _end_permissions(run, state)
+            _end_journal(run, state)
     finally:
         if state.faults is not None:
             state.faults.abandon()
@@ -172,6 +176,7 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     if rest.known:
         rest = yield from clock.run_down(partial(_drain, run, context, acting, scenario.drain_timeout_s))
 
+    _end_journal(run, state)
     yield events.PhaseStarted("observe", f"{len(scenario.probes)} places")
     sightings = itertools.chain.from_iterable(probe.open(context) for probe in scenario.probes)
     write_observations(run.run_dir / "observations.parquet", sightings)
@@ -181,7 +186,8 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
 
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
     lookup = run.run_dir / _LOOKUP if scenario.lookup is not None else None
-    state.account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
+    account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
+    state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.names)
     doubts = (*(() if rest.known else (rest.doubt,)), *faults.doubts(), *acting.doubts(), *fleeting, *unchecked)
     return judge(state.account, scenario.allow, doubts, broken)
 
@@ -206,6 +212,9 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         keep_plan(plan, run.run_dir)
 
     _begin_permissions(run, description.endpoint)
+    with contextlib.suppress(UnknownVerdictError):
+        begin_journal(description.endpoint, run.account)
+        state.journal = True
     before = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
@@ -223,8 +232,10 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
     faults = state.faults = FaultRun(plan, run.load, description.endpoint, run.account)
     if emulator.stays:
         faults.clear()
+    physical = stacks.physical_names(clients, state.stack)
+    state.names = {name: logical for logical, name in physical.items() if name}
     if plan:
-        faults.arm(stacks.physical_names(clients, state.stack))
+        faults.arm(physical)
     context = Context(
         clients,
         deployed.outputs,
@@ -250,22 +261,20 @@ def _end_permissions(run: Run, state: _State) -> None:
     """Asks what was denied, whatever became of the run: a denied call may be why."""
     if state.description is None or run.scenario.iam == "off":
         return
-    with contextlib.suppress(UnknownVerdictError, ClientError, BotoCoreError):
+    with contextlib.suppress(UnknownVerdictError):
         client = PermissionsClient(state.description.endpoint, run.account)
         denied = client.denied()
         client.begin("off")
-        clients = Clients(state.description.endpoint, run.account)
-        physical = stacks.physical_names(clients, state.stack) if denied and state.stack else {}
-        logical = sorted(((name, known) for known, name in physical.items()), key=lambda pair: -len(pair[0]))
-        state.permissions = events.Permissions(run.scenario.iam, tuple(_with_names(one, logical) for one in denied))
+        told = (replace(one, who=renamed(one.who, state.names), why=renamed(one.why, state.names)) for one in denied)
+        state.permissions = events.Permissions(run.scenario.iam, tuple(told))
 
 
-def _with_names(denied: Denied, logical: Sequence[tuple[str, str]]) -> Denied:
-    """Returns it with the stack's names for functions and roles in place of those that the deployment has made."""
-    who, why = denied.who, denied.why
-    for physical, name in logical:
-        who, why = who.replace(physical, name), why.replace(physical, name)
-    return replace(denied, who=who, why=why)
+def _end_journal(run: Run, state: _State) -> None:
+    """Fetches the journal, once. A run does not depend on it: without one, the way of a record is not told."""
+    if state.journal and state.description is not None:
+        state.journal = False
+        with contextlib.suppress(UnknownVerdictError):
+            end_journal(state.description.endpoint, run.account, run.run_dir / JOURNAL)
 
 
 def _scheduled(endpoint: str, account: str) -> frozenset[str]:

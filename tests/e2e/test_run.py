@@ -258,3 +258,26 @@ def test_a_dead_letter_with_other_bytes_is_corrupted_and_keeps_nothing(tmp_path,
     assert code == 1, output
     assert result["anomalies"]["corrupted"] == result["anomalies"]["irrecoverable"] == 9
     assert result["outcome"]["dead_lettered"] == 0
+
+
+def test_the_way_of_a_lost_record_is_told_to_its_last_hop(tmp_path, run):
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    function = tmp_path / "pipeline" / "clickstream" / "functions" / "stream_transform.py"
+    source = function.read_text()
+    assert source.count("for event in group\n") == 1
+    function.write_text(
+        source.replace("for event in group\n", 'for event in group if not print(f"skipped {group[0]}") and event is not group[0]\n')
+    )
+    code, output, result = run(tmp_path, "run", "clickstream-smoke", "--records", 200)
+    assert code == 1, output
+    example = result["examples"]["lost"][0]
+    assert "StreamTransformFunction was invoked with it" in example["last"]
+    assert "and succeeded after" in example["last"]
+    assert "skipped" in example["log"]
+    assert f"last: {example['last']}" in output
+    code, output, _ = pipeproof(tmp_path, "trace", example["record_id"])
+    assert code == 0, output
+    assert "offered: acked as shardId-" in output
+    assert "      | skipped" in output
+    assert output.rstrip().endswith("seen nowhere")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from localstack.services.lambda_.invocation.lambda_models import InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntimeException, RuntimeExecutor
 
-from harness.inside import callers
+from harness.inside import callers, journal
 from harness.inside.lambda_ import code
 from harness.inside.lambda_.environment import Environment, Limits
 from harness.inside.lambda_.injected import into_init, into_invocation
@@ -90,15 +90,16 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             trace_id=payload["trace-id"],
             deadline_ms=int((time.time() + function.timeout) * 1000),
         )
-        self._caller.payload = invocation.payload
+        self._caller.payload, self._caller.request_id = invocation.payload, invocation.request_id
+        began = time.monotonic()
         injections = into_invocation(identity.account, identity.function_name)
         outcome = self._environment.invoke(invocation, identity.qualifier, injections, self._caller)
-        return InvocationResult(
-            request_id=invocation.request_id,
-            payload=outcome.reply.payload,
-            is_error=outcome.reply.is_error,
-            logs=outcome.log,
-        )
+        reply = outcome.reply
+        journal.invocation(
+            identity.account, identity.function_name, invocation.request_id, invocation.payload, reply.payload,
+            error=reply.is_error, log=outcome.log, began=began,
+        )  # fmt: skip
+        return InvocationResult(request_id=invocation.request_id, payload=reply.payload, is_error=reply.is_error, logs=outcome.log)
 
     def stop(self) -> None:
         if self._environment is not None:

@@ -91,7 +91,10 @@ def test_result_json_has_the_keys_of_the_contract():
     assert list(document["timing"]) == [
         "start_s", "deploy_s", "load_s", "drain_s", "total_s", "records_per_s", "latency_s",
     ]  # fmt: skip
-    assert document["examples"]["lost"][0] == {"record_id": "id-[0]", "last_seen": "shard:0", "why": "accepted, and seen nowhere"}
+    assert document["examples"]["lost"][0] == {
+        "record_id": "id-[0]", "last_seen": "shard:0", "why": "accepted, and seen nowhere", "shard": None,
+        "sequence": None, "hops": (), "last": "", "log": "",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("mode", "said"), [("enforce", "denied:"), ("report", "AWS would deny these calls")])

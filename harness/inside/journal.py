@@ -1,0 +1,178 @@
+"""/_pipeproof/journal?account=…: what each invocation and each AWS call of a pipeline carried, so that the way of a record can be told.
+
+PUT begins a journal, GET with &offset=… returns its next bytes, DELETE ends it. A journal has a JSON object per line, in the order in which things ended:
+
+    {"kind": "invocation", "at_ms", "id", "name", "error", "took_ms", "log", "carried": the event, "answer"}
+    {"kind": "call", "at_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key, "carried", "answer"}
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from localstack.http import Response, route
+
+from harness.inside import callers
+from harness.inside.faults.partial import BATCHES
+
+if TYPE_CHECKING:
+    from localstack.aws.api import RequestContext
+    from localstack.aws.chain import HandlerChain
+    from localstack.http import Request
+
+PATH = "/_pipeproof/journal"
+# More than that of one event or body is not kept, nor more than this of a whole run.
+_ENTRY_BYTES = 16 * 1024 * 1024
+_JOURNAL_BYTES = 2 * 1024**3
+_PART_BYTES = 16 * 1024 * 1024
+_LOG_CHARACTERS = 8_000
+_ANSWER_CHARACTERS = 2_000
+_BODIES = frozenset({"PutObject", "UploadPart"})
+
+
+@dataclass
+class _Journal:
+    file: BinaryIO = field(default_factory=lambda: cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115 - open for as long as the journal
+    size: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, entry: dict[str, Any]) -> None:
+        line = json.dumps(entry, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+        with self.lock:
+            if self.size + len(line) <= _JOURNAL_BYTES:
+                self.file.seek(self.size)
+                self.file.write(line)
+                self.size += len(line)
+
+    def part(self, offset: int) -> bytes:
+        with self.lock:
+            self.file.seek(offset)
+            return self.file.read(_PART_BYTES)
+
+
+class _Noted:
+    """A request's body, as S3 reads it; `seen` is what was read."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self.seen = bytearray()
+
+    def read(self, *args: Any, **kwargs: Any) -> bytes:
+        part: bytes = self._body.read(*args, **kwargs)
+        if len(self.seen) < _ENTRY_BYTES:
+            self.seen += part
+        return part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+
+_journals: dict[str, _Journal] = {}
+
+
+def invocation(
+    account: str, name: str, request_id: str, payload: bytes, answer: bytes, *, error: bool, log: str, began: float
+) -> None:
+    """Notes an invocation that has ended; `began` is of `time.monotonic`."""
+    journal = _journals.get(account)
+    if journal is None:
+        return
+    journal.add(
+        {
+            "kind": "invocation",
+            "at_ms": time.time_ns() // 1_000_000,
+            "id": request_id,
+            "name": name,
+            "error": _error_of(answer) if error else None,
+            "took_ms": round((time.monotonic() - began) * 1000),
+            "log": log[-_LOG_CHARACTERS:],
+            "carried": _text(payload),
+            "answer": _text(answer)[:_ANSWER_CHARACTERS],
+        }
+    )
+
+
+def _error_of(answer: bytes) -> str:
+    try:
+        document = json.loads(answer)
+        return f"{document.get('errorType')}: {document.get('errorMessage')}"[:_ANSWER_CHARACTERS]
+    except (ValueError, AttributeError):
+        return _text(answer)[:_ANSWER_CHARACTERS]
+
+
+def on_request(_chain: HandlerChain, context: RequestContext, _response: Response) -> None:
+    """Handles a parsed request: keeps what S3 is going to read of its body."""
+    if context.operation is None or context.operation.name not in _BODIES or context.account_id not in _journals:
+        return
+    request: Any = context.service_request
+    if hasattr(request.get("Body"), "read") and _who(context)[0]:
+        request["Body"] = _Noted(request["Body"])
+
+
+def on_response(_chain: HandlerChain, context: RequestContext, response: Response) -> None:
+    """Handles the answer of a call: notes it where a function or a state machine has made it."""
+    journal = _journals.get(context.account_id)
+    if journal is None or context.operation is None or context.service is None:
+        return
+    name, invocation_id = _who(context)
+    if not name or context.service.service_name in {"logs", "sts"}:
+        return
+    request: Any = context.service_request or {}
+    service, operation = context.service.service_name, context.operation.name
+    error = getattr(context.service_exception, "code", None) if response.status_code >= 400 else None
+    journal.add(
+        {
+            "kind": "call",
+            "at_ms": time.time_ns() // 1_000_000,
+            "id": context.request_id,
+            "name": name,
+            "invocation": invocation_id,
+            "call": f"{service}.{operation}",
+            "status": response.status_code,
+            "error": error,
+            "put": f"{request.get('Bucket')}/{request.get('Key')}" if service == "s3" and request.get("Key") else None,
+            "carried": _carried(request),
+            "answer": _text(context.service_response)[:_ANSWER_CHARACTERS] if (service, operation) in BATCHES else "",
+        }
+    )
+
+
+def _who(context: RequestContext) -> tuple[str, str]:
+    """Returns who makes a call, and in which invocation; empty for the harness and for LocalStack itself."""
+    caller = callers.caller_of(context)
+    if not isinstance(caller, str):
+        return caller.function, caller.request_id
+    return ("a state machine", "") if (context.internal_request_params or {}).get("service_principal") == "states" else ("", "")
+
+
+def _carried(request: dict[str, Any]) -> str:
+    plain = {name: value for name, value in request.items() if not isinstance(value, _Noted) and not hasattr(value, "read")}
+    body = next((value.seen for value in request.values() if isinstance(value, _Noted)), b"")
+    return _text(plain) + _text(bytes(body))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value[:_ENTRY_BYTES].decode(errors="replace")
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False, default=lambda other: _text(other) if isinstance(other, bytes) else str(other))
+
+
+@route(PATH, methods=["PUT", "GET", "DELETE"])
+def serve(request: Request) -> Response:
+    """Answers on LocalStack's edge router; the bytes of a journal are its lines, 404 where none has begun."""
+    account = request.args.get("account", "")
+    if request.method == "PUT":
+        _journals[account] = _Journal()
+    journal = _journals.pop(account, None) if request.method == "DELETE" else _journals.get(account)
+    if journal is None:
+        return Response.for_json({"error": f"no journal of account {account} has begun"}, status=404)
+    if request.method == "GET":
+        return Response(journal.part(int(request.args.get("offset", "0"))), mimetype="application/octet-stream")
+    return Response.for_json({"size": journal.size})

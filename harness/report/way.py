@@ -1,0 +1,81 @@
+"""`pipeproof trace`: the way of one record, as lines of text."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from harness.errors import UsageError
+from harness.run.trace import JOURNAL, faults_by_request, ways
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NEAR = 5
+
+
+def told(run_dir: Path, record_id: str) -> Iterator[str]:
+    """Yields what is known of a record. Raises UsageError for a directory that is none of a run, and for an id that it did not offer."""
+    ledger, observations = run_dir / "ledger.parquet", run_dir / "observations.parquet"
+    if not ledger.is_file():
+        raise UsageError(f"{run_dir} is no run directory: it has no ledger.parquet")
+    with duckdb.connect() as db:
+        records = db.execute(
+            f"SELECT shard, sequence, status, detail, malformed, offered_at_ms FROM '{ledger}' WHERE record_id = $1 ORDER BY index",
+            [record_id],
+        ).fetchall()
+        if not records:
+            near = db.execute(
+                f"SELECT DISTINCT record_id FROM '{ledger}' ORDER BY levenshtein(record_id, $1) LIMIT {_NEAR}", [record_id]
+            ).fetchall()
+            raise UsageError(f"{run_dir} offered no record {record_id}; the nearest are {', '.join(str(row[0]) for row in near)}")
+        found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], _faults(run_dir))
+        for record, hops in zip(records, found, strict=True):
+            yield f"{record_id}: {'malformed (' + record[4] + ')' if record[4] else 'healthy'}"
+            yield f"  {_at(record[5])} offered: {_answer(record)}"
+            for hop in hops:
+                yield f"  {hop.text}"
+                yield from (f"      | {line}" for line in hop.log.splitlines() if line.strip())
+            if not hops:
+                yield "  nothing is known to have carried it" + (
+                    "" if (run_dir / JOURNAL).is_file() else f": the run has no {JOURNAL}"
+                )
+        if observations.is_file():
+            yield from _sightings(db, str(observations), record_id, records)
+
+
+def _sightings(db: duckdb.DuckDBPyConnection, observations: str, record_id: str, records: list[Any]) -> Iterator[str]:
+    places = [(shard, sequence) for shard, sequence, *_ in records if shard and sequence]
+    shards, sequences = [shard for shard, _ in places], [sequence for _, sequence in places]
+    seen = db.execute(
+        f"SELECT outcome, place, reason FROM '{observations}' WHERE record_id = $1 OR (shard IN $2 AND sequence IN $3) "
+        "OR (shard IN $2 AND sequence IS NULL AND record_id IS NULL)",
+        [record_id, shards, sequences],
+    ).fetchall()
+    for outcome, place, reason in seen:
+        yield f"  {outcome.replace('_', '-')} at {place}" + (f": {reason}" if reason else "")
+    if not seen:
+        yield "  seen nowhere"
+
+
+def _answer(record: Any) -> str:
+    shard, sequence, status, detail, *_ = record
+    place = f" as {shard}:{sequence}" if shard else ""
+    return f"{status}{place}" + (f" ({detail})" if detail else "")
+
+
+def _at(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, tz=UTC):%H:%M:%S.%f}"[:-3]
+
+
+def _faults(run_dir: Path) -> dict[str, list[str]]:
+    """Returns the faults that met each call and invocation, from what the run has left."""
+    try:
+        log = json.loads((run_dir / "faults.json").read_text(encoding="utf-8"))["fired"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return faults_by_request(log)

@@ -1,0 +1,148 @@
+"""The way of a record: found by its ids, its sequence number, its file, or an object that it was put into; and by nothing that only looks alike."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from harness.accounting.ledger import Ledger
+from harness.accounting.observations import write_observations
+from harness.accounting.reconcile import reconcile
+from harness.accounting.record import Answer, Observation, Outcome, Record, Status
+from harness.cli import main
+from harness.run.trace import JOURNAL, faults_by_request, ways, with_ways
+
+SEQUENCE = "49" + "0" * 52 + "17"
+
+
+def invocation(name, carried, *, id="i-1", error=None, log=""):  # noqa: A002
+    return {
+        "kind": "invocation",
+        "at_ms": 1000,
+        "id": id,
+        "name": name,
+        "error": error,
+        "took_ms": 5,
+        "log": log,
+        "carried": carried,
+    }
+
+
+def call(name, operation, carried, *, put=None, status=200, id="c-1", within="i-1"):  # noqa: A002
+    of = {"kind": "call", "at_ms": 1500, "id": id, "name": name, "invocation": within, "call": operation, "status": status}
+    return {**of, "error": None, "put": put, "carried": carried}
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    def write(*entries):
+        with pa.CompressedOutputStream(str(tmp_path / JOURNAL), "zstd") as file:
+            file.write("".join(json.dumps(entry) + "\n" for entry in entries).encode())
+        return tmp_path
+
+    return write
+
+
+def way(directory, record_id="id-17", shard=None, sequence=None, met=None):
+    ((*hops,),) = ways(directory, [(record_id, shard, sequence)], met or {})
+    return [(hop.how, hop.text) for hop in hops]
+
+
+def test_a_record_is_found_by_its_id_and_not_within_another(run_dir):
+    directory = run_dir(
+        invocation("Store", '{"Records": [{"body": "{\\"id\\": \\"id-17\\"}"}]}'),
+        invocation("Store", '{"id": "id-170"}'),
+        invocation("Store", '{"id": "my-id-17"}'),
+    )
+    assert [how for how, _ in way(directory)] == ["it"]
+
+
+def test_all_parts_of_an_id_must_be_there(run_dir):
+    directory = run_dir(invocation("Store", "maria,physics"), invocation("Store", "maria,chemistry"))
+    assert len(way(directory, "maria/physics")) == 1
+
+
+def test_a_record_of_a_stream_is_found_by_its_sequence_number(run_dir):
+    directory = run_dir(
+        invocation("Store", json.dumps({"kinesis": {"sequenceNumber": SEQUENCE, "data": "e30="}}), error="E: it failed")
+    )
+    ((how, text),) = way(directory, "unknown", "shard-0", SEQUENCE, {"i-1": ["cut"]})
+    assert how == "it"
+    assert text.endswith("Store was invoked with it (i-1) and failed with E: it failed after 5 ms, met cut")
+
+
+def test_a_row_is_followed_from_its_file_into_the_object_that_it_was_put_into(run_dir):
+    directory = run_dir(
+        invocation("Start", '{"s3": {"object": {"key": "in/a.csv", "versionId": "v1x"}}}'),
+        call("Split", "s3.PutObject", '{"Bucket": "b"}id-17,x', put="b/work/chunk-3.csv"),
+        call("Split", "s3.PutObject", '{"Bucket": "b"}id-18,x', put="b/work/chunk-4.csv"),
+        call("Validate", "s3.GetObject", '{"Key": "work/chunk-3.csv"}', put="b/work/chunk-3.csv"),
+        call("Validate", "s3.GetObject", '{"Key": "work/chunk-4.csv"}', put="b/work/chunk-4.csv"),
+    )
+    hops = way(directory, "id-17", "in/a.csv@v1x", "17")
+    assert [how for how, _ in hops] == ["its file", "it", "an object with it"]
+    assert hops[1][1].endswith("Split called s3.PutObject s3://b/work/chunk-3.csv with it: 200")
+
+
+def test_the_line_of_a_file_is_no_name(run_dir):
+    assert way(run_dir(invocation("Store", '{"line": 17}')), "other", "in/a.csv@v1x", "17") == []
+
+
+def lost(directory):
+    """A run in which one of two records was lost."""
+    with Ledger(directory / "ledger.parquet") as ledger:
+        for number in (17, 18):
+            ledger.add(Record(f"id-{number}", b"x", b"{}"), Answer(Status.ACKED, 500, detail="taken"))
+    write_observations(directory / "observations.parquet", [Observation(Outcome.STORED, "here", "id-18", content=b"{}")])
+    return reconcile(directory / "ledger.parquet", directory / "observations.parquet", directory)
+
+
+def test_an_example_tells_where_the_record_was_last_and_what_was_logged_then(run_dir):
+    directory = run_dir(
+        call("stack-store", "dynamodb.PutItem", "id-17", status=500),
+        invocation("stack-store", "id-17", log="ERROR it went wrong"),
+    )
+    (example,) = with_ways(lost(directory), directory, {}, {"stack-store": "Store"}).examples["lost"]
+    assert len(example.hops) == 2
+    assert example.last.endswith("Store was invoked with it (i-1) and succeeded after 5 ms")
+    assert example.log == "ERROR it went wrong"
+
+
+def test_without_a_journal_an_example_stays_as_it_is(tmp_path):
+    account = lost(tmp_path)
+    assert with_ways(account, tmp_path, {}, {}).examples == account.examples
+
+
+def test_the_command_tells_the_whole_way(run_dir):
+    directory = run_dir(call("Store", "dynamodb.PutItem", "id-18"), invocation("Store", "id-18", log="START\nstored it\n"))
+    lost(directory)
+    told = CliRunner().invoke(main.commands["trace"], ["id-18", str(directory)])
+    assert told.exit_code == 0, told.output
+    assert told.output.splitlines() == [
+        "id-18: healthy",
+        "  00:00:00.500 offered: acked (taken)",
+        "  00:00:01.500 Store called dynamodb.PutItem with it: 200",
+        "  00:00:01.000 Store was invoked with it (i-1) and succeeded after 5 ms",
+        "      | START",
+        "      | stored it",
+        "  stored at here",
+    ]
+    told = CliRunner().invoke(main.commands["trace"], ["id-17", str(directory)])
+    assert told.output.splitlines()[-2:] == ["  nothing is known to have carried it", "  seen nowhere"]
+
+
+def test_an_id_that_was_not_offered_is_answered_with_the_nearest(run_dir):
+    directory = run_dir()
+    lost(directory)
+    refused = CliRunner().invoke(main.commands["trace"], ["id-177", str(directory)])
+    assert "offered no record id-177; the nearest are id-17, id-18" in str(refused.exception)
+    refused = CliRunner().invoke(main.commands["trace"], ["id-17", str(directory / "nowhere")])
+    assert "is no run directory" in str(refused.exception)
+
+
+def test_faults_are_found_by_the_request_that_they_met():
+    log = [{"id": "a", "firings": [{"request_id": "r"}, {"request_id": "r"}, {}]}, {"id": "b", "firings": [{"request_id": "r"}]}]
+    assert faults_by_request(log) == {"r": ["a", "b"]}
