@@ -53,6 +53,7 @@ def count(ledger, observations, promise_broken):
         )
         counted.anomalies["corrupted"] += (
             number in disordered
+            or (not poison and any(o.misplaced for o in seen[number]))
             or any(promise_broken(record.promised, o.content) for o in seen[number] if o.outcome == "stored" and not poison)
             or any(
                 o.outcome != "stored" and o.keeps_payload and o.payload_hash and o.payload_hash not in bytes_of_it

@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
         ("keeps_payload", pa.bool_()),
         ("put_at", pa.string()),
         ("reason", pa.string()),
+        ("misplaced", pa.string()),
     ]
 )
 

@@ -35,7 +35,7 @@ CREATE TABLE put AS SELECT DISTINCT put_at FROM (SELECT put_at FROM ledger UNION
 
 -- A sighting without a sequence number may still say in which upload: then it is one of that upload's records, and no other's.
 CREATE TABLE seen AS
-SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position, keeps_payload, reason,
+SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position, keeps_payload, reason, misplaced,
        CASE WHEN sequence IS NULL AND shard IN (SELECT DISTINCT shard FROM ledger) THEN shard END AS upload
 FROM read_parquet($observations, file_row_number = true) ANTI JOIN put USING (put_at);
 
@@ -94,7 +94,7 @@ _RESOLVE = (
     + _by("by_payload", "payload_hash", "payload_hash IS NOT NULL AND upload IS NULL", (*_EXACT, "by_id_and_upload", "by_id"))
     + """
 CREATE TABLE resolved AS
-SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, r.index,
+SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, s.misplaced, r.index,
        -- The bytes that were offered can be had back from there, or the scenario knows that they cannot.
        NOT s.keeps_payload OR coalesce(s.payload_hash IN (l.payload_hash, l.file_hash), false) AS kept
 FROM seen s JOIN (
@@ -260,7 +260,7 @@ WHERE before > index
 
 def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) -> tuple[int, tuple[Example, ...]]:
     """Compares what was promised with what is stored, a few thousand pairs at a time; and what was offered with what a dead letter or
-    an alert carries of it; and the order in one place, where it has one, with that of the offers."""
+    an alert carries of it; and the place; and the order in one place, where it has one, with that of the offers."""
     broken: dict[int, Example] = {}
     spoilt = db.execute(
         "SELECT r.index, l.record_id, r.place FROM resolved r JOIN ledger l USING (index) "
@@ -268,6 +268,10 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
     ).fetchall()
     for index, record_id, place in spoilt:
         broken[index] = Example(record_id, place, "the payload there is not the one that was offered")
+    for index, record_id, place, pattern in db.execute(
+        "SELECT index, record_id, place, misplaced FROM resolved JOIN ledger USING (index) WHERE misplaced IS NOT NULL AND NOT poison"
+    ).fetchall():
+        broken.setdefault(index, Example(record_id, place, f"in the wrong place: expected {pattern}"))
     for index, record_id, place, position in db.execute(_DISORDER).fetchall():
         broken.setdefault(index, Example(record_id, place, f"out of order: row {position} there, behind one that came later"))
     count: set[int] = set(broken)

@@ -75,7 +75,8 @@ class Observation(NamedTuple):
     `content` is the stored JSON object; `seen_at_ms` when it got there, milliseconds since the epoch; `position` its place in the order
     of what is stored with it, where that has one. `payload_hash` is that of the bytes that are kept there. A sighting that is not stored
     and keeps no payload is no outcome, unless `keeps_payload` is False: the scenario knows that this place keeps none. `put_at` is the
-    place and content of what was seen, as in Answer. `reason` says why the record was given up."""
+    place and content of what was seen, as in Answer. `reason` says why the record was given up. `misplaced` is the pattern of the place where
+    the record must be, if it is seen elsewhere."""
 
     outcome: Outcome
     place: str
@@ -89,6 +90,7 @@ class Observation(NamedTuple):
     keeps_payload: bool = True
     put_at: str | None = None
     reason: str | None = None
+    misplaced: str | None = None
 
 
 def now_ms() -> int:

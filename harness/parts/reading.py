@@ -9,6 +9,7 @@ place of an object. `notified_upload` and `notified_location` take the key of a 
 from __future__ import annotations
 
 import base64
+import fnmatch
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import to_json
 
 from harness.accounting.record import Observation, Outcome, identifier, payload_hash, upload_id
+from harness.parts.expressions import ExpressionError, compiled
 from harness.parts.part import NotEmpty, Part
 
 if TYPE_CHECKING:
@@ -65,6 +67,12 @@ def _compiles(expression: str) -> str:
 Expression = Annotated[str, AfterValidator(_compiles)]
 """JMESPath (https://jmespath.org/specification.html), over the document, or with `$` over what stands around it."""
 
+
+def _is_template(text: str) -> str:
+    compiled(text)
+    return text
+
+
 _REDRIVEN = {"outcome": "dead_lettered", "payload": "$message.body"}
 PRESETS: dict[str, dict[str, Any]] = {
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
@@ -101,7 +109,7 @@ class Reading(Part):
     which record it is: shard and sequence number of a stream, or upload and line of a file. `payload` is the record as it was offered
     (or the whole file, where the reading is about one), or `payload_location` names the object with it (s3://bucket/key): a record that is
     given up counts as kept where these are the bytes that were offered. `keeps_payload: false` says that a place keeps no bytes, and that
-    to be named there is enough. `time` is when the record got there (ISO 8601, or seconds since the
+    to be named there is enough. `place` is where a stored record must be: a pattern with `*`, and {{ expressions }} over the document. `time` is when the record got there (ISO 8601, or seconds since the
     epoch). `reason` says why it was given up. `fields` maps promised names to where the stored document has them. `preset` gives defaults
     for all of these: the name of a shape that AWS writes, or a YAML file beside the scenario."""
 
@@ -114,6 +122,7 @@ class Reading(Part):
     payload_encoding: Literal["text", "base64"] = "text"
     payload_location: Expression | None = None
     keeps_payload: bool = True
+    place: Annotated[str, AfterValidator(_is_template)] | None = None
     time: Expression | None = None
     reason: Expression | None = None
     fields: dict[str, Expression] = Field(default={})
@@ -258,6 +267,7 @@ class Reader:
             self._reading.keeps_payload,
             seen.put_at,
             self._why(item, around),
+            self._misplaced(item, seen),
         )
 
     def _id(self, item: Any, around: dict[str, Any]) -> str | None:
@@ -265,6 +275,17 @@ class Reader:
             return identifier(self._ids[0](item, around))
         parts = [identifier(search(item, around)) for search in self._ids]
         return "/".join(part for part in parts if part is not None) if parts and None not in parts else None
+
+    def _misplaced(self, item: Any, seen: Seen) -> str | None:
+        """Returns the pattern of the place where the record must be, if that is another one."""
+        template = self._reading.place
+        if template is None or self._outcome is not Outcome.STORED:
+            return None
+        try:
+            pattern = str(compiled(template)(item if isinstance(item, dict) else {})) if "{{" in template else template
+        except ExpressionError as error:
+            return str(error)
+        return None if fnmatch.fnmatchcase(seen.place, pattern) else pattern
 
     def _why(self, item: Any, around: dict[str, Any]) -> str | None:
         reason = self._reason(item, around)

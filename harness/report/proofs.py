@@ -27,7 +27,7 @@ def table(proofs: Sequence[Proof]) -> Table:
     shown = Table("scenario", "seed", "planted defect", "must lead to", "anomalies", "faults fired", "", box=None)
     for proof in proofs:
         case = proof.case
-        defect, must = (case.defect.name, case.defect.anomaly) if case.defect else ("none", "pass")
+        defect, must = (case.defect.name, case.defect.leads_to) if case.defect else ("none", "pass")
         seed = "" if case.seed is None else str(case.seed)
         shown.add_row(case.scenario, seed, defect, must, f"{proof.found:,}", f"{proof.faults:,}", proof.outcome)
     return shown

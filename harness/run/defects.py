@@ -9,10 +9,10 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.accounting.verdict import ANOMALIES
 from harness.errors import UsageError
@@ -45,19 +45,33 @@ class _Document(BaseModel):
 
     wrong: str
     scenario: str
-    anomaly: Annotated[str, one_of(ANOMALIES)]
+    anomaly: Annotated[str, one_of(ANOMALIES)] | None = None
+    check: str | None = None
     edits: Annotated[tuple[Edit, ...], NotEmpty]
+
+    @model_validator(mode="after")
+    def _leads_to_one_thing(self) -> Self:
+        if (self.anomaly is None) == (self.check is None):
+            raise ValueError("expected either anomaly or check")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """`wrong` says in one line what is wrong; `scenario` must catch it, with `anomaly`."""
+    """`wrong` says in one line what is wrong; `scenario` must catch it, with `anomaly` or by its check `check`. `folder` has it, beside others."""
 
     name: str
     wrong: str
     scenario: str
-    anomaly: str
+    anomaly: str | None
     edits: tuple[Edit, ...]
+    check: str | None = None
+    folder: Path = BUILT_IN
+
+    @property
+    def leads_to(self) -> str:
+        """Returns the anomaly or the check that must show it."""
+        return self.anomaly or f"check {self.check}"
 
 
 def load_defects(directory: Path) -> list[Defect]:
@@ -72,7 +86,8 @@ def load_defects(directory: Path) -> list[Defect]:
             details = error.errors(include_url=False)
             lines = [f"{path}: {'.'.join(map(str, detail['loc'])) or 'the file'}: {detail['msg']}" for detail in details]
             raise UsageError("\n".join(lines)) from error
-        defects.append(Defect(path.parent.name, document.wrong, document.scenario, document.anomaly, document.edits))
+        of = document
+        defects.append(Defect(path.parent.name, of.wrong, of.scenario, of.anomaly, of.edits, of.check, directory))
     return defects
 
 
@@ -85,7 +100,7 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
     """Copies the template with all that it needs, edits the copy, and returns the copied template.
 
     Raises UsageError where an edit does not find its place exactly once: the pipeline has changed, and the defect must follow."""
-    root = _root(template)
+    root = root_of(template)
     shutil.copytree(root, into, ignore=_NOT_COPIED)
     planted = into / template.relative_to(root)
     for edit in defect.edits:
@@ -106,7 +121,7 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
     return planted
 
 
-def _root(template: Path) -> Path:
+def root_of(template: Path) -> Path:
     """Returns the folder that holds the template and the code that it names."""
     document = load_template(template)
     resources = [

@@ -86,6 +86,7 @@ class _State:
     checks: list[events.CheckFinished] = field(default_factory=list)
     permissions: events.Permissions | None = None
     journal: bool = False
+    doubts: tuple[str, ...] = ()
     names: dict[str, str] = field(default_factory=dict)
 
 
@@ -188,7 +189,7 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     lookup = run.run_dir / _LOOKUP if scenario.lookup is not None else None
     account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
     state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.names)
-    doubts = (*(() if rest.known else (rest.doubt,)), *faults.doubts(), *acting.doubts(), *fleeting, *unchecked)
+    doubts = (*(() if rest.known else (rest.doubt,)), *state.doubts, *faults.doubts(), *acting.doubts(), *fleeting, *unchecked)
     return judge(state.account, scenario.allow, doubts, broken)
 
 
@@ -211,7 +212,7 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         plan = yield from rehearse(run, description, conduct)
         keep_plan(plan, run.run_dir)
 
-    _begin_permissions(run, description.endpoint)
+    state.doubts = _begin_permissions(run, description.endpoint)
     with contextlib.suppress(UnknownVerdictError):
         begin_journal(description.endpoint, run.account)
         state.journal = True
@@ -248,13 +249,13 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
     return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, before)
 
 
-def _begin_permissions(run: Run, endpoint: str) -> None:
-    """Begins to check permissions. An endpoint that cannot is a doubt only where the scenario says enforce."""
+def _begin_permissions(run: Run, endpoint: str) -> tuple[str, ...]:
+    """Begins to check permissions. Returns a doubt where the endpoint cannot, and the scenario says enforce."""
     try:
         PermissionsClient(endpoint, run.account).begin(run.scenario.iam)
-    except UnknownVerdictError:
-        if run.scenario.iam == "enforce":
-            raise
+    except UnknownVerdictError as error:
+        return (f"permissions are not enforced: {error}",) if run.scenario.iam == "enforce" else ()
+    return ()
 
 
 def _end_permissions(run: Run, state: _State) -> None:

@@ -4,17 +4,18 @@ with the anomaly that the defect leads to. All runs share one emulator, each in 
 from __future__ import annotations
 
 import shlex
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.accounting.verdict import Judgement
 from harness.emulator.shared import Shared
 from harness.run import events
-from harness.run.defects import Defect, plant
+from harness.run.defects import Defect, plant, root_of
 from harness.run.engine import Run, conduct
 from harness.run.recipe import Recipe, make_recipe, open_load, reproduce_command
 from harness.run.replay import keep
@@ -114,17 +115,33 @@ def _recipe(case: Case, scratch: Path) -> Recipe:
 
 def _prove(case: Case, recipe: Recipe, emulator: Shared, out: Path, account: str, record: Record) -> Proof:
     run_dir = create_run_dir(out, recipe.name)
-    again = shlex.join(["pipeproof", "prove", case.scenario])
+    if case.defect is not None:
+        recipe = _kept(recipe, run_dir)
+    again = shlex.join(["pipeproof", "prove", case.scenario, *(["--defects", str(case.defect.folder)] if case.defect else [])])
     command = again if case.defect else reproduce_command(case.scenario, recipe.seed, None, "auto", None)
     run = Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account)
     keep(recipe, run_dir)
     return _judge(case, record(run_dir, conduct(run)))
 
 
+def _kept(recipe: Recipe, run_dir: Path) -> Recipe:
+    """Returns the recipe with its planted pipeline in the run's directory, so that the run can be replayed."""
+    template = recipe.scenario.stack.template
+    root = root_of(template)
+    shutil.copytree(root, run_dir / "planted")
+    planted = recipe.scenario.stack.model_copy(update={"template": run_dir / "planted" / template.relative_to(root)})
+    return replace(recipe, scenario=recipe.scenario.model_copy(update={"stack": planted}))
+
+
 def _judge(case: Case, finished: events.RunFinished) -> Proof:
     verdict, anomalies = finished.verdict, finished.account.anomalies
     fired = sum(fault["fired"] for fault in finished.faults)
-    found = anomalies[case.defect.anomaly] if case.defect else sum(anomalies.values())
+    if case.defect is None:
+        found = sum(anomalies.values())
+    elif case.defect.anomaly:
+        found = anomalies[case.defect.anomaly]
+    else:
+        found = sum(check.check == case.defect.check and not check.holds for check in finished.checks)
     if verdict.judgement is Judgement.UNKNOWN:
         # Neither proven nor refuted, with a defect or without.
         outcome = UNKNOWN

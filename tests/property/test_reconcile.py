@@ -55,6 +55,7 @@ def sighting(draw):
         draw(VALUES.map(lambda v: json.dumps({"v": v, "more": 1}).encode())) if outcome is Outcome.STORED else None,
         keeps_payload=draw(st.sampled_from([True, True, False])),
         put_at=draw(PUT),
+        misplaced=draw(st.sampled_from([None, None, None, "elsewhere/*"])) if outcome is Outcome.STORED else None,
     )
 
 

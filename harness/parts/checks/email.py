@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
+from urllib.parse import urlsplit
 
 import urllib3
 from pydantic import AfterValidator, NonNegativeInt, model_validator
 
+from harness.accounting.record import payload_hash
 from harness.errors import UnknownVerdictError
+from harness.parts.objects import hashes
+from harness.parts.part import Part
 from harness.parts.ports import Check, Context, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SHOWN = 3
 
 
 def _pattern(text: str) -> str:
@@ -24,9 +33,43 @@ def _pattern(text: str) -> str:
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
+class Link(Part):
+    """A link in an e-mail: `pattern` finds it, and it downloads the bytes of an object of `bucket` below `prefix`."""
+
+    pattern: Pattern = r"https?://[^\s\"'<>]+"
+    bucket: str
+    prefix: str = ""
+
+    def of(self, message: dict[str, Any]) -> str | None:
+        """Returns the link of an e-mail; None where it has none into this bucket, and so is of another run."""
+        found = (link[0] for link in re.finditer(self.pattern, _text(message)))
+        return next((link for link in found if self.bucket in link), None)
+
+    def followed(self, context: Context, links: Sequence[str]) -> Finding:
+        """Returns whether each link downloads an object, and each object has a link."""
+        objects = {digest: key for key, digest in hashes(context, self.bucket, self.prefix)}
+        linked: set[bytes] = set()
+        wrong = []
+        here = urlsplit(context.endpoint)
+        for number, link in enumerate(links, 1):
+            # The link names the emulator as a function sees it; from here it has another address.
+            reached = urlsplit(link)._replace(scheme=here.scheme, netloc=here.netloc).geturl()
+            answer = urllib3.request("GET", reached, retries=False, timeout=60)
+            digest = payload_hash(answer.data)
+            linked.add(digest)
+            if answer.status != 200:
+                wrong.append(f"link {number} answers {answer.status}")
+            elif digest not in objects:
+                wrong.append(f"link {number} downloads other bytes than those of any object below {self.prefix}")
+        wrong += [f"no link downloads {key}" for digest, key in objects.items() if digest not in linked]
+        text = "; ".join(wrong[:_SHOWN]) or f"{len(links)} links download the {len(objects)} objects below {self.prefix}"
+        return Finding(not wrong, text)
+
+
 class Email(Check):
     """Counts the e-mails of this run to `to` (all where it is not given) whose subject and body match; at least one is expected, or `count`.
 
+    With `link` only those count that link into its bucket. Each link must download the bytes of an object, and each object must have one.
     LocalStack does not tell the accounts of e-mails apart: runs that share an emulator at the same time see each other's."""
 
     to: str | None = None
@@ -34,6 +77,7 @@ class Email(Check):
     body: Pattern | None = None
     count: NonNegativeInt | None = None
     at_least: NonNegativeInt | None = None
+    link: Link | None = None
 
     @model_validator(mode="after")
     def _expects_one_number(self) -> Self:
@@ -51,21 +95,30 @@ class Email(Check):
         except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
             raise UnknownVerdictError(f"the endpoint does not tell which e-mails were sent (GET /_aws/ses: {error})") from error
         began = datetime.fromtimestamp(int(context.started_at_s), tz=UTC)
-        found = sum(self._matches(message) for message in messages if _sent_at(message) >= began)
+        matching = [message for message in messages if _sent_at(message) >= began and self._matches(message)]
+        links = [link for message in matching if self.link and (link := self.link.of(message))]
+        found = len(matching) if self.link is None else len(links)
         if self.count is not None:
-            return Finding(found == self.count, f"expected {self.count} e-mails, found {found}")
-        wanted = 1 if self.at_least is None else self.at_least
-        return Finding(found >= wanted, f"expected at least {wanted} e-mails, found {found}")
+            counted = Finding(found == self.count, f"expected {self.count} e-mails, found {found}")
+        else:
+            wanted = 1 if self.at_least is None else self.at_least
+            counted = Finding(found >= wanted, f"expected at least {wanted} e-mails, found {found}")
+        return counted if self.link is None or not counted.holds else self.link.followed(context, links)
 
     def _matches(self, message: dict[str, Any]) -> bool:
-        destination, body = message.get("Destination") or {}, message.get("Body") or {}
+        destination = message.get("Destination") or {}
         recipients = [address for name in ("ToAddresses", "CcAddresses", "BccAddresses") for address in destination.get(name) or ()]
-        text = "\n".join(str(part) for part in (body.get("text_part"), body.get("html_part"), message.get("RawData")) if part)
+        text = _text(message)
         return (
             (self.to is None or self.to in recipients)
             and (self.subject is None or re.search(self.subject, str(message.get("Subject"))) is not None)
             and (self.body is None or re.search(self.body, text) is not None)
         )
+
+
+def _text(message: dict[str, Any]) -> str:
+    body = message.get("Body") or {}
+    return "\n".join(str(part) for part in (body.get("text_part"), body.get("html_part"), message.get("RawData")) if part)
 
 
 def _sent_at(message: dict[str, Any]) -> datetime:

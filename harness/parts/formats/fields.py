@@ -13,7 +13,7 @@ from faker import Faker
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
-from harness.parts.formats.expressions import compiled
+from harness.parts.expressions import compiled
 from harness.parts.part import NotEmpty, Part, Share
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pydantic_core import from_json, to_json
 
 from harness.accounting.record import Record
 from harness.parts import registry
+from harness.parts.expressions import compiled, filled, plain, written_value
 from harness.parts.formats.csv_format import CSV_FILE_FAULTS, CsvFormat
-from harness.parts.formats.expressions import compiled, filled, plain, written_value
 from harness.parts.formats.fields import AnyField, ComputedField, Drawing, LookupField, PlainField, drawn, value_of
 from harness.parts.formats.file_set import Draft, Entry, FileSet, Malformed, refuse_files
 from harness.parts.formats.json_format import JSON_FILE_FAULTS, JsonFormat

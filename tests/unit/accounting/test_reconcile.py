@@ -126,3 +126,11 @@ def test_a_healthy_record_that_is_given_up_says_why(tmp_path):
     seen = Observation(Outcome.DEAD_LETTERED, "queue", "id", payload_hash=payload_hash(b"x"), reason="AccessDenied")
     account = reconciled(tmp_path, ledger, [seen])
     assert account.examples["misrouted"][0].why == "healthy, and not stored but given up: AccessDenied"
+
+
+def test_a_record_in_the_wrong_place_is_corrupted(tmp_path):
+    ledger = [(Record("id", b"x", b"{}"), Answer(Status.ACKED, 1))]
+    seen = Observation(Outcome.STORED, "s3://b/hour=09/a", "id", content=b"{}", misplaced="*/hour=08/*")
+    account = reconciled(tmp_path, ledger, [seen])
+    assert account.anomalies["corrupted"] == 1
+    assert account.examples["corrupted"][0].why == "in the wrong place: expected */hour=08/*"

@@ -228,3 +228,21 @@ def test_an_upload_is_named_as_the_ledger_names_it_from_a_key_and_from_a_notific
 def test_a_row_that_is_given_up_keeps_its_own_bytes(form, body, rows):
     probe = S3(bucket="b", format=form, outcome="dead_lettered", id="id", payload="$row")
     assert [s.payload_hash for s in seen(probe, s3=Bucket({"o": (body, {})}))] == [payload_hash(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "misplaced"),
+    [
+        ("events/hour=08/a", b'{"id":"1","hour":"08"}', None),
+        ("events/hour=09/a", b'{"id":"1","hour":"08"}', "*/hour=08/*"),
+        ("events/hour=08/a", b'{"id":"1"}', "'*/hour={{ hour }}/*' has no value here: 'hour' is undefined"),
+    ],
+)
+def test_a_record_that_stands_elsewhere_than_it_must_is_seen_as_such(key, body, misplaced):
+    (sighting,) = seen(S3(bucket="b", id="id", place="*/hour={{ hour }}/*"), s3=Bucket({key: (body, {})}))
+    assert sighting.misplaced == misplaced
+
+
+def test_a_place_that_is_no_template_is_refused():
+    with pytest.raises(ValueError, match="is not an expression"):
+        S3(bucket="b", place="*/{{ hour /*")

@@ -1,0 +1,45 @@
+"""The archive of what was uploaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import duckdb
+
+from harness.errors import UnknownVerdictError
+from harness.parts.objects import hashes
+from harness.parts.ports import Check, Context, Finding
+
+_SHOWN = 5
+
+
+class Archive(Check):
+    """Expects every uploaded file of which a record was stored below `prefix` of `bucket`, byte for byte.
+
+    Which upload a stored record is of must be known: a probe of what is stored reads `shard`."""
+
+    bucket: str
+    prefix: str = ""
+
+    def open(self, context: Context) -> Finding:
+        """Returns which files are not there. Raises UnknownVerdictError where no file is known to have been stored."""
+        with duckdb.connect() as db:
+            uploads = db.execute(
+                f"SELECT DISTINCT shard, file_hash FROM '{context.run_dir}/ledger.parquet' WHERE file_hash IS NOT NULL "
+                f"AND shard IN (SELECT shard FROM '{context.run_dir}/observations.parquet' WHERE outcome = 'stored') ORDER BY shard"
+            ).fetchall()
+        if not uploads:
+            raise UnknownVerdictError("no stored record names the file that it is of")
+        # The same file may have been uploaded twice: both must be kept.
+        kept = Counter(digest for _, digest in hashes(context, self.bucket, self.prefix))
+        missing = []
+        for upload, digest in uploads:
+            if not kept[digest]:
+                missing.append(upload)
+            kept[digest] -= 1
+        if not missing:
+            return Finding(holds=True, text=f"{len(uploads)} uploads are archived byte for byte")
+        shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
+        return Finding(
+            holds=False, text=f"{len(missing)} of {len(uploads)} uploads are not below {self.prefix} byte for byte: {shown}"
+        )
