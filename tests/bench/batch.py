@@ -153,7 +153,9 @@ def _complete(
     run_dir = Path(tempfile.mkdtemp(prefix=f"run-{records}-", dir=root))
     emulator: Emulator = (MiniStack if on_peer else Embedded)(run_dir / "emulator.log")
     stack = scenario.stack if template is None else scenario.stack.model_copy(update={"template": template})
-    scenario = scenario.model_copy(update={"drain_timeout_s": _COMPLETE_WITHIN_S, "stack": stack})
+    # What MiniStack can run has not the permissions of the template that it is made of.
+    iam = scenario.iam if template is None else "off"
+    scenario = scenario.model_copy(update={"drain_timeout_s": _COMPLETE_WITHIN_S, "stack": stack, "iam": iam})
     recipe = Recipe(name, scenario, scenario.seed, records)
     run = Run(recipe, open_load(recipe), emulator, "to be measured", "", run_dir)
     description: Description | None = None

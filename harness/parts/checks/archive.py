@@ -16,19 +16,21 @@ _SHOWN = 5
 class Archive(Check):
     """Expects every uploaded file of which a record was stored below `prefix` of `bucket`, byte for byte.
 
-    Which upload a stored record is of must be known: a probe of what is stored reads `shard`."""
+    Which upload a stored record is of must be known: a probe of what is stored reads `shard`. Where nothing was stored the check holds, and
+    says nothing."""
 
     bucket: str
     prefix: str = ""
 
     def open(self, context: Context) -> Finding:
-        """Returns which files are not there. Raises UnknownVerdictError where no file is known to have been stored."""
+        """Returns which files are not there. Raises UnknownVerdictError where no stored record names its file."""
         with duckdb.connect() as db:
             uploads = db.execute(
                 f"SELECT DISTINCT shard, file_hash FROM '{context.run_dir}/ledger.parquet' WHERE file_hash IS NOT NULL "
                 f"AND shard IN (SELECT shard FROM '{context.run_dir}/observations.parquet' WHERE outcome = 'stored') ORDER BY shard"
             ).fetchall()
-        if not uploads:
+            stored = db.execute(f"FROM '{context.run_dir}/observations.parquet' WHERE outcome = 'stored' LIMIT 1").fetchone()
+        if not uploads and stored:
             raise UnknownVerdictError("no stored record names the file that it is of")
         # The same file may have been uploaded twice: both must be kept.
         kept = Counter(digest for _, digest in hashes(context, self.bucket, self.prefix))
