@@ -94,13 +94,17 @@ _RESOLVE = (
     + _by("by_payload", "payload_hash", "payload_hash IS NOT NULL AND upload IS NULL", (*_EXACT, "by_id_and_upload", "by_id"))
     + """
 CREATE TABLE resolved AS
-SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, s.misplaced, r.index,
-       -- The bytes that were offered can be had back from there, or the scenario knows that they cannot.
-       NOT s.keeps_payload OR coalesce(s.payload_hash IN (l.payload_hash, l.file_hash), false) AS kept
+SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, s.misplaced, s.keeps_payload, r.index
 FROM seen s JOIN (
     FROM by_sequence UNION ALL FROM by_payload_and_upload UNION ALL FROM by_upload
     UNION ALL FROM by_id_and_upload UNION ALL FROM by_id UNION ALL FROM by_payload
-) r USING (n) JOIN (SELECT index, payload_hash, file_hash FROM ledger) l USING (index);
+) r USING (n);
+
+-- Sightings from which the bytes that were offered can be had back, or of which the scenario knows that they cannot.
+CREATE TABLE kept AS
+SELECT r.n, r.index, r.outcome
+FROM resolved r JOIN (SELECT index, payload_hash, file_hash FROM ledger) l USING (index)
+WHERE r.outcome <> 'stored' AND (NOT r.keeps_payload OR r.payload_hash IN (l.payload_hash, l.file_hash));
 
 CREATE TABLE accounts AS
 WITH sighted AS (
@@ -108,20 +112,20 @@ WITH sighted AS (
            count(*) FILTER (outcome = 'stored') AS stored,
            count(*) FILTER (outcome = 'dead_lettered') AS dead_lettered,
            count(*) FILTER (outcome = 'alerted') AS alerted,
-           count(*) FILTER (outcome = 'dead_lettered' AND kept) AS dead_letters_kept,
-           count(*) FILTER (outcome = 'alerted' AND kept) AS alerts_kept,
            string_agg(DISTINCT place, ', ' ORDER BY place) AS places,
            min(reason) AS reason,
            min(seen_at_ms) FILTER (outcome = 'stored') AS stored_at_ms
     FROM resolved GROUP BY index
+), safe AS (
+    SELECT index, bool_or(outcome = 'dead_lettered') AS dead_lettered FROM kept GROUP BY index
 )
 SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.poison, l.about_record, l.put_at,
        coalesce(s.stored, 0) AS stored, coalesce(s.dead_lettered, 0) AS dead_lettered, coalesce(s.alerted, 0) AS alerted,
        s.places, s.reason, s.stored_at_ms,
-       CASE WHEN s.stored > 0 THEN 'stored' WHEN s.dead_letters_kept > 0 THEN 'dead_lettered' WHEN s.alerts_kept > 0 THEN 'alerted'
+       CASE WHEN s.stored > 0 THEN 'stored' WHEN safe.dead_lettered THEN 'dead_lettered' WHEN safe.index IS NOT NULL THEN 'alerted'
             WHEN l.status = 'rejected' THEN 'rejected' WHEN s.dead_lettered + s.alerted > 0 THEN 'irrecoverable'
             WHEN l.status = 'indeterminate' THEN 'unacknowledged' ELSE 'lost' END AS ended
-FROM ledger l LEFT JOIN sighted s USING (index);
+FROM ledger l LEFT JOIN sighted s USING (index) LEFT JOIN safe USING (index);
 """
 )
 
@@ -264,7 +268,7 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
     broken: dict[int, Example] = {}
     spoilt = db.execute(
         "SELECT r.index, l.record_id, r.place FROM resolved r JOIN ledger l USING (index) "
-        "WHERE r.outcome <> 'stored' AND r.payload_hash IS NOT NULL AND NOT r.kept"
+        "ANTI JOIN kept USING (n) WHERE r.outcome <> 'stored' AND r.payload_hash IS NOT NULL"
     ).fetchall()
     for index, record_id, place in spoilt:
         broken[index] = Example(record_id, place, "the payload there is not the one that was offered")

@@ -17,7 +17,7 @@ from tests.unit.parts.places import Bucket, Places
 FILES = {"in/a.csv@1": b"id\n1\n", "in/b.csv@1": b"id\n2\n", "in/a.csv@2": b"id\n1\n"}
 
 
-def found(tmp_path, objects, stored=tuple(FILES), shard=True):
+def found(tmp_path, objects, *, stored=tuple(FILES), shard=True):
     with Ledger(tmp_path / "ledger.parquet") as ledger:
         for upload, body in FILES.items():
             answer = Answer(Status.ACKED, 1, upload, "2", file_hash=payload_hash(body))
