@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import urllib3
 from pydantic import AfterValidator, NonNegativeInt, model_validator
@@ -34,11 +35,13 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class Link(Part):
-    """A link in an e-mail: `pattern` finds it, and it downloads the bytes of an object of `bucket` below `prefix`."""
+    """A link in an e-mail: `pattern` finds it, and it downloads the bytes of an object of `bucket` below `prefix`. A link that is signed with
+    an end (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html) is still valid for `valid_for_s` seconds."""
 
-    pattern: Pattern = r"https?://[^\s\"'<>]+"
+    pattern: Pattern = r"https?://[^\s\"'<>]*[^\s\"'<>.,;:!?)]"
     bucket: str
     prefix: str = ""
+    valid_for_s: NonNegativeInt = 3600
 
     def of(self, message: dict[str, Any]) -> str | None:
         """Returns the link of an e-mail; None where it has none into this bucket, and so is of another run."""
@@ -57,13 +60,28 @@ class Link(Part):
             answer = urllib3.request("GET", reached, retries=False, timeout=60)
             digest = payload_hash(answer.data)
             linked.add(digest)
-            if answer.status != 200:
+            left_s = _valid_for_s(link)
+            if left_s is not None and left_s < self.valid_for_s:
+                wrong.append(f"link {number} is valid for {max(left_s, 0):,.0f} s only")
+            elif answer.status != 200:
                 wrong.append(f"link {number} answers {answer.status}")
             elif digest not in objects:
                 wrong.append(f"link {number} downloads other bytes than those of any object below {self.prefix}")
         wrong += [f"no link downloads {key}" for digest, key in objects.items() if digest not in linked]
         text = "; ".join(wrong[:_SHOWN]) or f"{len(links)} links download the {len(objects)} objects below {self.prefix}"
         return Finding(not wrong, text)
+
+
+def _valid_for_s(link: str) -> float | None:
+    """Returns for how long a presigned URL is still valid, in seconds; None for a link without an end."""
+    query = parse_qs(urlsplit(link).query)
+    try:
+        if "X-Amz-Date" in query:
+            signed_at = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return signed_at.timestamp() + int(query["X-Amz-Expires"][0]) - time.time()
+        return int(query["Expires"][0]) - time.time() if "Expires" in query else None
+    except (ValueError, KeyError):
+        return None
 
 
 class Email(Check):
