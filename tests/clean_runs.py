@@ -112,7 +112,6 @@ def main() -> int:
                     good = verdict in {"pass", "too small"}
                     click.echo(
                         f"{done:>4} of {len(cases)}  {verdict:<9} {case.scenario} seed {case.seed}, {case.records:,} records",
-                        flush=True,
                     )
                     if not good:
                         click.echo(f"      {reasons}\n      {command}")

@@ -114,7 +114,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def judge(account: Account, allowed: Mapping[str, int], doubts: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> Verdict:
+def judge(account: Account, allowed: Mapping[str, float], doubts: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> Verdict:
     """Returns unknown where there are doubts; else a fail where an anomaly exceeds what the scenario allows, or a check is broken; else a pass.
 
     What would be a pass is a doubt where no healthy record was stored: nothing shows that the way works."""

@@ -190,7 +190,7 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
     state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.names)
     doubts = (*(() if rest.known else (rest.doubt,)), *state.doubts, *faults.doubts(), *acting.doubts(), *fleeting, *unchecked)
-    return judge(state.account, scenario.allow, doubts, broken)
+    return judge(state.account, scenario.allowed, doubts, broken)
 
 
 def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Context, Scenario, Clock]]:

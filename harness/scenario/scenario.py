@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -70,7 +71,12 @@ class Scenario(Part):
     schedules: SchedulesPart = SchedulesPart()
     # What is stored must stay there for so long: what removes it sooner is a doubt.
     kept_for_hours: PositiveFloat = 48
-    allow: dict[Allowable, int] = Field(default={})
+    allow: dict[Allowable, NonNegativeInt | Literal["all"]] = Field(default={})
+
+    @property
+    def allowed(self) -> dict[str, float]:
+        """Returns how many of each anomaly do not fail the run."""
+        return {name: math.inf if many == "all" else many for name, many in self.allow.items()}
 
     def document(self) -> dict[str, Any]:
         """Returns the scenario as plain data, from which `scenario_of` makes an equal one. Its paths are absolute."""

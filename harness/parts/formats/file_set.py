@@ -153,15 +153,20 @@ class FileSet:
             # Spaces and plus signs are where a notification's key is lost that a pipeline does not decode.
             number = f" +{file + 1}" if self.files > 1 else ""
             fault = self._fault(file)
+            if self._count(file) == 0 and fault not in self.format.without_records:
+                # Fewer records than files: a file without any would be another kind of file, of which nothing is promised.
+                continue
             name = f"{self.prefix}{self.name}{number}{self.format.suffix}"
             yield self.format.file(name, partial(self._rows, file, fault), fault)
 
     def draft(self, file: int) -> Draft:
         """Returns what decides the records of a file."""
-        share = self.records // self.files
-        count = share + (self.records % self.files if file == self.files - 1 else 0)
+        count = self._count(file)
         rng = random.Random(f"{self.seed}/{file}")
         return Draft(self.seed, file, count, rng, self._spoilt(rng, count))
+
+    def _count(self, file: int) -> int:
+        return self.records // self.files + (self.records % self.files if file == self.files - 1 else 0)
 
     def _spoilt(self, rng: random.Random, count: int) -> dict[int, str]:
         """Returns which of `count` records are spoilt, and how: the exact share, every kind as often as the others, never the first."""

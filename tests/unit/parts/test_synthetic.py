@@ -6,6 +6,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from harness.errors import UsageError
+from harness.parts.formats.csv_format import CsvFormat
+from harness.parts.formats.file_set import Entry, FileSet
 from harness.parts.ports import Lookup, SourceContext
 from harness.parts.sources.synthetic import Synthetic
 from tests.loads import flat
@@ -186,3 +189,13 @@ def test_every_kind_spoils_a_file_of_one_column():
         offered = records(format="csv", fields=fields, malformed={"share": 0.5, "kinds": [kind]})
         healthy = records(format="csv", fields=fields)
         assert all(a.payload != b.payload for a, b in zip(offered, healthy, strict=True) if a.malformed)
+
+
+def test_a_file_that_would_have_no_record_is_not_made():
+    files = FileSet(
+        CsvFormat(("id",), {}), lambda draft: [Entry(str(n), ["1"], {}, None) for n in range(draft.count)], 1, 1, files=3
+    )
+    (only,) = files.units()
+    assert len(list(only.records())) == 1
+    spoilt = replace(files, file_faults=("wrong_header", "empty_file"))
+    assert [len(list(file.records())) for file in spoilt.units()] == [1, 1], "the empty file is a record itself"
