@@ -68,13 +68,15 @@ def resolve(ledger, observations):
     by_sequence = {(a.shard, a.sequence): number for number, (_, a) in enumerate(ledger) if a.sequence}
     uploads = {a.shard for _, a in ledger}
     poison = {number: record.promised is None for number, (record, _) in enumerate(ledger)}
-    by_upload, by_id_there, by_id, by_payload, by_payload_there = (defaultdict(list) for _ in range(5))
+    by_upload, by_id_there, by_id, by_payload, by_payload_there, by_all, by_both = (defaultdict(list) for _ in range(7))
     for number, (record, answer) in enumerate(ledger):
         by_upload[answer.shard].append(number)
         by_id_there[record.record_id, answer.shard].append(number)
         by_id[record.record_id].append(number)
         by_payload[hashed(record.payload)].append(number)
         by_payload_there[hashed(record.payload), answer.shard].append(number)
+        by_all[record.record_id, hashed(record.payload), answer.shard].append(number)
+        by_both[record.record_id, hashed(record.payload)].append(number)
 
     def upload(o):
         return o.shard if o.sequence is None and o.shard in uploads else None
@@ -83,7 +85,10 @@ def resolve(ledger, observations):
     for known, key_of in (
         (by_payload_there, lambda o: None if o.record_id or not upload(o) else (o.payload_hash, upload(o))),
         (None, lambda o: None if o.record_id else upload(o)),
+        (by_all, lambda o: (o.record_id, o.payload_hash, upload(o)) if upload(o) and o.record_id and o.payload_hash else None),
         (by_id_there, lambda o: (o.record_id, upload(o)) if o.record_id and upload(o) else None),
+        (by_payload_there, lambda o: (o.payload_hash, upload(o)) if o.payload_hash and upload(o) else None),
+        (by_both, lambda o: None if upload(o) or not o.record_id or not o.payload_hash else (o.record_id, o.payload_hash)),
         (by_id, lambda o: None if upload(o) else o.record_id),
         (by_payload, lambda o: None if upload(o) else o.payload_hash),
     ):

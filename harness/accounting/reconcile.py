@@ -1,7 +1,8 @@
 """Ledger + observations -> account. Pure: reads two tables, decides nothing by time, place or order of arrival.
 
 Every observation is given to one offered record, by the first of these that is known to the ledger: shard and sequence number (of a
-file: the upload and the line), payload hash or record id within the upload that it names, record id, payload hash. One that names an upload
+file: the upload and the line), record id or payload hash within the upload that it names, record id, payload hash; of several records with
+one id those that have its bytes. One that names an upload
 and none of its records is given to all of them. A sighting of what the load itself has put is given to none. Where n offered records share an id or a payload, the sightings of each kind go round them in turn, beginning
 with those that no better key has found in this kind of place, and of those with the ones that belong there: n records seen n times are each seen once, one more sighting is a
 duplicate, one less a loss. What no key finds is a phantom.
@@ -79,6 +80,17 @@ FROM sightings s JOIN records r USING ({keys}, outcome) WHERE s.turn % r.many = 
 
 
 _EXACT = ("by_sequence", "by_payload_and_upload", "by_upload")
+_ID, _PAYLOAD, _UPLOAD = "record_id IS NOT NULL", "payload_hash IS NOT NULL", "upload IS NOT NULL"
+# Of several records with one id, those bytes are meant that are there.
+_KEYS = (
+    ("by_all", "record_id, payload_hash, upload", f"{_ID} AND {_PAYLOAD} AND {_UPLOAD}"),
+    ("by_id_and_upload", "record_id, upload", f"{_ID} AND {_UPLOAD}"),
+    ("by_payload_there", "payload_hash, upload", f"{_PAYLOAD} AND {_UPLOAD}"),
+    ("by_id_and_payload", "record_id, payload_hash", f"{_ID} AND {_PAYLOAD} AND upload IS NULL"),
+    ("by_id", "record_id", f"{_ID} AND upload IS NULL"),
+    ("by_payload", "payload_hash", f"{_PAYLOAD} AND upload IS NULL"),
+)
+_EARLIER = (*_EXACT, *(name for name, _, _ in _KEYS))
 
 _RESOLVE = (
     _TABLES
@@ -89,15 +101,14 @@ _RESOLVE = (
         ("by_sequence",),
     )
     + _BY_UPLOAD
-    + _by("by_id_and_upload", "record_id, upload", "record_id IS NOT NULL AND upload IS NOT NULL", _EXACT)
-    + _by("by_id", "record_id", "record_id IS NOT NULL AND upload IS NULL", (*_EXACT, "by_id_and_upload"))
-    + _by("by_payload", "payload_hash", "payload_hash IS NOT NULL AND upload IS NULL", (*_EXACT, "by_id_and_upload", "by_id"))
+    + "".join(_by(name, keys, which, _EARLIER[:place]) for place, (name, keys, which) in enumerate(_KEYS, len(_EXACT)))
     + """
 CREATE TABLE resolved AS
 SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, s.misplaced, s.keeps_payload, r.index
 FROM seen s JOIN (
-    FROM by_sequence UNION ALL FROM by_payload_and_upload UNION ALL FROM by_upload
-    UNION ALL FROM by_id_and_upload UNION ALL FROM by_id UNION ALL FROM by_payload
+    """
+    + " UNION ALL ".join(f"FROM {name}" for name in _EARLIER)
+    + """
 ) r USING (n);
 
 -- Sightings from which the bytes that were offered can be had back, or of which the scenario knows that they cannot.

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -130,10 +130,15 @@ def item_put(table: str, item: Mapping[str, Any]) -> str:
     return f"table {table.rsplit('/', 1)[-1]}#{payload_hash(canonical.encode('utf-8', 'surrogatepass')).hex()}"
 
 
+_DIGITS = Context(prec=50)
+
+
 def _canonical(value: Any) -> Any:
     match value:
         case {"N": str(number), **rest} if not rest:
-            return {"N": str(Decimal(number).normalize())}
+            value = Decimal(number)
+            # DynamoDB keeps 38 digits, and no sign of zero.
+            return {"N": str(value.normalize(_DIGITS) if value else 0)}
         case Mapping():
             return {name: _canonical(item) for name, item in value.items()}
         case list() | tuple():

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import unquote_plus
 
 import jmespath
 import yaml
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
@@ -45,7 +45,7 @@ class _Functions(Functions):  # type: ignore[misc]
 
     @signature({"types": ["string"]}, {"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]
     def _func_location(self, bucket: str, key: str, version: str | None) -> str:
-        return f"s3://{bucket}/{quote(key)}" + (f"?versionId={version}" if version else "")
+        return f"s3://{bucket}/{key}" + (f"?versionId={version}" if version else "")
 
     @signature({"types": ["string"]}, {"types": ["string"]}, {"types": ["string", "null"]})  # type: ignore[untyped-decorator]
     def _func_notified_location(self, bucket: str, key: str, version: str | None) -> str:
@@ -151,6 +151,7 @@ class Reading(Part):
             self.payload,
             self.payload_location,
             self.time,
+            self.reason,
             *self.fields.values(),
         )
         return any(name in expression for expression in given if expression)
@@ -193,6 +194,8 @@ def _found(compiled: Any, document: Any) -> Any:
 
 
 _REASON_CHARACTERS = 500
+# Of the year 9999.
+_LAST_SECOND = 253_402_300_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +313,9 @@ class Reader:
         if isinstance(location, str) and location:
             try:
                 body: bytes = self._clients("s3").get_object(**_object(location))["Body"].read()
+            except ParamValidationError:
+                # What stands there is the name of no object.
+                return None
             except ClientError as error:
                 if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {403, 404}:
                     return None
@@ -330,14 +336,14 @@ def _object(location: str) -> dict[str, str]:
     """Returns the arguments of GetObject for s3://bucket/key, with ?versionId=… or without."""
     bucket, _, rest = location.removeprefix("s3://").partition("/")
     key, separator, version = rest.rpartition("?versionId=")
-    return {"Bucket": bucket, "Key": unquote(key), "VersionId": version} if separator else {"Bucket": bucket, "Key": rest}
+    return {"Bucket": bucket, "Key": key, "VersionId": version} if separator else {"Bucket": bucket, "Key": rest}
 
 
 def _milliseconds(value: Any) -> int | None:
     """Returns ISO 8601 or seconds since the epoch as milliseconds, None for anything else."""
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return int(value * 1000)
+            return int(value * 1000) if abs(value) < _LAST_SECOND else None
         return int(datetime.fromisoformat(value).timestamp() * 1000)
     except (TypeError, ValueError, OverflowError):
         return None

@@ -38,8 +38,10 @@ def needs(service: str, operation: str, request: Mapping[str, Any], region: str,
 _S3_ACTIONS = {
     "CompleteMultipartUpload": "PutObject",
     "CreateMultipartUpload": "PutObject",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
     "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
     "ListBuckets": "ListAllMyBuckets",
@@ -54,6 +56,12 @@ _S3_ACTIONS = {
     "UploadPart": "PutObject",
 }
 _LISTED_BY = {"s3:prefix": "Prefix", "s3:delimiter": "Delimiter", "s3:max-keys": "MaxKeys"}
+_PUT_WITH = {
+    "s3:x-amz-acl": "ACL",
+    "s3:x-amz-server-side-encryption": "ServerSideEncryption",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
+    "s3:x-amz-storage-class": "StorageClass",
+}
 
 
 def _s3(operation: str, request: Mapping[str, Any], _where: str) -> Iterator[Need]:
@@ -64,14 +72,17 @@ def _s3(operation: str, request: Mapping[str, Any], _where: str) -> Iterator[Nee
         case "CopyObject" | "UploadPartCopy":
             source, _, versioned = unquote(_copied(request.get("CopySource"))).lstrip("/").partition("?versionId=")
             yield Need(f"s3:GetObject{'Version' if versioned else ''}", (f"arn:aws:s3:::{source}",))
-            yield Need("s3:PutObject", (resource,))
+            put_with = {key: str(request[name]) for key, name in _PUT_WITH.items() if request.get(name)}
+            yield Need("s3:PutObject", (resource,), put_with)
         case "DeleteObjects":
             for item in (request.get("Delete") or {}).get("Objects", ()):
                 yield Need(f"s3:DeleteObject{'Version' if item.get('VersionId') else ''}", (f"{bucket}/{item['Key']}",))
         case "GetObject" | "HeadObject" | "DeleteObject":
             yield Need(f"s3:{_S3_ACTIONS.get(operation, operation)}{version}", (resource,))
+        case "GetObjectTagging" | "PutObjectTagging" | "GetObjectAcl" | "PutObjectAcl":
+            yield Need(f"s3:{operation.replace('Object', f'Object{version}')}", (resource,))
         case _:
-            context = {key: str(request[name]) for key, name in _LISTED_BY.items() if request.get(name)}
+            context = {key: str(request[name]) for key, name in (_LISTED_BY | _PUT_WITH).items() if request.get(name)}
             yield Need(f"s3:{_S3_ACTIONS.get(operation, operation)}", (resource,), context)
     if operation in {"PutObject", "CopyObject", "CreateMultipartUpload"}:
         yield from (Need(f"s3:{action}", (resource,)) for key, action in _S3_WITH.items() if request.get(key))
@@ -119,6 +130,9 @@ def _dynamodb(operation: str, request: Mapping[str, Any], where: str) -> Iterato
         for item in request.get("TransactItems") or ():
             for kind, of in item.items():
                 yield Need(f"dynamodb:{_TRANSACTED[kind]}", table(of["TableName"]))
+    elif operation in {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}:
+        # Which table and which of PartiQL's actions, the statement's text says: it is not read.
+        return
     elif request.get("TableName"):
         yield Need(f"dynamodb:{operation}", table(request["TableName"], request.get("IndexName")))
     else:
@@ -152,7 +166,9 @@ def _events(operation: str, request: Mapping[str, Any], where: str) -> Iterator[
             yield Need("events:PutEvents", (bus(name),))
         return
     name = request.get("Name") or request.get("Rule")
-    yield Need(f"events:{operation}", (f"arn:aws:events:{where}:rule/{name}",) if name else (ANY,))
+    of_bus = str(request.get("EventBusName") or "default").rpartition("/")[2]
+    rule = name if of_bus == "default" else f"{of_bus}/{name}"
+    yield Need(f"events:{operation}", (f"arn:aws:events:{where}:rule/{rule}",) if name else (ANY,))
 
 
 def _lambda(operation: str, request: Mapping[str, Any], where: str) -> Iterator[Need]:
@@ -183,7 +199,7 @@ def _named(prefix: str, path: str, *keys: str) -> Callable[[str, Mapping[str, An
     """Returns the needs of a service whose requests name one resource, by one of the keys."""
 
     def of(operation: str, request: Mapping[str, Any], where: str) -> Iterator[Need]:
-        name = next((str(request[key]) for key in keys if request.get(key)), None)
+        name = next((str(request[key]).removeprefix("/") for key in keys if request.get(key)), None)
         if name is None:
             yield Need(f"{prefix}:{operation}")
         else:
@@ -192,8 +208,25 @@ def _named(prefix: str, path: str, *keys: str) -> Callable[[str, Mapping[str, An
     return of
 
 
+def _secretsmanager(operation: str, request: Mapping[str, Any], _where: str) -> Iterator[Need]:
+    arn = str(request.get("SecretId") or "")
+    # A secret's ARN ends with six characters that its name does not have.
+    yield Need(f"secretsmanager:{operation}", (arn,) if arn.startswith("arn:") else ())
+
+
+def _scheduler(operation: str, request: Mapping[str, Any], where: str) -> Iterator[Need]:
+    name, group = request.get("Name"), request.get("GroupName") or "default"
+    yield Need(f"scheduler:{operation}", (f"arn:aws:scheduler:{where}:schedule/{group}/{name}",) if name else (ANY,))
+
+
 # The prefix of a service's actions, where it is not botocore's name of the service.
-_PREFIXES = {"opensearch": "es", "resourcegroupstaggingapi": "tag", "sesv2": "ses", "stepfunctions": "states"}
+_PREFIXES = {
+    "dynamodbstreams": "dynamodb",
+    "opensearch": "es",
+    "resourcegroupstaggingapi": "tag",
+    "sesv2": "ses",
+    "stepfunctions": "states",
+}
 
 _SERVICES: Mapping[str, Callable[[str, Mapping[str, Any], str], Iterator[Need]]] = {
     "s3": _s3,
@@ -209,6 +242,6 @@ _SERVICES: Mapping[str, Callable[[str, Mapping[str, Any], str], Iterator[Need]]]
     "sesv2": _ses,
     "cloudwatch": _cloudwatch,
     "ssm": _named("ssm", "parameter/", "Name"),
-    "secretsmanager": _named("secretsmanager", "secret:", "SecretId", "Name"),
-    "scheduler": _named("scheduler", "schedule/default/", "Name"),
+    "secretsmanager": _secretsmanager,
+    "scheduler": _scheduler,
 }

@@ -66,6 +66,8 @@ def _current(policy: Any) -> Any:
 
 def of_resource(arn: str) -> Policy | None:
     """Returns the policy of a bucket (also of an object in it), a queue, a topic or a function; None where it has none."""
+    if not arn.startswith("arn:"):
+        return None
     _, _, service, region, account, resource = arn.split(":", 5)
     try:
         document = next(_documents(service, region, account, resource, arn), None)

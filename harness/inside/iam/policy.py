@@ -49,7 +49,8 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One permission that a call needs. A `resource` of None is not known, and matches whatever a statement names. `context` has the
+    """One permission that a call needs. A `resource` of None is not known: whatever a statement allows is allowed, and only a deny of
+    everything denies it. `context` has the
     condition keys, whose names are compared without regard to case."""
 
     action: str
@@ -96,7 +97,7 @@ def _matches(statement: Mapping[str, Any], request: Request, *, of_resource: boo
     return (
         (not of_resource or _concerns(statement, request.principal))
         and _element(statement, "Action", lambda pattern: _like(pattern, request.action, case=False))
-        and _element(statement, "Resource", lambda pattern: _names(pattern, request))
+        and _on(statement, request)
         and _conditions(statement.get("Condition") or {}, request)
     )
 
@@ -108,29 +109,39 @@ def _element(statement: Mapping[str, Any], name: str, matches: Callable[[str], b
     return name not in statement or any(map(matches, _listed(statement[name])))
 
 
-def _names(pattern: str, request: Request) -> bool:
-    return request.resource is None or _like(_with_variables(pattern, request), request.resource)
+def _on(statement: Mapping[str, Any], request: Request) -> bool:
+    resource = request.resource
+    if resource is None:
+        return statement.get("Effect") == "Allow" or "*" in _listed(statement.get("Resource", ()))
+    return _element(statement, "Resource", lambda pattern: _like(_with_variables(pattern, request), resource))
 
 
 def _concerns(statement: Mapping[str, Any], principal: Principal) -> bool:
+    # An allow for the account itself (its number, or its root) leaves it to identity policies, which are asked as well.
+    as_account = statement.get("Effect") == "Deny"
     if "NotPrincipal" in statement:
-        return not _is_one_of(statement["NotPrincipal"], principal)
-    return "Principal" in statement and _is_one_of(statement["Principal"], principal)
+        return not _is_one_of(statement["NotPrincipal"], principal, as_account=True)
+    return "Principal" in statement and _is_one_of(statement["Principal"], principal, as_account=as_account)
 
 
-def _is_one_of(named: Any, principal: Principal) -> bool:
-    if named == "*":
+def _is_one_of(named: Any, principal: Principal, *, as_account: bool) -> bool:
+    if not isinstance(named, dict):
+        return bool(named == "*")
+    accounts = _listed(named.get("AWS", ()))
+    if "*" in accounts:
         return True
     if principal.service:
-        return principal.service in _listed(named.get("Service", ())) or "*" in _listed(named.get("Service", ()))
-    # The account itself (its number, or its root) leaves it to identity policies, which are asked as well.
-    return any(who in {"*", principal.role_arn, principal.session_arn} for who in _listed(named.get("AWS", ())))
+        return principal.service in _listed(named.get("Service", ()))
+    who = {principal.role_arn, principal.session_arn}
+    if as_account:
+        who |= {principal.account, f"arn:aws:iam::{principal.account}:root"}
+    return not who.isdisjoint(accounts)
 
 
 def _conditions(conditions: Mapping[str, Mapping[str, Any]], request: Request) -> bool:
     context = {key.lower(): value for key, value in request.context.items()}
     return all(
-        _condition(operator, context.get(key.lower()), [_with_variables(str(v), request) for v in _listed(expected)])
+        _condition(operator, context.get(key.lower()), [_with_variables(v, request) for v in map(_text, _listed(expected))])
         for operator, keys in conditions.items()
         for key, expected in keys.items()
     )
@@ -234,8 +245,12 @@ def _with_variables(text: str, request: Request) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _listed(value: Any) -> Sequence[str]:
-    return [str(value)] if isinstance(value, str | bool | int | float) else list(value)
+    return [_text(value)] if isinstance(value, str | bool | int | float) else list(value)
 
 
 def _like(pattern: str, text: str, *, case: bool = True) -> bool:

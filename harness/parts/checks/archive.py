@@ -36,7 +36,7 @@ class Archive(Check):
         kept = Counter(digest for _, digest in hashes(context, self.bucket, self.prefix))
         missing = []
         for upload, digest in uploads:
-            if not kept[digest]:
+            if kept[digest] <= 0:
                 missing.append(upload)
             kept[digest] -= 1
         if not missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from datetime import UTC, datetime
@@ -45,7 +46,8 @@ class Link(Part):
 
     def of(self, message: dict[str, Any]) -> str | None:
         """Returns the link of an e-mail; None where it has none into this bucket, and so is of another run."""
-        found = (link[0] for link in re.finditer(self.pattern, _text(message)))
+        # In a body of HTML an ampersand is written &amp;.
+        found = (html.unescape(link[0]) for link in re.finditer(self.pattern, _text(message)))
         return next((link for link in found if self.bucket in link), None)
 
     def followed(self, context: Context, links: Sequence[str]) -> Finding:

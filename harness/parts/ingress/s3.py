@@ -53,23 +53,26 @@ class S3Sender:
         for unit in units:
             if not isinstance(unit, File):
                 key = self._key.replace("{record_id}", unit.record_id)
-                answer = self._put(key, io.BytesIO(unit.payload))
-                if answer.shard == upload_id(key, None):
-                    # Without versions the second object replaces the first: what names the upload is one record, not both.
-                    answer = answer._replace(shard=None) if key in self._put_before else answer
-                    self._put_before.add(key)
-                yield unit, answer
+                yield unit, self._placed(key, self._put(key, io.BytesIO(unit.payload)))
                 continue
             # The rows are made twice: for the object, and then for the ledger. Neither is held in memory.
             with tempfile.TemporaryFile(dir=self._scratch) as body:
                 for part in unit.parts():
                     body.write(part)
-                answer = self._put(unit.name, body)
+                answer = self._placed(unit.name, self._put(unit.name, body))
             for record, place in unit.places():
                 yield record, answer._replace(sequence=str(place) if answer.shard else None)
 
     def close(self) -> None:
         """Does nothing: a boto3 client holds no resource of the run."""
+
+    def _placed(self, key: str, answer: Answer) -> Answer:
+        """Returns the answer. Without versions a second object replaces the first: what names the upload is then one of them, not both."""
+        if answer.shard != upload_id(key, None):
+            return answer
+        again = key in self._put_before
+        self._put_before.add(key)
+        return answer._replace(shard=None) if again else answer
 
     def _put(self, key: str, body: io.BytesIO | io.BufferedRandom) -> Answer:
         offered_at_ms = now_ms()

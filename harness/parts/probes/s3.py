@@ -99,7 +99,8 @@ class S3(Reading, Probe):
             content = gzip.decompress(body) if key.endswith(".gz") else body
             for document, raw in documents(content):
                 seen = Seen(document, place, around | {"row": raw}, raw, put_at=put_at)
-                whole = isinstance(document, dict) or self.format in {"json", "whole"}
+                # A line that is spoilt may have been given up as it is.
+                whole = isinstance(document, dict) or self.format in {"json", "whole"} or self.reads("$row")
                 yield from reader.sightings(seen) if whole else [reader.unidentified(seen)]
         except (OSError, EOFError, zlib.error, ValueError) as error:
             # Not gzip, not JSON, not Parquet, or cut off: an object is there, and no record can be found in it.
@@ -114,11 +115,13 @@ class S3(Reading, Probe):
             put_at=object_put(self.bucket, key, answer.get("ETag", "")),
         )
         body = gzip.GzipFile(fileobj=io.BytesIO(answer["Body"].read())) if key.endswith(".gz") else answer["Body"]
-        # Bytes that are not UTF-8 are escaped, so that a spoilt row is seen as such. Only line feeds end lines.
-        lines = _Lines(io.TextIOWrapper(body, "utf-8", errors="backslashreplace", newline="\n"))
+        # Read as bytes, each of them a character: only line feeds end lines.
+        lines = _Lines(io.TextIOWrapper(body, "latin-1", newline="\n"))
         rows = csv.reader(lines, delimiter=self.delimiter)
         try:
             header = list(self.columns) if self.columns is not None else next(rows, [])
+            # A byte order mark is no part of a column's name.
+            header[:1] = [name.removeprefix("\ufeff") for name in header[:1]]
         except (csv.Error, OSError, EOFError, zlib.error) as error:
             yield reader.unidentified(of(f"not a header: {error}", around=around))
             return
@@ -132,30 +135,32 @@ class S3(Reading, Probe):
                 yield reader.unidentified(of(f"not gzip, or cut off: {error}", around=around))
                 return
             except csv.Error as error:
-                yield reader.unidentified(of(str(error), around=around, position=position))
-                continue
-            seen = of(dict(zip(header, row, strict=False)), around=around | {"row": lines.row()}, position=position)
-            yield from reader.sightings(seen) if len(row) == len(header) else [reader.unidentified(seen)]
+                seen, whole = of(str(error), around=around | {"row": lines.row()}, position=position), False
+            else:
+                seen = of(dict(zip(header, row, strict=False)), around=around | {"row": lines.row()}, position=position)
+                whole = len(row) == len(header)
+            yield from reader.sightings(seen) if whole or self.reads("$row") else [reader.unidentified(seen)]
 
 
 class _Lines:
-    """The lines of a text, for a CSV reader; `taken` are those that it has read since the list was cleared."""
+    """The lines of a text in Latin-1, whose characters are bytes, for a CSV reader; `taken` are those that it has read since the list was
+    cleared. It reads them as UTF-8; bytes that are not UTF-8 are escaped, so that a spoilt row is seen as such."""
 
     def __init__(self, text: Iterable[str]) -> None:
         self._lines = iter(text)
-        self.taken: list[str] = []
+        self.taken: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        line = next(self._lines).encode("latin-1")
         self.taken.append(line)
-        return line
+        return line.decode("utf-8", "backslashreplace")
 
-    def row(self) -> str:
+    def row(self) -> bytes:
         """Returns the lines that were taken as one row, without its line end."""
-        return "".join(self.taken).removesuffix("\n").removesuffix("\r")
+        return b"".join(self.taken).removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _expires_in_s(rule: dict[str, Any]) -> float | None:

@@ -7,7 +7,7 @@ import pytest
 from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
-from harness.accounting.record import Answer, Observation, Outcome, Record, Status, payload_hash
+from harness.accounting.record import Answer, Observation, Outcome, Record, Status, item_put, payload_hash
 from harness.accounting.tables import TableWriter
 from harness.accounting.verdict import TurnedAway
 from harness.run.lookup import LOOKUP_SCHEMA
@@ -134,3 +134,26 @@ def test_a_record_in_the_wrong_place_is_corrupted(tmp_path):
     account = reconciled(tmp_path, ledger, [seen])
     assert account.anomalies["corrupted"] == 1
     assert account.examples["corrupted"][0].why == "in the wrong place: expected */hour=08/*"
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_of_several_records_with_one_id_those_bytes_are_meant_that_are_there(tmp_path, order):
+    ledger = [(Record("x", f"p{n}".encode(), None, "wrong_type"), Answer(Status.ACKED, 1)) for n in (1, 2)]
+    seen = [Observation(Outcome.DEAD_LETTERED, "q", "x", payload_hash=payload_hash(f"p{n}".encode())) for n in order]
+    account = reconciled(tmp_path, ledger, seen)
+    assert account.outcome.dead_lettered == 2
+    assert not any(account.anomalies.values())
+
+
+def test_a_row_whose_id_is_spoilt_is_found_by_its_bytes_within_its_file(tmp_path):
+    row = Observation(Outcome.DEAD_LETTERED, "q", "garbage", "up@v", payload_hash=payload_hash(b"row 1"))
+    account = reconciled(tmp_path, rows_of_a_file(2), [row])
+    assert (account.outcome.dead_lettered, account.anomalies["phantom"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [("1E+3", "1000", True), ("-0", "0.0", True), ("1" * 38, "1" * 37 + "2", False), ("1", "1.50", False), ("1.5", "1.50", True)],
+)
+def test_numbers_of_items_are_compared_by_their_value(a, b, same):
+    assert (item_put("t", {"n": {"N": a}}) == item_put("t", {"n": {"N": b}})) is same

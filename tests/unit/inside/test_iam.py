@@ -87,12 +87,25 @@ def test_a_boundary_bounds_and_allows_nothing_by_itself():
         ("*", ROLE, True), ({"AWS": "*"}, ROLE, True), ({"AWS": ROLE.role_arn}, ROLE, True), ({"AWS": [ROLE.session_arn]}, ROLE, True),
         # The account as a whole leaves it to the role's own policies.
         ({"AWS": "arn:aws:iam::111122223333:root"}, ROLE, False), ({"AWS": "111122223333"}, ROLE, False),
-        ({"Service": "s3.amazonaws.com"}, S3, True), ({"Service": ["sns.amazonaws.com"]}, S3, False), ({"AWS": "*"}, S3, False),
+        ({"Service": "s3.amazonaws.com"}, S3, True), ({"Service": ["sns.amazonaws.com"]}, S3, False), ({"AWS": "*"}, S3, True),
         ({"Service": "s3.amazonaws.com"}, ROLE, False),
     ],
 )  # fmt: skip
 def test_a_resource_allows_whom_it_names(named, principal, matches):
     assert allowed(resource=policy(statement(Principal=named)), principal=principal) is matches
+
+
+def test_a_deny_for_the_account_denies_all_in_it():
+    root = {"AWS": "arn:aws:iam::111122223333:root"}
+    assert not allowed(policy(statement()), resource=policy(statement("Deny", Principal=root)))
+    assert allowed(policy(statement()), resource=policy(statement("Deny", Principal={"AWS": "444455556666"})))
+
+
+def test_a_resource_that_is_not_known_is_denied_by_a_deny_of_everything_alone():
+    everything = policy(statement(action="*"))
+    assert allowed(everything, policy(statement("Deny", "*", "arn:aws:s3:::secret/*")), on=None)
+    assert allowed(policy({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::secret/*"}), on=None)
+    assert not allowed(everything, policy(statement("Deny", "*", "*")), on=None)
 
 
 def test_a_service_needs_the_policy_of_the_resource():
@@ -184,12 +197,22 @@ HERE = "us-east-1:111122223333"
         ("lambda", "Invoke", {"FunctionName": f"arn:aws:lambda:{HERE}:function:f"}, [("lambda:InvokeFunction", f"arn:aws:lambda:{HERE}:function:f")]),
         ("ses", "SendEmail", {"Source": "Us <us@x.org>"}, [("ses:SendEmail", f"arn:aws:ses:{HERE}:identity/us@x.org")]),
         ("cloudwatch", "PutMetricData", {"Namespace": "n"}, [("cloudwatch:PutMetricData", "*")]),
-        ("ssm", "GetParameter", {"Name": "p"}, [("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/p")]),
+        ("ssm", "GetParameter", {"Name": "/a/p"}, [("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/a/p")]),
+        ("secretsmanager", "GetSecretValue", {"SecretId": "db"}, [("secretsmanager:GetSecretValue", None)]),
+        ("dynamodbstreams", "GetRecords", {}, [("dynamodb:GetRecords", None)]),
+        ("scheduler", "CreateSchedule", {"Name": "x", "GroupName": "g"}, [("scheduler:CreateSchedule", f"arn:aws:scheduler:{HERE}:schedule/g/x")]),
+        ("events", "PutRule", {"Name": "r", "EventBusName": "b"}, [("events:PutRule", f"arn:aws:events:{HERE}:rule/b/r")]),
+        ("s3", "GetObjectTagging", {"Bucket": "b", "Key": "k", "VersionId": "v"}, [("s3:GetObjectVersionTagging", "arn:aws:s3:::b/k")]),
     ],
 )  # fmt: skip
 def test_a_call_needs_what_the_reference_says(service, operation, request_, expected):
     found = needs(service, operation, request_, *HERE.split(":"))
     assert [(need.action, next(iter(need.resources), None)) for need in found] == expected
+
+
+def test_what_is_put_says_how_it_is_encrypted():
+    (need,) = needs("s3", "PutObject", {"Bucket": "b", "Key": "k", "ServerSideEncryption": "aws:kms"}, *HERE.split(":"))
+    assert need.context == {"s3:x-amz-server-side-encryption": "aws:kms"}
 
 
 def test_a_mail_may_be_sent_in_the_name_of_the_address_or_of_its_domain():

@@ -78,4 +78,5 @@ def test_a_link_that_is_soon_over_is_named(downloads):
 def test_a_mail_of_another_run_is_told_by_its_bucket():
     link = Link(bucket="mine")
     assert link.of({"Body": {"text_part": f"see https://x.org/ and {AWS}a?b=c."}}) == f"{AWS}a?b=c"
+    assert link.of({"Body": {"html_part": f'<a href="{AWS}a?b=c&amp;d=e">'}}) == f"{AWS}a?b=c&d=e"
     assert link.of({"Body": {"html_part": '<a href="https://s3.amazonaws.com/other/a">'}}) is None

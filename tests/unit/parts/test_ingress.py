@@ -158,3 +158,10 @@ def test_an_expression_that_means_nothing_is_refused_and_one_that_a_record_does_
     sender = Api(url="http://127.0.0.1:1", path="/{length(x)}").open(context(Clients("http://127.0.0.1:1")))
     assert sender._addressed(Record("id", b"{}", None))[0] == "http://127.0.0.1:1/"
     sender.close()
+
+
+def test_a_file_that_replaces_another_is_not_named_by_its_key():
+    """Without versions what names the upload is one of the two files."""
+    sender = S3(bucket="b").open(context(Places(s3=Service({}))))
+    files = [File("up.csv", lambda: iter([Record("1", b"1", b"{}")]), head=b"id\n") for _ in range(2)]
+    assert [answer.shard for _, answer in sender.send(files)] == ["up.csv", None]

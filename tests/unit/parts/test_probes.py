@@ -222,6 +222,9 @@ def test_an_upload_is_named_as_the_ledger_names_it_from_a_key_and_from_a_notific
     ("form", "body", "rows"),
     [
         ("csv", b'id,text\n1,"a, ""b"""\n2,"two\nlines"\r\n', [b'1,"a, ""b"""', b'2,"two\nlines"']),
+        # Rows that are no rows, in bytes that are no text, behind a byte order mark.
+        ("csv", b"\xef\xbb\xbfid,text\n1\n2,\xff\n3,a,b\n", [b"1", b"2,\xff", b"3,a,b"]),
+        ("ndjson", b"{bad\n\xff\n", [b"{bad", b"\xff"]),
         ("ndjson", b'{"id": "1"}\n{ "id":"2" }\n', [b'{"id": "1"}', b'{ "id":"2" }']),
     ],
 )
@@ -246,3 +249,23 @@ def test_a_record_that_stands_elsewhere_than_it_must_is_seen_as_such(key, body, 
 def test_a_place_that_is_no_template_is_refused():
     with pytest.raises(ValueError, match="is not an expression"):
         S3(bucket="b", place="*/{{ hour /*")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_columns_name():
+    (sighting,) = seen(S3(bucket="b", format="csv", id="id"), s3=Bucket({"o": (b"\xef\xbb\xbfid,text\n1,x\n", {})}))
+    assert sighting.record_id == "1"
+
+
+@pytest.mark.parametrize("key", ["dt=2026-01-31/a b+c.csv", "plain", "50%25 off"])
+@pytest.mark.parametrize("version", [None, "v1"])
+def test_a_location_leads_to_its_object_whatever_its_key_is(key, version):
+    probe = Sqs(queue_url=URL, outcome="dead_lettered", id="id", payload_location="location('b', key, version)")
+    message = json.dumps({"id": "1", "key": key, "version": version})
+    (sighting,) = seen(probe, sqs=Queue([message]), s3=Bucket({key: (b"kept", {})}))
+    assert sighting.payload_hash == payload_hash(b"kept")
+
+
+def test_a_time_beyond_all_calendars_is_no_time():
+    probe = S3(bucket="b", id="id", time="at")
+    (sighting,) = seen(probe, s3=Bucket({"o": (b'{"id":"1","at":1e30}', {})}))
+    assert sighting.seen_at_ms is None
