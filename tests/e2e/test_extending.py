@@ -56,7 +56,11 @@ def test_a_run_of_ones_own_parts_can_be_replayed_from_its_directory(project, run
         ("./load.py:Readings", "./load.py:Parameters", ["is no source: it must be a subclass of harness.api.Source"]),
         ("./load.py:Readings", "load.py", ["names no class: expected a file and a class"]),
         ("path: /readings", "paht: /readings", ["probes.0.paht: unknown key; did you mean path?"]),
-        ('use: "./load.py:Encrypted"', "kind: encrypted", ["checks.0.kind: 'encrypted' is no check", "alarm, archive, email, metric, sql"]),
+        (
+            'use: "./load.py:Encrypted"',
+            "kind: encrypted",
+            ["checks.0.kind: 'encrypted' is no check", "alarm, archive, email, metric, sql"],
+        ),
     ],
 )
 def test_a_part_that_cannot_be_used_is_refused_before_anything_starts(project, old, new, said):
