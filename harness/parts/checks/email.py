@@ -121,7 +121,8 @@ class Email(Check):
         if self.count is not None:
             counted = Finding(found == self.count, f"expected {self.count} e-mails, found {found}")
         else:
-            wanted = 1 if self.at_least is None else self.at_least
+            # With a link, each object must have one: how many there are is not known before.
+            wanted = self.at_least if self.at_least is not None else int(self.link is None)
             counted = Finding(found >= wanted, f"expected at least {wanted} e-mails, found {found}")
         return counted if self.link is None or not counted.holds else self.link.followed(context, links)
 
