@@ -1,6 +1,6 @@
 """Chaos needs a plan that can happen: the load is run once without its faults, which tells how many events the address of each fault has.
 
-The rehearsal runs in an AWS account of its own, on the same emulator."""
+The rehearsal uses the same emulator, and a separate AWS account."""
 
 from __future__ import annotations
 

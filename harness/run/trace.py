@@ -128,7 +128,7 @@ def _told(entry: Mapping[str, Any], how: str, met: Mapping[str, Sequence[str]]) 
 
 def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Account:
     """Returns the account in which the first examples of each anomaly have their hops. `names` maps the names that the deployment has made
-    to those of the template. A phantom has no way: nobody offered it."""
+    to those of the template. A phantom gets no hops, because the load did not offer it."""
     first = [e for name, found in account.examples.items() if name != "phantom" for e in found[:_WITH_WAY]]
     found = ways(run_dir, [(e.record_id, e.shard, e.sequence) for e in first], met)
     made = {id(example): _with_way(example, hops, names) for example, hops in zip(first, found, strict=True)}

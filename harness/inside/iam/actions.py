@@ -98,7 +98,7 @@ def _copied(source: Any) -> str:
 def _sqs(operation: str, request: Mapping[str, Any], where: str) -> Iterator[Need]:
     *_, owner, last = ("", "", *str(request.get("QueueUrl", "")).rstrip("/").split("/"))
     name = request.get("QueueName") or last
-    # LocalStack itself calls in the name of its own account.
+    # LocalStack delivers with its own account id; the URL has the account that owns the queue.
     where = f"{where.partition(':')[0]}:{owner}" if owner.isdecimal() else where
     resources = (f"arn:aws:sqs:{where}:{name}",) if name else (ANY,)
     yield Need(f"sqs:{operation.removesuffix('Batch')}", resources)

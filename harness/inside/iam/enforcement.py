@@ -111,7 +111,7 @@ def on_response(_chain: HandlerChain, context: RequestContext, response: Respons
 
 
 def _account_of(context: RequestContext) -> str:
-    """Returns the account that a call is about: LocalStack itself delivers in the name of its own account, to a resource of another."""
+    """Returns the account that owns the resource of a call. When LocalStack delivers something, it uses its own account id instead."""
     service = (context.internal_request_params or {}).get("service_principal") or ""
     if service not in _SENDERS:
         return str(context.account_id)
