@@ -131,10 +131,16 @@ def test_a_topic_delivers_to_a_queue_only_as_the_queues_policy_allows(enforced):
     (denied,) = permissions.denied()
     assert (denied.who, denied.action, denied.resource) == ("sns.amazonaws.com", "sqs:SendMessage", arn)
     allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
-    for source in ("arn:aws:sns:*:*:another", topic):
+
+    def publish(source):
         statement = {**allow, "Condition": {"ArnLike": {"aws:SourceArn": source}}}
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [statement]})})
         sns.publish(TopicArn=topic, Message=source)
+
+    publish("arn:aws:sns:*:*:another")
+    # SNS delivers after Publish has been answered: only now may the policy be changed.
+    wait_until(lambda: permissions.denied()[0].calls == 2, "the second denial")
+    publish(topic)
     messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
     assert [json.loads(message["Body"])["Message"] for message in messages] == [topic]
 
