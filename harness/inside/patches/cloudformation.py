@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
+from types import SimpleNamespace
 from typing import Any
 
 from harness.inside.patches.alone import one_at_a_time
-from harness.inside.patches.declare import patch
+from harness.inside.patches.declare import NAME, patch
 
 DEPLOY_POLL_S = 0.1
+_REGION = "AWS_DEFAULT_REGION"
 
 
 @patch(
@@ -23,23 +26,40 @@ def deploy_poll(module: Any) -> None:
 
 @patch(
     "localstack.services.cloudformation.engine.transformers",
-    {"apply_serverless_transformation": ("account_id", "region_name", "parsed_template", "template_parameters")},
+    {"apply_serverless_transformation": ("account_id", "region_name", "parsed_template", "template_parameters"), "os": NAME},
 )
 def sam(module: Any) -> None:
-    """A SAM template is transformed with the region in this process's environment, and a transform that ends removes it for the others."""
-    module.apply_serverless_transformation = one_at_a_time(module.apply_serverless_transformation)
+    """A SAM template is transformed with its region in this process's environment. A transform that ends removes it for the other
+    transforms, and for whoever copies the environment at that moment."""
+    _keep_the_region(module)
+    original = module.apply_serverless_transformation
+
+    def transform(account_id: str, region_name: str, *args: Any, **kwargs: Any) -> Any:
+        os.environ[_REGION] = region_name
+        return original(account_id, region_name, *args, **kwargs)
+
+    module.apply_serverless_transformation = one_at_a_time(transform)
 
 
 @patch(
     "localstack.services.cloudformation.engine.v2.change_set_model_transform",
-    {"ChangeSetModelTransform._apply_global_serverless_transformation": ("region_name", "template", "parameters")},
+    {"ChangeSetModelTransform._apply_global_serverless_transformation": ("region_name", "template", "parameters"), "os": NAME},
 )
 def sam_of_change_sets(module: Any) -> None:
     """The CloudFormation of LocalStack 4.10 and later transforms SAM templates here, with the region in this process's environment."""
-    transform = module.ChangeSetModelTransform
-    transform._apply_global_serverless_transformation = staticmethod(  # noqa: SLF001
-        one_at_a_time(transform._apply_global_serverless_transformation)  # noqa: SLF001
-    )
+    _keep_the_region(module)
+    original = module.ChangeSetModelTransform._apply_global_serverless_transformation  # noqa: SLF001
+
+    def transform(region_name: str, *args: Any, **kwargs: Any) -> Any:
+        os.environ[_REGION] = region_name
+        return original(region_name, *args, **kwargs)
+
+    module.ChangeSetModelTransform._apply_global_serverless_transformation = staticmethod(one_at_a_time(transform))  # noqa: SLF001
+
+
+def _keep_the_region(module: Any) -> None:
+    """Lets the module remove the region from an environment that nobody else reads."""
+    module.os = SimpleNamespace(environ={})
 
 
 PATCHES = (deploy_poll, sam, sam_of_change_sets)

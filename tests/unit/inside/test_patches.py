@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
+
 
 import pytest
 
-from harness.inside.patches import gateway, runtime
+from harness.inside.patches import cloudformation, gateway, runtime
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
 
@@ -73,3 +75,20 @@ def test_a_patch_that_would_not_apply_refuses_to_start_and_says_what_is_missing(
     with pytest.raises(PatchRefusedError, match="does not start this LocalStack") as refused:
         verify()
     assert said in str(refused.value)
+
+
+def test_a_transform_has_its_region_in_the_environment_and_never_takes_it_away(monkeypatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    read = []
+
+    def transform(region_name, _template, _parameters):
+        read.append(os.environ["AWS_DEFAULT_REGION"])
+        module.os.environ.pop("AWS_DEFAULT_REGION", None)
+
+    module = SimpleNamespace(os=os, ChangeSetModelTransform=type("Transform", (), {}))
+    module.ChangeSetModelTransform._apply_global_serverless_transformation = staticmethod(transform)
+    cloudformation.sam_of_change_sets.apply(module)
+    for region in ("us-east-1", "eu-west-1"):
+        module.ChangeSetModelTransform._apply_global_serverless_transformation(region, {}, {})
+        assert os.environ["AWS_DEFAULT_REGION"] == region
+    assert read == ["us-east-1", "eu-west-1"]
