@@ -132,16 +132,42 @@ def run(
 @_emulator_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
 @_account_option
-def replay(run_dir: Path, emulator: str, out: Path, account: str) -> int:
-    """Runs RUN_DIR again: the same bytes, and the same fault plan, from what that run left. The pipeline is what it is today."""
+@click.option(
+    "--times",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How often: what concurrency decides differs each time.",
+)
+def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) -> int:
+    """Runs RUN_DIR again, from what that run left: the same bytes, and the faults at the calls and invocations that carry the same records
+    as those that they met. Says whether the same anomalies came, of the same records. The pipeline is what it is today.
+
+    The exit code is that of the worst verdict: a fail, else unknown."""
     from harness.run.replay import recall  # noqa: PLC0415
+    from harness.run.reproduced import compare  # noqa: PLC0415
 
     recipe, offered = recall(run_dir)
-    finished = _run(recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), emulator, out, account)
-    if offered and finished.payload_sha256 and finished.payload_sha256 != offered:
-        message = f"other bytes were offered than in {run_dir} (payload_sha256 differs): the generator has changed since"
-        raise UnknownVerdictError(message)
-    return EXIT[finished.verdict.judgement]
+    judgements, same = [], 0
+    for _ in range(times):
+        finished = _run(recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), emulator, out, account)
+        if offered and finished.payload_sha256 and finished.payload_sha256 != offered:
+            message = f"other bytes were offered than in {run_dir} (payload_sha256 differs): the generator has changed since"
+            raise UnknownVerdictError(message)
+        judgements.append(finished.verdict.judgement)
+        for shard in finished.not_repeated:
+            click.echo(
+                f"  the batches of {shard} were not those of {run_dir}: the pipeline has put other records into it, or in another order"
+            )
+        found = compare(run_dir, finished.run_dir)
+        if found is None:
+            click.echo(f"  there is nothing to compare with {run_dir}: one of the two runs was not reconciled")
+        else:
+            same += found.same
+            click.echo(f"  {'reproduced' if found.same else 'not reproduced'}: {found.text}")
+    if times > 1:
+        click.echo(f"reproduced {same} of {times}")
+    return max(map(EXIT.__getitem__, judgements), key=[0, 2, 1].index)
 
 
 def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *, allow_remote: bool = False) -> events.RunFinished:

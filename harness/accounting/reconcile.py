@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from harness.accounting.contents import broken_promise
 from harness.accounting.verdict import ANOMALIES, MAX_EXAMPLES, Account, Example, Ingress, Latency, Outcomes, TurnedAway
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 # Of DuckDB, beside what Python holds. What exceeds it goes to disk: a million records take 4 % longer than with twice as much.
 _MEMORY_LIMIT = "256MB"
 _PAIRS_PER_FETCH = 10_000
+
+ANOMALIES_FILE = "anomalies.parquet"
+"""All anomalies of a run, a row for each: its kind, and the record's index in the ledger and id. A phantom has no index."""
 
 _TABLES = """
 CREATE TABLE ledger AS
@@ -177,8 +181,8 @@ def reconcile(
     met: Callable[[str | None, str | None], str] = lambda _shard, _sequence: "",
     lookup: Path | None = None,
 ) -> Account:
-    """Returns the account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch` takes what does not
-    fit in memory. `met` says, for an example's shard and sequence number, what else is known of its way. `lookup` is a table with the
+    """Returns the account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch`, the run's
+    directory, takes what does not fit in memory, and anomalies.parquet. `met` says, for an example's shard and sequence number, what else is known of its way. `lookup` is a table with the
     column `put_at` of what the harness has put besides the load."""
     with duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(scratch), "threads": 2}) as db:
         # The progress bar would overwrite what the terminal shows.
@@ -190,10 +194,12 @@ def reconcile(
             if statement.strip():
                 parameters = {"ledger": str(ledger), "observations": str(observations)}
                 db.execute(statement, {name: value for name, value in parameters.items() if f"${name}" in statement})
+        db.execute("CREATE TABLE anomalies (anomaly VARCHAR, index BIGINT, record_id VARCHAR)")
         counts = dict.fromkeys(ANOMALIES, 0)
         examples: dict[str, tuple[Example, ...]] = {}
         for name, (condition, why) in _ANOMALIES.items():
-            counts[name] = _one(db, f"SELECT count(*) FROM accounts WHERE {condition}")
+            db.execute(f"INSERT INTO anomalies SELECT '{name}', index, record_id FROM accounts WHERE {condition}")
+            counts[name] = _one(db, f"SELECT count(*) FROM anomalies WHERE anomaly = '{name}'")
             rows = db.execute(
                 f"SELECT record_id, {_HOP}, {why}, shard, sequence FROM accounts WHERE {condition} ORDER BY index LIMIT {MAX_EXAMPLES}"
             ).fetchall()
@@ -202,6 +208,7 @@ def reconcile(
             )
         counts["phantom"], examples["phantom"] = _phantoms(db)
         counts["corrupted"], examples["corrupted"] = _corrupted(db, ledger, observations)
+        db.execute(f"COPY (FROM anomalies ORDER BY anomaly, index, record_id) TO '{scratch / ANOMALIES_FILE}' (FORMAT parquet)")
         return Account(
             ingress=_ingress(db),
             outcome=_outcomes(db),
@@ -254,10 +261,9 @@ def _latency(db: duckdb.DuckDBPyConnection) -> Latency:
 
 def _phantoms(db: duckdb.DuckDBPyConnection) -> tuple[int, tuple[Example, ...]]:
     unresolved = "FROM seen ANTI JOIN resolved USING (n)"
-    rows = db.execute(
-        f"SELECT coalesce(record_id, shard || ':' || sequence, hex(payload_hash), 'without an id'), place, outcome "
-        f"{unresolved} ORDER BY n LIMIT {MAX_EXAMPLES}"
-    ).fetchall()
+    name = "coalesce(record_id, shard || ':' || sequence, hex(payload_hash), 'without an id')"
+    rows = db.execute(f"SELECT {name}, place, outcome {unresolved} ORDER BY n LIMIT {MAX_EXAMPLES}").fetchall()
+    db.execute(f"INSERT INTO anomalies SELECT 'phantom', NULL, {name} {unresolved}")
     found = tuple(Example(name, place, f"{outcome}, and no offered record is this one") for name, place, outcome in rows)
     return _one(db, f"SELECT count(*) {unresolved}"), found
 
@@ -307,4 +313,6 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
                 count.add(index)
                 if len(broken) < MAX_EXAMPLES:
                     broken[index] = Example(record_id, place, why)
+    db.register("corrupted", pa.table({"index": pa.array(sorted(count), pa.int64())}))
+    db.execute("INSERT INTO anomalies SELECT 'corrupted', index, record_id FROM corrupted JOIN ledger USING (index)")
     return len(count), tuple(broken[index] for index in sorted(broken)[:MAX_EXAMPLES])

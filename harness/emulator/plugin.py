@@ -11,17 +11,20 @@ import urllib3
 from harness.errors import UnknownVerdictError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _TIMEOUT_S = 60
 _PATH = "/_pipeproof/journal"
+_BATCHES = "/_pipeproof/batches"
 
 
-def ask(method: str, url: str, query: Mapping[str, str], key: str) -> dict[str, Any]:
-    """Returns the JSON object that the route answers, which has `key`. Raises UnknownVerdictError with what the route says, or where there is none."""
+def ask(method: str, url: str, query: Mapping[str, str], key: str, body: Any = None) -> dict[str, Any]:
+    """Returns the JSON object that the route answers, which has `key`; `body` is sent as JSON.
+
+    Raises UnknownVerdictError with what the route says, or where there is none."""
     try:
-        answer = urllib3.request(method, f"{url}?{urlencode(query)}", retries=False, timeout=_TIMEOUT_S)
+        answer = urllib3.request(method, f"{url}?{urlencode(query)}", json=body, retries=False, timeout=_TIMEOUT_S)
         document = answer.json()
     except (urllib3.exceptions.HTTPError, ValueError) as error:
         raise UnknownVerdictError(f"the endpoint does not answer {url} as pipeproof's plugin does: {error}") from error
@@ -55,3 +58,13 @@ def end_journal(endpoint: str, account: str, into: Path) -> None:
             file.write(answer.data)
             offset += len(answer.data)
     ask("DELETE", url, {"account": account}, "size")
+
+
+def begin_batches(endpoint: str, account: str, batches: Sequence[Mapping[str, Any]]) -> None:
+    """Lets streams repeat these batches (harness/inside/kinesis/script.py). Raises UnknownVerdictError where that cannot be."""
+    ask("PUT", f"{endpoint}{_BATCHES}", {"account": account}, "kept", list(batches))
+
+
+def batches_given_up(endpoint: str, account: str) -> tuple[str, ...]:
+    """Returns the shards, each with its stream, that have not repeated their batches. Raises UnknownVerdictError where nothing tells."""
+    return tuple(ask("GET", f"{endpoint}{_BATCHES}", {"account": account}, "kept")["given_up"])

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    model_validator,
+)
 
 from harness.faults.window import Window
 
@@ -36,7 +46,13 @@ def _window(text: str) -> str:
     return text
 
 
+def _listed(value: Any) -> Any:
+    """Returns one text as a list of it."""
+    return [value] if isinstance(value, str | int) else value
+
+
 Events = Annotated[str, AfterValidator(_window)]
+Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)]
 
 
 class _Fault(BaseModel):
@@ -54,14 +70,18 @@ class ServiceFault(_Fault):
     hang        not executed, no answer for `seconds`, then cut          cut         not executed, the connection is cut
     reply_lost  executed, then the connection is cut
 
-    `caller` is a function's logical id, "harness" or "localstack"; `resource` a logical id of the template. `calls` counts the calls
-    that match all of these. With `until_success` the fault is over when one of them got through."""
+    `caller` is a function's logical id, "harness" or "localstack"; `resource` a logical id of the template. `carrying` names texts, such as
+    the id of a record, that all stand in the request (not in the body of an object); `during` texts that stand in the event of the
+    invocation that makes the call. `calls` counts the calls that match all of these. With `until_success` the fault is over when one
+    of them got through."""
 
     kind: Literal["throttle", "error", "partial", "latency", "hang", "cut", "reply_lost"]
     service: str
     operation: str | None = None
     resource: str | None = None
     caller: str | None = None
+    carrying: Texts = ()
+    during: Texts = ()
     calls: Events = "1"
     entries: Events = "all"
     seconds: PositiveFloat | None = None
@@ -87,11 +107,17 @@ class ServiceFault(_Fault):
         """Returns what must happen for it to fire, in words."""
         what = f"{self.operation or 'a call'} of {self.service}"
         what += f" on {self.resource}" if self.resource else ""
-        return f"{what} by {self.caller or 'any caller'}, calls {self.calls}"
+        what += _of("with", self.carrying) + f" by {self.caller or 'any caller'}" + _of("in an invocation with", self.during)
+        return f"{what}, calls {self.calls}"
+
+
+def _of(word: str, texts: tuple[str, ...]) -> str:
+    return f" {word} {' and '.join(texts)}" if texts else ""
 
 
 class LambdaFault(_Fault):
-    """In the executor, per function (logical id) and invocation; `lambda_init` counts inits instead.
+    """In the executor, per function (logical id) and invocation; `lambda_init` counts inits instead, each for the invocation that it is
+    made for. `carrying` names texts, such as the id of a record, that all stand in the event; `invocations` counts those that carry them.
 
     lambda_error_before    an error in the handler's place               lambda_error_after     an error in the place of its answer
     lambda_timeout         the handler runs, then counts as timed out    lambda_throttled       the invocation does not reach the function
@@ -104,6 +130,7 @@ class LambdaFault(_Fault):
         "lambda_killed_during", "lambda_killed_after", "lambda_init", "lambda_slow",
     ]  # fmt: skip
     function: str
+    carrying: Texts = ()
     invocations: Events = "1"
     after_calls: PositiveInt = 1
     seconds: PositiveFloat | None = None
@@ -122,7 +149,7 @@ class LambdaFault(_Fault):
     def expects(self) -> str:
         what = "init" if self.kind == "lambda_init" else "invocation"
         calls = f", and {self.after_calls} AWS calls in it" if self.kind == "lambda_killed_during" else ""
-        return f"{what} {self.invocations} of {self.function}{calls}"
+        return f"{what} {self.invocations} of {self.function}{_of('with', self.carrying)}{calls}"
 
 
 class RecordFault(_Fault):

@@ -25,10 +25,11 @@ class Planned:
 
 @dataclass(slots=True)
 class Call:
-    """`counted`: a gauge counts the call. `refused`: a fault ended it before it was executed. `rewritten`: a partial fault has taken entries
+    """`counted`: a gauge counts the call. `addressed`: a fault is addressed to calls like this one. `refused`: a fault ended it before it was executed. `rewritten`: a partial fault has taken entries
     out of the request, but not out of its bytes. `through`: the faults that are over once this call gets through."""
 
     counted: bool = False
+    addressed: bool = False
     refused: bool = False
     rewritten: bool = False
     through: list[ArmedFault] = field(default_factory=list)

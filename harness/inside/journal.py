@@ -3,7 +3,9 @@
 PUT begins a journal, GET with &offset=… returns its next bytes, DELETE ends it. A journal has a JSON object per line, in the order in which things ended:
 
     {"kind": "invocation", "at_ms", "id", "name", "error", "took_ms", "log", "carried": the event, "answer"}
-    {"kind": "call", "at_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key, "carried", "answer"}
+    {"kind": "call", "at_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key, "carried": the request,
+     "body", "answer"}
+    {"kind": "init", "at_ms", "id": of the invocation that it was made for, "name", "carried"}
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from localstack.http import Response, route
 
+from harness.faults.carried import text_of_call
 from harness.inside import callers
+from harness.inside.call import of as call_of
 from harness.inside.faults.partial import BATCHES
 
 if TYPE_CHECKING:
@@ -91,10 +95,24 @@ def invocation(
             "error": _error_of(answer) if error else None,
             "took_ms": round((time.monotonic() - began) * 1000),
             "log": log[-_LOG_CHARACTERS:],
-            "carried": _text(payload),
-            "answer": _text(answer)[:_ANSWER_CHARACTERS],
+            "carried": payload[:_ENTRY_BYTES].decode(errors="replace"),
+            "answer": answer[:_ANSWER_CHARACTERS].decode(errors="replace"),
         }
     )
+
+
+def init(account: str, name: str, request_id: str, payload: bytes) -> None:
+    """Notes the init of an environment, and the invocation that it was made for."""
+    if journal := _journals.get(account):
+        journal.add(
+            {
+                "kind": "init",
+                "at_ms": time.time_ns() // 1_000_000,
+                "id": request_id,
+                "name": name,
+                "carried": payload[:_ENTRY_BYTES].decode(errors="replace"),
+            }
+        )
 
 
 def _error_of(answer: bytes) -> str:
@@ -102,7 +120,7 @@ def _error_of(answer: bytes) -> str:
         document = json.loads(answer)
         return f"{document.get('errorType')}: {document.get('errorMessage')}"[:_ANSWER_CHARACTERS]
     except (ValueError, AttributeError):
-        return _text(answer)[:_ANSWER_CHARACTERS]
+        return answer[:_ANSWER_CHARACTERS].decode(errors="replace")
 
 
 def on_request(_chain: HandlerChain, context: RequestContext, _response: Response) -> None:
@@ -115,29 +133,38 @@ def on_request(_chain: HandlerChain, context: RequestContext, _response: Respons
 
 
 def on_response(_chain: HandlerChain, context: RequestContext, response: Response) -> None:
-    """Handles the answer of a call: notes it where a function or a state machine has made it."""
+    """Handles the answer of a call: notes it where a function or a state machine has made it, or a fault is addressed to it."""
+    error = getattr(context.service_exception, "code", None) if response.status_code >= 400 else None
+    call(context, status=response.status_code, error=error)
+
+
+def call(context: RequestContext, *, status: int, error: str | None) -> None:
+    """Notes a call that has ended; a `status` of 0 is one without an answer."""
     journal = _journals.get(context.account_id)
     if journal is None or context.operation is None or context.service is None:
         return
     name, invocation_id = _who(context)
-    if not name or context.service.service_name in {"logs", "sts"}:
-        return
-    request: Any = context.service_request or {}
     service, operation = context.service.service_name, context.operation.name
-    error = getattr(context.service_exception, "code", None) if response.status_code >= 400 else None
+    if service in {"logs", "sts"} or not (name or call_of(context).addressed):
+        return
+    # A partial fault leaves only the other entries in the request that is executed.
+    planned = call_of(context).planned
+    request: Any = (planned.request if planned else None) or context.service_request or {}
+    body = next((value.seen for value in request.values() if isinstance(value, _Noted)), b"")
     journal.add(
         {
             "kind": "call",
             "at_ms": time.time_ns() // 1_000_000,
             "id": context.request_id,
-            "name": name,
+            "name": name or callers.name_of(context),
             "invocation": invocation_id,
             "call": f"{service}.{operation}",
-            "status": response.status_code,
+            "status": status,
             "error": error,
             "put": f"{request.get('Bucket')}/{request.get('Key')}" if service == "s3" and request.get("Key") else None,
-            "carried": _carried(request),
-            "answer": _text(context.service_response)[:_ANSWER_CHARACTERS] if (service, operation) in BATCHES else "",
+            "carried": text_of_call(request)[:_ENTRY_BYTES],
+            "body": bytes(body).decode(errors="replace"),
+            "answer": text_of_call(context.service_response)[:_ANSWER_CHARACTERS] if (service, operation) in BATCHES else "",
         }
     )
 
@@ -148,20 +175,6 @@ def _who(context: RequestContext) -> tuple[str, str]:
     if not isinstance(caller, str):
         return caller.function, caller.request_id
     return ("a state machine", "") if (context.internal_request_params or {}).get("service_principal") == "states" else ("", "")
-
-
-def _carried(request: dict[str, Any]) -> str:
-    plain = {name: value for name, value in request.items() if not isinstance(value, _Noted) and not hasattr(value, "read")}
-    body = next((value.seen for value in request.values() if isinstance(value, _Noted)), b"")
-    return _text(plain) + _text(bytes(body))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value[:_ENTRY_BYTES].decode(errors="replace")
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False, default=lambda other: _text(other) if isinstance(other, bytes) else str(other))
 
 
 @route(PATH, methods=["PUT", "GET", "DELETE"])

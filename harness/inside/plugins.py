@@ -52,6 +52,7 @@ def attach() -> None:
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
     from harness.inside.iam import enforcement  # noqa: PLC0415
+    from harness.inside.kinesis import script  # noqa: PLC0415
     from harness.inside.lambda_ import limits  # noqa: PLC0415
     from harness.inside.patches.apply import apply  # noqa: PLC0415
 
@@ -65,6 +66,7 @@ def attach() -> None:
     ROUTER.add(schedules.serve)
     ROUTER.add(enforcement.serve)
     ROUTER.add(journal.serve)
+    ROUTER.add(script.serve)
     handlers.serve_custom_service_request_handlers.append(nowhere.not_found)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(requests.request_begins)

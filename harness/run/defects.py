@@ -100,7 +100,7 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
     """Copies the template with all that it needs, edits the copy, and returns the copied template.
 
     Raises UsageError where an edit does not find its place exactly once: the pipeline has changed, and the defect must follow."""
-    root = root_of(template)
+    root = _root_of(template)
     shutil.copytree(root, into, ignore=_NOT_COPIED)
     planted = into / template.relative_to(root)
     for edit in defect.edits:
@@ -121,7 +121,7 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
     return planted
 
 
-def root_of(template: Path) -> Path:
+def _root_of(template: Path) -> Path:
     """Returns the folder that holds the template and the code that it names."""
     document = load_template(template)
     resources = [

@@ -18,13 +18,12 @@ from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
-from harness.emulator.permissions import PermissionsClient
-from harness.emulator.plugin import begin_journal, end_journal
 from harness.emulator.schedules import SchedulesClient
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Context
 from harness.run import events
 from harness.run.acting import Acting
+from harness.run.beside import Beside
 from harness.run.clock import Clock
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
@@ -32,8 +31,8 @@ from harness.run.lookup import put_lookup
 from harness.run.offering import offer
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
-from harness.run.replay import keep_plan
-from harness.run.trace import JOURNAL, faults_by_request, renamed, with_ways
+from harness.run.replay import keep_names, keep_plan
+from harness.run.trace import faults_by_request, with_ways
 from harness.scenario.references import resolved, substitute
 from harness.stack import deploy as stacks
 
@@ -84,10 +83,8 @@ class _State:
     fingerprint: str = ""
     faults: FaultRun | None = None
     checks: list[events.CheckFinished] = field(default_factory=list)
-    permissions: events.Permissions | None = None
-    journal: bool = False
+    beside: Beside | None = None
     doubts: tuple[str, ...] = ()
-    names: dict[str, str] = field(default_factory=dict)
 
 
 def conduct(run: Run) -> Iterator[events.Event]:
@@ -101,6 +98,8 @@ def conduct(run: Run) -> Iterator[events.Event]:
         recipe.name, run.scenario.description, recipe.seed, started_at, run.command, run.run_dir, run.emulator_choice
     )
     state = _State()
+    permissions: events.Permissions | None = None
+    given_up: tuple[str, ...] = ()
     interrupted = False
     try:
         try:
@@ -115,8 +114,8 @@ def conduct(run: Run) -> Iterator[events.Event]:
         finally:
             if state.ledger is not None:
                 state.ledger.close()
-            _end_permissions(run, state)
-            _end_journal(run, state)
+            if state.beside is not None:
+                permissions, given_up = state.beside.end()
     finally:
         if state.faults is not None:
             state.faults.abandon()
@@ -140,7 +139,8 @@ def conduct(run: Run) -> Iterator[events.Event]:
         payload_sha256=state.fingerprint,
         faults=state.faults.results() if state.faults else (),
         checks=tuple(state.checks),
-        permissions=state.permissions,
+        permissions=permissions,
+        not_repeated=given_up,
     )
     if interrupted:
         raise KeyboardInterrupt
@@ -177,7 +177,8 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     if rest.known:
         rest = yield from clock.run_down(partial(_drain, run, context, acting, scenario.drain_timeout_s))
 
-    _end_journal(run, state)
+    assert state.beside is not None
+    state.beside.end_journal()
     yield events.PhaseStarted("observe", f"{len(scenario.probes)} places")
     sightings = itertools.chain.from_iterable(probe.open(context) for probe in scenario.probes)
     write_observations(run.run_dir / "observations.parquet", sightings)
@@ -188,7 +189,7 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
     lookup = run.run_dir / _LOOKUP if scenario.lookup is not None else None
     account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
-    state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.names)
+    state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.beside.names)
     doubts = (*(() if rest.known else (rest.doubt,)), *state.doubts, *faults.doubts(), *acting.doubts(), *fleeting, *unchecked)
     return judge(state.account, scenario.allowed, doubts, broken)
 
@@ -212,10 +213,8 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         plan = yield from rehearse(run, description, conduct)
         keep_plan(plan, run.run_dir)
 
-    state.doubts = _begin_permissions(run, description.endpoint)
-    with contextlib.suppress(UnknownVerdictError):
-        begin_journal(description.endpoint, run.account)
-        state.journal = True
+    beside = state.beside = Beside(description.endpoint, run.account, run.run_dir, scenario.iam)
+    state.doubts = beside.begin()
     before = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
@@ -234,9 +233,11 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
     if emulator.stays:
         faults.clear()
     physical = stacks.physical_names(clients, state.stack)
-    state.names = {name: logical for logical, name in physical.items() if name}
+    keep_names(physical, run.run_dir)
+    beside.names = {name: logical for logical, name in physical.items() if name}
     if plan:
         faults.arm(physical)
+    beside.repeat(run.recipe.batches, physical)
     context = Context(
         clients,
         deployed.outputs,
@@ -247,35 +248,6 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
         scenario.kept_for_hours * _HOUR_S,
     )
     return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, before)
-
-
-def _begin_permissions(run: Run, endpoint: str) -> tuple[str, ...]:
-    """Begins to check permissions. Returns a doubt where the endpoint cannot, and the scenario says enforce."""
-    try:
-        PermissionsClient(endpoint, run.account).begin(run.scenario.iam)
-    except UnknownVerdictError as error:
-        return (f"permissions are not enforced: {error}",) if run.scenario.iam == "enforce" else ()
-    return ()
-
-
-def _end_permissions(run: Run, state: _State) -> None:
-    """Asks what was denied, whatever became of the run: a denied call may be why."""
-    if state.description is None or run.scenario.iam == "off":
-        return
-    with contextlib.suppress(UnknownVerdictError):
-        client = PermissionsClient(state.description.endpoint, run.account)
-        denied = client.denied()
-        client.begin("off")
-        told = (replace(one, who=renamed(one.who, state.names), why=renamed(one.why, state.names)) for one in denied)
-        state.permissions = events.Permissions(run.scenario.iam, tuple(told))
-
-
-def _end_journal(run: Run, state: _State) -> None:
-    """Fetches the journal, once. A run does not depend on it: without one, the way of a record is not told."""
-    if state.journal and state.description is not None:
-        state.journal = False
-        with contextlib.suppress(UnknownVerdictError):
-            end_journal(state.description.endpoint, run.account, run.run_dir / JOURNAL)
 
 
 def _scheduled(endpoint: str, account: str) -> frozenset[str]:

@@ -124,6 +124,8 @@ class RunFinished:
     faults: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[CheckFinished, ...] = ()
     permissions: Permissions | None = None
+    not_repeated: tuple[str, ...] = ()
+    """In a replay, the shards whose batches were not those of the run that it repeats."""
 
 
 Event = (

@@ -4,18 +4,17 @@ with the anomaly that the defect leads to. All runs share one emulator, each in 
 from __future__ import annotations
 
 import shlex
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.accounting.verdict import Judgement
 from harness.emulator.shared import Shared
 from harness.run import events
-from harness.run.defects import Defect, plant, root_of
+from harness.run.defects import Defect, plant
 from harness.run.engine import Run, conduct
 from harness.run.recipe import Recipe, make_recipe, open_load, reproduce_command
 from harness.run.replay import keep
@@ -82,16 +81,15 @@ def prove(
     down each run. Raises UsageError for a case that cannot be set up, before anything starts; UnknownVerdictError where the emulator does not come up. The emulator is
     stopped in every case."""
     with tempfile.TemporaryDirectory(prefix="pipeproof-prove-") as scratch:
-        recipes = [_recipe(case, Path(scratch) / str(number)) for number, case in enumerate(todo)]
+        for number, case in enumerate(todo):
+            # A defect that does not fit is told before anything starts.
+            planted(case, Path(scratch) / str(number))
         try:
             for step in emulator.prepare():
                 tell(step)
             shared = Shared(emulator, emulator.start())
             with ThreadPoolExecutor(workers, thread_name_prefix="prove") as pool:
-                futures = [
-                    pool.submit(_prove, case, recipe, shared, out, f"{number:012d}", record)
-                    for number, (case, recipe) in enumerate(zip(todo, recipes, strict=True), 1)
-                ]
+                futures = [pool.submit(_prove, case, shared, out, f"{number:012d}", record) for number, case in enumerate(todo, 1)]
                 try:
                     for future in as_completed(futures):
                         yield future.result()
@@ -104,33 +102,24 @@ def prove(
             emulator.stop()
 
 
-def _recipe(case: Case, scratch: Path) -> Recipe:
+def planted(case: Case, folder: Path) -> Recipe:
+    """Returns the recipe of a case; its defect is planted in a copy of the pipeline in the folder, so that the run can be replayed from there."""
     name, path = find_scenario(case.scenario)
     scenario = load_scenario(path)
     if case.defect is not None:
-        template = plant(case.defect, scenario.stack.template, scratch)
+        template = plant(case.defect, scenario.stack.template, folder / "planted")
         scenario = scenario.model_copy(update={"stack": scenario.stack.model_copy(update={"template": template})})
     return make_recipe(f"{name}-{case.defect.name}" if case.defect else name, scenario, case.seed)
 
 
-def _prove(case: Case, recipe: Recipe, emulator: Shared, out: Path, account: str, record: Record) -> Proof:
-    run_dir = create_run_dir(out, recipe.name)
-    if case.defect is not None:
-        recipe = _kept(recipe, run_dir)
+def _prove(case: Case, emulator: Shared, out: Path, account: str, record: Record) -> Proof:
+    run_dir = create_run_dir(out, f"{case.scenario}-{case.defect.name}" if case.defect else case.scenario)
+    recipe = planted(case, run_dir)
     again = shlex.join(["pipeproof", "prove", case.scenario, *(["--defects", str(case.defect.folder)] if case.defect else [])])
     command = again if case.defect else reproduce_command(case.scenario, recipe.seed, None, "auto", None)
     run = Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account)
     keep(recipe, run_dir)
     return _judge(case, record(run_dir, conduct(run)))
-
-
-def _kept(recipe: Recipe, run_dir: Path) -> Recipe:
-    """Returns the recipe with its planted pipeline in the run's directory, so that the run can be replayed."""
-    template = recipe.scenario.stack.template
-    root = root_of(template)
-    shutil.copytree(root, run_dir / "planted")
-    planted = recipe.scenario.stack.model_copy(update={"template": run_dir / "planted" / template.relative_to(root)})
-    return replace(recipe, scenario=recipe.scenario.model_copy(update={"stack": planted}))
 
 
 def _judge(case: Case, finished: events.RunFinished) -> Proof:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.emulator.clients import DEFAULT_ACCOUNT
 from harness.errors import UsageError
@@ -16,6 +16,7 @@ from harness.run.record_faults import FaultyLoad
 from harness.stack.template import load_template
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.faults.plan import Plan
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class Recipe:
     """All that decides a run but the emulator. `input_path` is the file of --input, `lookup_path` the file of --lookup.
 
-    `chaos` are the faults that chaos has chosen, and those that may take their places: a rehearsal makes the plan of them."""
+    `chaos` are the faults that chaos has chosen, and those that may take their places: a rehearsal makes the plan of them. `batches` are
+    those of an earlier run that this one repeats (harness/run/addresses.py), with the logical ids of the template."""
 
     name: str
     scenario: Scenario
@@ -36,6 +38,7 @@ class Recipe:
     faults: Plan = ()
     lookup_path: Path | None = None
     chaos: tuple[Plan, Plan] = ((), ())
+    batches: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def context(self) -> SourceContext:

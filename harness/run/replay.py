@@ -1,22 +1,27 @@
-"""Keeps in a run's directory what `replay` needs to offer the same bytes and arm the same faults, and reads it again."""
+"""Keeps in a run's directory what `replay` needs to offer the same bytes and to meet the same faults, and reads it again."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
 
 from harness.errors import UsageError
-from harness.faults.plan import dump, load
+from harness.faults.plan import RecordFault, dump, load, resolved
+from harness.run.addresses import Records, batches, by_content
 from harness.run.recipe import Recipe
+from harness.run.trace import JOURNAL, entries
 from harness.scenario.loading import scenario_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.faults.plan import Plan
 
-_PLAN, _RESULT, _INPUT, _LOOKUP = "plan.json", "result.json", "input", "lookup"
+_PLAN, _RESULT, _FAULTS, _INPUT, _LOOKUP = "plan.json", "result.json", "faults.json", "input", "lookup"
 
 
 def keep(recipe: Recipe, run_dir: Path) -> None:
@@ -36,8 +41,20 @@ def keep(recipe: Recipe, run_dir: Path) -> None:
 
 def keep_plan(faults: Plan, run_dir: Path) -> None:
     """Writes another fault plan into the kept recipe."""
+    _keep_also(run_dir, {"faults": dump(faults)})
+
+
+def keep_names(physical: Mapping[str, str], run_dir: Path) -> None:
+    """Writes the names that the deployment has given to the resources of the template: those that the journal and the log of faults have."""
+    _keep_also(run_dir, {"names": dict(physical)})
+
+
+def _keep_also(run_dir: Path, more: Mapping[str, Any]) -> None:
     path = run_dir / _PLAN
-    document = json.loads(path.read_text(encoding="utf-8")) | {"faults": dump(faults)}
+    if not path.is_file():
+        # A rehearsal: nobody replays it.
+        return
+    document = json.loads(path.read_text(encoding="utf-8")) | more
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -51,15 +68,17 @@ def _copy(original: Path | None, folder: Path) -> str | None:
 
 
 def recall(run_dir: Path) -> tuple[Recipe, str]:
-    """Returns the recipe of an earlier run, and the hash of the bytes that it offered (empty where it did not get that far).
+    """Returns the recipe that repeats an earlier run, and the hash of the bytes that it offered (empty where it did not get that far). Its
+    faults are addressed to what they met in that run, and it takes the same batches from streams.
 
     Raises UsageError for a path that is not a run directory, or for one whose template is gone."""
     try:
         document = json.loads((run_dir / _PLAN).read_text(encoding="utf-8"))
         scenario = scenario_of(document["document"], run_dir)
         paths = [run_dir / document[name] if document[name] else None for name in (_INPUT, _LOOKUP)]
+        faults, batches = _met(run_dir, load(document["faults"]), document.get("names", {}))
         recipe = Recipe(
-            document["scenario"], scenario, document["seed"], document["records"], paths[0], load(document["faults"]), paths[1]
+            document["scenario"], scenario, document["seed"], document["records"], paths[0], faults, paths[1], batches=batches
         )
     except OSError as error:
         message = f"{run_dir} is no run directory: {_PLAN}: {error.strerror}"
@@ -71,6 +90,22 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
         message = f"the template of that run is no longer there: {scenario.stack.template}"
         raise UsageError(message)
     return recipe, _offered(run_dir)
+
+
+def _met(run_dir: Path, plan: Plan, physical: Mapping[str, str]) -> tuple[Plan, tuple[dict[str, Any], ...]]:
+    """Returns the plan as it is met again, and the batches; the plan as it was, where the run has left no journal."""
+    if not (run_dir / JOURNAL).is_file():
+        return plan, ()
+    logical = {name: logical for logical, name in physical.items()}
+    log = json.loads((run_dir / _FAULTS).read_text(encoding="utf-8"))["fired"] if (run_dir / _FAULTS).is_file() else []
+    ids = pq.read_table(run_dir / "ledger.parquet", columns=["record_id"])["record_id"].to_pylist()
+    of_records = tuple(fault for fault in plan if isinstance(fault, RecordFault))
+    met = by_content(resolved(plan, physical), log, lambda: (entry for entry, _ in entries(run_dir)), Records(ids))
+    taken = [
+        {**one, "stream": logical.get(one["stream"], one["stream"]), "function": logical.get(one["function"], one["function"])}
+        for one in batches(entry for entry, _ in entries(run_dir))
+    ]
+    return (*of_records, *resolved(met, logical)), tuple(taken)
 
 
 def _offered(run_dir: Path) -> str:

@@ -105,6 +105,8 @@ def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], m
     """Returns the hops of each record (its id, shard and sequence). `met` has the faults that met a call or an invocation, by its request id."""
     sought = [_sought(*record) for record in records]
     for entry, line in entries(run_dir):
+        if entry["kind"] == "init":
+            continue
         # The names in the entry are found in its parts: an id in an error message carries nothing.
         for one in sought:
             if len(one.hops) < _MAX_HOPS and (how := one.carried_by(entry, line)) is not None:

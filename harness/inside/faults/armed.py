@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from harness.faults.carried import holds, text_of_event
 from harness.faults.plan import LambdaFault, ServiceFault
 
 if TYPE_CHECKING:
@@ -85,15 +86,20 @@ class Armed:
     def of_service(self, service: str) -> list[ArmedFault]:
         return self._by_service.get(service, [])
 
-    def of_function(self, function: str, matches: Selection) -> list[tuple[ArmedFault, int]]:
+    def of_function(self, function: str, matches: Selection, payload: bytes = b"") -> list[tuple[ArmedFault, int]]:
         """Returns the Lambda faults that meet this event of a function, with its number in each one's count: any delay, and the first other one.
-        What a fault after that would have met, it makes up for with its next event."""
+        What a fault after that would have met, it makes up for with its next event. `payload` is the invocation's event."""
         met: list[tuple[ArmedFault, int]] = []
         taken = False
+        text = None
         for armed in self._by_function.get(function, []):
             delays = armed.fault.kind == "lambda_slow"
             if not matches(armed.fault.kind):
                 continue
+            if armed.fault.carrying:
+                text = text_of_event(payload) if text is None else text
+                if not holds(text, armed.fault.carrying):
+                    continue
             number = armed.next_event(taken=taken and not delays)
             if number is not None:
                 met.append((armed, number))
@@ -128,7 +134,7 @@ def of_account(account: str) -> Armed | None:
     return _armed.get(account)
 
 
-def lambda_faults(account: str, function: str, matches: Selection) -> list[tuple[ArmedFault, int]]:
+def lambda_faults(account: str, function: str, matches: Selection, payload: bytes = b"") -> list[tuple[ArmedFault, int]]:
     """Returns the faults that meet this event of a function of the account."""
     armed = _armed.get(account)
-    return armed.of_function(function, matches) if armed else []
+    return armed.of_function(function, matches, payload) if armed else []

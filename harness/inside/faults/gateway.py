@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from localstack.aws.protocol.serializer import create_serializer
 
+from harness.faults.carried import holds, names, text_of_call, text_of_event
 from harness.faults.plan import ServiceFault
 from harness.faults.window import Window
-from harness.inside import callers
+from harness.inside import callers, journal
 from harness.inside.call import Planned
 from harness.inside.call import of as call_of
 from harness.inside.connections import cut
@@ -40,6 +41,7 @@ def on_request(chain: HandlerChain, context: RequestContext, response: Response)
         delays = event.fault.kind == "latency"
         if not _matches(event.fault, context):
             continue
+        call_of(context).addressed = True
         number = event.next_event(taken=taken and not delays)
         if number is None:
             through.append(event)
@@ -78,22 +80,14 @@ def _matches(fault: Any, context: RequestContext) -> bool:
     return (
         (fault.operation is None or fault.operation == context.operation.name)
         and (fault.caller is None or fault.caller == callers.name_of(context))
-        and (fault.resource is None or _names(context.service_request or {}, _last_part(fault.resource)))
+        and (fault.resource is None or names(context.service_request or {}, fault.resource))
+        and (not fault.carrying or holds(text_of_call(context.service_request), fault.carrying))
+        and (not fault.during or _in_invocation_with(fault.during, callers.caller_of(context)))
     )
 
 
-def _names(request: dict[str, Any], resource: str) -> bool:
-    """Returns whether the request names the resource: by name, ARN or URL, or as a key of a batch's request items."""
-    for key, value in request.items():
-        if isinstance(value, str) and _last_part(value) == resource:
-            return True
-        if key == "RequestItems" and isinstance(value, dict) and resource in map(_last_part, value):
-            return True
-    return False
-
-
-def _last_part(name: str) -> str:
-    return name.replace("/", ":").rpartition(":")[2]
+def _in_invocation_with(texts: tuple[str, ...], caller: callers.Caller | str) -> bool:
+    return isinstance(caller, callers.Caller) and holds(text_of_event(caller.payload), texts)
 
 
 def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestContext, response: Response) -> None:
@@ -130,6 +124,8 @@ def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestC
             if fault.kind == "hang":
                 event.ended.wait(fault.seconds)
             log()
+            # No handler of answers sees it.
+            journal.call(context, status=0, error="the connection was cut")
             _cut_off(chain, context)
         case "reply_lost":
             call_of(context).planned = Planned(event, log)

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api import CommonServiceException
@@ -28,6 +29,7 @@ from localstack.services.kinesis.provider import KinesisProvider
 from moto.kinesis.exceptions import StreamNotFoundError
 from moto.kinesis.models import kinesis_backends
 
+from harness.inside.kinesis import script
 from harness.inside.kinesis.shard import IndexedShard
 from harness.inside.kinesis.throughput import ShardThroughput
 
@@ -73,7 +75,9 @@ class PipeproofKinesisProvider(KinesisProvider):
                 "ProvisionedThroughputExceededException", _rate_message(shard, stream), status_code=400, sender_fault=True
             )
         return PutRecordOutput(
-            ShardId=shard.shard_id, SequenceNumber=shard.append(partition_key, data), EncryptionType=stream.encryption_type
+            ShardId=shard.shard_id,
+            SequenceNumber=_append(stream, shard, partition_key, data),
+            EncryptionType=stream.encryption_type,
         )
 
     def put_records(
@@ -87,7 +91,7 @@ class PipeproofKinesisProvider(KinesisProvider):
         for entry in records:
             shard = _shard_for(stream, entry)
             if self._throughput.admits(shard, _size(entry)):
-                sequence_number = shard.append(entry["PartitionKey"], entry["Data"])
+                sequence_number = _append(stream, shard, entry["PartitionKey"], entry["Data"])
                 results.append(PutRecordsResultEntry(ShardId=shard.shard_id, SequenceNumber=sequence_number))
             else:
                 failed += 1
@@ -180,6 +184,13 @@ def _shard_for(stream: Stream, entry: Any) -> IndexedShard:
             return shard  # type: ignore[no-any-return]
     message = f"no open shard of {stream.stream_name} holds the hash key {key}"
     raise InvalidArgumentException(message)
+
+
+def _append(stream: Stream, shard: IndexedShard, partition_key: str, data: bytes) -> str:
+    """Stores a record and returns its sequence number. In a replay it first waits for its turn."""
+    told = script.of_shard(stream.account_id, stream.stream_name, shard.shard_id)
+    with told.turn(data) if told else nullcontext():
+        return shard.append(partition_key, data)
 
 
 def _size(entry: Any) -> int:

@@ -21,9 +21,10 @@ from localstack.aws.api.lambda_ import TooManyRequestsException
 from localstack.services.lambda_.invocation.assignment import AssignmentService
 from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException, RuntimeStatus
 
+from harness.inside import journal
 from harness.inside.gauges.lambda_ import INVOCATIONS
 from harness.inside.lambda_.executor import environments_per_function, wait_for_environment_s
-from harness.inside.lambda_.injected import into_assignment
+from harness.inside.lambda_.injected import into_assignment, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ def get_environment(
             with _unbounded(self, version_manager_id, function_version, provisioning_type) as environment:
                 yield environment
             return
-        if into_assignment(function_version.id.account, function_version.id.function_name):
+        if _is_to_be_throttled(function_version):
             raise _throttled()
         with _lock:
             queue = _queues[version_manager_id] = _queues.get(version_manager_id) or _Queue()
@@ -85,6 +86,15 @@ def get_environment(
                     queue.changed.notify_all()
         finally:
             queue.turns.release()
+
+
+def _is_to_be_throttled(version: FunctionVersion) -> bool:
+    account, name = version.id.account, version.id.function_name
+    request_id, payload = served()
+    if not into_assignment(account, name):
+        return False
+    journal.invocation(account, name, request_id, payload, b"TooManyRequestsException", error=True, log="", began=time.monotonic())
+    return True
 
 
 def _throttled() -> TooManyRequestsException:

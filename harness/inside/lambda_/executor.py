@@ -92,7 +92,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         )
         self._caller.payload, self._caller.request_id = invocation.payload, invocation.request_id
         began = time.monotonic()
-        injections = into_invocation(identity.account, identity.function_name)
+        injections = into_invocation(identity.account, identity.function_name, invocation.payload)
         outcome = self._environment.invoke(invocation, identity.qualifier, injections, self._caller)
         reply = outcome.reply
         journal.invocation(

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.faults.plan import LambdaFault
+from harness.inside import journal
 from harness.inside.faults import armed
 from harness.inside.faults.batch import batch_of
 
 if TYPE_CHECKING:
+    from localstack.services.lambda_.invocation.lambda_models import Invocation as ServiceInvocation
+
     from harness.inside.faults.armed import ArmedFault
 
-_INIT, _THROTTLED, _SLOW = "lambda_init", "lambda_throttled", "lambda_slow"
+_INIT, _THROTTLED = "lambda_init", "lambda_throttled"
+
+INVOCATION: ContextVar[ServiceInvocation | None] = ContextVar("invocation", default=None)
+"""LocalStack's invocation that this thread serves: it finds an environment for it, starts one where none is free, and runs it there."""
+
+
+def served() -> tuple[str, bytes]:
+    """Returns the request id and the event of the invocation that this thread serves."""
+    invocation = INVOCATION.get()
+    return (invocation.request_id, invocation.payload) if invocation else ("", b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +44,29 @@ class Injection:
         self.event.fired(self.number, request_id=request_id, call=f"invocation of {self.fault.function}", batch=batch_of(payload))
 
 
-def into_invocation(account: str, function: str) -> list[Injection]:
-    """Returns the next invocation's faults: delays, and at most one of the others."""
-    return _met(account, function, lambda kind: kind not in {_INIT, _THROTTLED})
+def into_invocation(account: str, function: str, payload: bytes) -> list[Injection]:
+    """Returns the faults of the invocation with this event: delays, and at most one of the others."""
+    return _met(account, function, lambda kind: kind not in {_INIT, _THROTTLED}, payload)
 
 
 def into_init(account: str, function: str) -> bool:
-    """Returns whether the next init is to be killed."""
-    met = _met(account, function, lambda kind: kind == _INIT)
+    """Returns whether the next init is to be killed. It is addressed by the event of the invocation that it is made for."""
+    request_id, payload = served()
+    met = _met(account, function, lambda kind: kind == _INIT, payload)
     for injection in met:
-        injection.event.fired(injection.number, call=f"init of {function}")
+        injection.event.fired(injection.number, request_id=request_id, call=f"init of {function}", batch=batch_of(payload))
+    journal.init(account, function, request_id, payload)
     return bool(met)
 
 
 def into_assignment(account: str, function: str) -> bool:
-    """Returns whether the next invocation is to be throttled."""
-    met = _met(account, function, lambda kind: kind == _THROTTLED)
+    """Returns whether the invocation that this thread serves is to be throttled."""
+    request_id, payload = served()
+    met = _met(account, function, lambda kind: kind == _THROTTLED, payload)
     for injection in met:
-        injection.event.fired(injection.number, call=f"invocation of {function}")
+        injection.fired(request_id, payload)
     return bool(met)
 
 
-def _met(account: str, function: str, matches: armed.Selection) -> list[Injection]:
-    return [Injection(event, number) for event, number in armed.lambda_faults(account, function, matches)]
+def _met(account: str, function: str, matches: armed.Selection, payload: bytes = b"") -> list[Injection]:
+    return [Injection(event, number) for event, number in armed.lambda_faults(account, function, matches, payload)]

@@ -53,4 +53,21 @@ def stream_mapping(module: Any) -> None:
     module.KinesisPoller = StreamMapping
 
 
-PATCHES = (assignment, function_logs, function_metrics, stream_mapping)
+@patch("localstack.services.lambda_.invocation.version_manager", {"LambdaVersionManager.invoke": ("self",)})
+def invocation(module: Any) -> None:
+    """LocalStack chooses the environment of an invocation without its event, which a fault may be addressed to."""
+    from harness.inside.lambda_.injected import INVOCATION  # noqa: PLC0415
+
+    invoke = module.LambdaVersionManager.invoke
+
+    def told(self: Any, *, invocation: Any) -> Any:
+        token = INVOCATION.set(invocation)
+        try:
+            return invoke(self, invocation=invocation)
+        finally:
+            INVOCATION.reset(token)
+
+    module.LambdaVersionManager.invoke = told
+
+
+PATCHES = (assignment, invocation, function_logs, function_metrics, stream_mapping)

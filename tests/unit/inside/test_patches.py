@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from types import SimpleNamespace
 
-
 import pytest
 
 from harness.inside.patches import cloudformation, gateway, runtime

@@ -1,0 +1,81 @@
+"""What goes on in the emulator beside a run: permissions are checked, and a journal is kept of what everything carried."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.emulator.permissions import PermissionsClient
+from harness.emulator.plugin import batches_given_up, begin_batches, begin_journal, end_journal
+from harness.errors import UnknownVerdictError
+from harness.run import events
+from harness.run.trace import JOURNAL, renamed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.emulator.permissions import Mode
+
+
+class Beside:
+    """For one run: its endpoint, its account and its directory. `names` maps physical names to those of the template, once there are any."""
+
+    def __init__(self, endpoint: str, account: str, run_dir: Path, mode: Mode) -> None:
+        self._endpoint, self._account, self._run_dir, self._mode = endpoint, account, run_dir, mode
+        self._permissions = PermissionsClient(endpoint, account)
+        self._journal = False
+        self._repeats = False
+        self.names: Mapping[str, str] = {}
+
+    def begin(self) -> tuple[str, ...]:
+        """Begins all of it. Returns a doubt where the endpoint cannot check permissions, and the scenario says enforce."""
+        # A run does not depend on its journal: without one, the way of a record is not told.
+        with contextlib.suppress(UnknownVerdictError):
+            begin_journal(self._endpoint, self._account)
+            self._journal = True
+        try:
+            self._permissions.begin(self._mode)
+        except UnknownVerdictError as error:
+            return (f"permissions are not enforced: {error}",) if self._mode == "enforce" else ()
+        return ()
+
+    def repeat(self, batches: Sequence[Mapping[str, Any]], physical: Mapping[str, str]) -> None:
+        """Lets streams and their mappings repeat the batches of an earlier run; ends those that an earlier replay has left."""
+        here = [
+            {
+                **one,
+                "stream": physical.get(one["stream"], one["stream"]),
+                "function": physical.get(one["function"], one["function"]),
+            }
+            for one in batches
+        ]
+        with contextlib.suppress(UnknownVerdictError):
+            begin_batches(self._endpoint, self._account, here)
+            self._repeats = bool(here)
+
+    def end_journal(self) -> None:
+        """Fetches the journal, once."""
+        if self._journal:
+            self._journal = False
+            with contextlib.suppress(UnknownVerdictError):
+                end_journal(self._endpoint, self._account, self._run_dir / JOURNAL)
+
+    def end(self) -> tuple[events.Permissions | None, tuple[str, ...]]:
+        """Ends all of it, whatever became of the run: a denied call may be why. Returns what was denied, and the shards that did not repeat
+        their batches."""
+        self.end_journal()
+        permissions: events.Permissions | None = None
+        given_up: tuple[str, ...] = ()
+        with contextlib.suppress(UnknownVerdictError):
+            if self._repeats:
+                given_up = batches_given_up(self._endpoint, self._account)
+                begin_batches(self._endpoint, self._account, [])
+        if self._mode != "off":
+            with contextlib.suppress(UnknownVerdictError):
+                denied = self._permissions.denied()
+                self._permissions.begin("off")
+                told = (replace(one, who=renamed(one.who, self.names), why=renamed(one.why, self.names)) for one in denied)
+                permissions = events.Permissions(self._mode, tuple(told))
+        return permissions, tuple(renamed(shard, self.names) for shard in given_up)

@@ -1,0 +1,63 @@
+"""Whether a replay has repeated what it is a replay of: the same anomalies, of the same records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from harness.accounting.reconcile import ANOMALIES_FILE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAX_NAMED = 3
+
+
+def anomalies(run_dir: Path) -> Counter[tuple[str, str]] | None:
+    """Returns how often each (anomaly, record id) is in a run; None where the run was not reconciled."""
+    path = run_dir / ANOMALIES_FILE
+    if not path.is_file():
+        return None
+    table = pq.read_table(path, columns=["anomaly", "record_id"])
+    return Counter(zip(table["anomaly"].to_pylist(), table["record_id"].to_pylist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`same`: the two runs have the same anomalies of the same records. `text` says it for a person."""
+
+    same: bool
+    text: str
+
+
+def compare(earlier: Path, now: Path) -> Comparison | None:
+    """Compares a replay with the run that it repeats; None where one of them was not reconciled, so that there is nothing to compare."""
+    before, after = anomalies(earlier), anomalies(now)
+    if before is None or after is None:
+        return None
+    if before == after:
+        count = before.total()
+        return Comparison(
+            same=True, text=f"the same {count:,} anomalies, of the same records" if count else "no anomaly, as before"
+        )
+    parts = []
+    for anomaly in sorted({name for name, _ in before | after}):
+        gone = _of(anomaly, before - after)
+        new = _of(anomaly, after - before)
+        if gone or new:
+            parts.append(f"{anomaly}: " + ", ".join([*_told(gone, "not again"), *_told(new, "only now")]))
+    return Comparison(same=False, text="; ".join(parts))
+
+
+def _of(anomaly: str, found: Counter[tuple[str, str]]) -> list[str]:
+    return [record_id for (name, record_id), count in sorted(found.items()) if name == anomaly for _ in range(count)]
+
+
+def _told(record_ids: list[str], when: str) -> list[str]:
+    if not record_ids:
+        return []
+    named = ", ".join(record_ids[:_MAX_NAMED]) + (", …" if len(record_ids) > _MAX_NAMED else "")
+    return [f"{len(record_ids):,} {when} ({named})"]
