@@ -40,6 +40,7 @@ from harness.parts.ports import (
     SourceContext,
 )
 from harness.parts.units import File, Offer, Unit, records
+from harness.parts.variety import TEXTS, Dimensions, Variety
 
 __all__ = [
     "CSV_FILE_FAULTS",
@@ -48,12 +49,14 @@ __all__ = [
     "JSON_FILE_FAULTS",
     "JSON_MALFORMERS",
     "LATE",
+    "TEXTS",
     "Actor",
     "Answer",
     "Beside",
     "Check",
     "Context",
     "CsvFormat",
+    "Dimensions",
     "Draft",
     "Entry",
     "File",
@@ -81,6 +84,7 @@ __all__ = [
     "Unit",
     "UnknownVerdictError",
     "UsageError",
+    "Variety",
     "identifier",
     "now_ms",
     "one_of",

@@ -18,6 +18,7 @@ class Record(NamedTuple):
     `payload` holds the bytes that are offered. `promised` is the JSON object that a probe must find wherever the record is stored;
     None says that the record must not be stored. `malformed` names what is wrong with the record, and is None for a healthy one.
     `partition_key` keeps records in order in a stream or a FIFO queue; an ingress takes the record's id where the key is empty.
+    `classes` are the classes of the source's inputs that the record is one of, besides the ordinary ones (harness/parts/variety.py).
 
     Record is a NamedTuple because a load makes a million of them in seconds, and a dataclass takes three times as long to make."""
 
@@ -26,6 +27,7 @@ class Record(NamedTuple):
     promised: bytes | None
     malformed: str | None = None
     partition_key: str = ""
+    classes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -17,7 +17,8 @@ class File:
 
     `rows` returns the records, and returns the same ones each time it is called: a file may be larger than the memory.
     Without a `tail` the file consists of lines, and `end` closes the last of them. With a `tail` it is a list that `tail` closes.
-    A file without rows is a record itself: `itself` is that record, and something must show what became of it."""
+    A file without rows is a record itself: `itself` is that record, and something must show what became of it. `classes` are those of
+    the file as a whole, besides the ordinary ones."""
 
     name: str
     rows: Callable[[], Iterator[Record]]
@@ -26,6 +27,7 @@ class File:
     end: bytes = b"\n"
     tail: bytes | None = None
     itself: Record | None = None
+    classes: tuple[str, ...] = ()
 
     def records(self) -> Iterator[Record]:
         """Yields the records that the file stands for: its rows, or itself."""
@@ -40,11 +42,14 @@ class File:
             yield self.itself.payload
             return
         yield self.head
-        between = b""
+        between, last = b"", b"-"
         for record in self.rows():
-            yield between + record.payload
+            last = record.payload
+            yield between + last
             between = self.separator
-        yield self.end if self.tail is None else self.tail
+        # An empty line that does not end would be none.
+        end = self.end if last else self.end or self.separator
+        yield end if self.tail is None else self.tail
 
     def places(self) -> Iterator[tuple[Record, int]]:
         """Yields each record with its place: the line on which it begins, from 1; in a list its index, from 0."""

@@ -40,6 +40,7 @@ def result(finished: RunFinished) -> dict[str, Any]:
         "examples": {name: [asdict(example) for example in found] for name, found in account.examples.items()},
         "faults": [dict(fault) for fault in finished.faults],
         "permissions": None if finished.permissions is None else asdict(finished.permissions),
+        "classes": asdict(finished.classes),
         "checks": [asdict(check) for check in finished.checks],
         "timing": {**asdict(finished.timing), "latency_s": asdict(account.latency)},
     }

@@ -131,6 +131,18 @@ def _denied(permissions: events.Permissions | None) -> list[str]:
     return [*lines, f"    … {more:,} more; result.json has them"] if more > 0 else lines
 
 
+def _classes(classes: events.Classes) -> list[str]:
+    """Returns which classes of inputs were offered, as lines."""
+    had, missing = len(classes.exercised), classes.not_exercised
+    if not had and not missing:
+        return []
+    named = ", ".join(missing[:_EXAMPLES_SHOWN]) + (
+        f" and {len(missing) - _EXAMPLES_SHOWN:,} more" if len(missing) > _EXAMPLES_SHOWN else ""
+    )
+    lines = [f"  classes        {had:,} of {had + len(missing):,} exercised" + (f"; not: {escape(named)}" if missing else "")]
+    return [*lines, f"  note           {escape(classes.note)}"] if classes.note else lines
+
+
 def summary(finished: events.RunFinished) -> list[str]:
     """Returns the end of a run as lines of rich markup: failure first, then where the records ended, then how to see it again."""
     account, timing, verdict = finished.account, finished.timing, finished.verdict
@@ -164,6 +176,7 @@ def summary(finished: events.RunFinished) -> list[str]:
         lines.append("  outcome        not known")
     if finished.faults:
         lines.append(f"  faults         {', '.join(_fault(fault) for fault in finished.faults)}")
+    lines += _classes(finished.classes)
     lines += _denied(finished.permissions)
     latency = account.latency
     if latency.p50 is not None:

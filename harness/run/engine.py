@@ -25,6 +25,7 @@ from harness.run import events
 from harness.run.acting import Acting
 from harness.run.beside import Beside
 from harness.run.clock import Clock
+from harness.run.coverage import Coverage
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
 from harness.run.lookup import put_lookup
@@ -77,6 +78,7 @@ class _State:
     started_at_s: float = field(default_factory=time.time)
     description: Description | None = None
     ledger: Ledger | None = None
+    coverage: Coverage | None = None
     timing: events.Timing = field(default_factory=events.Timing)
     account: Account = field(default_factory=Account)
     stack: str | None = None
@@ -140,6 +142,7 @@ def conduct(run: Run) -> Iterator[events.Event]:
         faults=state.faults.results() if state.faults else (),
         checks=tuple(state.checks),
         permissions=permissions,
+        classes=state.coverage.result() if state.coverage else events.Classes(),
         not_repeated=given_up,
     )
     if interrupted:
@@ -285,12 +288,14 @@ def _drain(run: Run, context: Context, acting: Acting, timeout_s: float) -> Gene
 def _load(run: Run, scenario: Scenario, state: _State, context: Context) -> Iterator[events.Event]:
     """Offers every record of the load, and notes the answers."""
     ledger = state.ledger = Ledger(run.run_dir / "ledger.parquet")
+    coverage = state.coverage = Coverage(run.load)
     began = reported = time.monotonic()
     try:
-        with contextlib.closing(offer(run.load, scenario.send, context)) as offers:
+        with contextlib.closing(offer(run.load, scenario.send, context, coverage.file)) as offers:
             for batch in offers:
                 for record, answer in batch:
                     ledger.add(record, answer)
+                    coverage.record(record)
                 if time.monotonic() - reported > _REPORT_EVERY_S:
                     reported = time.monotonic()
                     yield _progress(run, ledger, reported - began)

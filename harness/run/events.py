@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -96,6 +96,16 @@ class Permissions:
 
 
 @dataclass(frozen=True, slots=True)
+class Classes:
+    """Of the classes of the source's inputs: those that were offered, with the number of their records or files, and those that were not.
+    `note` says where the load was too small for what the scenario asks for."""
+
+    exercised: Mapping[str, int] = field(default_factory=dict)
+    not_exercised: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds of each phase. `records_per_s` divides the offered records by the time from the first offer to rest."""
 
@@ -124,6 +134,7 @@ class RunFinished:
     faults: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[CheckFinished, ...] = ()
     permissions: Permissions | None = None
+    classes: Classes = field(default_factory=Classes)
     not_repeated: tuple[str, ...] = ()
     """In a replay, the shards whose batches were not those of the run that it repeats."""
 

@@ -38,6 +38,11 @@ class FaultyLoad:
         return None if any(fault.malform == DUPLICATE for fault, _ in self._faults) else self.load.total
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Returns those of the load itself."""
+        return getattr(self.load, "classes", ())
+
+    @property
     def fired(self) -> Counter[str]:
         """Returns, per fault id, how many records it has met."""
         return Counter(fault_id for fault_id, _ in self._met)
@@ -79,5 +84,5 @@ class FaultyLoad:
             else:
                 rng = random.Random(f"{fault.seed}/{number}")
                 payload = self._malformers[fault.malform](record.payload, rng)
-                yield record._replace(payload=payload, promised=None, malformed=fault.malform)
+                yield record._replace(payload=payload, promised=None, malformed=fault.malform, classes=())
         yield from (record for _, record in waiting)

@@ -15,6 +15,7 @@ from harness.api import (
     CSV_FILE_FAULTS,
     CSV_MALFORMERS,
     DUPLICATE,
+    TEXTS,
     CsvFormat,
     Draft,
     Entry,
@@ -22,6 +23,7 @@ from harness.api import (
     FileSource,
     Malformed,
     NotEmpty,
+    Variety,
     one_of,
 )
 
@@ -32,6 +34,16 @@ if TYPE_CHECKING:
 
 COLUMNS = ("uuid", "Country", "Item Type", "Sales Channel", "Order Priority", "Order Date", "Region", "Ship Date")
 FINANCIALS = ("unitsSold", "unitPrice", "unitCost", "totalRevenue", "totalCost", "totalProfit")
+VARIETY = Variety(
+    {
+        "uuid": ("nine digits", "leading zeros", "a few digits", "32 digits"),
+        "text": ("ordinary", *TEXTS),
+        "text stands in": ("Country", "Item Type", "Region"),
+        "days": ("written short", "with leading zeros", "29 February", "31 December"),
+    }
+)
+"""The classes of orders. All are valid, and must be stored with nothing changed."""
+
 UNKNOWN_KEY = "unknown_key"
 """Leaves out the row's financial data. The row itself is well formed, so this kind is not a malformer."""
 
@@ -63,7 +75,8 @@ class Orders(FileSource):
 
     def generated(self, seed: int, records: int) -> OrderFiles:
         """Returns the files of this seed."""
-        return OrderFiles(CsvFormat(COLUMNS), entries, seed, records, self.files, self.malformed, self.file_faults, "orders")
+        form = CsvFormat(COLUMNS)
+        return OrderFiles(form, entries, seed, records, self.files, self.malformed, self.file_faults, "orders", variety=VARIETY)
 
 
 @dataclass(frozen=True)
@@ -98,13 +111,37 @@ def _orders(draft: Draft) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], st
         shipped = day + timedelta(days=int(pick() * 50))
         units, price_c = 1 + int(pick() * 10_000), 900 + int(pick() * 66_000)
         cost_c = int(price_c * (0.4 + pick() * 0.5))
-        order = (
+        order: tuple[str, ...] = (
             str(10**8 + key), countries[int(pick() * _POOL)], items[int(pick() * len(items))],
             "Online" if pick() < 0.5 else "Offline", "CHML"[int(pick() * 4)],
             f"{day.month}/{day.day}/{day:%y}", regions[int(pick() * len(regions))], f"{shipped.month}/{shipped.day}/{shipped:%y}",
         )  # fmt: skip
+        if index in draft.varied:
+            order = _varied(order, draft.varied[index].classes, f"{draft.file}{index:05d}")
         money = (price_c, cost_c, units * price_c, units * cost_c, units * (price_c - cost_c))
         yield order, (str(units), *(f"{cents // 100}.{cents % 100:02d}" for cents in money)), draft.spoilt.get(index)
+
+
+def _varied(order: tuple[str, ...], classes: Mapping[str, str], number: str) -> tuple[str, ...]:
+    """Returns the order in the ways of its classes; `number` is its own."""
+    values = dict(zip(COLUMNS, order, strict=True))
+    match classes["uuid"]:
+        case "leading zeros":
+            values["uuid"] = f"000{values['uuid']}"
+        case "a few digits":
+            values["uuid"] = number
+        case "32 digits":
+            values["uuid"] = f"{values['uuid']}{'7' * 23}"
+    if classes["text"] in TEXTS:
+        values[classes["text stands in"]] = TEXTS[classes["text"]]
+    match classes["days"]:
+        case "with leading zeros":
+            values |= {"Order Date": "01/05/14", "Ship Date": "02/03/14"}
+        case "29 February":
+            values |= {"Order Date": "2/29/12", "Ship Date": "3/1/12"}
+        case "31 December":
+            values |= {"Order Date": "12/31/99", "Ship Date": "1/1/00"}
+    return tuple(values.values())
 
 
 def _pools(seed: int) -> tuple[list[str], list[str], list[str]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from faker import Faker
 
-from harness.api import JSON_FILE_FAULTS, Draft, Entry, FileSet, FileSource, JsonFormat, Malformed, NotEmpty, one_of
+from harness.api import JSON_FILE_FAULTS, TEXTS, Draft, Entry, FileSet, FileSource, JsonFormat, Malformed, NotEmpty, Variety, one_of
 
 if TYPE_CHECKING:
     import random
@@ -18,6 +18,29 @@ if TYPE_CHECKING:
 
 DUPLICATE_ID = "duplicate_id"
 """Gives the record the id of an earlier one, which counts. The record itself is well formed, so this kind is not a malformer."""
+
+VARIETY = Variety(
+    {
+        "id": ("ordinary", "upper case", "a whole number", "digits with leading zeros", "beyond ASCII", "with a slash"),
+        "value": ("drawn", "zero", "negative", "whole", "with an exponent", "37 digits"),
+        "text": ("ordinary", *TEXTS),
+        "fields": ("known", "an unknown one", "an unknown object", "an empty list"),
+        "place": ("there", "missing", "null"),
+        "tags": ("there", "missing"),
+        "written": ("as it comes", "compact", "with blanks", "in another order"),
+    }
+)
+"""The classes of records. All are valid, and must be stored with nothing changed."""
+
+_VALUES = {"zero": "0", "negative": "-0.5", "whole": "12", "with an exponent": "1.5e3", "37 digits": f"0.{'123456789' * 4}1"}
+
+# Enough digits for each of them.
+_EXACT = Context(prec=50)
+_MORE: dict[str, dict[str, Any]] = {
+    "an unknown one": {"schemaVersion": "2"},
+    "an unknown object": {"sensor": {"make": "A & B", "position": {"floor": "1"}}},
+    "an empty list": {"notes": []},
+}
 
 _POOL = 100
 _UNITS = ("kWh", "m³", "°C", '\\ " /')
@@ -91,7 +114,7 @@ class Records(FileSource):
     def generated(self, seed: int, records: int) -> FileSet:
         """Returns the files of this seed."""
         form = JsonFormat("records", MALFORMERS)
-        return FileSet(form, entries, seed, records, self.files, self.malformed, self.file_faults, "records")
+        return FileSet(form, entries, seed, records, self.files, self.malformed, self.file_faults, "records", variety=VARIETY)
 
 
 def entries(draft: Draft) -> Iterator[Entry]:
@@ -111,16 +134,71 @@ def entries(draft: Draft) -> Iterator[Entry]:
         rest = {"unit": rng.choice(_UNITS), "tags": ["a", "", None, rng.random() < 0.5]}
         place = {"city": places[rng.randrange(_POOL)], "serial": serial}
         values = {"id": record_id, "value": hundredths / 100, "place": place, **rest}
-        stored = {
-            **values,
-            "value": _text(Decimal(hundredths) / 100),
-            "place": {**place, "serial": str(serial)},
-            "transformed_value": _text(Decimal(hundredths) / 10),
-        }
         # Every second record has escapes where it could do without them.
         written = json.dumps(values, ensure_ascii=serial % 4 == 1).encode()
-        yield Entry(record_id, written, stored, kind)
+        number = Decimal(hundredths) / 100
+        if index in draft.varied:
+            values, number, written = _varied(values, number, draft.varied[index].classes, f"{draft.file:02d}{index:07d}")
+            record_id = str(values["id"])
+            earlier = record_id
+        yield Entry(record_id, written, _stored(values, number), kind)
+
+
+def _stored(values: Mapping[str, Any], number: Decimal) -> dict[str, Any]:
+    """Returns what the table must have of a record: numbers as text, the id too."""
+    stored = {**values, "id": str(values["id"]), "value": _text(number), "transformed_value": _text(_EXACT.multiply(number, 10))}
+    if isinstance(place := values.get("place"), dict):
+        stored["place"] = {**place, "serial": str(place["serial"])}
+    return stored
+
+
+def _varied(
+    values: Mapping[str, Any], number: Decimal, classes: Mapping[str, str], own: str
+) -> tuple[dict[str, Any], Decimal, bytes]:
+    """Returns the record in the ways of its classes, its value, and how it is written; `own` are digits that no other record has."""
+    varied: dict[str, Any] = {**values, "id": _id(values["id"], classes["id"], own)}
+    if classes["text"] in TEXTS:
+        varied["unit"] = TEXTS[classes["text"]]
+    varied |= _MORE.get(classes["fields"], {})
+    for name in ("place", "tags"):
+        if classes[name] == "missing":
+            del varied[name]
+        elif classes[name] == "null":
+            varied[name] = None
+    if classes["value"] in _VALUES:
+        text = _VALUES[classes["value"]]
+        return varied, Decimal(text), _written(varied, text, classes["written"])
+    return varied, number, _written(varied, str(varied["value"]), classes["written"])
+
+
+def _id(drawn: str, written: str, own: str) -> str | int:
+    match written:
+        case "upper case":
+            # The record beside it has this id but for the case.
+            return f"R{own[:2]}-{int(own[2:]) ^ 1:07d}"
+        case "a whole number":
+            return int(f"9{own}")
+        case "digits with leading zeros":
+            return f"00{own}"
+        case "beyond ASCII":
+            return f"größe-日本-{own}"
+        case "with a slash":
+            return f"a/b c/{own}"
+        case _:
+            return drawn
+
+
+def _written(values: Mapping[str, Any], value: str, how: str) -> bytes:
+    """Returns the record as JSON, with its value written as it is given: an exponent is lost in a float."""
+    document = {**values, "value": "{value}"}
+    if how == "in another order":
+        document = dict(reversed(document.items()))
+    if how == "with blanks":
+        text = json.dumps(document, ensure_ascii=False, indent=1)
+    else:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":") if how == "compact" else None)
+    return text.replace('"{value}"', value).encode()
 
 
 def _text(number: Decimal) -> str:
-    return format(number.normalize(), "f") if number else "0"
+    return format(_EXACT.normalize(number), "f") if number else "0"

@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 
 from harness.parts.expressions import compiled
 from harness.parts.part import NotEmpty, Part, Share
+from harness.parts.variety import TEXTS
 
 if TYPE_CHECKING:
     import random
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 AnyRange = TypeVar("AnyRange", bound="IntField | DecimalField | DateField | DatetimeField | ListField")
 
 _POOL = 400
+# A choice of more values has no class for each, a longer list none for its length.
+_FEW, _LONG = 12, 100
+_CLOCK = {"midnight": (0, 0, 0), "the last second": (23, 59, 59), "noon": (12, 0, 0), "evening": (21, 7, 9)}
 _LOCALES = ("en_US", "de_DE", "ja_JP")
 
 
@@ -64,6 +68,10 @@ class _Field(Part):
     null: Share = 0.0
     """The share of records in which the value is null."""
 
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:  # noqa: ARG002 - a field without classes needs nothing to draw from
+        """Returns the draws of values that are allowed and not ordinary, by class."""
+        return {}
+
 
 class UuidField(_Field):
     """A random UUID (version 4)."""
@@ -79,6 +87,11 @@ class UuidField(_Field):
             return f'"{text[:8]}-{text[8:12]}-4{text[13:16]}-{"89ab"[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"'
 
         return one
+
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns upper case, which is the same to a reader."""
+        draw = self.draw(drawing)
+        return {"upper case": lambda: draw().upper()}
 
 
 class ChoiceField(_Field):
@@ -98,6 +111,12 @@ class ChoiceField(_Field):
         """Returns the draw."""
         weights = self.weights or (1,) * len(self.of)
         return drawing.pool([value for value, weight in zip(self.of, weights, strict=True) for _ in range(weight)])
+
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns each value; none where there are many."""
+        weights = self.weights or (1,) * len(self.of)
+        values = [value for value, weight in zip(self.of, weights, strict=True) if weight]
+        return {str(value): drawing.pool([value]) for value in values} if 1 < len(values) <= _FEW else {}
 
 
 class IntField(_Field):
@@ -127,6 +146,10 @@ class IntField(_Field):
 
         return one
 
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:  # noqa: ARG002 - the values are given
+        """Returns the smallest and the largest number, and zero."""
+        return {} if self.unique else _numbers(self.min, self.max, 0)
+
 
 class DecimalField(_Field):
     """A number from `min` to `max` with `places` digits behind the point."""
@@ -153,6 +176,10 @@ class DecimalField(_Field):
 
         return one
 
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:  # noqa: ARG002 - the values are given
+        """Returns the smallest and the largest number, and zero."""
+        return _numbers(self.min, self.max, self.places)
+
 
 class DateField(_Field):
     """A day from `min` to `max`, written in `format` (strftime; ISO 8601 by default)."""
@@ -170,6 +197,15 @@ class DateField(_Field):
         """Returns the draw."""
         days = min((self.max - self.min).days + 1, 3660)
         return drawing.pool([(self.min + timedelta(days=day)).strftime(self.format) for day in range(days)])
+
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns the first and the last day, the last one of a year, and 29 February."""
+        days = {"the first day": self.min, "the last day": self.max}
+        for year in range(self.min.year, self.max.year + 1):
+            days.setdefault("31 December", date(year, 12, 31))
+            if year % 4 == 0 and (year % 100 or year % 400 == 0):
+                days.setdefault("29 February", date(year, 2, 29))
+        return {name: drawing.pool([day.strftime(self.format)]) for name, day in days.items() if self.min <= day <= self.max}
 
 
 class DatetimeField(_Field):
@@ -201,6 +237,19 @@ class DatetimeField(_Field):
 
         return one
 
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns midnight, the last second of a day, noon and an evening, in each zone."""
+        low, high = _aware(self.min), _aware(self.max)
+        found: dict[str, Draw] = {}
+        for zone in self.zones:
+            day = low.astimezone(datetime.fromisoformat(f"2026-01-01T00:00:00{zone}").tzinfo) + timedelta(days=1)
+            for name, clock in _CLOCK.items():
+                moment = day.replace(hour=clock[0], minute=clock[1], second=clock[2], microsecond=0)
+                if low <= moment <= high:
+                    written = f"{moment:%Y-%m-%dT%H:%M:%S}.000{zone}"
+                    found[name if len(self.zones) == 1 else f"{name} {zone}"] = drawing.pool([written])
+        return found
+
 
 class NameField(_Field):
     """A person's name; with `unicode` in three scripts."""
@@ -213,6 +262,11 @@ class NameField(_Field):
         fake = drawing.faker(unicode=self.unicode)
         return drawing.pool([fake.name() for _ in range(_POOL)])
 
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns a name beyond ASCII, where such names are drawn, and one with an apostrophe."""
+        beyond = {"beyond ASCII": drawing.pool(["Zoë Müller-日本"])} if self.unicode else {}
+        return {**beyond, "with an apostrophe": drawing.pool(["Sinéad O'Neill" if self.unicode else "Sinead O'Neill"])}
+
 
 class EmailField(_Field):
     """An e-mail address of a domain that is reserved for examples."""
@@ -223,6 +277,10 @@ class EmailField(_Field):
         """Returns the draw."""
         fake = drawing.faker(unicode=False)
         return drawing.pool([fake.safe_email() for _ in range(_POOL)])
+
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns an address with a plus sign."""
+        return {"with a plus sign": drawing.pool(["first.last+news@example.com"])}
 
 
 class TextField(_Field):
@@ -241,6 +299,10 @@ class TextField(_Field):
             texts[: len(odd)] = [text[: self.max] for text in odd]
         return drawing.pool(texts)
 
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns what a text may hold; nothing where it is plain."""
+        return {name: drawing.pool([text]) for name, text in TEXTS.items() if self.unicode and len(text) <= self.max}
+
 
 class NestedField(_Field):
     """An object with `fields`."""
@@ -252,6 +314,20 @@ class NestedField(_Field):
         """Returns the draw."""
         draws = [(to_json(name).decode(), drawn(field, drawing)) for name, field in self.fields.items()]
         return lambda: "{" + ",".join(f"{name}:{draw()}" for name, draw in draws) + "}"
+
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns the object with each class of each of its fields."""
+        ordinary = {name: drawn(field, drawing) for name, field in self.fields.items()}
+
+        def with_one(name: str, draw: Draw) -> Draw:
+            draws = {**ordinary, name: draw}
+            return lambda: "{" + ",".join(f"{to_json(inner).decode()}:{one()}" for inner, one in draws.items()) + "}"
+
+        return {
+            f"{name} {which}": with_one(name, draw)
+            for name, field in self.fields.items()
+            for which, draw in edges_of(field, drawing).items()
+        }
 
 
 class ListField(_Field):
@@ -270,6 +346,16 @@ class ListField(_Field):
         """Returns the draw."""
         draw, low, span, pick = drawn(self.of, drawing), self.min, self.max - self.min + 1, drawing.rng.random
         return lambda: "[" + ",".join(draw() for _ in range(low + int(pick() * span))) + "]"
+
+    def edges(self, drawing: Drawing) -> dict[str, Draw]:
+        """Returns the shortest and the longest list."""
+        draw = drawn(self.of, drawing)
+
+        def of(length: int) -> Draw:
+            return lambda: "[" + ",".join(draw() for _ in range(length)) + "]"
+
+        longest = {"the longest": of(self.max)} if self.max <= _LONG else {}
+        return {"empty" if not self.min else "the shortest": of(self.min), **longest}
 
 
 class LookupField(_Field):
@@ -314,6 +400,21 @@ def drawn(field: Any, drawing: Drawing) -> Draw:
         return draw
     pick, share = drawing.rng.random, field.null
     return lambda: "null" if pick() < share else draw()
+
+
+def edges_of(field: Any, drawing: Drawing) -> dict[str, Draw]:
+    """Returns the classes of a field, null among them where it may be null."""
+    return {**({"null": lambda: "null"} if field.null else {}), **field.edges(drawing)}
+
+
+def _numbers(low: Any, high: Any, places: int) -> dict[str, Draw]:
+    zero = Decimal(0)
+    wanted = {"the smallest": Decimal(low), "the largest": Decimal(high), **({"zero": zero} if low < zero < high else {})}
+
+    def one(number: Decimal) -> Draw:
+        return lambda: f"{number:.{places}f}"
+
+    return {name: one(number) for name, number in wanted.items()}
 
 
 def value_of(field: Any, text: str) -> Any:

@@ -1,10 +1,10 @@
-"""Generated files: equal shares of the records, records that are spoilt, and files that are spoilt as a whole."""
+"""Generated files: equal shares of the records, records that are varied or spoilt, and files that are spoilt as a whole."""
 
 from __future__ import annotations
 
 import random
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -15,9 +15,10 @@ from harness.accounting.record import Record
 from harness.errors import UsageError
 from harness.parts.part import NotEmpty, Part, Share
 from harness.parts.ports import Source, SourceContext
+from harness.parts.variety import Row, Variety
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from harness.parts.ports import Malformer
     from harness.parts.units import File
@@ -36,7 +37,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What decides the records of one file: its number (from 0), how many records it has, and which of them are spoilt, and how.
+    """What decides the records of one file: its number (from 0), how many records it has, and which of them are spoilt or varied, and how.
 
     All values must be drawn from `rng`, so that the same seed makes the same file."""
 
@@ -45,6 +46,7 @@ class Draft:
     count: int
     rng: random.Random
     spoilt: Mapping[int, str]
+    varied: Mapping[int, Row] = field(default_factory=dict)
 
 
 class Format(Protocol):
@@ -61,16 +63,21 @@ class Format(Protocol):
         """Returns the file faults that leave no record in the file."""
         ...
 
-    def written(self, values: Any) -> bytes:
-        """Returns a record as it stands in its file."""
+    @property
+    def variety(self) -> Variety:
+        """Returns the classes of files of this format."""
+        ...
+
+    def written(self, values: Any, classes: Mapping[str, str]) -> bytes:
+        """Returns a record as it stands in a file of these classes."""
         ...
 
     def damaged(self, payload: bytes, fault: str) -> bytes:
         """Returns a record as it stands in a file with this fault."""
         ...
 
-    def file(self, name: str, rows: Callable[[], Iterator[Record]], fault: str | None) -> File:
-        """Returns the file around the rows."""
+    def file(self, name: str, rows: Callable[[], Iterator[Record]], fault: str | None, classes: Mapping[str, str]) -> File:
+        """Returns the file around the rows. A file with a fault is ordinary otherwise."""
         ...
 
 
@@ -79,6 +86,11 @@ class Malformed(Part):
 
     share: Share
     kinds: Annotated[tuple[str, ...], NotEmpty]
+
+
+def malformed_labels(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Returns the classes of records that are malformed in these ways."""
+    return tuple(f"malformed: {kind}" for kind in kinds)
 
 
 class FileSource(Source):
@@ -125,9 +137,14 @@ def refuse_files(context: SourceContext) -> None:
         raise UsageError("--lookup: this scenario has no use for a file of lookup data")
 
 
+_NAMES = ("with blanks and plus signs", "as another folder's file", "beyond ASCII")
+_NO_VARIETY = Variety({})
+
+
 @dataclass(frozen=True)
 class FileSet:
-    """`records` records in `files` files of equal length, called `prefix` + `name` + the format's suffix.
+    """`records` records in `files` files of equal length, called `prefix` + `name` + the format's suffix. `variety` has the classes of
+    the records.
 
     `entries` yields the records of one file. `file_faults` spoil whole files, beginning with the last."""
 
@@ -141,6 +158,14 @@ class FileSet:
     name: str = "file"
     prefix: str = "input/"
     malformers: Mapping[str, Malformer] = field(default_factory=dict)
+    variety: Variety = _NO_VARIETY
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Returns the classes of the files and their records, and the kinds in which some are malformed."""
+        spoilt = [*(self.malformed.kinds if self.malformed and self.malformed.share else ()), *self.file_faults]
+        names = tuple(f"file: name {name}" for name in _NAMES) if self.files > 1 else ()
+        return (*self.format.variety.labels, *names, *self.variety.labels, *malformed_labels(spoilt))
 
     @property
     def total(self) -> int | None:
@@ -149,21 +174,36 @@ class FileSet:
 
     def units(self) -> Iterator[File]:
         """Yields the files in their order."""
+        variety = self.format.variety
         for file in range(self.files):
-            # Spaces and plus signs are where a notification's key is lost that a pipeline does not decode.
-            number = f" +{file + 1}" if self.files > 1 else ""
             fault = self._fault(file)
             if self._count(file) == 0 and fault not in self.format.without_records:
                 # Fewer records than files: a file without any would be another kind of file, of which nothing is promised.
                 continue
-            name = f"{self.prefix}{self.name}{number}{self.format.suffix}"
-            yield self.format.file(name, partial(self._rows, file, fault), fault)
+            row = Row(variety.ordinary, ()) if fault else variety.rows[file % len(variety.rows)]
+            named = _NAMES[file % len(_NAMES)]
+            made = self.format.file(self._name(file, named), partial(self._rows, file, fault, row.classes), fault, row.classes)
+            yield replace(made, classes=(*row.labels, *((f"file: name {named}",) if self.files > 1 else ())))
+
+    def _name(self, file: int, named: str) -> str:
+        # Spaces and plus signs are where a notification's key is lost that a pipeline does not decode.
+        number = f" +{file + 1}" if self.files > 1 else ""
+        match named:
+            case "as another folder's file":
+                return f"{self.prefix}part={file + 1}/{self.name} +{file}{self.format.suffix}"
+            case "beyond ASCII":
+                return f"{self.prefix}{self.name}{number} Übersicht 日本{self.format.suffix}"
+            case _:
+                return f"{self.prefix}{self.name}{number}{self.format.suffix}"
 
     def draft(self, file: int) -> Draft:
         """Returns what decides the records of a file."""
         count = self._count(file)
         rng = random.Random(f"{self.seed}/{file}")
-        return Draft(self.seed, file, count, rng, self._spoilt(rng, count))
+        spoilt = self._spoilt(rng, count)
+        varied = self.variety.placed(count, file) if self.variety.dimensions else {}
+        # A malformer expects an ordinary record: half of a quoted line end is two rows.
+        return Draft(self.seed, file, count, rng, spoilt, {place: row for place, row in varied.items() if place not in spoilt})
 
     def _count(self, file: int) -> int:
         return self.records // self.files + (self.records % self.files if file == self.files - 1 else 0)
@@ -177,19 +217,21 @@ class FileSet:
         kinds = self.malformed.kinds
         return {index: kinds[number % len(kinds)] for number, index in enumerate(chosen)}
 
-    def _rows(self, file: int, fault: str | None) -> Iterator[Record]:
+    def _rows(self, file: int, fault: str | None, classes: Mapping[str, str]) -> Iterator[Record]:
         before = file * (self.records // self.files)
         malformers = self.malformers or self.format.malformers
-        for number, entry in enumerate(self.entries(self.draft(file)), before):
-            payload = self.format.written(entry.values)
+        draft = self.draft(file)
+        for number, entry in enumerate(self.entries(draft)):
+            payload = self.format.written(entry.values, classes)
             if fault is not None:
                 yield Record(entry.record_id, self.format.damaged(payload, fault), None, fault)
                 continue
             if entry.spoilt is None:
-                yield Record(entry.record_id, payload, to_json(entry.stored))
+                labels = draft.varied[number].labels if number in draft.varied else ()
+                yield Record(entry.record_id, payload, to_json(entry.stored), classes=labels)
                 continue
             if entry.spoilt in malformers:
-                payload = malformers[entry.spoilt](payload, random.Random(f"{self.seed}/{number}"))
+                payload = malformers[entry.spoilt](payload, random.Random(f"{self.seed}/{before + number}"))
             yield Record(entry.record_id, payload, None, entry.spoilt)
 
     def _fault(self, file: int) -> str | None:

@@ -1,4 +1,4 @@
-"""JSON files: one object whose `records` is a list, and what may be wrong with one as a whole."""
+"""JSON files: a list of records, the ways in which they are written, and what may be wrong with one as a whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.accounting.record import Record
 from harness.parts.formats.csv_format import NOT_TEXT
 from harness.parts.units import File
+from harness.parts.variety import Variety
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,16 @@ JSON_FILE_FAULTS = ("empty_file", "no_records", "not_a_list", "not_json", "cut_o
 """What may be wrong with a whole JSON file."""
 
 
+JSON_VARIETY = Variety(
+    {
+        "file: byte order mark": ("none", "UTF-8"),
+        "file: lines": ("a record each", "one", "blank ones between"),
+        "file: other fields": ("none", "before the records", "behind the records"),
+    }
+)
+_BETWEEN = {"a record each": b",\n", "one": b",", "blank ones between": b" ,\r\n\r\n\t"}
+
+
 @dataclass(frozen=True)
 class JsonFormat:
     """`{"<key>": [record, …]}`; a record is an element of the list, and its place there counts from 0."""
@@ -27,8 +38,9 @@ class JsonFormat:
     malformers: Mapping[str, Malformer] = field(default_factory=dict)
     suffix: str = ".json"
     without_records: frozenset[str] = frozenset({"empty_file", "no_records"})
+    variety: Variety = JSON_VARIETY
 
-    def written(self, values: Any) -> bytes:
+    def written(self, values: Any, classes: Mapping[str, str] | None = None) -> bytes:  # noqa: ARG002 - all elements are written alike
         """Returns an element of the list. Bytes are taken for JSON that is written already."""
         return values if isinstance(values, bytes) else json.dumps(values, ensure_ascii=False).encode()
 
@@ -36,7 +48,9 @@ class JsonFormat:
         """Returns an element as it stands in a file with this fault."""
         return payload
 
-    def file(self, name: str, rows: Callable[[], Iterator[Record]], fault: str | None) -> File:
+    def file(
+        self, name: str, rows: Callable[[], Iterator[Record]], fault: str | None, classes: Mapping[str, str] | None = None
+    ) -> File:
         """Returns the file around the rows."""
         key = json.dumps(self.key).encode()
         between = b",\n"
@@ -52,4 +66,12 @@ class JsonFormat:
             case "cut_off":
                 return File(name, rows, b"{" + key + b": [\n", between, tail=b"")
             case _:
-                return File(name, rows, b"{" + key + b": [\n", between, tail=b"\n]}\n")
+                return self._healthy(name, rows, classes or JSON_VARIETY.ordinary)
+
+    def _healthy(self, name: str, rows: Callable[[], Iterator[Record]], classes: Mapping[str, str]) -> File:
+        mark = "\ufeff".encode() if classes["file: byte order mark"] == "UTF-8" else b""
+        other = classes["file: other fields"]
+        before = b'"source": {"records": "[]"}, ' if other == "before the records" else b""
+        behind = b', "count": null' if other == "behind the records" else b""
+        head = mark + b"{" + before + json.dumps(self.key).encode() + b": [\n"
+        return File(name, rows, head, _BETWEEN[classes["file: lines"]], tail=b"\n]" + behind + b"}\n")

@@ -6,9 +6,11 @@ in a payload, so that the same seed makes the same bytes.
 
 from __future__ import annotations
 
+import json
 import random
+import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 from faker import Faker
@@ -16,10 +18,11 @@ from pydantic import AwareDatetime, PositiveInt
 from pydantic_core import from_json, to_json
 
 from harness.accounting.record import Record
-from harness.parts.formats.file_set import Malformed, refuse_files
+from harness.parts.formats.file_set import Malformed, malformed_labels, refuse_files
 from harness.parts.formats.json_malformers import JSON_MALFORMERS
 from harness.parts.part import NotEmpty, one_of
 from harness.parts.ports import Source, SourceContext
+from harness.parts.variety import TEXTS, Variety
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,6 +74,109 @@ MALFORMERS: dict[str, Malformer] = {name: {**JSON_MALFORMERS, **_OWN}[name] for 
 """The malformers by name. None of what they make is a valid clickstream event."""
 
 
+VARIETY = Variety(
+    {
+        "timestamp: offset": ("Z", "+00:00", "+05:30", "-08:00"),
+        "timestamp: time of day": ("as it comes", "midnight", "the last second", "noon", "evening"),
+        "timestamp: fraction": ("milliseconds", "none", "microseconds"),
+        "eventId": ("lower case", "upper case", "with hyphens", "digits with leading zeros"),
+        "userId": ("lower case", "upper case", "digits with leading zeros", "an e-mail address", "beyond ASCII"),
+        "sessionId": ("there", "missing", "null"),
+        "properties": ("there", "missing", "empty"),
+        "fields": ("known", "an unknown one", "an unknown object", "an unknown list"),
+        "text": ("ordinary", *TEXTS),
+        "number": ("ordinary", "beyond 2**53", "with an exponent", "negative", "with 17 digits"),
+        "written": ("compact", "with blanks", "escaped", "in another order"),
+    }
+)
+"""The classes of clickstream events. All are valid, and must be stored with nothing changed."""
+
+_NUMBERS = {
+    "beyond 2**53": "9007199254740993",
+    "with an exponent": "1.5e3",
+    "negative": "-7",
+    "with 17 digits": "0.30000000000000004",
+}
+_TIMES = {"midnight": "00:00:00", "the last second": "23:59:59", "noon": "12:00:00", "evening": "21:07:09"}
+_FRACTIONS = {"milliseconds": ".250", "none": "", "microseconds": ".123456"}
+_ZONES = {"Z": UTC, "+00:00": UTC, "+05:30": timezone(timedelta(hours=5.5)), "-08:00": timezone(timedelta(hours=-8))}
+
+
+def _varied(payload: bytes, now_ms: int, classes: Mapping[str, str]) -> tuple[str, str, bytes, bytes]:
+    """Returns the id, the partition key, the payload and the promise of an event that is varied."""
+    event = from_json(payload)
+    zone = _ZONES[classes["timestamp: offset"]]
+    local = datetime.fromtimestamp(now_ms // 1000, tz=zone)
+    if classes["timestamp: time of day"] in _TIMES:
+        local = datetime.combine(local.date(), time.fromisoformat(_TIMES[classes["timestamp: time of day"]]), zone)
+    event["timestamp"] = f"{local:%Y-%m-%dT%H:%M:%S}{_FRACTIONS[classes['timestamp: fraction']]}{classes['timestamp: offset']}"
+    event["eventId"] = _as_id(event["eventId"], classes["eventId"])
+    event["userId"] = _as_id(event["userId"], classes["userId"])
+    match classes["sessionId"]:
+        case "missing":
+            del event["sessionId"]
+        case "null":
+            event["sessionId"] = None
+    _vary_properties(event, classes)
+    number = _NUMBERS.get(classes["number"], "")
+    bucket = f"{local.astimezone(UTC):%Y-%m-%dT%H}:00:00Z"
+    written = _written(event, classes["written"], number)
+    # As the pipeline's JSON is written, so that comparing bytes suffices.
+    promised = to_json(from_json(_written({**event, "hourBucket": bucket}, "compact", number)))
+    return event["eventId"], event["userId"], written, promised
+
+
+def _vary_properties(event: dict[str, Any], classes: Mapping[str, str]) -> None:
+    match classes["properties"]:
+        case "missing":
+            del event["properties"]
+        case "empty":
+            event["properties"] = {}
+    # Where there are no properties, a text or a number is an unknown field.
+    inner = event.get("properties", event)
+    if classes["text"] in TEXTS:
+        inner["text"] = TEXTS[classes["text"]]
+    if classes["number"] in _NUMBERS:
+        inner["number"] = _NUMBER
+    match classes["fields"]:
+        case "an unknown one":
+            event["schemaVersion"] = "2"
+        case "an unknown object":
+            event["geo"] = {"country": "DE", "point": {"lat": 52.52, "lon": 13.405}}
+        case "an unknown list":
+            event["tags"] = ["a", "", None, [1, {}]]
+
+
+def _as_id(drawn: str, written: str) -> str:
+    match written:
+        case "upper case":
+            return drawn.upper()
+        case "with hyphens":
+            return str(uuid.UUID(drawn))
+        case "digits with leading zeros":
+            return f"000{int(drawn, 16)}"
+        case "an e-mail address":
+            return f"user.{drawn}+news@example.com"
+        case "beyond ASCII":
+            return f"jürgen-日本-{drawn}"
+        case _:
+            return drawn
+
+
+# Stands for a number until the event is written: most ways to write one are lost in a float.
+_NUMBER = "{number}"
+
+
+def _written(event: dict[str, Any], how: str, number: str) -> bytes:
+    if how == "in another order":
+        event = dict(reversed(event.items()))
+    if how == "with blanks":
+        text = json.dumps(event, ensure_ascii=False, indent=2)
+    else:
+        text = json.dumps(event, ensure_ascii=how == "escaped", separators=(",", ":"))
+    return text.replace(f'"{_NUMBER}"', number).encode()
+
+
 class MalformedEvents(Malformed):
     """Spoils a share of the events, by each of the kinds in turn (by all kinds where none are named)."""
 
@@ -112,10 +218,16 @@ class ClickstreamLoad:
         """Returns how many records there are."""
         return self.records
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Returns the classes of the events, and the kinds in which some are malformed."""
+        return (*VARIETY.labels, *malformed_labels(self.malformed_kinds if self.malformed_share else ()))
+
     def units(self) -> Iterator[Record]:
-        """Yields the events in the order of their times."""
+        """Yields the events in the order of their times; those that are varied may be earlier or later."""
         rng = random.Random(self.seed)
         spoilt = self._spoilt(rng)
+        varied = VARIETY.placed(self.records)
         users = [f"{rng.getrandbits(48):012x}" for _ in range(max(self.records // _EVENTS_PER_USER, 10))]
         kinds = [kind for kind, weight in _MIX.items() for _ in range(weight)]
         properties = _properties(self.seed)
@@ -141,12 +253,16 @@ class ClickstreamLoad:
                 f'"timestamp":"{prefix}.{now_ms % 1000:03d}Z","sessionId":"{session}",'
                 f'"properties":{properties[kind][int(pick() * _POOL)]}'
             )
+            payload, promised = f"{body}}}".encode(), f'{body},"hourBucket":"{bucket}"}}'.encode()
+            classes: tuple[str, ...] = ()
+            if index in varied:
+                classes = varied[index].labels
+                record_id, user, payload, promised = _varied(payload, now_ms, varied[index].classes)
             if index in spoilt:
                 malformer = spoilt[index]
-                payload = MALFORMERS[malformer](f"{body}}}".encode(), rng)
-                yield Record(record_id, payload, None, malformer, user)
+                yield Record(record_id, MALFORMERS[malformer](payload, rng), None, malformer, user)
             else:
-                yield Record(record_id, f"{body}}}".encode(), f'{body},"hourBucket":"{bucket}"}}'.encode(), None, user)
+                yield Record(record_id, payload, promised, None, user, classes)
 
     def _spoilt(self, rng: random.Random) -> dict[int, str]:
         """Returns which records are spoilt, and how: the exact share, every kind as often as the others."""

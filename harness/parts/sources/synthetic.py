@@ -15,13 +15,23 @@ from harness.accounting.record import Record
 from harness.parts import registry
 from harness.parts.expressions import compiled, filled, plain, written_value
 from harness.parts.formats.csv_format import CSV_FILE_FAULTS, CsvFormat
-from harness.parts.formats.fields import AnyField, ComputedField, Drawing, LookupField, PlainField, drawn, value_of
+from harness.parts.formats.fields import (
+    AnyField,
+    ComputedField,
+    Drawing,
+    LookupField,
+    PlainField,
+    drawn,
+    edges_of,
+    value_of,
+)
 from harness.parts.formats.file_set import Draft, Entry, FileSet, Malformed, refuse_files
 from harness.parts.formats.json_format import JSON_FILE_FAULTS, JsonFormat
 from harness.parts.formats.ndjson_format import NDJSON_FILE_FAULTS, NdjsonFormat
 from harness.parts.formats.typed_malformers import csv_malformers, json_malformers
 from harness.parts.part import NotEmpty, Part
 from harness.parts.ports import DUPLICATE, LATE, Load, Source, SourceContext
+from harness.parts.variety import Dimensions, Variety
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +73,10 @@ class Synthetic(Source):
 
     A record promises its own fields, but for those in `drop`, and what `promise` adds: a template with expressions such as
     `{{ unit_price * units }}`, or a function `./transforms.py:expected` that returns all that is promised (None: nothing may be stored).
-    Expressions see the record's fields, and `lookup`, the row that its lookup field names."""
+    Expressions see the record's fields, and `lookup`, the row that its lookup field names.
+
+    Some records have values from the edges of what their fields allow, and are written in another way (harness/parts/variety.py); with
+    `vary: false` there are none."""
 
     arrival_faults: ClassVar[tuple[str, ...]] = (DUPLICATE, LATE)
 
@@ -80,6 +93,7 @@ class Synthetic(Source):
     file_faults: tuple[str, ...] = ()
     promise: dict[str, Any] | str = Field(default={})
     drop: tuple[str, ...] = ()
+    vary: bool = True
 
     @field_validator("promise")
     @classmethod
@@ -139,8 +153,9 @@ class Synthetic(Source):
         elif self.format == "json":
             form = JsonFormat("records", self.malformers)
         files = FileSet(
-            form, described.entries, context.seed, many, self.files, malformed, self.file_faults, self.name, self.prefix
-        )
+            form, described.entries, context.seed, many, self.files, malformed, self.file_faults, self.name, self.prefix,
+            variety=described.variety,
+        )  # fmt: skip
         if self.format == "events":
             events = SyntheticEvents(files, described)
             return EventsWithLookup(files, described) if self.lookup else events
@@ -171,6 +186,21 @@ class Described:
         rows = ({name: _cell(draw()) for name, draw in draws.items()} for _ in range(lookup.records))
         return {row[lookup.key]: row for row in rows}
 
+    @cached_property
+    def variety(self) -> Variety:
+        """Returns the classes of the fields, and of how a record is written."""
+        if not self._source.vary:
+            return Variety({})
+        drawing = Drawing(random.Random(f"{self._seed}/classes"), self._seed)
+        ids = (self._source.id,) if isinstance(self._source.id, str) else self._source.id
+        classes = {
+            f"{name}": ("ordinary", *edges)
+            for name, field in self._source.fields.items()
+            # Two records must not get one id.
+            if (name not in ids or field.type == "uuid") and (edges := edges_of(field, drawing))
+        }
+        return Variety({**classes, **({} if self._source.format == "csv" else _WRITTEN)})
+
     def check(self) -> None:
         """Raises UsageError where an expression has no value for one of the first records."""
         draft = Draft(self._seed, 0, _TRIED, random.Random(f"{self._seed}/check"), {})
@@ -195,12 +225,18 @@ class Described:
         draws = [_nothing if isinstance(field, ComputedField) else drawn(field, drawing) for field in fields.values()]
         computed = [(place, field) for place, field in enumerate(fields.values()) if isinstance(field, ComputedField)]
         written = "{" + ",".join(f"{to_json(name).decode().replace('%', '%%')}:%s" for name in fields) + "}"
-        for _ in range(draft.count):
+        edges = {name: edges_of(field, drawing) for name, field in fields.items()} if draft.varied else {}
+        for index in range(draft.count):
             texts = tuple([draw() for draw in draws])
+            row = draft.varied.get(index)
+            if row is not None:
+                of = {name: edges[name].get(row.classes.get(name, "")) for name in fields}
+                texts = tuple(edge() if (edge := of[name]) else text for name, text in zip(fields, texts, strict=True))
             for place, field in computed:
                 value = written_value(field.value, self._values(texts))
                 texts = (*texts[:place], value, *texts[place + 1 :])
-            yield texts, (written % texts).encode()
+            how = row.classes.get("record", "") if row else ""
+            yield texts, (_written(tuple(fields), texts, how) if how else (written % texts).encode())
 
     def id_of(self, texts: tuple[str, ...]) -> str:
         """Returns a record's id."""
@@ -254,6 +290,11 @@ class SyntheticEvents:
         """Returns how many events there are."""
         return self.files.records
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Returns the classes of the events, without those of files."""
+        return tuple(one for one in self.files.classes if not one.startswith("file: "))
+
     def units(self) -> Iterator[Record]:
         """Yields the events."""
         draft, described = self.files.draft(0), self.described
@@ -263,7 +304,8 @@ class SyntheticEvents:
             promised = None if kind else described.promised_bytes(texts, payload)
             offered = malformers[kind](payload, random.Random(f"{seed}/{index}")) if kind else payload
             malformed = kind or (None if promised is not None else UNWANTED)
-            yield Record(described.id_of(texts), offered, promised, malformed, described.key_of(texts))
+            classes = draft.varied[index].labels if index in draft.varied else ()
+            yield Record(described.id_of(texts), offered, promised, malformed, described.key_of(texts), classes)
 
 
 @dataclass(frozen=True)
@@ -290,6 +332,19 @@ def _function(reference: str) -> Callable[[dict[str, Any]], dict[str, Any] | Non
     file, _, name = reference.rpartition(":")
     found: Callable[[dict[str, Any]], dict[str, Any] | None] = getattr(registry.load_module(Path(file)), name)
     return found
+
+
+_WRITTEN: Dimensions = {"record": ("compact", "with blanks", "in another order")}
+
+
+def _written(names: tuple[str, ...], texts: tuple[str, ...], how: str) -> bytes:
+    """Returns a record as JSON, on one line."""
+    pairs = [
+        f"{to_json(name).decode()}{': ' if how == 'with blanks' else ':'}{text}" for name, text in zip(names, texts, strict=True)
+    ]
+    if how == "in another order":
+        pairs.reverse()
+    return ("{ " + ", ".join(pairs) + " }" if how == "with blanks" else "{" + ",".join(pairs) + "}").encode()
 
 
 def _nothing() -> str:

@@ -86,7 +86,7 @@ def test_result_json_has_the_keys_of_the_contract():
     document = result(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), lost()))
     assert list(document) == [
         "schema", "scenario", "seed", "started_at", "command", "payload_sha256", "emulator", "verdict", "reasons", "ingress",
-        "outcome", "anomalies", "examples", "faults", "permissions", "checks", "timing",
+        "outcome", "anomalies", "examples", "faults", "permissions", "classes", "checks", "timing",
     ]  # fmt: skip
     assert list(document["timing"]) == [
         "start_s", "deploy_s", "load_s", "drain_s", "total_s", "records_per_s", "latency_s",
