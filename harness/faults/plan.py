@@ -60,6 +60,13 @@ class _Fault(BaseModel):
 
     id: str = ""
     seed: str = ""
+    of: str = ""
+    """In a replay, the id of the fault that this one repeats at one event."""
+
+    @property
+    def whole(self) -> str:
+        """Returns the id of the fault that this one is, or is a part of."""
+        return self.of or self.id
 
 
 class ServiceFault(_Fault):

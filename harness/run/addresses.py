@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Entries = Callable[[], Iterable[Entry]]
 
 # A fault that has met more is addressed as it was: its events are nearly all there are.
-_MAX_FIRINGS = 500
+_MAX_FIRINGS = 5_000
 # A shorter id is found in any text.
 _LEAST_ID = 4
 _MAX_TEXTS = 6
@@ -171,20 +171,23 @@ def _count(firings: Sequence[_Firing], entries: Entries) -> None:
     """Finds the how-manieth event each firing's is, of those with its texts at its fault's address."""
     told = [firing for firing in firings if firing.texts]
     during = _invocations_with([firing for firing in told if firing.during], entries)
-    left = list(told)
+    left: dict[str, list[_Firing]] = defaultdict(list)
+    for firing in told:
+        left[firing.fault.id].append(firing)
     for entry in entries():
-        if not left:
-            break
         text = _Text(entry)
-        for firing in [firing for firing in left if _is_at(entry, firing.fault)]:
-            matches = entry["invocation"] in during[id(firing)] if firing.during else text.holds(firing.texts)
-            if matches:
-                firing.nth += 1
-                # An invocation that is tried again has the request id of the first time; an entry is as late as its end.
-                if entry["id"] == firing.request_id and entry["at_ms"] >= firing.at_ms:
-                    left.remove(firing)
-    for firing in left:
-        firing.texts = ()
+        for of_fault in left.values():
+            if not of_fault or not _is_at(entry, of_fault[0].fault):
+                continue
+            for firing in tuple(of_fault):
+                if entry["invocation"] in during[id(firing)] if firing.during else text.holds(firing.texts):
+                    firing.nth += 1
+                    # An invocation that is tried again has the request id of the first time; an entry is as late as its end.
+                    if entry["id"] == firing.request_id and entry["at_ms"] >= firing.at_ms:
+                        of_fault.remove(firing)
+    for of_fault in left.values():
+        for firing in of_fault:
+            firing.texts = ()
 
 
 def _invocations_with(firings: Sequence[_Firing], entries: Entries) -> dict[int, set[str]]:
@@ -246,7 +249,8 @@ def _rewritten(fault: Fault, firings: Sequence[_Firing]) -> Iterator[Fault]:
         return
     for place, firing in enumerate(firings, 1):
         changes: dict[str, Any] = {
-            "id": fault.id if len(firings) == 1 else f"{fault.id}/{place}",
+            "id": f"{fault.id}/{place}",
+            "of": fault.whole,
             _window_of(fault): str(firing.nth if firing.texts else firing.number),
         }
         if firing.texts:

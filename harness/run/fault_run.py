@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownVerdictError
@@ -12,10 +13,10 @@ from harness.faults.plan import RecordFault, dump, resolved
 from harness.run.record_faults import FaultyLoad
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from harness.faults.plan import Plan
+    from harness.faults.plan import Fault, Plan
     from harness.parts.ports import Load
 
 
@@ -56,39 +57,51 @@ class FaultRun:
 
     def results(self) -> tuple[dict[str, Any], ...]:
         """Returns {id, kind, planned, seen, fired} per fault, in the plan's order; `planned` is None for a window without an end, `seen` (how
-        many events its address had) for a record fault."""
+        many events its address had) for a record fault. In a replay the parts of a fault are one."""
+        found: dict[str, dict[str, Any]] = {}
+        for fault, seen, fired in self._parts():
+            planned = fault.window.planned(fault.seed)
+            known = found.get(fault.whole)
+            if known is None:
+                found[fault.whole] = {"id": fault.whole, "kind": fault.kind, "planned": planned, "seen": seen, "fired": fired}
+            else:
+                known["planned"] = None if planned is None or known["planned"] is None else known["planned"] + planned
+                known["seen"] = None if seen is None else known["seen"] + seen
+                known["fired"] += fired
+        return tuple(found.values())
+
+    def _parts(self) -> Iterator[tuple[Fault, int | None, int]]:
+        """Yields each fault of the plan, with how many events its address had, and how many of them it met."""
         fired = {entry["id"]: len(entry["firings"]) for entry in self.log}
         seen = {entry["id"]: entry["seen"] for entry in self.log}
         if isinstance(self._load, FaultyLoad):
             fired |= self._load.fired
-        return tuple(
-            {
-                "id": f.id,
-                "kind": f.kind,
-                "planned": f.window.planned(f.seed),
-                "seen": seen.get(f.id),
-                "fired": fired.get(f.id, 0),
-            }
-            for f in self.plan
-        )
+        for fault in self.plan:
+            yield fault, seen.get(fault.id), fired.get(fault.id, 0)
 
     def doubts(self) -> tuple[str, ...]:
-        """Returns a reason per fault that never fired: what it expected, and how many such events came."""
-        seen = {entry["id"]: entry["seen"] for entry in self.log}
-        return tuple(
-            f"fault {fault.id} ({fault.kind}) never fired: expected {fault.expects}"
-            + ("" if isinstance(fault, RecordFault) else f"; {seen.get(fault.id, 0)} such events came")
-            for fault, result in zip(self.plan, self.results(), strict=True)
-            if not result["fired"]
-        )
+        """Returns a reason per fault that never fired, or that did not in a part: what it expected, and how many such events came."""
+        missing: dict[str, list[tuple[Fault, int | None]]] = {}
+        for fault, seen, fired in self._parts():
+            if not fired:
+                missing.setdefault(fault.whole, []).append((fault, seen))
+        parts = Counter(fault.whole for fault in self.plan)
+        reasons = []
+        for name, of_it in missing.items():
+            fault, seen = of_it[0]
+            never = "never fired" if parts[name] == 1 else f"did not fire at {len(of_it):,} of {parts[name]:,} events"
+            came = "" if isinstance(fault, RecordFault) else f"; {seen or 0} such events came"
+            reasons.append(f"fault {name} ({fault.kind}) {never}: expected {fault.expects}{came}")
+        return tuple(reasons)
 
     def met(self, shard: str | None, sequence: str | None) -> str:
         """Returns in words which faults met a batch with this record; empty where none did."""
         if shard is None or sequence is None or not sequence.isdecimal():
             return ""
         number = int(sequence)
+        whole = {fault.id: fault.whole for fault in self.plan}
         ids = dict.fromkeys(
-            entry["id"]
+            whole[entry["id"]]
             for entry in self.log
             for firing in entry["firings"]
             if (batch := firing.get("batch")) and batch["shard"] == shard and int(batch["first"]) <= number <= int(batch["last"])

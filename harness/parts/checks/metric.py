@@ -6,31 +6,35 @@ Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Get
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from harness.errors import UnknownVerdictError
+from harness.parts.checks.sql import found_by
 from harness.parts.ports import Check, Context, Finding
 
 _DAY_S = 86_400
 
 
 class Metric(Check):
-    """Compares a metric since the run began, to the minute, with `equals`, `at_least` or `at_most`."""
+    """Compares a metric since the run began, to the minute, with `equals`, `at_least` or `at_most`, or with `equals_query`: the one value
+    that a query returns over the tables `ledger` and `observations` of the run."""
 
     namespace: str
     metric: str
     dimensions: dict[str, str] = Field(default={})
     statistic: Literal["Sum", "Average", "Minimum", "Maximum", "SampleCount"] = "Sum"
     equals: float | None = None
+    equals_query: str | None = None
     at_least: float | None = None
     at_most: float | None = None
 
     @model_validator(mode="after")
     def _expects_something(self) -> Self:
-        if self.equals is None and self.at_least is None and self.at_most is None:
-            raise ValueError("expected one of equals, at_least, at_most")
+        if self.equals is None and self.equals_query is None and self.at_least is None and self.at_most is None:
+            raise ValueError("expected one of equals, equals_query, at_least, at_most")
         return self
 
     def open(self, context: Context) -> Finding:
@@ -45,11 +49,13 @@ class Metric(Check):
             Period=_DAY_S,
             Statistics=[self.statistic],
         )["Datapoints"]
-        if not points:
+        counted = None if self.equals_query is None else _counted(self.equals_query, context)
+        if not points and counted != 0:
             raise UnknownVerdictError(f"the metric {self.namespace} {self.metric} has no data")
-        values = [point[self.statistic] for point in points]
-        value = _combined(self.statistic, values)
+        # Where nothing was to be counted, a metric without data is one of zero.
+        value = _combined(self.statistic, [point[self.statistic] for point in points]) if points else 0.0
         expected = [
+            (f"{value:g} = {counted:g} (counted in this run)", value == counted) if counted is not None else None,
             (f"{value:g} = {self.equals:g}", value == self.equals) if self.equals is not None else None,
             (f"{value:g} ≥ {self.at_least:g}", value >= self.at_least) if self.at_least is not None else None,
             (f"{value:g} ≤ {self.at_most:g}", value <= self.at_most) if self.at_most is not None else None,
@@ -58,6 +64,13 @@ class Metric(Check):
         return Finding(
             all(holds for _, holds in found), f"{self.statistic} of {self.metric}: expected " + ", ".join(t for t, _ in found)
         )
+
+
+def _counted(query: str, context: Context) -> float:
+    rows = found_by(query, context, {})
+    if len(rows) != 1 or len(rows[0]) != 1 or not isinstance(rows[0][0], int | float | Decimal):
+        raise UnknownVerdictError(f"equals_query: expected one number, found {rows[:3]}")
+    return float(rows[0][0])
 
 
 def _combined(statistic: str, values: list[float]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 from pydantic import Field
@@ -12,6 +12,9 @@ from pydantic import Field
 from harness.errors import UnknownVerdictError
 from harness.parts.part import Part
 from harness.parts.ports import Check, Context, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SHOWN = 5
 _READERS = {
@@ -41,17 +44,7 @@ class Sql(Check):
 
     def open(self, context: Context) -> Finding:
         """Returns whether the statement holds. Raises UnknownVerdictError, with DuckDB's words, for a query that cannot be run."""
-        with tempfile.TemporaryDirectory(dir=context.run_dir) as scratch, duckdb.connect() as db:
-            db.execute("SET enable_progress_bar = false")
-            try:
-                for name in ("ledger", "observations"):
-                    db.execute(f"CREATE VIEW {name} AS FROM read_parquet('{context.run_dir}/{name}.parquet')")
-                for name, lake in self.lake.items():
-                    _add(db, name, lake, context, Path(scratch) / name)
-                rows = db.execute(self.query).fetchmany(_SHOWN + 1)
-            except (duckdb.Error, AttributeError) as error:
-                # AttributeError: the query is empty, and DuckDB returns no connection.
-                raise UnknownVerdictError(f"the query cannot be run: {str(error).splitlines()[0]}") from error
+        rows = found_by(self.query, context, self.lake)
         if "equals" in self.model_fields_set:
             found = rows[0][0] if rows and rows[0] else None
             holds = len(rows) == 1 and _same(found, self.equals)
@@ -60,6 +53,21 @@ class Sql(Check):
             return Finding(holds=True, text="no row is wrong")
         shown = ", ".join(str(row[0] if len(row) == 1 else row) for row in rows[:_SHOWN])
         return Finding(holds=False, text=f"rows that must not be: {shown}" + (", …" if len(rows) > _SHOWN else ""))
+
+
+def found_by(query: str, context: Context, lakes: Mapping[str, Lake]) -> list[tuple[Any, ...]]:
+    """Returns the first rows of a query over the tables of the run. Raises UnknownVerdictError, with DuckDB's words, for one that cannot be run."""
+    with tempfile.TemporaryDirectory(dir=context.run_dir) as scratch, duckdb.connect() as db:
+        db.execute("SET enable_progress_bar = false")
+        try:
+            for name in ("ledger", "observations"):
+                db.execute(f"CREATE VIEW {name} AS FROM read_parquet('{context.run_dir}/{name}.parquet')")
+            for name, lake in lakes.items():
+                _add(db, name, lake, context, Path(scratch) / name)
+            return db.execute(query).fetchmany(_SHOWN + 1)
+        except (duckdb.Error, AttributeError) as error:
+            # AttributeError: the query is empty, and DuckDB returns no connection.
+            raise UnknownVerdictError(f"the query cannot be run: {str(error).splitlines()[0]}") from error
 
 
 def _add(db: duckdb.DuckDBPyConnection, name: str, lake: Lake, context: Context, folder: Path) -> None:
