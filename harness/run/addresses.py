@@ -107,9 +107,7 @@ def by_content(plan: Plan, log: Iterable[Mapping[str, Any]], entries: Entries, r
     firings = {
         entry["id"]: [_firing(by_id[entry["id"]], firing) for firing in entry["firings"]]
         for entry in log
-        if entry["id"] in by_id
-        and 0 < len(entry["firings"]) <= _MAX_FIRINGS
-        and getattr(by_id[entry["id"]], "kind", "") != "lambda_init"
+        if entry["id"] in by_id and 0 < len(entry["firings"]) <= _MAX_FIRINGS
     }
     every = [firing for of_fault in firings.values() for firing in of_fault]
     if every:

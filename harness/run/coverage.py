@@ -23,9 +23,11 @@ class Coverage:
         self._records: Counter[tuple[str, ...]] = Counter()
         self._malformed: Counter[str] = Counter()
         self._files: Counter[tuple[str, ...]] = Counter()
+        self._offered = 0
 
     def record(self, record: Record) -> None:
         """Counts a record that is offered."""
+        self._offered += 1
         if record.malformed is not None:
             self._malformed[record.malformed] += 1
         elif record.classes:
@@ -43,7 +45,8 @@ class Coverage:
                 for label in labels:
                     counts[label] += count
         missing = tuple(one for one in self._classes if not counts[one])
-        return events.Classes({one: counts[one] for one in self._classes if counts[one]}, missing, self._too_small(missing))
+        volume = {"records": self._offered, "files": self._files.total()}
+        return events.Classes({one: counts[one] for one in self._classes if counts[one]}, missing, self._too_small(missing), volume)
 
     def _too_small(self, missing: tuple[str, ...]) -> str:
         """Returns a note where kinds of malformed records were asked for and none came."""

@@ -98,11 +98,13 @@ class Permissions:
 @dataclass(frozen=True, slots=True)
 class Classes:
     """Of the classes of the source's inputs: those that were offered, with the number of their records or files, and those that were not.
-    `note` says where the load was too small for what the scenario asks for."""
+    `note` says where the load was too small for what the scenario asks for. `volume` has the number of `records` and of `files`
+    that were offered as files."""
 
     exercised: Mapping[str, int] = field(default_factory=dict)
     not_exercised: tuple[str, ...] = ()
     note: str = ""
+    volume: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

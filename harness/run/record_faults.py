@@ -39,8 +39,9 @@ class FaultyLoad:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Returns those of the load itself."""
-        return getattr(self.load, "classes", ())
+        """Returns those of the load itself, and the ways of arrival that the faults make."""
+        arrivals = {fault.malform: f"arrival: {fault.malform}" for fault, _ in self._faults if fault.malform in {DUPLICATE, LATE}}
+        return (*getattr(self.load, "classes", ()), *arrivals.values())
 
     @property
     def fired(self) -> Counter[str]:
@@ -76,6 +77,8 @@ class FaultyLoad:
                 yield record
                 continue
             self._met.add((fault.id, number))
+            if fault.malform in {LATE, DUPLICATE}:
+                record = record._replace(classes=(*record.classes, f"arrival: {fault.malform}"))
             if fault.malform == LATE:
                 waiting.append((number + _LATE_BY, record))
             elif fault.malform == DUPLICATE:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 
 import pytest
 
-from harness.run.defects import load_defects
+from harness.faults.carried import text_of_event
+from harness.parts.ports import SourceContext
+from harness.parts.sources.clickstream import Clickstream
+from harness.run.defects import BUILT_IN, load_defects
+from harness.run.trace import entries
 from tests.e2e.commands import ROOT, leftovers, pipeproof
 
 
@@ -16,13 +21,11 @@ def faults_of(run_dir):
 
 
 def firing_log(run_dir):
-    """Per fault the events that it met, in their order."""
-    return {fault["id"]: [firing["event"] for firing in fault["firings"]] for fault in faults_of(run_dir)["fired"]}
-
-
-def planned_and_fired(fault):
-    """How many calls an address has in all depends on how the stream was cut into batches."""
-    return {name: value for name, value in fault.items() if name != "seen"}
+    """Per fault how many events it met; a replay has a part for each."""
+    counts = Counter()
+    for fault in faults_of(run_dir)["fired"]:
+        counts[fault["id"].partition("/")[0]] += len(fault["firings"])
+    return counts
 
 
 @pytest.mark.parametrize("scenario", ["clickstream-throttled", "clickstream-lambda-crashes", "clickstream-reply-lost"])
@@ -35,13 +38,42 @@ def test_the_same_seed_twice_fires_the_same_and_counts_the_same_also_from_the_ru
     assert code == 0, output
     for name in ("payload_sha256", "ingress", "outcome", "anomalies"):
         assert first[name] == second[name], name
-    assert [planned_and_fired(fault) for fault in first["faults"]] == [planned_and_fired(fault) for fault in second["faults"]]
+    assert [(f["id"], f["fired"]) for f in first["faults"]] == [(f["id"], f["fired"]) for f in second["faults"]]
     assert all(fault["fired"] for fault in first["faults"])
     assert not any(first["anomalies"].values())
     log = firing_log(kept)
     assert log == firing_log(tmp_path / "runs" / "latest")
-    assert {name: len(events) for name, events in log.items()} == {f["id"]: f["fired"] for f in first["faults"]}
+    assert log == {f["id"]: f["fired"] for f in first["faults"]}
     assert leftovers(tmp_path) == []
+
+
+def test_a_replay_of_a_failing_run_has_the_same_anomalies_of_the_same_records(tmp_path, run):
+    defects = tmp_path / "defects"
+    shutil.copytree(BUILT_IN / "ack-before-write", defects / "ack-before-write")
+    code, output, _ = pipeproof(tmp_path, "prove", "clickstream-lambda-crashes", "--defects", defects)
+    assert code == 0, output
+    (failed,) = (tmp_path / "runs").glob("*-ack-before-write")
+    for _ in range(2):
+        code, output, result = run(tmp_path, "replay", failed)
+        assert code == 1, output
+        lost = result["anomalies"]["lost"]
+        assert f"reproduced: the same {lost} anomalies, of the same records" in output
+        assert "not reproduced" not in output
+
+
+def test_a_fault_is_addressed_to_the_invocation_that_carries_a_record(tmp_path, run):
+    source = {"kind": "clickstream", "records": 200}
+    wanted = [record.record_id for record in Clickstream.model_validate(source).open(SourceContext(1)).units()][150]
+    fault = f"{{id: that-one, kind: lambda_error_before, function: StreamTransformFunction, carrying: {wanted}, invocations: 1-2}}"
+    mine = scenario_with(tmp_path, fault)
+    code, output, result = run(tmp_path, "run", mine, "--records", 200)
+    assert code == 0, output
+    assert [fault["fired"] for fault in result["faults"]] == [2]
+    run_dir = tmp_path / "runs" / "latest"
+    (log,) = faults_of(run_dir)["fired"]
+    met = {firing["request_id"] for firing in log["firings"]}
+    carried = {entry["id"]: text_of_event(entry["carried"]) for entry, _ in entries(run_dir) if entry["kind"] == "invocation"}
+    assert all(wanted in carried[request_id] for request_id in met)
 
 
 def scenario_with(tmp_path, faults, name="mine.yaml"):

@@ -221,7 +221,7 @@ class ClickstreamLoad:
     @property
     def classes(self) -> tuple[str, ...]:
         """Returns the classes of the events, and the kinds in which some are malformed."""
-        return (*VARIETY.labels, *malformed_labels(self.malformed_kinds if self.malformed_share else ()))
+        return (*VARIETY.labels, OUT_OF_ORDER, *malformed_labels(self.malformed_kinds if self.malformed_share else ()))
 
     def units(self) -> Iterator[Record]:
         """Yields the events in the order of their times; those that are varied may be earlier or later."""
@@ -257,6 +257,8 @@ class ClickstreamLoad:
             classes: tuple[str, ...] = ()
             if index in varied:
                 classes = varied[index].labels
+                if varied[index].classes["timestamp: time of day"] in _TIMES:
+                    classes = (*classes, OUT_OF_ORDER)
                 record_id, user, payload, promised = _varied(payload, now_ms, varied[index].classes)
             if index in spoilt:
                 malformer = spoilt[index]

@@ -1,0 +1,140 @@
+"""From what a run has met to what its replay is to meet."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.faults.carried import digest, holds, text_of_event
+from harness.faults.plan import load, named
+from harness.run.addresses import Records, batches, by_content
+
+
+def invocation(request_id, carried, *, name="Function", at_ms=0, error=None, kind="invocation"):
+    text = carried if isinstance(carried, str) else json.dumps(carried)
+    return {"kind": kind, "id": request_id, "name": name, "at_ms": at_ms, "error": error, "carried": text}
+
+
+def call(request_id, carried, *, name="Function", at_ms=0, of="dynamodb.PutItem", within=""):
+    text = json.dumps(carried)
+    return {"kind": "call", "id": request_id, "name": name, "at_ms": at_ms, "call": of, "invocation": within, "carried": text}
+
+
+def stream_event(*payloads, first=100, shard="shardId-000000000000"):
+    return {
+        "Records": [
+            {
+                "eventID": f"{shard}:{first + number}",
+                "eventSource": "aws:kinesis",
+                "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/Stream",
+                "kinesis": {"sequenceNumber": str(first + number), "data": base64.b64encode(payload.encode()).decode()},
+            }
+            for number, payload in enumerate(payloads)
+        ]
+    }
+
+
+def rewritten(fault, firings, journal, ids):
+    plan = named(load([fault]), 1)
+    log = [{"id": plan[0].id, "seen": 9, "firings": firings}]
+    return by_content(plan, log, lambda: journal, Records(ids))
+
+
+FAILS = {"kind": "lambda_error_before", "function": "Function", "invocations": "2-3"}
+THROTTLED = {"kind": "throttle", "service": "dynamodb", "operation": "PutItem", "caller": "Function", "calls": "2"}
+
+
+def test_an_invocation_is_addressed_by_its_first_record_and_a_retry_by_its_number_among_those():
+    journal = [
+        invocation("r1", stream_event('{"id": "order-1"}')),
+        invocation("r2", stream_event('{"id": "order-2"}', '{"id": "order-3"}'), at_ms=20),
+        invocation("r3", stream_event('{"id": "order-2"}', '{"id": "order-3"}'), at_ms=30),
+    ]
+    firings = [{"event": 2, "at_ms": 19, "request_id": "r2"}, {"event": 3, "at_ms": 29, "request_id": "r3"}]
+    first, second = rewritten(FAILS, firings, journal, ["order-1", "order-2", "order-3"])
+    assert (first.carrying, first.invocations) == (("order-2",), "1")
+    assert (second.carrying, second.invocations) == (("order-2",), "2")
+    assert {first.whole, second.whole} == {"lambda_error_before-1"}
+    assert first.id != second.id
+
+
+def test_a_call_is_addressed_by_its_record_else_by_what_its_invocation_carries():
+    journal = [
+        call("c1", {"Item": {"id": {"S": "order-1"}}}, within="i1"),
+        call("c2", {"Key": "object"}, within="i1", at_ms=5),
+        invocation("i1", {"chunk": 3}),
+        call("c3", {"Key": "object"}, within="i2", at_ms=9),
+        invocation("i2", {"chunk": 4}),
+    ]
+    (fault,) = rewritten(THROTTLED, [{"event": 1, "at_ms": 0, "request_id": "c1"}], journal, ["order-1"])
+    assert (fault.carrying, fault.during, fault.calls) == (("order-1",), (), "1")
+    (fault,) = rewritten(THROTTLED, [{"event": 3, "at_ms": 9, "request_id": "c3"}], journal, ["order-1"])
+    assert (fault.carrying, fault.during, fault.calls) == ((), ('"chunk": 4',), "1")
+    (fault,) = rewritten(THROTTLED, [{"event": 2, "at_ms": 5, "request_id": "c2"}], journal, ["order-1"])
+    assert (fault.during, fault.calls) == (('"chunk": 3',), "2"), "the second PutItem of that invocation"
+
+
+def test_what_carries_nothing_that_tells_it_from_others_keeps_its_number():
+    journal = [invocation("r1", {"same": 1}), invocation("r2", {"same": 1}, at_ms=20)]
+    (fault,) = rewritten(FAILS, [{"event": 2, "at_ms": 19, "request_id": "r2"}], journal, ["order-1"])
+    assert (fault.carrying, fault.invocations) == ((), "2")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"2026-11-25T01:02:03Z"', '"AaIP65BmDAVsICFyPkP2Jt"', "1795564197930", '"orders-45a5ef574cf437d7"', '"localhost:43693"'],
+)
+def test_what_is_drawn_anew_in_each_run_is_no_address(value):
+    journal = [
+        invocation("r1", f'{{"at": {value}, "chunk": 1}}'),
+        invocation("r2", f'{{"at": {value.replace("1", "2")}, "chunk": 2}}', at_ms=9),
+    ]
+    (fault,) = rewritten(FAILS, [{"event": 2, "at_ms": 9, "request_id": "r2"}], journal, [])
+    assert fault.carrying == ('"chunk": 2',)
+
+
+def test_inits_and_throttled_invocations_count_apart_from_those_that_reach_the_function():
+    journal = [
+        invocation("r1", {"id": "order-1"}, kind="init"),
+        invocation("r1", {"id": "order-1"}, at_ms=2, error="TooManyRequestsException"),
+        invocation("r2", {"id": "order-1"}, kind="init", at_ms=3),
+        invocation("r2", {"id": "order-1"}, at_ms=4),
+    ]
+    firing = [{"event": 2, "at_ms": 3, "request_id": "r2"}]
+    (fault,) = rewritten({"kind": "lambda_init", "function": "Function"}, firing, journal, ["order-1"])
+    assert (fault.carrying, fault.invocations) == (("order-1",), "2")
+    (fault,) = rewritten(FAILS, [{"event": 2, "at_ms": 4, "request_id": "r2"}], journal, ["order-1"])
+    assert fault.invocations == "1"
+
+
+def test_a_fault_that_met_nothing_stays_as_it_was():
+    plan = named(load([FAILS, {"kind": "record", "malform": "late", "records": "3"}]), 1)
+    assert by_content(plan, [{"id": plan[0].id, "seen": 1, "firings": []}], list, Records([])) == plan
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.data())
+def test_batches_are_those_that_were_first_delivered_whatever_was_delivered_again(sizes, data):
+    journal, expected, at = [], [], 0
+    for size in sizes:
+        payloads = [f"record {at + number}" for number in range(size)]
+        expected.append([digest(payload.encode()) for payload in payloads])
+        journal.append(invocation(f"i{at}", stream_event(*payloads, first=at)))
+        for _ in range(data.draw(st.integers(0, 2))):
+            part = data.draw(st.integers(0, size - 1))
+            journal.append(invocation(f"i{at}", stream_event(*payloads[part:], first=at + part)))
+        at += size
+    (found,) = batches(journal)
+    assert found == {"stream": "Stream", "shard": "shardId-000000000000", "function": "Function", "batches": expected}
+
+
+def test_a_text_is_found_only_as_a_whole_name_or_number():
+    text = text_of_event(json.dumps(stream_event('{"id": "order-12", "chunk": 4}')).encode())
+    assert holds(text, ["order-12", '"chunk": 4'])
+    for part in ("order-1", "rder-12", "12-order", "order-1", '"chunk": 40'):
+        assert not holds(text, [part]), part
+    assert not holds('{"chunk": 40}', ['"chunk": 4'])
+    assert not holds("pre-order-12", ["order-12"])
