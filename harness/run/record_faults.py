@@ -77,15 +77,17 @@ class FaultyLoad:
                 yield record
                 continue
             self._met.add((fault.id, number))
-            if fault.malform in {LATE, DUPLICATE}:
-                record = record._replace(classes=(*record.classes, f"arrival: {fault.malform}"))
             if fault.malform == LATE:
-                waiting.append((number + _LATE_BY, record))
+                waiting.append((number + _LATE_BY, _arriving(record, LATE)))
             elif fault.malform == DUPLICATE:
-                yield record
-                yield record
+                yield _arriving(record, DUPLICATE)
+                yield _arriving(record, DUPLICATE)
             else:
                 rng = random.Random(f"{fault.seed}/{number}")
                 payload = self._malformers[fault.malform](record.payload, rng)
                 yield record._replace(payload=payload, promised=None, malformed=fault.malform, classes=())
         yield from (record for _, record in waiting)
+
+
+def _arriving(record: Record, how: str) -> Record:
+    return record._replace(classes=(*record.classes, f"arrival: {how}"))

@@ -91,6 +91,9 @@ VARIETY = Variety(
 )
 """The classes of clickstream events. All are valid, and must be stored with nothing changed."""
 
+OUT_OF_ORDER = "arrival: out of order"
+"""An event with the time of another part of the day stands among events that were sent before or after it."""
+
 _NUMBERS = {
     "beyond 2**53": "9007199254740993",
     "with an exponent": "1.5e3",
