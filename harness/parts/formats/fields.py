@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from faker import Faker
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
@@ -18,11 +17,7 @@ from harness.parts.part import NotEmpty, Part, Share
 from harness.parts.variety import TEXTS
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable
-
-    Draw = Callable[[], str]
-    """Draws one value, as JSON text."""
+    from harness.parts.formats.drawing import Draw, Drawing
 
 AnyRange = TypeVar("AnyRange", bound="IntField | DecimalField | DateField | DatetimeField | ListField")
 
@@ -30,7 +25,6 @@ _POOL = 400
 # A choice of more values has no class for each, a longer list none for its length.
 _FEW, _LONG = 12, 100
 _CLOCK = {"midnight": (0, 0, 0), "the last second": (23, 59, 59), "noon": (12, 0, 0), "evening": (21, 7, 9)}
-_LOCALES = ("en_US", "de_DE", "ja_JP")
 
 
 def _expression(template: str) -> str:
@@ -40,28 +34,6 @@ def _expression(template: str) -> str:
 
 Template = Annotated[str, AfterValidator(_expression)]
 """Text with `{{ expression }}` in it; text that is a single expression takes the expression's type."""
-
-
-class Drawing:
-    """What fields draw from: the seeded numbers, Faker for the pools, and the load's lookup rows."""
-
-    def __init__(self, rng: random.Random, seed: int) -> None:
-        self.rng = rng
-        self.seed = seed
-        self.lookup_keys: list[str] = []
-        self._fakers: dict[bool, Faker] = {}
-
-    def faker(self, *, unicode: bool) -> Faker:
-        """Returns a Faker of three languages, or of English alone."""
-        if unicode not in self._fakers:
-            fake = self._fakers[unicode] = Faker(list(_LOCALES) if unicode else "en_US")
-            fake.seed_instance(self.seed)
-        return self._fakers[unicode]
-
-    def pool(self, values: list[Any]) -> Draw:
-        """Returns a draw from ready-made values."""
-        written, pick, count = [to_json(value).decode() for value in values], self.rng.random, len(values)
-        return lambda: written[int(pick() * count)]
 
 
 class _Field(Part):

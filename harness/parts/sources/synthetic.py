@@ -15,10 +15,10 @@ from harness.accounting.record import Record
 from harness.parts import registry
 from harness.parts.expressions import compiled, filled, plain, written_value
 from harness.parts.formats.csv_format import CSV_FILE_FAULTS, CsvFormat
+from harness.parts.formats.drawing import Drawing
 from harness.parts.formats.fields import (
     AnyField,
     ComputedField,
-    Drawing,
     LookupField,
     PlainField,
     drawn,
