@@ -91,7 +91,12 @@ def describe(activity: dict[str, Any]) -> str:
         (in_flight.get("invocations", 0), "invocations"),
         (in_flight.get("deliveries", 0), "deliveries"),
         (activity.get("executions", 0), "executions"),
-        (in_flight.get("requests", 0), "requests"),
+        (in_flight.get("requests", 0), f"requests{_slow(activity)}"),
         (len(activity.get("unknown", [])), "DynamoDB streams of which it is not known how far they are read"),
     ]
     return ", ".join(f"{count:,} {what}" for count, what in parts if count) or "a last look"
+
+
+def _slow(activity: dict[str, Any]) -> str:
+    """Returns which requests take long."""
+    return f" ({', '.join(activity['slow'])})" if activity.get("slow") else ""

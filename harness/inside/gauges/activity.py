@@ -3,6 +3,7 @@
 With ?account=… only what belongs to that AWS account counts: others may share the emulator. The answer is JSON:
 
     requests      AWS requests served since the start: two equal values frame a quiet time
+    slow          the calls among the requests being served that have taken more than five seconds, such as s3.GetObject
     in_flight     {requests, invocations, deliveries}: being served; running or waiting for an environment; handed to a background
                   thread (SNS, S3 notifications, asynchronous invocations)
     streams       [{stream, shard, mapping, behind}]: records that an event source mapping has not finished with

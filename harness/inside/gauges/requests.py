@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harness.inside.call import of as call_of
-from harness.inside.gauges.gauge import Counted, Level
+from harness.inside.gauges.gauge import Level
 
 if TYPE_CHECKING:
     from localstack.aws.api import RequestContext
 
-REQUESTS = Counted()
+_under_way: dict[int, tuple[str, str, float]] = {}
+"""The requests being served, by the identity of their contexts: account, call, and when it began."""
+_OLD_S = 5.0
 _served: Counter[str] = Counter()
 _changed: Counter[str] = Counter()
 _serving = threading.Lock()
@@ -28,9 +31,10 @@ def request_begins(_chain: Any, context: RequestContext, _response: Any) -> None
     """Counts a request. It is a handler of the gateway's request chain."""
     if context.operation is None or context.operation.name in _IDLE_OPERATIONS:
         return
-    REQUESTS.enter(context.account_id)
     call_of(context).counted = True
     with _serving:
+        call = f"{context.service.service_name}.{context.operation.name}"
+        _under_way[id(context)] = (context.account_id, call, time.monotonic())
         _served[context.account_id] += 1
         _changed[context.account_id] += _changes(context)
 
@@ -54,11 +58,14 @@ def request_ends(_chain: Any, context: RequestContext, _response: Any) -> None:
     call = call_of(context)
     if call.counted:
         call.counted = False
-        REQUESTS.leave(context.account_id)
+        with _serving:
+            _under_way.pop(id(context), None)
 
 
 def gauge(account: str | None) -> Level:
-    """Returns {in_flight: {requests}, requests: those served since the start}: two equal counts frame a quiet time."""
-    serving = REQUESTS.count(account)
-    served = _served.total() if account is None else _served[account]
-    return Level(serving > 0, {"requests": serving}, {"requests": served})
+    """Returns {in_flight: {requests}, requests: those served since the start, slow: the calls that take long}. Two equal counts frame a quiet time."""
+    with _serving:
+        serving = [(call, began) for of, call, began in _under_way.values() if account in {None, of}]
+        served = _served.total() if account is None else _served[account]
+    slow = sorted({call for call, began in serving if time.monotonic() - began > _OLD_S})
+    return Level(bool(serving), {"requests": len(serving)}, {"requests": served, "slow": slow})

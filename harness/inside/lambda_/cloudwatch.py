@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
-from collections import Counter
 from datetime import UTC, datetime
 from queue import Empty
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from localstack.aws.connect import connect_to
 from localstack.services.lambda_.invocation.logs import QUEUE_SHUTDOWN
 from localstack.utils.aws.client_types import ServicePrincipal
 
+from harness.inside import metrics
 from harness.inside.gauges.deliveries import DELIVERIES
 
 if TYPE_CHECKING:
@@ -31,12 +30,9 @@ LINGER_S = 0.1
 _EVENTS_PER_PUT, _EVENT_BYTES_PER_PUT, _EVENT_OVERHEAD_BYTES = 10_000, 1_048_576, 26
 _MAX_EVENT_BYTES = 262_144 - _EVENT_OVERHEAD_BYTES
 
-_invocations: Counter[tuple[str, str, str, str]] = Counter()
-_lock = threading.Lock()
-
 
 def record_invocation(function_name: str, account_id: str, region_name: str) -> None:
-    """Replaces LocalStack's record_cw_metric_invocation: counts, and leaves the sending to the log loop's rhythm."""
+    """Replaces LocalStack's record_cw_metric_invocation."""
     _count("Invocations", function_name, account_id, region_name)
 
 
@@ -47,35 +43,7 @@ def record_error(function_name: str, account_id: str, region_name: str) -> None:
 
 
 def _count(metric: str, function_name: str, account: str, region: str) -> None:
-    with _lock:
-        first = not _invocations
-        _invocations[metric, function_name, account, region] += 1
-    if first:
-        timer = threading.Timer(LINGER_S, _publish_invocations)
-        timer.daemon = True
-        timer.start()
-
-
-def _publish_invocations() -> None:
-    with _lock:
-        counted = list(_invocations.items())
-        _invocations.clear()
-    for (metric, function_name, account, region), count in counted:
-        data = {
-            "MetricName": metric,
-            "Dimensions": [{"Name": "FunctionName", "Value": function_name}],
-            "Timestamp": datetime.now(UTC),
-            "Values": [1.0],
-            "Counts": [float(count)],
-        }
-        _put(account, region, "AWS/Lambda", [data])
-
-
-def _put(account: str, region: str, namespace: str, data: list[dict[str, Any]]) -> None:
-    try:
-        connect_to(aws_access_key_id=account, region_name=region).cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
-    except Exception as error:  # noqa: BLE001 - as on AWS, a metric that is refused does not fail the function
-        LOG.warning("Metrics of namespace %s were refused: %s", namespace, error)
+    metrics.count(metrics.Metric(account, region, "AWS/Lambda", ("FunctionName", function_name), metric))
 
 
 def add_logs(self: LogHandler, log_item: LogItem) -> None:
@@ -103,7 +71,7 @@ def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
             for line in lines:
                 if '"_aws"' in line:
                     for namespace, data in metric_data(line):
-                        _put(account, self.region, namespace, data)
+                        metrics.put(account, self.region, namespace, data)
         for _item in range(len(items) - items.count(QUEUE_SHUTDOWN)):
             DELIVERIES.leave(account)
         if QUEUE_SHUTDOWN in items:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook
 
-from harness.inside.patches import cloudformation, gateway, kinesis, lambda_, runtime, s3, ses, sns, stepfunctions
+from harness.inside.patches import cloudformation, gateway, kinesis, lambda_, runtime, s3, ses, sns, sqs, stepfunctions
 
 if TYPE_CHECKING:
     from harness.inside.patches.declare import Patch
@@ -20,6 +20,7 @@ PATCHES: tuple[Patch, ...] = (
     *s3.PATCHES,
     *ses.PATCHES,
     *sns.PATCHES,
+    *sqs.PATCHES,
     *stepfunctions.PATCHES,
 )
 _applied: set[str] = set()

@@ -1,0 +1,93 @@
+"""Metrics of LocalStack's own services: counted, and sent to CloudWatch a few times a second, together.
+
+LocalStack makes a request or two for every invocation and every message, which takes longer than what they count: a thousand messages keep
+it busy for a minute after the pipeline has come to rest."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from localstack.aws.connect import connect_to
+
+from harness.inside.gauges.deliveries import DELIVERIES
+
+LOG = logging.getLogger(__name__)
+
+LINGER_S = 0.1
+# Limits of PutMetricData: metrics of a request, and values of a metric.
+_METRICS_PER_PUT, _VALUES_PER_METRIC = 1000, 150
+
+
+class Metric(NamedTuple):
+    """A metric of one resource; `dimension` names it: ("QueueName", "orders")."""
+
+    account: str
+    region: str
+    namespace: str
+    dimension: tuple[str, str]
+    name: str
+    unit: str = "Count"
+
+
+_counted: Counter[tuple[Metric, float]] = Counter()
+_lock = threading.Lock()
+
+
+def count(metric: Metric, value: float = 1.0) -> None:
+    """Counts one value of a metric. Until it is sent, it is under way: an alarm may follow from it."""
+    with _lock:
+        first = not _counted
+        _counted[metric, float(value)] += 1
+        DELIVERIES.enter(metric.account)
+    if first:
+        timer = threading.Timer(LINGER_S, _send)
+        timer.daemon = True
+        timer.start()
+
+
+def _send() -> None:
+    with _lock:
+        counted = dict(_counted)
+        _counted.clear()
+    try:
+        for (account, region, namespace), data in data_of(counted).items():
+            for start in range(0, len(data), _METRICS_PER_PUT):
+                put(account, region, namespace, data[start : start + _METRICS_PER_PUT])
+    finally:
+        for (metric, _), times in counted.items():
+            for _time in range(times):
+                DELIVERIES.leave(metric.account)
+
+
+def data_of(counted: dict[tuple[Metric, float], int]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """Returns the metric data of PutMetricData by account, region and namespace."""
+    values: dict[Metric, list[tuple[float, int]]] = defaultdict(list)
+    for (metric, value), times in counted.items():
+        values[metric].append((value, times))
+    data: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for metric, pairs in values.items():
+        for start in range(0, len(pairs), _VALUES_PER_METRIC):
+            some = pairs[start : start + _VALUES_PER_METRIC]
+            data[metric.account, metric.region, metric.namespace].append(
+                {
+                    "MetricName": metric.name,
+                    "Dimensions": [{"Name": metric.dimension[0], "Value": metric.dimension[1]}],
+                    "Timestamp": datetime.now(UTC),
+                    "Unit": metric.unit,
+                    "Values": [value for value, _ in some],
+                    "Counts": [float(times) for _, times in some],
+                }
+            )
+    return data
+
+
+def put(account: str, region: str, namespace: str, data: list[dict[str, Any]]) -> None:
+    """Makes one PutMetricData. As on AWS, a metric that is refused fails nobody."""
+    try:
+        connect_to(aws_access_key_id=account, region_name=region).cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+    except Exception as error:  # noqa: BLE001 - whatever refuses it
+        LOG.warning("Metrics of namespace %s were refused: %s", namespace, error)
