@@ -16,6 +16,7 @@ METRICS = st.builds(
     st.just("AWS/SQS"),
     st.just(("QueueName", "q")),
     st.sampled_from("ab"),
+    st.just("Count"),
 )
 
 
