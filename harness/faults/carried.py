@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,18 +14,29 @@ if TYPE_CHECKING:
 
 # Where the events of streams and of delivery streams, and requests through an API, hold bytes as base64.
 _ENCODED = ("data", "body")
+_ESCAPE = re.compile(r'\\+(?:u([0-9a-fA-F]{4})|(["/nrtbf]))')
+_MEANT = dict.fromkeys("nrtbf", " ")
+_POINT = re.compile(r"\.\d")
 
 
 def text_of_event(payload: bytes | str) -> str:
-    """Returns the event of an invocation with what is base64 in it decoded: the data of a stream's records, the body of a request."""
+    """Returns the event of an invocation with what is base64 in it decoded (the data of a stream's records, the body of a request), and
+    with what is escaped in it as it is meant."""
     text = payload if isinstance(payload, str) else payload.decode(errors="replace")
-    if not any(f'"{name}"' in text for name in _ENCODED):
+    if any(f'"{name}"' in text for name in _ENCODED):
+        try:
+            text = "\n".join([text, *_decoded(json.loads(text))])
+        except ValueError:
+            return text
+    return with_plain(text)
+
+
+def with_plain(text: str) -> str:
+    """Returns the text, and behind it what it is without the escapes of JSON, and of JSON that is a text in JSON."""
+    if "\\" not in text:
         return text
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return text
-    return "\n".join([text, *_decoded(document)])
+    plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else _MEANT.get(found[2], found[2]), text)
+    return text + "\n" + plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _decoded(document: Any) -> Iterator[str]:
@@ -43,6 +55,11 @@ def _decoded(document: Any) -> Iterator[str]:
 
 
 def text_of_call(request: Any) -> str:
+    """Returns an AWS request as JSON, without what is not read yet of its body, and with what is escaped in it as it is meant; bytes are decoded."""
+    return with_plain(json_of_call(request))
+
+
+def json_of_call(request: Any) -> str:
     """Returns an AWS request as JSON, without what is not read yet of its body; bytes are decoded."""
     if isinstance(request, bytes):
         return request.decode(errors="replace")
@@ -51,7 +68,7 @@ def text_of_call(request: Any) -> str:
     if isinstance(request, dict):
         request = {name: value for name, value in request.items() if not hasattr(value, "read")}
     return json.dumps(
-        request, ensure_ascii=False, default=lambda other: text_of_call(other) if isinstance(other, bytes) else str(other)
+        request, ensure_ascii=False, default=lambda other: json_of_call(other) if isinstance(other, bytes) else str(other)
     )
 
 
@@ -64,15 +81,21 @@ def _stands_in(text: str, wanted: str) -> bool:
     start = text.find(wanted)
     while start >= 0:
         end = start + len(wanted)
-        if not (_joins(text[start - 1 : start], wanted[:1]) or _joins(wanted[-1:], text[end : end + 1])):
+        if not (_joins(text[max(start - 2, 0) : start], wanted[:1], wanted) or _joins(wanted[-1:], text[end : end + 2], wanted)):
             return True
         start = text.find(wanted, start + 1)
     return False
 
 
-def _joins(left: str, right: str) -> bool:
-    """Returns whether two neighbouring characters belong to one name."""
-    return all(character.isalnum() or character in {"_", "-"} for character in (left, right) if character) and bool(left and right)
+def _joins(left: str, right: str, wanted: str) -> bool:
+    """Returns whether the neighbours belong to one name or number with what is wanted; one of the two is its end."""
+    if not left or not right:
+        return False
+    if left[-1:] == "." and left[-2:-1].isdigit():
+        return right[:1].isdigit()
+    if right[:1] == "." and _POINT.match(right):
+        return left[-1:].isdigit() and wanted[-1:].isdigit()
+    return all(character.isalnum() or character in {"_", "-"} for character in (left[-1:], right[:1]))
 
 
 def names(request: Any, resource: str) -> bool:

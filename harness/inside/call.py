@@ -25,11 +25,13 @@ class Planned:
 
 @dataclass(slots=True)
 class Call:
-    """`counted`: a gauge counts the call. `addressed`: a fault is addressed to calls like this one. `refused`: a fault ended it before it was executed. `rewritten`: a partial fault has taken entries
+    """`counted`: a gauge counts the call. `addressed`: a fault is addressed to calls like this one. `began_ms`: since
+    the epoch, when the faults were asked. `refused`: a fault ended it before it was executed. `rewritten`: a partial fault has taken entries
     out of the request, but not out of its bytes. `through`: the faults that are over once this call gets through."""
 
     counted: bool = False
     addressed: bool = False
+    began_ms: float = 0.0
     refused: bool = False
     rewritten: bool = False
     through: list[ArmedFault] = field(default_factory=list)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 
+from harness.faults.carried import text_of_event
 from harness.faults.plan import HARNESS, LOCALSTACK
 
 if TYPE_CHECKING:
@@ -23,12 +24,24 @@ OTHER = "other"
 
 @dataclass(slots=True)
 class Caller:
-    """An execution environment, as far as its requests go. `payload` and `request_id` are those of the invocation that is running."""
+    """An execution environment, as far as its requests go. `payload` and `request_id` are those of the invocation that is running, `text` is
+    what the payload carries, once it was asked for."""
 
     access_key_id: str
     function: str
     payload: bytes = b""
     request_id: str = ""
+    text: str | None = None
+
+    def begins(self, payload: bytes, request_id: str) -> None:
+        """Notes the invocation that begins."""
+        self.payload, self.request_id, self.text = payload, request_id, None
+
+    def carried(self) -> str:
+        """Returns what the event of the running invocation carries."""
+        if self.text is None:
+            self.text = text_of_event(self.payload)
+        return self.text
 
 
 _callers: dict[str, Caller] = {}

@@ -2,10 +2,10 @@
 
 PUT begins a journal, GET with &offset=… returns its next bytes, DELETE ends it. A journal has a JSON object per line, in the order in which things ended:
 
-    {"kind": "invocation", "at_ms", "id", "name", "error", "took_ms", "log", "carried": the event, "answer"}
-    {"kind": "call", "at_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key, "carried": the request,
+    {"kind": "invocation", "at_ms", "began_ms", "id", "name", "error", "took_ms", "log", "carried": the event, "answer"}
+    {"kind": "call", "at_ms", "began_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key, "carried": the request,
      "body", "answer"}
-    {"kind": "init", "at_ms", "id": of the invocation that it was made for, "name", "carried"}
+    {"kind": "init", "at_ms", "began_ms", "id": of the invocation that it was made for, "name", "carried"}
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from localstack.http import Response, route
 
-from harness.faults.carried import text_of_call
+from harness.faults.carried import json_of_call
 from harness.inside import callers
 from harness.inside.call import of as call_of
 from harness.inside.faults.partial import BATCHES
@@ -90,6 +90,7 @@ def invocation(
         {
             "kind": "invocation",
             "at_ms": time.time_ns() // 1_000_000,
+            "began_ms": time.time_ns() // 1_000_000 - round((time.monotonic() - began) * 1000),
             "id": request_id,
             "name": name,
             "error": _error_of(answer) if error else None,
@@ -108,6 +109,7 @@ def init(account: str, name: str, request_id: str, payload: bytes) -> None:
             {
                 "kind": "init",
                 "at_ms": time.time_ns() // 1_000_000,
+                "began_ms": time.time_ns() // 1_000_000,
                 "id": request_id,
                 "name": name,
                 "carried": payload[:_ENTRY_BYTES].decode(errors="replace"),
@@ -155,6 +157,7 @@ def call(context: RequestContext, *, status: int, error: str | None) -> None:
         {
             "kind": "call",
             "at_ms": time.time_ns() // 1_000_000,
+            "began_ms": call_of(context).began_ms,
             "id": context.request_id,
             "name": name or callers.name_of(context),
             "invocation": invocation_id,
@@ -162,9 +165,9 @@ def call(context: RequestContext, *, status: int, error: str | None) -> None:
             "status": status,
             "error": error,
             "put": f"{request.get('Bucket')}/{request.get('Key')}" if service == "s3" and request.get("Key") else None,
-            "carried": text_of_call(request)[:_ENTRY_BYTES],
+            "carried": json_of_call(request)[:_ENTRY_BYTES],
             "body": bytes(body).decode(errors="replace"),
-            "answer": text_of_call(context.service_response)[:_ANSWER_CHARACTERS] if (service, operation) in BATCHES else "",
+            "answer": json_of_call(context.service_response)[:_ANSWER_CHARACTERS] if (service, operation) in BATCHES else "",
         }
     )
 

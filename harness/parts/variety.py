@@ -19,6 +19,7 @@ Dimensions = Mapping[str, tuple[str, ...]]
 # At most one record in three is varied, and in a large load one in fifty.
 _SHARE_OF_FEW, _SHARE_OF_MANY = 3, 50
 _ROUNDS = 4
+_MOST_PAIRS = 4_000
 
 TEXTS: Mapping[str, str] = {
     "a comma": "Smith, John",
@@ -68,8 +69,12 @@ class Variety:
     def rows(self) -> tuple[Row, ...]:
         """Returns rows that have every pair of classes of two dimensions, the most unusual first."""
         names, classes = list(self.dimensions), list(self.dimensions.values())
-        if len(names) == 1:
-            of_rows = [[one] for one in classes[0]]
+        sizes = [len(of) for of in classes]
+        if len(names) == 1 or (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2 > _MOST_PAIRS:
+            # Too many pairs for any load: each class in its turn, beside others each time.
+            of_rows = [
+                [of[(row + row // len(of) * place) % len(of)] for place, of in enumerate(classes)] for row in range(2 * max(sizes))
+            ]
         else:
             of_rows = [list(row) for row in AllPairs([list(of) for of in classes])]
         made = [dict(zip(names, row, strict=True)) for row in of_rows]

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.faults.carried import digest, holds, names, text_of_event
+from harness.faults.carried import digest, holds, names, text_of_event, with_plain
 from harness.faults.plan import LOCALSTACK, LambdaFault, RecordFault, ServiceFault
 
 if TYPE_CHECKING:
@@ -34,29 +34,34 @@ _WORD = re.compile(r"[\w-]+")
 # A field of a JSON document, or of one that is a text in another.
 _FIELD = re.compile(r'\\?"[A-Za-z_][\w-]{0,40}\\?": ?(?:\\?"[^"\\]{1,120}\\?"|-?\d{1,9}(?:\.\d{1,6})?|true|false)(?=[,}\]\s\\])')
 _WORDS = re.compile(r"[A-Za-z0-9_+/=-]+")
+_CLOCK = re.compile(r"\d\d:\d\d")
 _LONG_NUMBER = re.compile(r"\d{4,}")
 
 
 class Records:
-    """The ids of a load, to be found in texts. An id with slashes is one of several parts, such as a file and a row."""
+    """The ids of a load, to be found in texts. An id with slashes is one of several parts, such as a file and a row: all of them are sought."""
 
     def __init__(self, ids: Iterable[str]) -> None:
+        found = dict.fromkeys(tuple(part for part in record_id.split("/") if part) for record_id in ids)
+        long_enough = [parts for parts in found if any(len(part) >= _LEAST_ID for part in parts)]
+        often = Counter(word for parts in long_enough for part in parts for word in set(_WORD.findall(part)))
         self._by_word: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-        for record_id in ids:
-            parts = tuple(part for part in record_id.split("/") if len(part) >= _LEAST_ID)
-            words = _WORD.findall(parts[-1]) if parts else []
+        for parts in long_enough:
+            words = {word for part in parts for word in _WORD.findall(part)}
             if words:
-                self._by_word[max(words, key=len)].append(parts)
+                # The word that the fewest ids have, and of those the longest.
+                self._by_word[min(words, key=lambda word: (often[word], -len(word)))].append(parts)
 
     def first_in(self, text: str) -> tuple[str, ...]:
         """Returns the parts of the id that comes first in the text; none where there is none."""
-        for word in _WORD.finditer(text):
-            for parts in self._by_word.get(word[0], ()):
+        for word in dict.fromkeys(_WORD.findall(text)):
+            for parts in self._by_word.get(word, ()):
                 if holds(text, parts):
                     return parts
         return ()
 
     def is_one(self, word: str) -> bool:
+        """Returns whether an id is found by this word."""
         return word in self._by_word
 
 
@@ -65,7 +70,11 @@ def _tells(field_text: str, records: Records) -> bool:
     value = field_text.partition(":")[2]
     return all(
         records.is_one(word)
-        or not (_LONG_NUMBER.search(word) or (len(word) >= 8 and any(c.isdigit() for c in word) and any(c.isalpha() for c in word)))
+        or not (
+            _LONG_NUMBER.search(word)
+            or _CLOCK.search(value)
+            or (len(word) >= 8 and any(c.isdigit() for c in word) and any(c.isalpha() for c in word))
+        )
         for word in _WORDS.findall(value)
     )
 
@@ -84,6 +93,17 @@ class _Firing:
     during: bool = False
     invocation: str = ""
     nth: int = 0
+    matched: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def carrying(self) -> tuple[str, ...]:
+        """Returns all that must stand in the request of the call, or in the event of the invocation."""
+        return (*getattr(self.fault, "carrying", ()), *(() if self.during else self.texts))
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """Returns all that must stand in the event of the invocation that makes the call."""
+        return (*getattr(self.fault, "during", ()), *(self.texts if self.during else ()))
 
 
 @dataclass(slots=True)
@@ -129,7 +149,7 @@ def _find_texts(firings: Sequence[_Firing], entries: Entries, records: Records) 
     for entry in entries():
         for firing in calls.get(entry["id"], ()) if entry["kind"] == "call" else ():
             firing.invocation = entry["invocation"]
-            firing.texts = records.first_in(entry["carried"])
+            firing.texts = records.first_in(with_plain(entry["carried"]))
     without = [firing for firing in firings if not firing.texts]
     for firing in without:
         firing.during = isinstance(firing.fault, ServiceFault)
@@ -137,20 +157,23 @@ def _find_texts(firings: Sequence[_Firing], entries: Entries, records: Records) 
     events, functions = _events(entries, {firing.invocation for firing in without}, records)
     for firing in without:
         if firing.invocation in events:
-            name, text = events[firing.invocation]
-            firing.texts = records.first_in(text) or _telling(text, functions[name], records)
+            name, found, fields = events[firing.invocation]
+            firing.texts = found or _telling(fields, functions[name])
 
 
-def _events(entries: Entries, wanted: set[str], records: Records) -> tuple[dict[str, tuple[str, str]], dict[str, _Address]]:
-    """Returns the function and the event of each invocation that is wanted, and the fields of the events of all functions."""
-    events: dict[str, tuple[str, str]] = {}
+def _events(
+    entries: Entries, wanted: set[str], records: Records
+) -> tuple[dict[str, tuple[str, tuple[str, ...], list[str]]], dict[str, _Address]]:
+    """Returns the function, the first record and the fields of each invocation that is wanted, and the fields of the events of all functions."""
+    events: dict[str, tuple[str, tuple[str, ...], list[str]]] = {}
     functions: dict[str, _Address] = defaultdict(_Address)
     for entry in entries():
         if entry["kind"] == "invocation":
             text = text_of_event(entry["carried"])
-            functions[entry["name"]].add(_fields(text, records))
+            fields = _fields(text, records)
+            functions[entry["name"]].add(fields)
             if entry["id"] in wanted:
-                events[entry["id"]] = (entry["name"], text)
+                events[entry["id"]] = (entry["name"], records.first_in(text), fields)
     return events, functions
 
 
@@ -159,59 +182,73 @@ def _fields(text: str, records: Records) -> list[str]:
     return [one for one in dict.fromkeys(_FIELD.findall(text[:_FIELDS_IN])) if _tells(one, records)]
 
 
-def _telling(text: str, address: _Address, records: Records) -> tuple[str, ...]:
+def _telling(fields: Sequence[str], address: _Address) -> tuple[str, ...]:
     """Returns the fields of an event that not all events of its function have, the rarest first."""
-    telling = [one for one in _fields(text, records) if address.fields[one] < address.events]
+    telling = [one for one in fields if address.fields[one] < address.events]
     return tuple(sorted(telling, key=lambda one: address.fields[one])[:_MAX_TEXTS])
 
 
 def _count(firings: Sequence[_Firing], entries: Entries) -> None:
-    """Finds the how-manieth event each firing's is, of those with its texts at its fault's address."""
+    """Finds the how-manieth event each firing's is, of those with its texts at its fault's address, in the order in which they began."""
     told = [firing for firing in firings if firing.texts]
-    during = _invocations_with([firing for firing in told if firing.during], entries)
-    left: dict[str, list[_Firing]] = defaultdict(list)
+    within = _invocations(told, entries)
+    by_fault: dict[str, list[_Firing]] = defaultdict(list)
     for firing in told:
-        left[firing.fault.id].append(firing)
+        by_fault[firing.fault.id].append(firing)
+    of_faults = [(of_it[0].fault, _Sought(of_it, lambda firing: firing.carrying)) for of_it in by_fault.values()]
     for entry in entries():
-        text = _Text(entry)
-        for of_fault in left.values():
-            if not of_fault or not _is_at(entry, of_fault[0].fault):
+        text: str | None = None
+        for fault, sought in of_faults:
+            if not _is_at(entry, fault):
                 continue
-            for firing in tuple(of_fault):
-                if entry["invocation"] in during[id(firing)] if firing.during else text.holds(firing.texts):
-                    firing.nth += 1
-                    # An invocation that is tried again has the request id of the first time; an entry is as late as its end.
-                    if entry["id"] == firing.request_id and entry["at_ms"] >= firing.at_ms:
-                        of_fault.remove(firing)
-    for of_fault in left.values():
-        for firing in of_fault:
-            firing.texts = ()
+            if text is None:
+                text = text_of_event(entry["carried"]) if entry["kind"] != "call" else with_plain(entry["carried"])
+            for firing in sought.found_in(text):
+                if not firing.within or entry["invocation"] in within[id(firing)]:
+                    firing.matched.append((entry.get("began_ms", entry["at_ms"]), entry["id"]))
+    for firing in told:
+        _settle(firing)
 
 
-def _invocations_with(firings: Sequence[_Firing], entries: Entries) -> dict[int, set[str]]:
-    """Returns, by the identity of each firing, the request ids of the invocations whose events have its texts."""
+def _invocations(firings: Sequence[_Firing], entries: Entries) -> dict[int, set[str]]:
+    """Returns, by the identity of each firing, the request ids of the invocations in which its call must be made."""
     found = {id(firing): set[str]() for firing in firings}
-    for entry in entries() if firings else ():
+    inner = [firing for firing in firings if firing.within]
+    sought = _Sought(inner, lambda firing: firing.within)
+    for entry in entries() if inner else ():
         if entry["kind"] == "invocation":
-            text = _Text(entry)
-            for firing in firings:
-                if text.holds(firing.texts):
-                    found[id(firing)].add(entry["id"])
+            for firing in sought.found_in(text_of_event(entry["carried"])):
+                found[id(firing)].add(entry["id"])
     return found
 
 
-class _Text:
-    """What an entry carried, decoded when it is needed."""
+def _settle(firing: _Firing) -> None:
+    """Finds the number of the firing's own event among those that match. An asynchronous invocation that is tried again keeps its request id:
+    the last that began before the fault met it is meant."""
+    own = [began for began, request_id in firing.matched if request_id == firing.request_id and began <= firing.at_ms + 1]
+    if own:
+        firing.nth = sum(began <= max(own) for began, _ in firing.matched)
+    else:
+        firing.texts = ()
 
-    def __init__(self, entry: Entry) -> None:
-        self._entry = entry
-        self._text: str | None = None
 
-    def holds(self, texts: Sequence[str]) -> bool:
-        if self._text is None:
-            carried = self._entry["carried"]
-            self._text = carried if self._entry["kind"] == "call" else text_of_event(carried)
-        return holds(self._text, texts)
+class _Sought:
+    """Firings, to be found by their texts."""
+
+    def __init__(self, firings: Sequence[_Firing], texts: Callable[[_Firing], tuple[str, ...]]) -> None:
+        self._texts = texts
+        # By one of their words: a text may begin or end with none.
+        self._by_word: dict[str, list[_Firing]] = defaultdict(list)
+        for firing in firings:
+            words = [word for text in texts(firing) for word in _WORD.findall(text)]
+            self._by_word[max(words, key=len, default="")].append(firing)
+
+    def found_in(self, text: str) -> Iterator[_Firing]:
+        """Yields the firings of which all texts stand in this one, and those without any."""
+        words = set(_WORD.findall(text))
+        for word, firings in self._by_word.items():
+            if not word or word in words:
+                yield from (firing for firing in firings if holds(text, self._texts(firing)))
 
 
 def _is_at(entry: Entry, fault: Fault) -> bool:
@@ -247,15 +284,15 @@ def _rewritten(fault: Fault, firings: Sequence[_Firing]) -> Iterator[Fault]:
         return
     for place, firing in enumerate(firings, 1):
         changes: dict[str, Any] = {
-            "id": f"{fault.id}/{place}",
+            "id": fault.id if fault.of else f"{fault.id}/{place}",
             "of": fault.whole,
             _window_of(fault): str(firing.nth if firing.texts else firing.number),
         }
         if firing.texts:
-            changes["during" if firing.during else "carrying"] = (
-                *(getattr(fault, "during" if firing.during else "carrying")),
-                *firing.texts,
-            )
+            # A replay of a replay adds nothing to what is known.
+            changes["carrying"] = tuple(dict.fromkeys(firing.carrying))
+            if isinstance(fault, ServiceFault):
+                changes["during"] = tuple(dict.fromkeys(firing.within))
         if isinstance(fault, ServiceFault):
             changes["until_success"] = False
             if firing.entries:
@@ -277,19 +314,25 @@ def batches(entries: Iterable[Entry]) -> list[dict[str, Any]]:
             continue
         try:
             records = [
-                (one["eventSourceARN"].rpartition("/")[2], *one["eventID"].split(":"), one["kinesis"]["data"])
+                (
+                    one["eventSourceARN"].rpartition("/")[2],
+                    one["eventID"].partition(":")[0],
+                    int(one["kinesis"]["sequenceNumber"]),
+                    digest(base64.b64decode(one["kinesis"]["data"])),
+                )
                 for one in json.loads(entry["carried"])["Records"]
             ]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # An event that only looks like one of a stream.
             continue
         new: list[str] = []
-        for stream, shard, sequence, data in records:
+        for stream, shard, sequence, of_data in records:
             key = (stream, shard, entry["name"])
-            if int(sequence) > last.get(key, -1):
-                last[key] = int(sequence)
+            if sequence > last.get(key, -1):
+                last[key] = sequence
                 if not new:
                     found.setdefault(key, []).append(new)
-                new.append(digest(base64.b64decode(data)))
+                new.append(of_data)
     return [
         {"stream": stream, "shard": shard, "function": function, "batches": of_it}
         for (stream, shard, function), of_it in found.items()

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from harness.faults.plan import Plan
 
-_PLAN, _RESULT, _FAULTS, _INPUT, _LOOKUP = "plan.json", "result.json", "faults.json", "input", "lookup"
+_PLAN, _RESULT, _FAULTS, _LEDGER, _INPUT, _LOOKUP = (
+    "plan.json", "result.json", "faults.json", "ledger.parquet", "input", "lookup",
+)  # fmt: skip
 
 
 def keep(recipe: Recipe, run_dir: Path) -> None:
@@ -94,11 +96,14 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
 
 def _met(run_dir: Path, plan: Plan, physical: Mapping[str, str]) -> tuple[Plan, tuple[dict[str, Any], ...]]:
     """Returns the plan as it is met again, and the batches; the plan as it was, where the run has left no journal."""
-    if not (run_dir / JOURNAL).is_file():
+    if not ((run_dir / JOURNAL).is_file() and (run_dir / _LEDGER).is_file()):
+        # It broke off before anything was met.
         return plan, ()
-    logical = {name: logical for logical, name in physical.items()}
+    used = {name for fault in plan for key in ("function", "resource", "caller") if (name := getattr(fault, key, None))}
+    # Two resources may have one name, such as a table and a bucket.
+    logical = {name: logical for logical, name in physical.items()} | {physical[name]: name for name in used if name in physical}
     log = json.loads((run_dir / _FAULTS).read_text(encoding="utf-8"))["fired"] if (run_dir / _FAULTS).is_file() else []
-    ids = pq.read_table(run_dir / "ledger.parquet", columns=["record_id"])["record_id"].to_pylist()
+    ids = pq.read_table(run_dir / _LEDGER, columns=["record_id"])["record_id"].to_pylist()
     of_records = tuple(fault for fault in plan if isinstance(fault, RecordFault))
     met = by_content(resolved(plan, physical), log, lambda: (entry for entry, _ in entries(run_dir)), Records(ids))
     taken = [

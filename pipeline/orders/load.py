@@ -5,6 +5,7 @@ The columns are those of AWS's article on serverless batch processing. Some valu
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -104,7 +105,8 @@ def _orders(draft: Draft) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], st
     countries, items, regions = _pools(draft.seed)
     pick = rng.random
     # Keys are distinct without a set of all: each step through the numbers of nine digits shares no factor with them.
-    key, step = rng.randrange(9 * 10**8), 611_953_897
+    step = 611_953_897
+    key = (random.Random(f"{draft.seed}/keys").randrange(9 * 10**8) + step * draft.before) % (9 * 10**8)
     for index in range(draft.count):
         key = (key + step) % (9 * 10**8)
         day = _FIRST_DAY + timedelta(days=int(pick() * _DAYS))
@@ -117,7 +119,7 @@ def _orders(draft: Draft) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], st
             f"{day.month}/{day.day}/{day:%y}", regions[int(pick() * len(regions))], f"{shipped.month}/{shipped.day}/{shipped:%y}",
         )  # fmt: skip
         if index in draft.varied:
-            order = _varied(order, draft.varied[index].classes, f"{draft.file}{index:05d}")
+            order = _varied(order, draft.varied[index].classes, f"{draft.before + index:05d}")
         money = (price_c, cost_c, units * price_c, units * cost_c, units * (price_c - cost_c))
         yield order, (str(units), *(f"{cents // 100}.{cents % 100:02d}" for cents in money)), draft.spoilt.get(index)
 

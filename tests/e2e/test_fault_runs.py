@@ -49,15 +49,15 @@ def test_the_same_seed_twice_fires_the_same_and_counts_the_same_also_from_the_ru
 
 def test_a_replay_of_a_failing_run_has_the_same_anomalies_of_the_same_records(tmp_path, run):
     defects = tmp_path / "defects"
-    shutil.copytree(BUILT_IN / "ack-before-write", defects / "ack-before-write")
-    code, output, _ = pipeproof(tmp_path, "prove", "clickstream-lambda-crashes", "--defects", defects)
+    shutil.copytree(BUILT_IN / "retry-doubles", defects / "retry-doubles")
+    code, output, _ = pipeproof(tmp_path, "prove", "clickstream-lambda-errors", "--defects", defects)
     assert code == 0, output
-    (failed,) = (tmp_path / "runs").glob("*-ack-before-write")
+    (failed,) = (tmp_path / "runs").glob("*-retry-doubles")
     for _ in range(2):
         code, output, result = run(tmp_path, "replay", failed)
         assert code == 1, output
-        lost = result["anomalies"]["lost"]
-        assert f"reproduced: the same {lost} anomalies, of the same records" in output
+        doubled = result["anomalies"]["duplicated"]
+        assert f"reproduced: the same {doubled} anomalies, of the same records" in output
         assert "not reproduced" not in output
 
 

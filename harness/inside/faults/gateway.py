@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import time
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.protocol.serializer import create_serializer
 
-from harness.faults.carried import holds, names, text_of_call, text_of_event
+from harness.faults.carried import holds, names, text_of_call
 from harness.faults.plan import ServiceFault
 from harness.faults.window import Window
 from harness.inside import callers, journal
@@ -35,11 +36,13 @@ def on_request(chain: HandlerChain, context: RequestContext, response: Response)
     plan = armed.of_account(context.account_id) if context.operation is not None else None
     if plan is None:
         return
+    call_of(context).began_ms = time.time_ns() / 1_000_000
     through = call_of(context).through
+    carried = _Carried(context)
     taken, first = False, None
     for event in plan.of_service(context.service.service_name):
         delays = event.fault.kind == "latency"
-        if not _matches(event.fault, context):
+        if not (_matches(event.fault, context) and carried.holds(event.fault)):
             continue
         call_of(context).addressed = True
         number = event.next_event(taken=taken and not delays)
@@ -81,13 +84,27 @@ def _matches(fault: Any, context: RequestContext) -> bool:
         (fault.operation is None or fault.operation == context.operation.name)
         and (fault.caller is None or fault.caller == callers.name_of(context))
         and (fault.resource is None or names(context.service_request or {}, fault.resource))
-        and (not fault.carrying or holds(text_of_call(context.service_request), fault.carrying))
-        and (not fault.during or _in_invocation_with(fault.during, callers.caller_of(context)))
     )
 
 
-def _in_invocation_with(texts: tuple[str, ...], caller: callers.Caller | str) -> bool:
-    return isinstance(caller, callers.Caller) and holds(text_of_event(caller.payload), texts)
+class _Carried:
+    """What a call carries, and the invocation that makes it: read once, for all faults that ask."""
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+        self._request: str | None = None
+
+    def holds(self, fault: Any) -> bool:
+        """Returns whether the call has what a fault is addressed to."""
+        if fault.carrying:
+            if self._request is None:
+                self._request = text_of_call(self._context.service_request)
+            if not holds(self._request, fault.carrying):
+                return False
+        if not fault.during:
+            return True
+        caller = callers.caller_of(self._context)
+        return isinstance(caller, callers.Caller) and holds(caller.carried(), fault.during)
 
 
 def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestContext, response: Response) -> None:
@@ -124,8 +141,6 @@ def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestC
             if fault.kind == "hang":
                 event.ended.wait(fault.seconds)
             log()
-            # No handler of answers sees it.
-            journal.call(context, status=0, error="the connection was cut")
             _cut_off(chain, context)
         case "reply_lost":
             call_of(context).planned = Planned(event, log)
@@ -173,6 +188,8 @@ def _cut_off(chain: HandlerChain, context: RequestContext) -> None:
     """Ends the request without an answer. LocalStack's calls to itself have no connection: they get a 5xx instead."""
     if not cut(context.request):
         raise errors.failed(context.service.service_name)
+    # No handler of answers sees it.
+    journal.call(context, status=0, error="the connection was cut")
     chain.terminate()
 
 

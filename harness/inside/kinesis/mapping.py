@@ -130,7 +130,9 @@ class StreamMapping(KinesisPoller):
         """Returns how many records the next batch had in the run that this one repeats; None in any other run."""
         told = script.of_shard(self._account, self._stream_name, shard.shard_id)
         function = self._mappings.get(self.esm_uuid, {}).get("FunctionArn", "").split(":")
-        return told.size_of(function[6], shard, index, batch_size) if told and len(function) > 6 else None
+        if not told or len(function) <= 6:
+            return None
+        return told.size_of(function[6], shard, index, batch_size, filters=bool(self.filter_patterns))
 
     def _select(self, shard_id: str, batch: list[StreamRecord]) -> list[dict[str, Any]]:
         """Returns the batch as Lambda events, without what the mapping's filter criteria exclude."""

@@ -78,13 +78,15 @@ class Script:
             self.kept = False
             self._changed.notify_all()
 
-    def size_of(self, function: str, shard: IndexedShard, index: int, max_records: int) -> int | None:
-        """Returns how many records from `index` on are the function's next batch; None where none is told (any more). Waits for them."""
+    def size_of(self, function: str, shard: IndexedShard, index: int, max_records: int, *, filters: bool = False) -> int | None:
+        """Returns how many records from `index` on are the function's next batch; None where none is told (any more). Waits for them.
+        `filters`: the mapping excludes records, which the batch does not have."""
         batches = self.batches.get(function)
         if not batches or not self.kept:
             return None
-        wanted, done, give_up_at = batches[0], 0, time.monotonic() + _PATIENCE_S
+        wanted, done = batches[0], 0
         for count in range(1, max_records + 1):
+            give_up_at = time.monotonic() + _PATIENCE_S
             while not shard.wait_for(index + count - 1, timeout_s=0.2):
                 if time.monotonic() > give_up_at or not shard.is_open or not self.kept:
                     self.give_up()
@@ -94,6 +96,9 @@ class Script:
             if done == len(wanted):
                 del batches[0]
                 return count
+        if filters and not done:
+            # A whole batch of which a filter excludes every record.
+            return max_records
         self.give_up()
         return None
 

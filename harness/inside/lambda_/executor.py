@@ -90,7 +90,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             trace_id=payload["trace-id"],
             deadline_ms=int((time.time() + function.timeout) * 1000),
         )
-        self._caller.payload, self._caller.request_id = invocation.payload, invocation.request_id
+        self._caller.begins(invocation.payload, invocation.request_id)
         began = time.monotonic()
         injections = into_invocation(identity.account, identity.function_name, invocation.payload)
         outcome = self._environment.invoke(invocation, identity.qualifier, injections, self._caller)

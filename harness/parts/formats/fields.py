@@ -6,7 +6,7 @@ A field draws JSON text, not a value: most records are only written, and text fr
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
@@ -24,6 +24,7 @@ AnyRange = TypeVar("AnyRange", bound="IntField | DecimalField | DateField | Date
 _POOL = 400
 # A choice of more values has no class for each, a longer list none for its length.
 _FEW, _LONG = 12, 100
+_WIDE = Context(prec=1000)
 _CLOCK = {"midnight": (0, 0, 0), "the last second": (23, 59, 59), "noon": (12, 0, 0), "evening": (21, 7, 9)}
 
 
@@ -138,8 +139,8 @@ class DecimalField(_Field):
     def draw(self, drawing: Drawing) -> Draw:
         """Returns the draw."""
         scale = 10**self.places
-        low = int(self.min * scale)
-        span, pick, places = int(self.max * scale) - low + 1, drawing.rng.random, self.places
+        low, high = (int(bound * scale) for bound in _written_bounds(self.min, self.max, self.places))
+        span, pick, places = high - low + 1, drawing.rng.random, self.places
 
         def one() -> str:
             number = low + int(pick() * span)
@@ -174,10 +175,13 @@ class DateField(_Field):
         """Returns the first and the last day, the last one of a year, and 29 February."""
         days = {"the first day": self.min, "the last day": self.max}
         for year in range(self.min.year, self.max.year + 1):
-            days.setdefault("31 December", date(year, 12, 31))
+            ends = {"31 December": date(year, 12, 31)}
             if year % 4 == 0 and (year % 100 or year % 400 == 0):
-                days.setdefault("29 February", date(year, 2, 29))
-        return {name: drawing.pool([day.strftime(self.format)]) for name, day in days.items() if self.min <= day <= self.max}
+                ends["29 February"] = date(year, 2, 29)
+            for name, day in ends.items():
+                if self.min <= day <= self.max:
+                    days.setdefault(name, day)
+        return {name: drawing.pool([day.strftime(self.format)]) for name, day in days.items()}
 
 
 class DatetimeField(_Field):
@@ -213,7 +217,7 @@ class DatetimeField(_Field):
         """Returns midnight, the last second of a day, noon and an evening, in each zone."""
         low, high = _aware(self.min), _aware(self.max)
         found: dict[str, Draw] = {}
-        for zone in self.zones:
+        for zone in self.zones if high - low > timedelta(days=1) else ():
             day = low.astimezone(datetime.fromisoformat(f"2026-01-01T00:00:00{zone}").tzinfo) + timedelta(days=1)
             for name, clock in _CLOCK.items():
                 moment = day.replace(hour=clock[0], minute=clock[1], second=clock[2], microsecond=0)
@@ -381,12 +385,21 @@ def edges_of(field: Any, drawing: Drawing) -> dict[str, Draw]:
 
 def _numbers(low: Any, high: Any, places: int) -> dict[str, Draw]:
     zero = Decimal(0)
-    wanted = {"the smallest": Decimal(low), "the largest": Decimal(high), **({"zero": zero} if low < zero < high else {})}
+    smallest, largest = _written_bounds(Decimal(low), Decimal(high), places)
+    wanted = {"the smallest": smallest, "the largest": largest, **({"zero": zero} if low < zero < high else {})}
 
     def one(number: Decimal) -> Draw:
-        return lambda: f"{number:.{places}f}"
+        # Zero has no sign.
+        return lambda: f"{number + 0:.{places}f}"
 
     return {name: one(number) for name, number in wanted.items()}
+
+
+def _written_bounds(low: Decimal, high: Decimal, places: int) -> tuple[Decimal, Decimal]:
+    """Returns the smallest and the largest number with so many places within the bounds."""
+    unit = Decimal(1).scaleb(-places)
+    smallest = low.quantize(unit, ROUND_CEILING, _WIDE)
+    return smallest, max(smallest, high.quantize(unit, ROUND_FLOOR, _WIDE))
 
 
 def value_of(field: Any, text: str) -> Any:

@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 class Draft:
     """What decides the records of one file: its number (from 0), how many records it has, and which of them are spoilt or varied, and how.
 
-    All values must be drawn from `rng`, so that the same seed makes the same file."""
+    `before` is the number of records in the files before it. All values must be drawn from `rng`, so that the same seed makes the same file."""
 
     seed: int
     file: int
@@ -47,6 +47,7 @@ class Draft:
     rng: random.Random
     spoilt: Mapping[int, str]
     varied: Mapping[int, Row] = field(default_factory=dict)
+    before: int = 0
 
 
 class Format(Protocol):
@@ -200,25 +201,26 @@ class FileSet:
         """Returns what decides the records of a file."""
         count = self._count(file)
         rng = random.Random(f"{self.seed}/{file}")
-        spoilt = self._spoilt(rng, count)
+        spoilt = self._spoilt(rng, count, file)
         varied = self.variety.placed(count, file) if self.variety.dimensions else {}
         # A malformer expects an ordinary record: half of a quoted line end is two rows.
-        return Draft(self.seed, file, count, rng, spoilt, {place: row for place, row in varied.items() if place not in spoilt})
+        healthy = {place: row for place, row in varied.items() if place not in spoilt}
+        return Draft(self.seed, file, count, rng, spoilt, healthy, file * (self.records // self.files))
 
     def _count(self, file: int) -> int:
         return self.records // self.files + (self.records % self.files if file == self.files - 1 else 0)
 
-    def _spoilt(self, rng: random.Random, count: int) -> dict[int, str]:
-        """Returns which of `count` records are spoilt, and how: the exact share, every kind as often as the others, never the first."""
+    def _spoilt(self, rng: random.Random, count: int, file: int) -> dict[int, str]:
+        """Returns which of a file's `count` records are spoilt, and how: the exact share, never the first. The kinds take turns, through all
+        files."""
         if self.malformed is None:
             return {}
         many = min(round(count * self.malformed.share), count - 1)
         chosen = sorted(rng.sample(range(1, count), many)) if many > 0 else []
         kinds = self.malformed.kinds
-        return {index: kinds[number % len(kinds)] for number, index in enumerate(chosen)}
+        return {index: kinds[number % len(kinds)] for number, index in enumerate(chosen, file * max(many, 0))}
 
     def _rows(self, file: int, fault: str | None, classes: Mapping[str, str]) -> Iterator[Record]:
-        before = file * (self.records // self.files)
         malformers = self.malformers or self.format.malformers
         draft = self.draft(file)
         for number, entry in enumerate(self.entries(draft)):
@@ -231,7 +233,7 @@ class FileSet:
                 yield Record(entry.record_id, payload, to_json(entry.stored), classes=labels)
                 continue
             if entry.spoilt in malformers:
-                payload = malformers[entry.spoilt](payload, random.Random(f"{self.seed}/{before + number}"))
+                payload = malformers[entry.spoilt](payload, random.Random(f"{self.seed}/{draft.before + number}"))
             yield Record(entry.record_id, payload, None, entry.spoilt)
 
     def _fault(self, file: int) -> str | None:

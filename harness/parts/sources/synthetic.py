@@ -193,17 +193,20 @@ class Described:
             return Variety({})
         drawing = Drawing(random.Random(f"{self._seed}/classes"), self._seed)
         ids = (self._source.id,) if isinstance(self._source.id, str) else self._source.id
-        classes = {
-            f"{name}": ("ordinary", *edges)
-            for name, field in self._source.fields.items()
-            # Two records must not get one id.
-            if (name not in ids or field.type == "uuid") and (edges := edges_of(field, drawing))
+        # Two records must not get one id: a drawn UUID stays one in upper case.
+        of_ids = {
+            name: field.edges(drawing) if field.type == "uuid" else {} for name, field in self._source.fields.items() if name in ids
         }
+        edges = {name: edges_of(field, drawing) for name, field in self._source.fields.items()} | of_ids
+        # No class of a field has the name of the ordinary one.
+        classes = {f"field {name}": ("", *found) for name, found in edges.items() if found}
         return Variety({**classes, **({} if self._source.format == "csv" else _WRITTEN)})
 
     def check(self) -> None:
         """Raises UsageError where an expression has no value for one of the first records."""
-        draft = Draft(self._seed, 0, _TRIED, random.Random(f"{self._seed}/check"), {})
+        # The first rows have all classes: an expression that has no value for one of them would end the load.
+        varied = dict(enumerate(self.variety.rows[:_TRIED])) if self.variety.dimensions else {}
+        draft = Draft(self._seed, 0, 2 * _TRIED, random.Random(f"{self._seed}/check"), {}, varied)
         for _ in self.entries(draft):
             pass
 
@@ -230,7 +233,7 @@ class Described:
             texts = tuple([draw() for draw in draws])
             row = draft.varied.get(index)
             if row is not None:
-                of = {name: edges[name].get(row.classes.get(name, "")) for name in fields}
+                of = {name: edges[name].get(row.classes.get(f"field {name}", "")) for name in fields}
                 texts = tuple(edge() if (edge := of[name]) else text for name, text in zip(fields, texts, strict=True))
             for place, field in computed:
                 value = written_value(field.value, self._values(texts))

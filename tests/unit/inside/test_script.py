@@ -101,3 +101,11 @@ def test_other_records_than_before_end_the_order(records):
     shard.records = records
     assert script.size_of("Function", shard, 0, 2) is None
     assert not script.kept
+
+
+def test_a_whole_batch_of_excluded_records_is_no_other_order():
+    script, shard = scripted([b"a", b"b"]), Shard()
+    shard.records = [b"x0", b"x1", b"x2", b"a", b"b"]
+    assert script.size_of("Function", shard, 0, 3, filters=True) == 3
+    assert script.size_of("Function", shard, 3, 3) == 2
+    assert script.kept

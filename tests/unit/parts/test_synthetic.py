@@ -40,7 +40,7 @@ FIELDS = {
     "total": {"type": "computed", "value": "{{ price * number }}"},
 }
 # Bytes of the payloads. A change of the generator changes them: then, and only then, so may this.
-FINGERPRINT = "9e059de4bcb22877d3074dc3e8b6a8f86291446b195f253b4ccdffeb54b87280"
+FINGERPRINT = "885d0e1d0aa8246a0111900975cf717553f2bf181c37900e971107dbff693ca3"
 
 
 def source(**keys):
@@ -205,3 +205,35 @@ def test_a_file_that_would_have_no_record_is_not_made():
     assert len(list(only.records())) == 1
     spoilt = replace(files, file_faults=("wrong_header", "empty_file"))
     assert [len(list(file.records())) for file in spoilt.units()] == [1, 1], "the empty file is a record itself"
+
+
+def test_an_expression_without_a_value_for_an_edge_is_refused_before_the_load():
+    fields = {
+        "id": {"type": "uuid"},
+        "u": {"type": "int", "min": 0, "max": 100_000},
+        "p": {"type": "computed", "value": "{{ 100 / u }}"},
+    }
+    described = Synthetic.model_validate({"kind": "synthetic", "records": 1000, "id": "id", "fields": fields})
+    with pytest.raises(UsageError, match="division by zero"):
+        described.open(SourceContext(1))
+
+
+def test_edges_stay_within_what_a_field_allows():
+    fields = {
+        "id": {"type": "uuid", "null": 0.0},
+        "price": {"type": "decimal", "min": -0.004, "max": 1.999, "places": 2},
+        "whole": {"type": "decimal", "min": 0.4, "max": 1.6, "places": 0},
+        "day": {"type": "date", "min": "2024-03-01", "max": "2028-12-31"},
+        "at": {"type": "datetime", "min": "2026-01-01T10:00:00Z", "max": "2026-01-01T11:00:00Z"},
+        "never": {"type": "datetime", "min": "9999-12-31T10:00:00Z", "max": "9999-12-31T11:00:00Z"},
+        "record": {"type": "choice", "of": ["ordinary", "file: x"]},
+    }
+    load = Synthetic.model_validate({"kind": "synthetic", "records": 500, "id": "id", "fields": fields}).open(SourceContext(1))
+    documents = [from_json(record.payload) for record in load.units()]
+    assert {0.0, 1.99} <= {document["price"] for document in documents}
+    assert all(0 <= document["price"] <= 1.999 for document in documents)
+    assert {document["whole"] for document in documents} == {1}
+    assert "2028-02-29" in {document["day"] for document in documents}
+    assert all("2026-01-01T10" <= document["at"][:13] <= "2026-01-01T11" for document in documents)
+    labels = {label for record in load.units() for label in record.classes}
+    assert labels == set(load.classes)

@@ -32,6 +32,14 @@ def test_rows_have_every_pair_of_classes_of_two_dimensions(dimensions):
         assert pairs == set(itertools.product(dimensions[one], dimensions[another]))
 
 
+def test_of_very_many_classes_each_comes_soon_if_not_every_pair():
+    dimensions = {f"dimension {number}": tuple(f"{number} {one}" for one in range(30 + number)) for number in range(20)}
+    rows = Variety(dimensions).rows
+    assert len(rows) <= 100
+    for name, classes in dimensions.items():
+        assert {row.classes[name] for row in rows} == set(classes)
+
+
 @given(DIMENSIONS, st.integers(1, 3000), st.integers(0, 5))
 def test_records_are_varied_within_the_load_and_no_more_than_a_third_of_them(dimensions, count, part):
     variety = Variety(dimensions)

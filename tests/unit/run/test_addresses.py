@@ -138,3 +138,63 @@ def test_a_text_is_found_only_as_a_whole_name_or_number():
         assert not holds(text, [part]), part
     assert not holds('{"chunk": 40}', ['"chunk": 4'])
     assert not holds("pre-order-12", ["order-12"])
+
+
+def test_own_texts_of_a_fault_count_too():
+    journal = [
+        call("c1", {"ids": ["aaaa-0001"]}, within="i1"),
+        call("c2", {"ids": ["aaaa-0001", "bbbb-0002"]}, within="i1", at_ms=2),
+        call("c3", {"ids": ["aaaa-0001", "bbbb-0002"]}, within="i1", at_ms=3),
+    ]
+    own = {**THROTTLED, "carrying": "bbbb-0002", "calls": "2"}
+    (fault,) = rewritten(own, [{"event": 2, "at_ms": 3, "request_id": "c3"}], journal, ["aaaa-0001", "bbbb-0002"])
+    assert (set(fault.carrying), fault.calls) == ({"aaaa-0001", "bbbb-0002"}, "2")
+
+
+def test_events_count_in_the_order_in_which_they_began():
+    # The first call hung, and was tried again before it ended.
+    journal = [
+        {**call("c2", {"id": "order-1"}, at_ms=20), "began_ms": 10},
+        {**call("c1", {"id": "order-1"}, at_ms=30), "began_ms": 1},
+    ]
+    (fault,) = rewritten({**THROTTLED, "calls": "1"}, [{"event": 1, "at_ms": 30, "request_id": "c1"}], journal, ["order-1"])
+    assert (fault.carrying, fault.calls) == (("order-1",), "1")
+
+
+def test_a_replay_of_a_replay_has_the_same_address():
+    journal = [invocation("r1", {"id": "order-1"}), invocation("r2", {"id": "order-1"}, at_ms=9)]
+    firings = [{"event": 2, "at_ms": 9, "request_id": "r2"}]
+    (first,) = rewritten(FAILS, firings, journal, ["order-1"])
+    log = [{"id": first.id, "seen": 2, "firings": firings}]
+    assert by_content((first,), log, lambda: journal, Records(["order-1"])) == (first,)
+
+
+def test_ids_of_several_parts_are_found_by_all_of_them_and_without_reading_every_id():
+    ids = [f"s{number:05d}/Algebra" for number in range(20_000)]
+    records = Records([*ids, "input/orders +1.csv/12", "12/3"])
+    assert records.first_in('{"student": "s00042", "course": "Algebra"}') == ("s00042", "Algebra")
+    assert records.first_in('{"course": "Algebra", "student": "nobody"}') == ()
+    assert records.first_in("row 12 of input/orders +1.csv") == ("input", "orders +1.csv", "12")
+    assert records.first_in("row 13 of input/orders +1.csv") == ()
+    assert records.first_in("12 3") == (), "too short to be told from other numbers"
+
+
+@pytest.mark.parametrize(
+    ("carried", "wanted"),
+    [
+        ({"body": "id,x\nr00-0000001,5"}, "r00-0000001"),
+        ({"id": "größe-日本-12 😀"}, "größe-日本-12"),
+        ({"Records": [{"body": json.dumps({"chunk": 4})}]}, '"chunk": 4'),
+        ({"text": 'the "first" one 4'}, 'the "first" one 4'),
+        ({"data": base64.b64encode(b"a,b\nd4e5f6,6").decode()}, "d4e5f6"),
+    ],
+)
+def test_a_text_is_found_as_it_is_meant_whatever_escapes_stand_around_it(carried, wanted):
+    assert holds(text_of_event(json.dumps(carried)), [wanted])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [('{"price": 42.5}', '"price": 42'), ('{"price": 3.42}', "42"), ("142", "42"), ("x_42", "42")]
+)
+def test_a_number_is_not_found_in_another_one(text, wanted):
+    assert not holds(text, [wanted])
