@@ -155,10 +155,8 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
             message = f"other bytes were offered than in {run_dir} (payload_sha256 differs): the generator has changed since"
             raise UnknownVerdictError(message)
         judgements.append(finished.verdict.judgement)
-        for shard in finished.not_repeated:
-            click.echo(
-                f"  the batches of {shard} were not those of {run_dir}: the pipeline has put other records into it, or in another order"
-            )
+        for place in finished.not_repeated:
+            click.echo(f"  {place} was written in another order than in {run_dir}: the pipeline has put something else there")
         found = compare(run_dir, finished.run_dir)
         if found is None:
             click.echo(f"  there is nothing to compare with {run_dir}: one of the two runs was not reconciled")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 60
 _PATH = "/_pipeproof/journal"
-_BATCHES = "/_pipeproof/batches"
+_BATCHES, _WRITES = "/_pipeproof/batches", "/_pipeproof/writes"
 
 
 def ask(method: str, url: str, query: Mapping[str, str], key: str, body: Any = None) -> dict[str, Any]:
@@ -60,11 +60,15 @@ def end_journal(endpoint: str, account: str, into: Path) -> None:
     ask("DELETE", url, {"account": account}, "size")
 
 
-def begin_batches(endpoint: str, account: str, batches: Sequence[Mapping[str, Any]]) -> None:
-    """Lets streams repeat these batches (harness/inside/kinesis/script.py). Raises UnknownVerdictError where that cannot be."""
+def begin_order(endpoint: str, account: str, batches: Sequence[Mapping[str, Any]], writes: Sequence[Mapping[str, Any]]) -> None:
+    """Lets streams repeat these batches (harness/inside/kinesis/script.py), and functions the order of these writes (harness/inside/writes.py).
+    Raises UnknownVerdictError where that cannot be."""
     ask("PUT", f"{endpoint}{_BATCHES}", {"account": account}, "kept", list(batches))
+    ask("PUT", f"{endpoint}{_WRITES}", {"account": account}, "kept", list(writes))
 
 
-def batches_given_up(endpoint: str, account: str) -> tuple[str, ...]:
-    """Returns the shards, each with its stream, that have not repeated their batches. Raises UnknownVerdictError where nothing tells."""
-    return tuple(ask("GET", f"{endpoint}{_BATCHES}", {"account": account}, "kept")["given_up"])
+def not_kept(endpoint: str, account: str) -> tuple[str, ...]:
+    """Returns the shards, each with its stream, and the objects whose order was another one. Raises UnknownVerdictError where nothing tells."""
+    return tuple(
+        place for path in (_BATCHES, _WRITES) for place in ask("GET", f"{endpoint}{path}", {"account": account}, "kept")["given_up"]
+    )

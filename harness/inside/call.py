@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from localstack.aws.api import RequestContext
 
     from harness.inside.faults.armed import ArmedFault
+    from harness.inside.writes import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Planned:
 class Call:
     """`counted`: a gauge counts the call. `addressed`: a fault is addressed to calls like this one. `began_ms`: since
     the epoch, when the faults were asked. `refused`: a fault ended it before it was executed. `rewritten`: a partial fault has taken entries
-    out of the request, but not out of its bytes. `through`: the faults that are over once this call gets through."""
+    out of the request, but not out of its bytes. `through`: the faults that are over once this call gets through. `write`: in
+    a replay, where it has its turn."""
 
     counted: bool = False
     addressed: bool = False
@@ -36,6 +38,7 @@ class Call:
     rewritten: bool = False
     through: list[ArmedFault] = field(default_factory=list)
     planned: Planned | None = None
+    write: Line | None = None
 
 
 def of(context: RequestContext) -> Call:

@@ -48,7 +48,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import identity, journal, nowhere, schedules  # noqa: PLC0415
+    from harness.inside import identity, journal, nowhere, schedules, writes  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
     from harness.inside.iam import enforcement  # noqa: PLC0415
@@ -67,13 +67,16 @@ def attach() -> None:
     ROUTER.add(enforcement.serve)
     ROUTER.add(journal.serve)
     ROUTER.add(script.serve)
+    ROUTER.add(writes.serve)
     handlers.serve_custom_service_request_handlers.append(nowhere.not_found)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(requests.request_begins)
     handlers.serve_custom_service_request_handlers.append(journal.on_request)
     handlers.serve_custom_service_request_handlers.append(enforcement.on_request)
     handlers.serve_custom_service_request_handlers.append(gateway.on_request)
+    handlers.serve_custom_service_request_handlers.append(writes.on_request)
     handlers.run_custom_response_handlers.append(enforcement.on_response)
     handlers.run_custom_response_handlers.append(gateway.on_response)
     handlers.run_custom_response_handlers.append(journal.on_response)
+    handlers.run_custom_response_handlers.append(writes.on_response)
     handlers.run_custom_finalizers.append(requests.request_ends)

@@ -5,14 +5,13 @@ All of it is read from the journal of the run (harness/inside/journal.py) and fr
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.faults.carried import digest, holds, names, text_of_event, with_plain
+from harness.faults.carried import holds, names, text_of_event, with_plain
 from harness.faults.plan import LOCALSTACK, LambdaFault, RecordFault, ServiceFault
 
 if TYPE_CHECKING:
@@ -302,38 +301,3 @@ def _rewritten(fault: Fault, firings: Sequence[_Firing]) -> Iterator[Fault]:
 
 def _window_of(fault: Fault) -> str:
     return "invocations" if isinstance(fault, LambdaFault) else "calls"
-
-
-def batches(entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """Returns the batches that mappings took from streams, for harness/inside/kinesis/script.py: {stream, shard, function, batches}, with
-    the digests of the records of each batch. What was delivered again, whole or in parts, is one batch."""
-    last: dict[tuple[str, str, str], int] = {}
-    found: dict[tuple[str, str, str], list[list[str]]] = {}
-    for entry in entries:
-        if entry["kind"] != "invocation" or '"aws:kinesis"' not in entry["carried"]:
-            continue
-        try:
-            records = [
-                (
-                    one["eventSourceARN"].rpartition("/")[2],
-                    one["eventID"].partition(":")[0],
-                    int(one["kinesis"]["sequenceNumber"]),
-                    digest(base64.b64decode(one["kinesis"]["data"])),
-                )
-                for one in json.loads(entry["carried"])["Records"]
-            ]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            # An event that only looks like one of a stream.
-            continue
-        new: list[str] = []
-        for stream, shard, sequence, of_data in records:
-            key = (stream, shard, entry["name"])
-            if sequence > last.get(key, -1):
-                last[key] = sequence
-                if not new:
-                    found.setdefault(key, []).append(new)
-                new.append(of_data)
-    return [
-        {"stream": stream, "shard": shard, "function": function, "batches": of_it}
-        for (stream, shard, function), of_it in found.items()
-    ]

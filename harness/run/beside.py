@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.emulator.permissions import PermissionsClient
-from harness.emulator.plugin import batches_given_up, begin_batches, begin_journal, end_journal
+from harness.emulator.plugin import begin_journal, begin_order, end_journal, not_kept
 from harness.errors import UnknownVerdictError
 from harness.run import events
 from harness.run.trace import JOURNAL, renamed
@@ -41,8 +41,11 @@ class Beside:
             return (f"permissions are not enforced: {error}",) if self._mode == "enforce" else ()
         return ()
 
-    def repeat(self, batches: Sequence[Mapping[str, Any]], physical: Mapping[str, str]) -> None:
-        """Lets streams and their mappings repeat the batches of an earlier run; ends those that an earlier replay has left."""
+    def repeat(
+        self, batches: Sequence[Mapping[str, Any]], writes: Sequence[Mapping[str, Any]], physical: Mapping[str, str]
+    ) -> None:
+        """Lets streams and their mappings repeat the batches of an earlier run, and functions the order of their writes; ends what an earlier
+        replay has left."""
         here = [
             {
                 **one,
@@ -51,9 +54,10 @@ class Beside:
             }
             for one in batches
         ]
+        places = [{**one, "place": _with_bucket(one["place"], physical)} for one in writes]
         with contextlib.suppress(UnknownVerdictError):
-            begin_batches(self._endpoint, self._account, here)
-            self._repeats = bool(here)
+            begin_order(self._endpoint, self._account, here, places)
+            self._repeats = bool(here or places)
 
     def end_journal(self) -> None:
         """Fetches the journal, once."""
@@ -63,15 +67,15 @@ class Beside:
                 end_journal(self._endpoint, self._account, self._run_dir / JOURNAL)
 
     def end(self) -> tuple[events.Permissions | None, tuple[str, ...]]:
-        """Ends all of it, whatever became of the run: a denied call may be why. Returns what was denied, and the shards that did not repeat
-        their batches."""
+        """Ends all of it, whatever became of the run: a denied call may be why. Returns what was denied, and the shards and objects
+        that did not keep the order of the earlier run."""
         self.end_journal()
         permissions: events.Permissions | None = None
         given_up: tuple[str, ...] = ()
         with contextlib.suppress(UnknownVerdictError):
             if self._repeats:
-                given_up = batches_given_up(self._endpoint, self._account)
-                begin_batches(self._endpoint, self._account, [])
+                given_up = not_kept(self._endpoint, self._account)
+                begin_order(self._endpoint, self._account, [], [])
         if self._mode != "off":
             with contextlib.suppress(UnknownVerdictError):
                 denied = self._permissions.denied()
@@ -79,3 +83,8 @@ class Beside:
                 told = (replace(one, who=renamed(one.who, self.names), why=renamed(one.why, self.names)) for one in denied)
                 permissions = events.Permissions(self._mode, tuple(told))
         return permissions, tuple(renamed(shard, self.names) for shard in given_up)
+
+
+def _with_bucket(place: str, names: Mapping[str, str]) -> str:
+    bucket, _, key = place.partition("/")
+    return f"{names.get(bucket, bucket)}/{key}"

@@ -240,7 +240,7 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
     beside.names = {name: logical for logical, name in physical.items() if name}
     if plan:
         faults.arm(physical)
-    beside.repeat(run.recipe.batches, physical)
+    beside.repeat(run.recipe.batches, run.recipe.writes, physical)
     context = Context(
         clients,
         deployed.outputs,

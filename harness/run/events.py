@@ -138,7 +138,7 @@ class RunFinished:
     permissions: Permissions | None = None
     classes: Classes = field(default_factory=Classes)
     not_repeated: tuple[str, ...] = ()
-    """In a replay, the shards whose batches were not those of the run that it repeats."""
+    """In a replay, the shards and the objects whose order was not that of the run that it repeats."""
 
 
 Event = (

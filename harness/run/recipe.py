@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Recipe:
     """All that decides a run but the emulator. `input_path` is the file of --input, `lookup_path` the file of --lookup.
 
-    `chaos` are the faults that chaos has chosen, and those that may take their places: a rehearsal makes the plan of them. `batches` are
-    those of an earlier run that this one repeats (harness/run/addresses.py), with the logical ids of the template."""
+    `chaos` are the faults that chaos has chosen, and those that may take their places: a rehearsal makes the plan of them. `batches` and
+    `writes` are those of an earlier run that this one repeats (harness/run/order.py), with the logical ids of the template."""
 
     name: str
     scenario: Scenario
@@ -39,6 +39,7 @@ class Recipe:
     lookup_path: Path | None = None
     chaos: tuple[Plan, Plan] = ((), ())
     batches: tuple[Mapping[str, Any], ...] = ()
+    writes: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def context(self) -> SourceContext:

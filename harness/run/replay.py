@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from harness.errors import UsageError
 from harness.faults.plan import RecordFault, dump, load, resolved
-from harness.run.addresses import Records, batches, by_content
+from harness.run.addresses import Records, by_content
+from harness.run.order import batches, writes
 from harness.run.recipe import Recipe
 from harness.run.trace import JOURNAL, entries
 from harness.scenario.loading import scenario_of
@@ -78,9 +79,17 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
         document = json.loads((run_dir / _PLAN).read_text(encoding="utf-8"))
         scenario = scenario_of(document["document"], run_dir)
         paths = [run_dir / document[name] if document[name] else None for name in (_INPUT, _LOOKUP)]
-        faults, batches = _met(run_dir, load(document["faults"]), document.get("names", {}))
+        faults, taken, written = _met(run_dir, load(document["faults"]), document.get("names", {}))
         recipe = Recipe(
-            document["scenario"], scenario, document["seed"], document["records"], paths[0], faults, paths[1], batches=batches
+            document["scenario"],
+            scenario,
+            document["seed"],
+            document["records"],
+            paths[0],
+            faults,
+            paths[1],
+            batches=taken,
+            writes=written,
         )
     except OSError as error:
         message = f"{run_dir} is no run directory: {_PLAN}: {error.strerror}"
@@ -94,23 +103,31 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
     return recipe, _offered(run_dir)
 
 
-def _met(run_dir: Path, plan: Plan, physical: Mapping[str, str]) -> tuple[Plan, tuple[dict[str, Any], ...]]:
-    """Returns the plan as it is met again, and the batches; the plan as it was, where the run has left no journal."""
+def _met(
+    run_dir: Path, plan: Plan, physical: Mapping[str, str]
+) -> tuple[Plan, tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
+    """Returns the plan as it is met again, the batches and the writes; the plan as it was, where the run has left no journal."""
     if not ((run_dir / JOURNAL).is_file() and (run_dir / _LEDGER).is_file()):
         # It broke off before anything was met.
-        return plan, ()
+        return plan, (), ()
     used = {name for fault in plan for key in ("function", "resource", "caller") if (name := getattr(fault, key, None))}
     # Two resources may have one name, such as a table and a bucket.
     logical = {name: logical for logical, name in physical.items()} | {physical[name]: name for name in used if name in physical}
     log = json.loads((run_dir / _FAULTS).read_text(encoding="utf-8"))["fired"] if (run_dir / _FAULTS).is_file() else []
     ids = pq.read_table(run_dir / _LEDGER, columns=["record_id"])["record_id"].to_pylist()
+    records = Records(ids)
     of_records = tuple(fault for fault in plan if isinstance(fault, RecordFault))
-    met = by_content(resolved(plan, physical), log, lambda: (entry for entry, _ in entries(run_dir)), Records(ids))
+    met = by_content(resolved(plan, physical), log, lambda: (entry for entry, _ in entries(run_dir)), records)
     taken = [
         {**one, "stream": logical.get(one["stream"], one["stream"]), "function": logical.get(one["function"], one["function"])}
         for one in batches(entry for entry, _ in entries(run_dir))
     ]
-    return (*of_records, *resolved(met, logical)), tuple(taken)
+    written = [
+        {**one, "place": "/".join([logical.get(bucket, bucket), key])}
+        for one in writes(lambda: (entry for entry, _ in entries(run_dir)), records)
+        for bucket, _, key in [one["place"].partition("/")]
+    ]
+    return (*of_records, *resolved(met, logical)), tuple(taken), tuple(written)
 
 
 def _offered(run_dir: Path) -> str:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from harness.faults.carried import digest, holds, text_of_event
 from harness.faults.plan import load, named
-from harness.run.addresses import Records, batches, by_content
+from harness.run.addresses import Records, by_content
+from harness.run.order import batches, writes
 
 
 def invocation(request_id, carried, *, name="Function", at_ms=0, error=None, kind="invocation"):
@@ -198,3 +199,23 @@ def test_a_text_is_found_as_it_is_meant_whatever_escapes_stand_around_it(carried
 )
 def test_a_number_is_not_found_in_another_one(text, wanted):
     assert not holds(text, [wanted])
+
+
+def put(place, within, status=200, at_ms=0):
+    return {**call("c", {}, of="s3.PutObject", within=within, at_ms=at_ms), "put": place, "status": status}
+
+
+def test_the_order_of_writes_is_that_of_objects_that_several_invocations_have_written():
+    journal = [
+        put("bucket/shared", "i2"),
+        put("bucket/shared", "i1", status=503),
+        put("bucket/own", "i1"),
+        put("bucket/shared", "i1"),
+        put("bucket/of-nobody", "i1"),
+        put("bucket/of-nobody", "i3"),
+        invocation("i1", {"id": "order-1"}),
+        invocation("i2", {"id": "order-2"}),
+        invocation("i3", {"chunk": 1}),
+    ]
+    found = writes(lambda: journal, Records(["order-1", "order-2"]))
+    assert found == [{"place": "bucket/shared", "writes": [("order-2",), ("order-1",)]}]
