@@ -5,27 +5,25 @@ A field draws JSON text, not a value: most records are only written, and text fr
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
 from harness.parts.expressions import compiled
-from harness.parts.part import NotEmpty, Part, Share
+from harness.parts.formats.base_field import BaseField, ordered
+from harness.parts.formats.moments import DateField, DatetimeField
+from harness.parts.part import NotEmpty
 from harness.parts.variety import TEXTS
 
 if TYPE_CHECKING:
     from harness.parts.formats.drawing import Draw, Drawing
 
-AnyRange = TypeVar("AnyRange", bound="IntField | DecimalField | DateField | DatetimeField | ListField")
-
 _POOL = 400
 # A choice of more values has no class for each, a longer list none for its length.
 _FEW, _LONG = 12, 100
 _WIDE = Context(prec=1000)
-_CLOCK = {"midnight": (0, 0, 0), "the last second": (23, 59, 59), "noon": (12, 0, 0), "evening": (21, 7, 9)}
 
 
 def _expression(template: str) -> str:
@@ -37,16 +35,7 @@ Template = Annotated[str, AfterValidator(_expression)]
 """Text with `{{ expression }}` in it; text that is a single expression takes the expression's type."""
 
 
-class _Field(Part):
-    null: Share = 0.0
-    """The share of records in which the value is null."""
-
-    def edges(self, drawing: Drawing) -> dict[str, Draw]:  # noqa: ARG002 - a field without classes needs nothing to draw from
-        """Returns the draws of values that are allowed and not ordinary, by class."""
-        return {}
-
-
-class UuidField(_Field):
+class UuidField(BaseField):
     """A random UUID (version 4)."""
 
     type: Literal["uuid"]
@@ -67,7 +56,7 @@ class UuidField(_Field):
         return {"upper case": lambda: draw().upper()}
 
 
-class ChoiceField(_Field):
+class ChoiceField(BaseField):
     """One of the values in `of`; `weights`, of the same number, say how often each comes."""
 
     type: Literal["choice"]
@@ -92,7 +81,7 @@ class ChoiceField(_Field):
         return {str(value): drawing.pool([value]) for value in values} if 1 < len(values) <= _FEW else {}
 
 
-class IntField(_Field):
+class IntField(BaseField):
     """A whole number from `min` to `max`. With `unique` no two records of a file have the same."""
 
     type: Literal["int"]
@@ -102,7 +91,7 @@ class IntField(_Field):
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
-        return _ordered(self)
+        return ordered(self)
 
     def draw(self, drawing: Drawing) -> Draw:
         """Returns the draw."""
@@ -124,7 +113,7 @@ class IntField(_Field):
         return {} if self.unique else _numbers(self.min, self.max, 0)
 
 
-class DecimalField(_Field):
+class DecimalField(BaseField):
     """A number from `min` to `max` with `places` digits behind the point."""
 
     type: Literal["decimal"]
@@ -134,7 +123,7 @@ class DecimalField(_Field):
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
-        return _ordered(self)
+        return ordered(self)
 
     def draw(self, drawing: Drawing) -> Draw:
         """Returns the draw."""
@@ -154,80 +143,7 @@ class DecimalField(_Field):
         return _numbers(self.min, self.max, self.places)
 
 
-class DateField(_Field):
-    """A day from `min` to `max`, written in `format` (strftime; ISO 8601 by default)."""
-
-    type: Literal["date"]
-    min: date = date(2025, 1, 1)
-    max: date = date(2026, 12, 31)
-    format: str = "%Y-%m-%d"
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        return _ordered(self)
-
-    def draw(self, drawing: Drawing) -> Draw:
-        """Returns the draw."""
-        days = min((self.max - self.min).days + 1, 3660)
-        return drawing.pool([(self.min + timedelta(days=day)).strftime(self.format) for day in range(days)])
-
-    def edges(self, drawing: Drawing) -> dict[str, Draw]:
-        """Returns the first and the last day, the last one of a year, and 29 February."""
-        days = {"the first day": self.min, "the last day": self.max}
-        for year in range(self.min.year, self.max.year + 1):
-            ends = {"31 December": date(year, 12, 31)}
-            if year % 4 == 0 and (year % 100 or year % 400 == 0):
-                ends["29 February"] = date(year, 2, 29)
-            for name, day in ends.items():
-                if self.min <= day <= self.max:
-                    days.setdefault(name, day)
-        return {name: drawing.pool([day.strftime(self.format)]) for name, day in days.items()}
-
-
-class DatetimeField(_Field):
-    """A moment from `min` to `max`, in UTC with milliseconds; `zones` are the offsets it is written in."""
-
-    type: Literal["datetime"]
-    min: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    max: datetime = datetime(2026, 12, 31, tzinfo=UTC)
-    zones: Annotated[tuple[str, ...], NotEmpty] = ("Z",)
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        for zone in self.zones:
-            datetime.fromisoformat(f"2026-01-01T00:00:00{zone}")
-        return _ordered(self.model_copy(update={"min": _aware(self.min), "max": _aware(self.max)}))
-
-    def draw(self, drawing: Drawing) -> Draw:
-        """Returns the draw."""
-        low_ms = int(_aware(self.min).timestamp() * 1000)
-        span_ms = int(_aware(self.max).timestamp() * 1000) - low_ms + 1
-        zones = [(zone, datetime.fromisoformat(f"2026-01-01T00:00:00{zone}").tzinfo) for zone in self.zones]
-        pick = drawing.rng.random
-
-        def one() -> str:
-            moment_ms = low_ms + int(pick() * span_ms)
-            zone, offset = zones[int(pick() * len(zones))] if len(zones) > 1 else zones[0]
-            moment = datetime.fromtimestamp(moment_ms // 1000, tz=offset)
-            return f'"{moment:%Y-%m-%dT%H:%M:%S}.{moment_ms % 1000:03d}{zone}"'
-
-        return one
-
-    def edges(self, drawing: Drawing) -> dict[str, Draw]:
-        """Returns midnight, the last second of a day, noon and an evening, in each zone."""
-        low, high = _aware(self.min), _aware(self.max)
-        found: dict[str, Draw] = {}
-        for zone in self.zones if high - low > timedelta(days=1) else ():
-            day = low.astimezone(datetime.fromisoformat(f"2026-01-01T00:00:00{zone}").tzinfo) + timedelta(days=1)
-            for name, clock in _CLOCK.items():
-                moment = day.replace(hour=clock[0], minute=clock[1], second=clock[2], microsecond=0)
-                if low <= moment <= high:
-                    written = f"{moment:%Y-%m-%dT%H:%M:%S}.000{zone}"
-                    found[name if len(self.zones) == 1 else f"{name} {zone}"] = drawing.pool([written])
-        return found
-
-
-class NameField(_Field):
+class NameField(BaseField):
     """A person's name; with `unicode` in three scripts."""
 
     type: Literal["name"]
@@ -244,7 +160,7 @@ class NameField(_Field):
         return {**beyond, "with an apostrophe": drawing.pool(["Sinéad O'Neill" if self.unicode else "Sinead O'Neill"])}
 
 
-class EmailField(_Field):
+class EmailField(BaseField):
     """An e-mail address of a domain that is reserved for examples."""
 
     type: Literal["email"]
@@ -259,7 +175,7 @@ class EmailField(_Field):
         return {"with a plus sign": drawing.pool(["first.last+news@example.com"])}
 
 
-class TextField(_Field):
+class TextField(BaseField):
     """A sentence of up to `max` characters; with `unicode` also with quotes, commas, line ends and characters beyond the first plane."""
 
     type: Literal["text"]
@@ -280,7 +196,7 @@ class TextField(_Field):
         return {name: drawing.pool([text]) for name, text in TEXTS.items() if self.unicode and len(text) <= self.max}
 
 
-class NestedField(_Field):
+class NestedField(BaseField):
     """An object with `fields`."""
 
     type: Literal["nested"]
@@ -306,7 +222,7 @@ class NestedField(_Field):
         }
 
 
-class ListField(_Field):
+class ListField(BaseField):
     """A list of `min` to `max` values of the field `of`."""
 
     type: Literal["list"]
@@ -316,7 +232,7 @@ class ListField(_Field):
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
-        return _ordered(self)
+        return ordered(self)
 
     def draw(self, drawing: Drawing) -> Draw:
         """Returns the draw."""
@@ -334,7 +250,7 @@ class ListField(_Field):
         return {"empty" if not self.min else "the shortest": of(self.min), **longest}
 
 
-class LookupField(_Field):
+class LookupField(BaseField):
     """The key of a row of the source's `lookup`."""
 
     type: Literal["lookup"]
@@ -344,7 +260,7 @@ class LookupField(_Field):
         return drawing.pool(drawing.lookup_keys)
 
 
-class ComputedField(_Field):
+class ComputedField(BaseField):
     """A value that follows from the fields before it: `value` may hold `{{ unit_price * units }}`."""
 
     type: Literal["computed"]
@@ -405,16 +321,6 @@ def _written_bounds(low: Decimal, high: Decimal, places: int) -> tuple[Decimal, 
 def value_of(field: Any, text: str) -> Any:
     """Returns what JSON text stands for; a decimal is exact."""
     return Decimal(text) if isinstance(field, DecimalField) and text != "null" else from_json(text)
-
-
-def _ordered(field: AnyRange) -> AnyRange:
-    if field.min > field.max:  # type: ignore[operator]
-        raise ValueError(f"min: {field.min} is more than max, which is {field.max}")
-    return field
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _coprime(span: int) -> int:
