@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _OFFERS_PER_BATCH = 1000
 
 
-def offer(load: Load, ingress: Ingress, context: Context, offered: Callable[[File], None]) -> Generator[Sequence[Offer]]:
+def offer(
+    load: Load, ingress: Ingress, context: Context, offered: Callable[[File], None] = lambda _: None
+) -> Generator[Sequence[Offer]]:
     """Yields the records with their answers, a batch at a time, at the ingress's rate. `offered` hears of each file that is offered as one."""
     began = time.monotonic()
     number = 0
