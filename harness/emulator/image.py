@@ -31,6 +31,7 @@ _INSIDE = (
     "processes.py",
     "settings.py",
     "faults/__init__.py",
+    "faults/carried.py",
     "faults/plan.py",
     "faults/window.py",
     "inside/**/*.py",
