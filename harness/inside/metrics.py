@@ -23,7 +23,7 @@ _METRICS_PER_PUT, _VALUES_PER_METRIC = 1000, 150
 
 
 class Metric(NamedTuple):
-    """A metric of one resource; `dimension` names it: ("QueueName", "orders")."""
+    """A metric of one resource; `dimension` names it: ("QueueName", "input")."""
 
     account: str
     region: str
@@ -89,7 +89,7 @@ def data_of(counted: dict[tuple[Metric, float], int]) -> dict[tuple[str, str, st
 
 
 def put(account: str, region: str, namespace: str, data: list[dict[str, Any]]) -> None:
-    """Makes one PutMetricData. As on AWS, a metric that is refused fails nobody."""
+    """Makes one PutMetricData. CloudWatch may refuse a metric; the call that was counted has succeeded all the same."""
     try:
         connect_to(aws_access_key_id=account, region_name=region).cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
     except Exception as error:  # noqa: BLE001 - whatever refuses it

@@ -56,5 +56,5 @@ class Coverage:
             return ""
         return (
             f"the load is too small for the malformed records that are asked for: it has {self._malformed.total():,} of them for "
-            f"{len(asked)} kinds, and none that is {', '.join(absent)}"
+            f"{len(asked)} kinds; these kinds are missing: {', '.join(absent)}"
         )

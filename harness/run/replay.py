@@ -55,7 +55,7 @@ def keep_names(physical: Mapping[str, str], run_dir: Path) -> None:
 def _keep_also(run_dir: Path, more: Mapping[str, Any]) -> None:
     path = run_dir / _PLAN
     if not path.is_file():
-        # A rehearsal: nobody replays it.
+        # A rehearsal has no plan, because no user replays it.
         return
     document = json.loads(path.read_text(encoding="utf-8")) | more
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

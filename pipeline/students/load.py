@@ -123,7 +123,7 @@ def _varied(student: tuple[str, ...], classes: Mapping[str, str], index: int) ->
 def _student_id(drawn: str, written: str, index: int) -> str:
     match written:
         case "upper case":
-            # The id of one who is there already, but for the case.
+            # Another row has this id in lower case.
             return drawn.upper()
         case "digits with leading zeros":
             return f"00{drawn[1:]}{index}"

@@ -58,7 +58,7 @@ def sam_of_change_sets(module: Any) -> None:
 
 
 def _keep_the_region(module: Any) -> None:
-    """Lets the module remove the region from an environment that nobody else reads."""
+    """Gives the module a separate environment, from which it may remove the region."""
     module.os = SimpleNamespace(environ={})
 
 

@@ -1,4 +1,4 @@
-"""The order and the batches that a replay repeats, on a shard of its own."""
+"""The order and the batches that a replay repeats, tested on one shard."""
 
 from __future__ import annotations
 

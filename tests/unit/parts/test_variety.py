@@ -73,7 +73,7 @@ def test_a_scenario_exercises_all_classes_of_its_source(name):
 def test_a_load_that_is_too_small_for_what_is_asked_says_so():
     found = offered("clickstream-smoke", records=8)
     assert found.note == (
-        "the load is too small for the malformed records that are asked for: it has 0 of them for 10 kinds, and none that is bad_json, "
+        "the load is too small for the malformed records that are asked for: it has 0 of them for 10 kinds; these kinds are missing: bad_json, "
         "truncated, wrong_type, missing_field, unknown_enum, bad_timestamp, invalid_utf8, bom, oversize, empty"
     )
     assert found.not_exercised
