@@ -66,8 +66,9 @@ def test_students_are_read_by_student_and_by_course_and_a_notice_counts_them(dep
         ("Logic", "Ada", ""),
     }
     assert [s["student_id"] for s in query(deployed, "by-course", course="Algebra")] == ["a1", "a2"]
-    (notice,) = messages(deployed, "NoticeQueueUrl")
-    assert (notice["key"], notice["rows"], notice["stored"], notice["failed"]) == ("plain.csv", 3, 3, 0)
+    # Other tests of this file leave their notices in the queue.
+    (notice,) = [notice for notice in messages(deployed, "NoticeQueueUrl") if notice["key"] == "plain.csv"]
+    assert (notice["rows"], notice["stored"], notice["failed"]) == (3, 3, 0)
 
 
 def test_a_second_row_with_a_key_is_a_failed_row_in_the_file_and_in_another_and_the_first_stays(deployed):
@@ -76,7 +77,8 @@ def test_a_second_row_with_a_key_is_a_failed_row_in_the_file_and_in_another_and_
     version = put(deployed, "second.csv", "d1,Doris,Logic,C,2025-09-03", "d2,Emil,Logic,C,2025-09-03")
     assert failed_rows(deployed, version) == [(2, "DuplicateKey")]
     assert [s["name"] for s in query(deployed, None, student_id="d1")] == ["Dora"]
-    assert [n["failed"] for n in messages(deployed, "NoticeQueueUrl")] == [1, 1]
+    failed = [n["failed"] for n in messages(deployed, "NoticeQueueUrl") if n["key"] in {"first.csv", "second.csv"}]
+    assert failed == [1, 1]
 
 
 def test_the_same_file_under_the_same_key_again_stores_nothing_twice(deployed):
