@@ -16,9 +16,9 @@ from allpairspy import AllPairs
 
 Dimensions = Mapping[str, tuple[str, ...]]
 
-# At most one record in three is varied, and in a large load one in fifty.
-_SHARE_OF_FEW, _SHARE_OF_MANY = 3, 50
-_ROUNDS = 4
+# At most one record in three is varied; a large load has every row twice.
+_SHARE = 3
+_ROUNDS = 2
 _MOST_PAIRS = 4_000
 
 TEXTS: Mapping[str, str] = {
@@ -85,7 +85,7 @@ class Variety:
         """Returns which of `count` records are varied, and how; `part` is the number of the file, from 0: each goes on where the one
         before ends."""
         rows = self.rows
-        many = min(count, max(count // _SHARE_OF_MANY, min(-(-count // _SHARE_OF_FEW), _ROUNDS * len(rows))))
+        many = min(-(-count // _SHARE), _ROUNDS * len(rows))
         return {number * count // many: rows[(part * many + number) % len(rows)] for number in range(many)}
 
 

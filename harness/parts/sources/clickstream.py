@@ -102,7 +102,7 @@ _NUMBERS = {
     "with 17 digits": "0.30000000000000004",
 }
 _TIMES = {"midnight": "00:00:00", "the last second": "23:59:59", "noon": "12:00:00", "evening": "21:07:09"}
-_FRACTIONS = {"milliseconds": ".250", "none": "", "microseconds": ".123456"}
+_FRACTIONS = {"none": "", "microseconds": ".123456"}
 _ZONES = {"Z": UTC, "+00:00": UTC, "+05:30": timezone(timedelta(hours=5.5)), "-08:00": timezone(timedelta(hours=-8))}
 
 
@@ -113,7 +113,8 @@ def _varied(payload: bytes, now_ms: int, classes: Mapping[str, str]) -> tuple[st
     local = datetime.fromtimestamp(now_ms // 1000, tz=zone)
     if classes["timestamp: time of day"] in _TIMES:
         local = datetime.combine(local.date(), time.fromisoformat(_TIMES[classes["timestamp: time of day"]]), zone)
-    event["timestamp"] = f"{local:%Y-%m-%dT%H:%M:%S}{_FRACTIONS[classes['timestamp: fraction']]}{classes['timestamp: offset']}"
+    fraction = _FRACTIONS.get(classes["timestamp: fraction"], f".{now_ms % 1000:03d}")
+    event["timestamp"] = f"{local:%Y-%m-%dT%H:%M:%S}{fraction}{classes['timestamp: offset']}"
     event["eventId"] = _as_id(event["eventId"], classes["eventId"])
     event["userId"] = _as_id(event["userId"], classes["userId"])
     match classes["sessionId"]:
