@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -78,6 +79,13 @@ def _account(_context: click.Context, _option: click.Parameter, value: str) -> s
     if not (len(value) == 12 and value.isdecimal()):
         raise click.BadParameter("an AWS account id has 12 digits")
     return value
+
+
+def _origins(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?", value) is None:
+            raise click.BadParameter(f"{value!r} is no origin: expected a scheme, a host and a port, such as http://localhost:3000")
+    return values
 
 
 _account_option = click.option(
@@ -219,8 +227,12 @@ def list_scenarios() -> None:
 @main.command()
 @click.argument("scenario", default="clickstream-smoke")
 @click.option("--port", type=click.IntRange(1, 65535), default=4566, show_default=True, help="Port of 127.0.0.1 to listen on.")
+@click.option(
+    "--allow-origin", "origins", metavar="ORIGIN", multiple=True, callback=_origins,
+    help="Lets the web pages of this origin ask the emulator, such as http://localhost:3000. Without it no page can.",
+)  # fmt: skip
 @_emulator_option
-def up(scenario: str, port: int, emulator: str) -> None:
+def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...]) -> None:
     """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`."""
     from rich.console import Console  # noqa: PLC0415
 
@@ -232,7 +244,7 @@ def up(scenario: str, port: int, emulator: str) -> None:
     clean_up()
     console = Console()
     with console.status("") as status:
-        running = bring_up(name, load_scenario(path).stack, port, emulator, status.update)
+        running = bring_up(name, load_scenario(path).stack, port, emulator, origins, status.update)
     console.print(f"{name} is up ({running.emulator['kind']}). In a shell:\n", highlight=False)
     console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
     console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy\n", highlight=False, soft_wrap=True)

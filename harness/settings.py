@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     cache: Path | None = Field(
         default=None, description="where built packages and byte code are kept (default: `~/.cache/pipeproof`)"
     )
+    token: str | None = Field(default=None, description="the token of an emulator that was started by hand (docs/emulators.md)")
     kinesis_throughput: Literal["off", "enforce"] = Field(
         default="off", description="`enforce` keeps Kinesis's limit of 1,000 records and 1 MiB per second and shard"
     )

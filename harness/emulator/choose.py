@@ -10,7 +10,7 @@ from harness.emulator.external import External
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.emulator.emulator import Detachable, Emulator
 
@@ -30,18 +30,20 @@ def choose_emulator(wanted: str, log: Path, *, allow_remote: bool = False) -> tu
     return choose_own(wanted, log)
 
 
-def choose_own(wanted: str, log: Path, port: int | None = None, *, stays: bool = False) -> tuple[Detachable, str]:
+def choose_own(
+    wanted: str, log: Path, port: int | None = None, *, stays: bool = False, origins: Sequence[str] = ()
+) -> tuple[Detachable, str]:
     """Returns an emulator that this machine starts: `auto`, `embedded` or `container`."""
     if wanted in _KINDS:
-        return _KINDS[wanted](log, port, stays=stays), f"{wanted} LocalStack (as asked for)"
+        return _KINDS[wanted](log, port, stays=stays, origins=origins), f"{wanted} LocalStack (as asked for)"
     if wanted != "auto":
         message = f"--emulator {wanted}: {_EXPECTED}"
         raise UsageError(message)
     try:
-        return container.Container(log, port, stays=stays), "container LocalStack (auto: a Docker engine answers)"
+        return container.Container(log, port, stays=stays, origins=origins), "container LocalStack (auto: a Docker engine answers)"
     except UsageError as error:
         why = str(error).partition(": ")[0]
-        return embedded.Embedded(log, port, stays=stays), f"embedded LocalStack (auto: {why})"
+        return embedded.Embedded(log, port, stays=stays, origins=origins), f"embedded LocalStack (auto: {why})"
 
 
 def stop_detached(handle: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.emulator import image
+from harness.emulator import image, tokens
 from harness.emulator.docker_engine import connect
 from harness.emulator.emulator import Description
 from harness.emulator.health import last_lines, wait_until_healthy
@@ -27,7 +27,7 @@ from harness.errors import EmulatorDiedError, UnknownVerdictError
 from harness.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from docker import DockerClient
     from docker.models.containers import Container as DockerContainer
@@ -44,12 +44,14 @@ _LOG_ENDS_WITHIN_S = 5
 
 
 class Container:
-    """One container, logging to `log`. With `stays` it outlives the process that starts it."""
+    """One container, logging to `log`. With `stays` it outlives the process that starts it. Web pages of the `origins` may ask it."""
 
-    def __init__(self, log: Path, port: int | None = None, *, stays: bool = False) -> None:
+    def __init__(self, log: Path, port: int | None = None, *, stays: bool = False, origins: Sequence[str] = ()) -> None:
         self._log = log
         self._port = port
         self.stays = stays
+        self._origins = tuple(origins)
+        self._token_of: int | None = None
         self._client = connect()
         self._memory = settings().container_memory
         self._name = f"{_NAME}{uuid.uuid4().hex[:12]}"
@@ -61,6 +63,7 @@ class Container:
     def prepare(self) -> Iterator[str]:
         """Removes what killed runs left, and builds the image where the engine lacks it."""
         sweep(self._client)
+        tokens.sweep()
         yield from image.build(self._client)
 
     def start(self) -> Description:
@@ -121,6 +124,9 @@ class Container:
         elif self._network:
             _remove(self._client, self._name)
         self._network = False
+        if self._token_of is not None:
+            tokens.remove(self._token_of)
+            self._token_of = None
         if self._lifeline is not None:
             self._lifeline.close()
             self._lifeline = None
@@ -139,6 +145,7 @@ class Container:
         for attempt in range(1, _ATTEMPTS + 1):
             port = free_port() if self._port is None else wanted_port(self._port)
             labels = {LABEL: _owner_label()}
+            self._token_of = port
             self._network = True
             self._client.networks.create(
                 # A separate network without masquerading: the container reaches no other machine.
@@ -170,7 +177,13 @@ class Container:
         settings()
         passed = {name: value for name, value in os.environ.items() if name.startswith(("PIPEPROOF_KINESIS_", "PIPEPROOF_LAMBDA_"))}
         lifeline = {} if self.stays else {"PIPEPROOF_LIFELINE_FD": "0"}
-        return {**passed, **lifeline, "GATEWAY_LISTEN": f"0.0.0.0:{port}", "LOCALSTACK_HOST": f"127.0.0.1:{port}"}
+        return {
+            **passed,
+            **lifeline,
+            "GATEWAY_LISTEN": f"0.0.0.0:{port}",
+            "LOCALSTACK_HOST": f"127.0.0.1:{port}",
+            **tokens.settings_inside(port, self._origins),
+        }
 
     def _follow(self) -> None:
         """Copies the container's output to the log until it ends."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from harness.emulator import work_dirs
+from harness.emulator import tokens, work_dirs
 from harness.emulator.cache import cache_dir
 from harness.emulator.emulator import Description
 from harness.emulator.health import last_lines, wait_until_healthy
@@ -26,17 +26,19 @@ from harness.processes import kill_session
 from harness.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
 class Embedded:
-    """One embedded LocalStack, logging to `log`. With `stays` it outlives the process that starts it."""
+    """One embedded LocalStack, logging to `log`. With `stays` it outlives the process that starts it. Web pages of the `origins` may ask it."""
 
-    def __init__(self, log: Path, port: int | None = None, *, stays: bool = False) -> None:
+    def __init__(self, log: Path, port: int | None = None, *, stays: bool = False, origins: Sequence[str] = ()) -> None:
         self._log = log
         self._port = port
         self.stays = stays
+        self._origins = tuple(origins)
+        self._token_of: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._work_dir: Path | None = None
@@ -50,6 +52,7 @@ class Embedded:
     def prepare(self) -> Iterator[str]:
         """Removes what killed runs left."""
         work_dirs.sweep()
+        tokens.sweep()
         yield from ()
 
     def start(self) -> Description:
@@ -63,7 +66,8 @@ class Embedded:
         port = free_port() if self._port is None else wanted_port(self._port)
         self._work_dir = work_dirs.create()
         (self._work_dir / "tmp").mkdir()
-        env = _environment(port, self._work_dir)
+        env = _environment(port, self._work_dir) | tokens.settings_inside(port, self._origins)
+        self._token_of = port
         read_end, write_end = os.pipe()
         pass_fds: tuple[int, ...] = ()
         if not self.stays:
@@ -114,6 +118,9 @@ class Embedded:
         if self._work_dir is not None:
             work_dirs.remove(self._work_dir)
             self._work_dir = None
+        if self._token_of is not None:
+            tokens.remove(self._token_of)
+            self._token_of = None
 
 
 def stop_detached(pid: int, work_dir: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
-from harness.errors import UnknownVerdictError
+from harness.emulator import tokens
+from harness.errors import UnknownVerdictError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,14 +34,17 @@ class Health:
 
 
 def ask(endpoint: str, within_s: float = _ANSWERS_WITHIN_S) -> Health:
-    """Raises urllib3's HTTPError or ValueError where no LocalStack answers."""
+    """Raises urllib3's HTTPError or ValueError where no LocalStack answers, UsageError where it wants a token that this user does not have."""
     with urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=_ANSWERS_WITHIN_S, read=within_s)) as pool:
         answer = pool.request("GET", f"{endpoint}/_localstack/health")
         if answer.status != 200:
             message = f"{endpoint}/_localstack/health answers {answer.status}"
             raise ValueError(message)
         health = answer.json()
-        ours = pool.request("GET", f"{endpoint}/_pipeproof/emulator")
+        ours = pool.request("GET", f"{endpoint}/_pipeproof/emulator", headers=tokens.headers(endpoint))
+        if ours.status == 403:
+            message = f"{endpoint} wants a token: set PIPEPROOF_TOKEN (docs/emulators.md): {ours.data.decode(errors='replace')}"
+            raise UsageError(message)
         # A LocalStack without our plugin runs any Python; ours is as good as another.
         runtime = (
             ours.json()["python_runtime"] if ours.status == 200 else f"python{sys.version_info.major}.{sys.version_info.minor}"

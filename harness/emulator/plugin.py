@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pyarrow as pa
 import urllib3
 
+from harness.emulator import tokens
 from harness.errors import UnknownVerdictError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def ask(method: str, url: str, query: Mapping[str, str], key: str, body: Any = N
 
     Raises UnknownVerdictError with what the route says, or where there is none."""
     try:
-        answer = urllib3.request(method, f"{url}?{urlencode(query)}", json=body, retries=False, timeout=_TIMEOUT_S)
+        answer = urllib3.request(
+            method, f"{url}?{urlencode(query)}", json=body, headers=tokens.headers(url), retries=False, timeout=_TIMEOUT_S
+        )
         document = answer.json()
     except (urllib3.exceptions.HTTPError, ValueError) as error:
         raise UnknownVerdictError(f"the endpoint does not answer {url} as pipeproof's plugin does: {error}") from error
@@ -47,8 +50,9 @@ def end_journal(endpoint: str, account: str, into: Path) -> None:
         while True:
             try:
                 answer = urllib3.request(
-                    "GET", f"{url}?{urlencode({'account': account, 'offset': offset})}", retries=False, timeout=_TIMEOUT_S
-                )
+                    "GET", f"{url}?{urlencode({'account': account, 'offset': offset})}", headers=tokens.headers(url), retries=False,
+                    timeout=_TIMEOUT_S,
+                )  # fmt: skip
             except urllib3.exceptions.HTTPError as error:
                 raise UnknownVerdictError(f"the journal cannot be read from {url}: {error}") from error
             if answer.status != 200:

@@ -26,11 +26,12 @@ class Planned:
 
 @dataclass(slots=True)
 class Call:
-    """`counted`: a gauge counts the call. `addressed`: a fault is addressed to calls like this one. `began_ms`: since
+    """`signed`: it has an Authorization header. `counted`: a gauge counts the call. `addressed`: a fault is addressed to calls like this one. `began_ms`: since
     the epoch, when the faults were asked. `refused`: a fault ended it before it was executed. `rewritten`: a partial fault has taken entries
     out of the request, but not out of its bytes. `through`: the faults that are over once this call gets through. `write`: in
     a replay, where it has its turn."""
 
+    signed: bool = False
     counted: bool = False
     addressed: bool = False
     began_ms: float = 0.0

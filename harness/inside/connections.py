@@ -1,4 +1,4 @@
-"""Cuts the connection that a request came on: the client sees it closed without an answer."""
+"""The connection that a request came on. Cut, the client sees it closed without an answer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ _KEY = "pipeproof.twisted_request"
 def remember(environ: dict[str, Any], twisted_request: Any) -> None:
     """Keeps Twisted's request beside the WSGI environment that is made of it (see patches/gateway.py)."""
     environ[_KEY] = twisted_request
+
+
+def is_from_outside(request: Request) -> bool:
+    """Returns whether a request came on a connection: LocalStack calls itself in memory."""
+    return request.environ.get(_KEY) is not None
 
 
 def cut(request: Request) -> bool:

@@ -48,7 +48,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import identity, journal, nowhere, schedules, writes  # noqa: PLC0415
+    from harness.inside import gate, identity, journal, nowhere, schedules, writes  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
     from harness.inside.iam import enforcement  # noqa: PLC0415
@@ -68,6 +68,7 @@ def attach() -> None:
     ROUTER.add(journal.serve)
     ROUTER.add(script.serve)
     ROUTER.add(writes.serve)
+    handlers.serve_custom_service_request_handlers.append(gate.check_signature)
     handlers.serve_custom_service_request_handlers.append(nowhere.not_found)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(requests.request_begins)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from harness.emulator import tokens
 from harness.run.events import ActorActed, DrainProgress
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ _NOT_SERVED = "it does not serve /_pipeproof/activity"
 
 def _look(http: urllib3.PoolManager, endpoint: str, account: str) -> tuple[dict[str, Any] | None, str]:
     try:
-        answer = http.request("GET", f"{endpoint}/_pipeproof/activity?account={account}")
+        answer = http.request("GET", f"{endpoint}/_pipeproof/activity?account={account}", headers=tokens.headers(endpoint))
     except urllib3.exceptions.HTTPError as error:
         return None, f"no answer ({type(error).__name__})"
     if answer.status >= 500:

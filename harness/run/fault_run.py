@@ -7,8 +7,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from harness.emulator.faults import FaultClient
 from harness.errors import UnknownVerdictError
-from harness.faults.client import FaultClient
 from harness.faults.plan import RecordFault, dump, resolved
 from harness.run.record_faults import FaultyLoad
 

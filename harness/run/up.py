@@ -6,7 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from harness.emulator import tokens
 from harness.emulator.choose import choose_own, detached_runs, stop_detached
 from harness.emulator.clients import Clients
 from harness.errors import UsageError
@@ -14,7 +16,7 @@ from harness.scenario.references import substitute
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.scenario.scenario import StackPart
 
@@ -31,8 +33,8 @@ class Running:
     outputs: Mapping[str, str]
 
 
-def up(name: str, stack: StackPart, port: int, emulator: str, tell: Callable[[str], None]) -> Running:
-    """Starts an emulator (auto, embedded or container) that outlives this process, and deploys the stack to it.
+def up(name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[str], tell: Callable[[str], None]) -> Running:
+    """Starts an emulator (auto, embedded or container) that outlives this process, and deploys the stack to it. Web pages of the `origins` may ask it.
 
     Raises UsageError where one is up here already, or the port is taken."""
     state = STATE_DIR / "up.json"
@@ -41,7 +43,7 @@ def up(name: str, stack: StackPart, port: int, emulator: str, tell: Callable[[st
         message = f"{before.name} is up already at {before.endpoint}: `pipeproof down` ends it"
         raise UsageError(message)
     STATE_DIR.mkdir(exist_ok=True)
-    chosen, why = choose_own(emulator, STATE_DIR.resolve() / "emulator.log", port, stays=True)
+    chosen, why = choose_own(emulator, STATE_DIR.resolve() / "emulator.log", port, stays=True, origins=origins)
     tell(f"starting {why}")
     for step in chosen.prepare():
         tell(step)
@@ -66,6 +68,7 @@ def down() -> Running:
         message = f"nothing is up in {Path.cwd()}: `pipeproof up SCENARIO` starts something"
         raise UsageError(message)
     stop_detached(running.emulator)
+    tokens.remove(urlsplit(running.endpoint).port or 0)
     (STATE_DIR / "up.json").unlink(missing_ok=True)
     return running
 

@@ -16,8 +16,8 @@ import pytest
 from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from harness.emulator.emulator import Description
+from harness.emulator.faults import FaultClient
 from harness.errors import UnknownVerdictError
-from harness.faults.client import FaultClient
 from tests.e2e.commands import KIND, pipeproof
 from tests.e2e.zips import zipped
 

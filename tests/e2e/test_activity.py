@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import urllib3
 
+from harness.emulator import tokens
 from tests.e2e.gates import Gate
 from tests.e2e.waiting import wait_until
 
 
 def activity(emulator):
-    return urllib3.request("GET", f"{emulator.endpoint}/_pipeproof/activity", retries=False).json()
+    headers = tokens.headers(emulator.endpoint)
+    return urllib3.request("GET", f"{emulator.endpoint}/_pipeproof/activity", headers=headers, retries=False).json()
 
 
 def at_rest(emulator):

@@ -11,8 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from harness.emulator.faults import FaultClient
 from harness.errors import UnknownVerdictError
-from harness.faults.client import FaultClient
 from tests.e2e.plans import arm, fired, queue
 from tests.e2e.waiting import wait_until
 

@@ -12,6 +12,21 @@ from harness.inside.patches.declare import NAME, patch
 from harness.settings import settings
 
 
+@patch("localstack.aws.app", {"LocalstackAwsGateway.__init__": ("self",)})
+def gate(module: Any) -> None:
+    """LocalStack answers web pages, whatever name they found for this machine, and whoever asks its control routes."""
+    from harness.inside.gate import GateHandler, from_environment  # noqa: PLC0415
+
+    original = module.LocalstackAwsGateway.__init__
+
+    @functools.wraps(original)
+    def with_gate(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        self.request_handlers.insert(0, GateHandler(from_environment()))
+
+    module.LocalstackAwsGateway.__init__ = with_gate
+
+
 @patch("localstack.aws.handlers.service", {"create_parser": NAME})
 def parsers(module: Any) -> None:
     """LocalStack makes a parser, in a tenth of a second, per object that describes a service. Each of its internal clients has such objects, and
@@ -91,4 +106,4 @@ def service_catalog(module: Any) -> None:
     module.save_service_index_cache = whole_or_not_at_all
 
 
-PATCHES = (parsers, listen, connections, http, routes, service_catalog)
+PATCHES = (gate, parsers, listen, connections, http, routes, service_catalog)

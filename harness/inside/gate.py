@@ -1,0 +1,169 @@
+"""Who may ask the emulator. A web page that the user looks at may not, whatever name it finds for this machine, and the control routes are for
+those alone who have the token.
+
+A browser says where a request comes from, in `Origin`, `Referer` or `Sec-Fetch-Site`; the SDKs, the AWS CLI and curl send none of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from harness.inside.call import of as call_of
+from harness.inside.connections import is_from_outside
+
+if TYPE_CHECKING:
+    from localstack.aws.api import RequestContext
+    from localstack.aws.chain import HandlerChain
+    from localstack.http import Response
+    from werkzeug.datastructures import Headers
+
+TOKEN_HEADER = "X-Pipeproof-Token"  # noqa: S105 - its name
+_OWN_NAME = "localhost.localstack.cloud"
+_CONTROL = ("/_pipeproof", "/_localstack")
+_HEALTH = "/_localstack/health"
+_READS = ("Describe", "Get", "Head", "List")
+# What AWS lets anybody do by a link, and what a queue's policy may allow to everybody.
+_WITHOUT_SIGNATURE = {
+    "sns": {"ConfirmSubscription", "Unsubscribe"},
+    "sqs": {
+        "ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "DeleteMessage", "DeleteMessageBatch", "ReceiveMessage", "SendMessage",
+        "SendMessageBatch",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`host` is the name in the URLs that LocalStack hands out, `origins` are the web origins that may ask as browsers do, `token_sha256` is the
+    hash of the token of the control routes."""
+
+    host: str
+    origins: frozenset[str]
+    token_sha256: str
+
+    def refusal(self, method: str, path: str, headers: Headers) -> str | None:
+        """Returns why a request is refused; None where it may pass."""
+        hosts = headers.getlist("Host")
+        if len(hosts) != 1 or not self._is_own(hosts[0]):
+            named = ", ".join(hosts) or "missing"
+            return f"the Host header ({named}) names neither this machine's loopback interface nor the emulator"
+        if (origin := self._foreign_origin(hosts[0], headers)) is not None:
+            return (
+                f"a web page asks ({origin}), and a page may be anybody's. `pipeproof up --allow-origin ORIGIN` lets the pages of one origin "
+                "ask, such as http://localhost:3000"
+            )
+        if _is_control(path) and not (path == _HEALTH and method in {"GET", "HEAD"}) and not self._has_token(headers):
+            return (
+                f"{path} needs the token of the emulator, in the header {TOKEN_HEADER}. pipeproof sends it to an emulator that this user "
+                "has started by it; for others see PIPEPROOF_TOKEN in docs/settings.md"
+            )
+        return None
+
+    def _is_own(self, host: str) -> bool:
+        try:
+            parts = urlsplit(f"//{host}")
+            name, _ = parts.hostname or "", parts.port
+        except ValueError:
+            return False
+        if parts.path or parts.query or parts.fragment or parts.username is not None:
+            return False
+        name = name.removesuffix(".")
+        own = {"localhost", _OWN_NAME, self.host}
+        return name in own or any(name.endswith(f".{one}") for one in own) or _is_loopback(name)
+
+    def _foreign_origin(self, host: str, headers: Headers) -> str | None:
+        """Returns what tells that a browser asks for a page of another origin."""
+        own = {f"http://{host}".lower(), f"https://{host}".lower()}
+        pages = {
+            name: _origin(value) if name == "Referer" else value
+            for name in ("Origin", "Referer")
+            if (value := headers.get(name)) is not None
+        }
+        for name, page in pages.items():
+            if page.lower() not in own | self.origins:
+                return f"{name}: {page}"
+        site = headers.get("Sec-Fetch-Site", "none")
+        let_in = any(page.lower() in self.origins for page in pages.values())
+        return None if let_in or site.lower() in {"none", "same-origin"} else f"Sec-Fetch-Site: {site}"
+
+    def _has_token(self, headers: Headers) -> bool:
+        given = hashlib.sha256(headers.get(TOKEN_HEADER, "").encode()).hexdigest()
+        return hmac.compare_digest(given, self.token_sha256)
+
+
+def from_environment() -> Gate:
+    """Returns the gate that whoever starts this emulator wants (harness/emulator/tokens.py). Without a token the control routes are closed."""
+    from localstack import config  # noqa: PLC0415 - LocalStack reads it when it starts
+
+    origins = frozenset(filter(None, os.environ.get("PIPEPROOF_ALLOW_ORIGINS", "").lower().split(",")))
+    return Gate(config.LOCALSTACK_HOST.host.lower(), origins, os.environ.get("PIPEPROOF_TOKEN_SHA256", ""))
+
+
+def may_change(service: str, operation: str) -> bool:
+    """Returns whether a request that nobody has signed, with its parameters in its URL, must not do this."""
+    return not operation.startswith(_READS) and operation not in _WITHOUT_SIGNATURE.get(service, ())
+
+
+class GateHandler:
+    """The first handler of LocalStack's gateway (see patches/gateway.py)."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def __call__(self, chain: HandlerChain, context: RequestContext, response: Response) -> None:
+        request = context.request
+        if not is_from_outside(request):
+            return
+        call_of(context).signed = "Authorization" in request.headers
+        if (why := self._gate.refusal(request.method, request.path, request.headers)) is not None:
+            _refuse(chain, response, why)
+
+
+def check_signature(chain: HandlerChain, context: RequestContext, response: Response) -> None:
+    """Handles a parsed request: refuses one that changes something, is a mere link, and is not signed. Any page can hold a link, and old browsers do
+    not say whose page it is."""
+    if context.operation is None or context.is_internal_call or call_of(context).signed or context.request.method == "POST":
+        return
+    service, operation = context.service.service_name, context.operation.name
+    if context.protocol in {"query", "ec2"} and may_change(service, operation):
+        _refuse(
+            chain,
+            response,
+            f"{service}.{operation} as a {context.request.method} request must be signed: an AWS SDK or the AWS CLI does it",
+        )
+
+
+def _refuse(chain: HandlerChain, response: Response, why: str) -> None:
+    response.status_code = 403
+    response.content_type = "application/json"
+    response.data = json.dumps({"error": f"pipeproof refuses this request: {why}"}).encode()
+    # Nothing more is to see this request, and no header is to allow its answer to a page.
+    chain.terminate()
+
+
+def _origin(url: str) -> str:
+    """Returns the origin of a page; what follows the host is the user's own business."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "unreadable"
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_control(path: str) -> bool:
+    # Routes are found whatever the number of slashes before them.
+    return f"/{path.lstrip('/').partition('/')[0]}" in _CONTROL
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
