@@ -70,4 +70,36 @@ def invocation(module: Any) -> None:
     module.LambdaVersionManager.invoke = told
 
 
-PATCHES = (assignment, invocation, function_logs, function_metrics, stream_mapping)
+@patch("localstack.services.lambda_.invocation.lambda_models", {"unzip": NAME, "S3Code.prepare_for_execution": ("self",)})
+def unpacking(module: Any) -> None:
+    """LocalStack unpacks with `unzip`, which follows symbolic links of the archive out of its directory, and believes no size."""
+    from harness.inside.lambda_.archive import unpack  # noqa: PLC0415
+
+    module.unzip = unpack
+
+
+@patch(
+    "localstack.services.lambda_.invocation.lambda_service",
+    {"is_zip_file": NAME, "store_lambda_archive": ("archive_file", "function_name", "region_name", "account_id")},
+)
+def archives(module: Any) -> None:
+    """LocalStack takes any zip, and fails when it unpacks it, after CreateFunction has succeeded."""
+    from localstack.aws.api.lambda_ import InvalidParameterValueException  # noqa: PLC0415
+
+    from harness.inside.lambda_.archive import BadArchiveError, verify  # noqa: PLC0415
+
+    is_zip_file = module.is_zip_file
+
+    def verified_zip_file(content: bytes) -> bool:
+        if not is_zip_file(content):
+            return False
+        try:
+            verify(content)
+        except BadArchiveError as error:
+            raise InvalidParameterValueException(f"The uploaded file is refused: {error}", Type="User") from error
+        return True
+
+    module.is_zip_file = verified_zip_file
+
+
+PATCHES = (unpacking, archives, assignment, invocation, function_logs, function_metrics, stream_mapping)
