@@ -104,14 +104,21 @@ def main() -> None:
 
     Exit codes: 0 pass, 1 fail, 2 unknown (never a pass), 64 usage, 130 interrupted.
     """
+    # What a run writes is the user's data: for this user alone.
+    os.umask(0o077)
 
 
 @main.command()
 @click.argument("scenario")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of the generator. [default: the scenario's]")
-@click.option("--records", type=click.IntRange(min=1), help="How many records. [default: the scenario's]")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
+@click.option("--records", type=click.IntRange(1, 1_000_000_000), help="How many records. [default: the scenario's]")
 @_emulator_option
-@click.option("--input", "input_path", type=click.Path(path_type=Path), help="The file to replay, for scenarios that take one.")
+@click.option(
+    "--input",
+    "input_path",
+    type=click.Path(path_type=Path),
+    help="The file to replay, for scenarios that take one; - is standard input.",
+)
 @click.option(
     "--lookup", "lookup_path", type=click.Path(path_type=Path), help="What is looked up for its rows, for scenarios that do."
 )
@@ -129,10 +136,29 @@ def run(
 
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
-    recipe = make_recipe(name, loaded, seed, records=records, input_path=input_path, lookup_path=lookup_path)
-    command = reproduce_command(scenario, recipe.seed, records, emulator, input_path, account, lookup_path)
-    finished = _run(recipe, command, emulator, out, account, allow_remote=allow_remote)
+    with _standard_input(input_path) as given:
+        recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
+        command = reproduce_command(scenario, recipe.seed, records, emulator, input_path, account, lookup_path)
+        finished = _run(recipe, command, emulator, out, account, allow_remote=allow_remote)
     return EXIT[finished.verdict.judgement]
+
+
+@contextlib.contextmanager
+def _standard_input(path: Path | None) -> Iterator[Path | None]:
+    """Gives the file of --input; for `-` one with what comes on standard input: a run reads its file more than once."""
+    from harness.emulator import work_dirs  # noqa: PLC0415
+
+    if path != Path("-"):
+        yield path
+        return
+    folder = work_dirs.create()
+    try:
+        file = folder / "stdin"
+        with file.open("wb") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        yield file
+    finally:
+        work_dirs.remove(folder)
 
 
 @main.command()

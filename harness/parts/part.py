@@ -10,13 +10,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MOST_RECORDS = 1_000_000_000
+
+Records = Annotated[int, Field(gt=0, le=MOST_RECORDS)]
+"""How many records a source makes."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Part(BaseModel):
     """A mapping of a scenario file. Its fields are the keys that the file may have there."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def one_of(names: Iterable[str]) -> Any:

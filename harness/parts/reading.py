@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
 import jmespath
-import yaml
 from botocore.exceptions import ClientError, ParamValidationError
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
@@ -25,6 +24,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import to_json
 
 from harness.accounting.record import Observation, Outcome, identifier, payload_hash, upload_id
+from harness.documents import read_yaml
+from harness.errors import UsageError
 from harness.parts.expressions import ExpressionError, compiled
 from harness.parts.part import NotEmpty, Part
 
@@ -164,9 +165,9 @@ def _preset(name: str, directory: Path | None) -> dict[str, Any]:
         raise ValueError(f"preset {name!r} is none of {', '.join(PRESETS)}, and not a YAML file")
     path = (directory or Path()) / name
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"preset {path}: {getattr(error, 'strerror', None) or error}") from None
+        _, document = read_yaml(path, "preset")
+    except UsageError as error:
+        raise ValueError(str(error)) from None
     if not isinstance(document, dict):
         raise ValueError(f"preset {path} is not a mapping")  # noqa: TRY004 - pydantic reports ValueErrors
     return document

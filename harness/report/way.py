@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from harness.documents import MISTYPED, read_json
 from harness.errors import UsageError
+from harness.run.run_dir import readable
 from harness.run.trace import JOURNAL, faults_by_request, ways
 
 if TYPE_CHECKING:
@@ -23,14 +24,15 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
     ledger, observations = run_dir / "ledger.parquet", run_dir / "observations.parquet"
     if not ledger.is_file():
         raise UsageError(f"{run_dir} is no run directory: it has no ledger.parquet")
-    with duckdb.connect() as db:
+    with readable(run_dir), duckdb.connect() as db:
         records = db.execute(
-            f"SELECT shard, sequence, status, detail, malformed, offered_at_ms FROM '{ledger}' WHERE record_id = $1 ORDER BY index",
-            [record_id],
+            "SELECT shard, sequence, status, detail, malformed, offered_at_ms FROM read_parquet($2) WHERE record_id = $1 ORDER BY index",
+            [record_id, str(ledger)],
         ).fetchall()
         if not records:
             near = db.execute(
-                f"SELECT DISTINCT record_id FROM '{ledger}' ORDER BY levenshtein(record_id, $1) LIMIT {_NEAR}", [record_id]
+                f"SELECT DISTINCT record_id FROM read_parquet($2) ORDER BY levenshtein(record_id, $1) LIMIT {_NEAR}",
+                [record_id, str(ledger)],
             ).fetchall()
             raise UsageError(f"{run_dir} offered no record {record_id}; the nearest are {', '.join(str(row[0]) for row in near)}")
         found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], _faults(run_dir))
@@ -52,9 +54,9 @@ def _sightings(db: duckdb.DuckDBPyConnection, observations: str, record_id: str,
     places = [(shard, sequence) for shard, sequence, *_ in records if shard and sequence]
     shards, sequences = [shard for shard, _ in places], [sequence for _, sequence in places]
     seen = db.execute(
-        f"SELECT outcome, place, reason FROM '{observations}' WHERE record_id = $1 OR (shard IN $2 AND sequence IN $3) "
+        "SELECT outcome, place, reason FROM read_parquet($4) WHERE record_id = $1 OR (shard IN $2 AND sequence IN $3) "
         "OR (shard IN $2 AND sequence IS NULL AND record_id IS NULL)",
-        [record_id, shards, sequences],
+        [record_id, shards, sequences, observations],
     ).fetchall()
     for outcome, place, reason in seen:
         yield f"  {outcome.replace('_', '-')} at {place}" + (f": {reason}" if reason else "")
@@ -75,7 +77,6 @@ def _at(milliseconds: int) -> str:
 def _faults(run_dir: Path) -> dict[str, list[str]]:
     """Returns the faults that met each call and invocation, from what the run has left."""
     try:
-        log = json.loads((run_dir / "faults.json").read_text(encoding="utf-8"))["fired"]
-    except (OSError, ValueError, KeyError):
+        return faults_by_request(read_json(run_dir / "faults.json", "the faults of a run")["fired"])
+    except (UsageError, *MISTYPED):
         return {}
-    return faults_by_request(log)

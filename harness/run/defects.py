@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.accounting.verdict import ANOMALIES
+from harness.documents import read_yaml
 from harness.errors import UsageError
 from harness.parts.part import NotEmpty, one_of
 from harness.shipped import data
@@ -79,9 +79,7 @@ def load_defects(directory: Path) -> list[Defect]:
     defects = []
     for path in sorted(directory.glob("*/defect.yaml")):
         try:
-            document = _Document.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UsageError(f"{path}: {error}") from error
+            document = _Document.model_validate(read_yaml(path, "defect")[1])
         except ValidationError as error:
             details = error.errors(include_url=False)
             lines = [f"{path}: {'.'.join(map(str, detail['loc'])) or 'the file'}: {detail['msg']}" for detail in details]
@@ -93,7 +91,7 @@ def load_defects(directory: Path) -> list[Defect]:
 
 def load_edits(path: Path) -> tuple[Edit, ...]:
     """Returns the edits of a file that has nothing else."""
-    return tuple(Edit.model_validate(edit) for edit in yaml.safe_load(path.read_text(encoding="utf-8"))["edits"])
+    return tuple(Edit.model_validate(edit) for edit in read_yaml(path, "edits")[1]["edits"])
 
 
 def plant(defect: Defect, template: Path, into: Path) -> Path:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.documents import read_json
 from harness.errors import UsageError
 from harness.faults.plan import RecordFault, dump, load, resolved
+from harness.parts.part import MOST_RECORDS
 from harness.run.addresses import Records, by_content
 from harness.run.order import batches, writes
 from harness.run.recipe import Recipe
+from harness.run.reproduced import anomalies
+from harness.run.run_dir import readable
 from harness.run.trace import JOURNAL, entries
 from harness.scenario.loading import scenario_of
 
@@ -25,6 +30,21 @@ if TYPE_CHECKING:
 _PLAN, _RESULT, _FAULTS, _LEDGER, _INPUT, _LOOKUP = (
     "plan.json", "result.json", "faults.json", "ledger.parquet", "input", "lookup",
 )  # fmt: skip
+
+
+class _Kept(BaseModel):
+    """What plan.json has."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    scenario: Annotated[str, Field(pattern=r"^[^/\x00]{1,200}$")]
+    document: dict[str, Any]
+    seed: Annotated[int, Field(ge=0)]
+    records: Annotated[int, Field(gt=0, le=MOST_RECORDS)] | None
+    input: str | None
+    lookup: str | None
+    faults: list[Any]
+    names: dict[str, str] = {}
 
 
 def keep(recipe: Recipe, run_dir: Path) -> None:
@@ -75,32 +95,32 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
     faults are addressed to what they met in that run, and it takes the same batches from streams.
 
     Raises UsageError for a path that is not a run directory, or for one whose template is gone."""
+    document = read_json(run_dir / _PLAN, "the plan of a run")
     try:
-        document = json.loads((run_dir / _PLAN).read_text(encoding="utf-8"))
-        scenario = scenario_of(document["document"], run_dir)
-        paths = [run_dir / document[name] if document[name] else None for name in (_INPUT, _LOOKUP)]
-        faults, taken, written = _met(run_dir, load(document["faults"]), document.get("names", {}))
-        recipe = Recipe(
-            document["scenario"],
-            scenario,
-            document["seed"],
-            document["records"],
-            paths[0],
-            faults,
-            paths[1],
-            batches=taken,
-            writes=written,
-        )
-    except OSError as error:
-        message = f"{run_dir} is no run directory: {_PLAN}: {error.strerror}"
-        raise UsageError(message) from error
-    except (ValueError, KeyError, TypeError) as error:
-        message = f"{run_dir / _PLAN} cannot be read: {error}"
-        raise UsageError(message) from error
+        kept = _Kept.model_validate(document)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        raise UsageError(f"{run_dir / _PLAN}: {'.'.join(map(str, detail['loc'])) or 'the document'}: {detail['msg']}") from error
+    with readable(run_dir):
+        scenario = scenario_of(kept.document, run_dir)
+        paths = [_inside(run_dir, name) for name in (kept.input, kept.lookup)]
+        faults, taken, written = _met(run_dir, load(kept.faults), kept.names)
+        # The comparison comes after the replay: what it needs must be there before.
+        anomalies(run_dir)
+    recipe = Recipe(kept.scenario, scenario, kept.seed, kept.records, paths[0], faults, paths[1], batches=taken, writes=written)
     if not scenario.stack.template.is_file():
         message = f"the template of that run is no longer there: {scenario.stack.template}"
         raise UsageError(message)
     return recipe, _offered(run_dir)
+
+
+def _inside(run_dir: Path, name: str | None) -> Path | None:
+    if name is None:
+        return None
+    path = run_dir / name
+    if not path.resolve().is_relative_to(run_dir.resolve()):
+        raise ValueError(f"{name} is not in it")
+    return path
 
 
 def _met(
@@ -132,6 +152,6 @@ def _met(
 
 def _offered(run_dir: Path) -> str:
     try:
-        return str(json.loads((run_dir / _RESULT).read_text(encoding="utf-8")).get("payload_sha256", ""))
-    except (OSError, ValueError, AttributeError):
+        return str(read_json(run_dir / _RESULT, "the result of a run").get("payload_sha256", ""))
+    except (UsageError, AttributeError):
         return ""

@@ -7,9 +7,14 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import duckdb
+import pyarrow as pa
+
+from harness.documents import MISTYPED
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -22,7 +27,8 @@ def create_run_dir(out: Path, scenario: str) -> Path:
         while True:
             run_dir = out / (f"{stamp}-{scenario}" if number == 1 else f"{stamp}-{scenario}-{number}")
             try:
-                run_dir.mkdir()
+                # It holds the user's data.
+                run_dir.mkdir(mode=0o700)
                 break
             except FileExistsError:
                 number += 1
@@ -48,3 +54,12 @@ def point_latest_to(out: Path, run_dir: Path | None) -> None:
             return
         link.symlink_to(run_dir.name)
         link.replace(out / "latest")
+
+
+@contextlib.contextmanager
+def readable(run_dir: Path) -> Iterator[None]:
+    """Turns whatever is wrong with the files of a run's directory into a UsageError: it may be another's, cut off, or changed by hand."""
+    try:
+        yield
+    except (OSError, duckdb.Error, pa.ArrowException, *MISTYPED) as error:
+        raise UsageError(f"{run_dir} cannot be read as the directory of a run: {error or type(error).__name__}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from harness.documents import MISTYPED, read_json
 from harness.emulator import tokens
 from harness.emulator.choose import choose_own, detached_runs, stop_detached
 from harness.emulator.clients import Clients
@@ -42,7 +43,7 @@ def up(name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[
     if before is not None and detached_runs(before.emulator):
         message = f"{before.name} is up already at {before.endpoint}: `pipeproof down` ends it"
         raise UsageError(message)
-    STATE_DIR.mkdir(exist_ok=True)
+    STATE_DIR.mkdir(mode=0o700, exist_ok=True)
     chosen, why = choose_own(emulator, STATE_DIR.resolve() / "emulator.log", port, stays=True, origins=origins)
     tell(f"starting {why}")
     for step in chosen.prepare():
@@ -76,6 +77,6 @@ def down() -> Running:
 def read_state() -> Running | None:
     """Returns what `up` noted in this directory."""
     try:
-        return Running(**json.loads((STATE_DIR / "up.json").read_text()))
-    except (OSError, ValueError, TypeError):
+        return Running(**read_json(STATE_DIR / "up.json", "the note of `pipeproof up`"))
+    except (UsageError, *MISTYPED):
         return None

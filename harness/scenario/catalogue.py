@@ -5,14 +5,11 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-import yaml
-
+from harness.documents import read_yaml
 from harness.errors import UsageError
 from harness.shipped import data
 
 BUILT_IN = data("scenarios")
-# libyaml where PyYAML was built with it: ten times as fast.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def scenario_files() -> dict[str, Path]:
@@ -27,7 +24,7 @@ def find_scenario(name_or_path: str) -> tuple[str, Path]:
     """Returns name and file of a scenario. Raises UsageError, with the near names, for an unknown one."""
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
+        if not path.exists():
             message = f"scenario file {path} does not exist"
             raise UsageError(message)
         return path.stem, path.resolve()
@@ -43,8 +40,8 @@ def find_scenario(name_or_path: str) -> tuple[str, Path]:
 def description(path: Path) -> str:
     """Returns the description in a scenario file, without checking the rest: listing all of them must be quick."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        _, document = read_yaml(path, "scenario")
+    except UsageError as error:
         return f"(cannot be read: {str(error).splitlines()[0]})"
     found = document.get("description") if isinstance(document, dict) else None
     return found if isinstance(found, str) else "(no scenario: it has no description)"

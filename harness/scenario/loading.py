@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from harness.documents import read_yaml
 from harness.errors import UsageError
 from harness.scenario.scenario import Scenario
 from harness.scenario.typed import scenario_type
@@ -18,23 +19,14 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+_MOST_ERRORS = 10
 # The keys that say of which kind a part is.
 _TAGS = ("kind", "to", "shape", "type")
 
 
 def load_scenario(path: Path) -> Scenario:
     """Returns the scenario of a file. Raises UsageError that names file, line, key and what is allowed."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except OSError as error:
-        raise UsageError(f"scenario {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"scenario {path} is not UTF-8 text") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: a day that does not exist, or a number of thousands of digits. RecursionError: thousands of brackets.
-        raise UsageError(f"scenario {path} is not YAML: {error}") from error
+    node, document = read_yaml(path, "scenario")
     if not isinstance(document, dict):
         raise UsageError(f"scenario {path} is not a mapping: expected keys such as {', '.join(Scenario.model_fields)}")
     return _validated(document, path.parent, lambda place, message: _told(place, message, node, path), node)
@@ -57,7 +49,10 @@ def _validated(document: dict[str, Any], directory: Path, tell: Any, node: yaml.
     try:
         scenario = model.model_validate(document, context={"directory": directory})
     except ValidationError as error:
-        lines += [tell(*_explain(detail, node, model)) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        lines += [tell(*_explain(detail, node, model)) for detail in details[:_MOST_ERRORS]]
+        more = len(details) - _MOST_ERRORS
+        lines += [f"and {more:,} more"] if more > 0 else []
     except RecursionError:
         lines.append("the scenario is nested too deeply")
     if lines:

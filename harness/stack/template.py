@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from harness.documents import LOADER, read_yaml
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+# AWS takes 500 resources and 1 MB.
+_MOST_NODES = 100_000
 
-class _Loader(yaml.SafeLoader):
+
+class _Loader(LOADER):  # type: ignore[misc]
     """YAML with CloudFormation's short forms: `!Ref x` reads as {"Ref": "x"}, `!GetAtt a.b` as {"Fn::GetAtt": ["a", "b"]}."""
 
 
@@ -41,14 +45,7 @@ _Loader.yaml_implicit_resolvers = {
 
 def load_template(path: Path) -> dict[str, Any]:
     """Reads a template. Raises UsageError with the place for what cannot be read or is no template."""
-    try:
-        document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        message = f"template {path}: {error.strerror}"
-        raise UsageError(message) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"template {path} is not YAML: {error}"
-        raise UsageError(message) from error
+    _, document = read_yaml(path, "template", loader=_Loader, nodes=_MOST_NODES)
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         message = f"template {path} has no Resources: expected a SAM or CloudFormation template"
         raise UsageError(message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import socket
 import subprocess
@@ -28,6 +30,20 @@ NO_EMULATOR = [
     pytest.param(("run", "bad-type.yaml"), ["bad-type.yaml:3", "source.records", "valid integer"], id="wrong type"),
     pytest.param(("run", "no-template.yaml"), ["template", "No such file"], id="missing template"),
     pytest.param(("run", "clickstream-smoke", "--out", "/proc/nowhere"), ["--out /proc/nowhere"], id="no place for the run"),
+    pytest.param(("run", "laughs.yaml"), ["laughs.yaml has more than 10,000 keys and values"], id="aliases without end"),
+    pytest.param(("run", "large.yaml"), ["large.yaml has more than 1,048,576 bytes"], id="large scenario"),
+    pytest.param(("run", "many-keys.yaml"), ["unknown key", "and 2,9"], id="many unknown keys"),
+    pytest.param(("run", "bad-tag.yaml"), ["bad-tag.yaml is not YAML"], id="type of YAML whose value is none"),
+    pytest.param(("run", "infinite.yaml"), ["drain_timeout_s", "finite"], id="infinite wait"),
+    pytest.param(("run", "too-many.yaml"), ["source.records", "1000000000"], id="more records than there can be"),
+    pytest.param(("run", "negative.yaml"), ["allow.lost"], id="negative allowance"),
+    pytest.param(("run", "pipe.yaml"), ["is not a regular file"], id="scenario that is a pipe"),
+    pytest.param(("run", "clickstream-replay", "--input", "pipe.log"), ["is not a regular file"], id="input that is a pipe"),
+    pytest.param(("run", "orders-replay", "--input", "/dev/zero"), ["is not a regular file"], id="device"),
+    pytest.param(("replay", "mistyped"), ["plan.json: seed"], id="replay of a mistyped plan"),
+    pytest.param(("replay", "nested"), ["nested too deeply"], id="replay of a nested plan"),
+    pytest.param(("replay", "escaping"), ["plan.json: scenario"], id="replay of a plan whose name leads elsewhere"),
+    pytest.param(("trace", "x", "no-parquet"), ["cannot be read as the directory of a run"], id="trace in a broken run"),
     pytest.param(("down",), ["nothing is up"], id="down without up"),
     pytest.param(("frobnicate",), ["No such command"], id="unknown command"),
 ]
@@ -45,6 +61,24 @@ def place(tmp_path):
     (tmp_path / "bad-key.yaml").write_text(head % "recrods: 5" + stack)
     (tmp_path / "bad-type.yaml").write_text(head % "records: many" + stack)
     (tmp_path / "no-template.yaml").write_text(smoke.replace("template.yaml", "missing.yaml"))
+    laughs = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 'ha'}]\n" for n in range(12))
+    (tmp_path / "laughs.yaml").write_text(laughs + smoke)
+    (tmp_path / "large.yaml").write_text("#" * (1 << 20) + smoke)
+    (tmp_path / "many-keys.yaml").write_text("".join(f"key{n}: {n}\n" for n in range(3000)) + smoke)
+    (tmp_path / "bad-tag.yaml").write_text("when: !!timestamp never\n" + smoke)
+    (tmp_path / "infinite.yaml").write_text("drain_timeout_s: .inf\n" + smoke)
+    (tmp_path / "too-many.yaml").write_text(head % f"records: {10**30}" + stack)
+    (tmp_path / "negative.yaml").write_text("allow: {lost: -1}\n" + smoke)
+    for name in ("pipe.yaml", "pipe.log"):
+        os.mkfifo(tmp_path / name)
+    plan = {"scenario": "s", "document": {}, "seed": 1, "records": None, "input": None, "lookup": None, "faults": []}
+    for name, text in (
+        ("mistyped", json.dumps({**plan, "seed": [1]})), ("nested", "[" * 100_000), ("escaping", json.dumps({**plan, "scenario": "../x"})),
+    ):  # fmt: skip
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plan.json").write_text(text)
+    (tmp_path / "no-parquet").mkdir()
+    (tmp_path / "no-parquet" / "ledger.parquet").write_text("no parquet")
     return tmp_path
 
 

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from harness.accounting.record import Record
 from harness.errors import UsageError
-from harness.parts.part import NotEmpty, Part, Share
+from harness.parts.part import NotEmpty, Part, Records, Share
 from harness.parts.ports import Source, SourceContext
 from harness.parts.variety import Row, Variety
 
@@ -101,7 +101,7 @@ class FileSource(Source):
     repeating: ClassVar[frozenset[str]] = frozenset()
     """The malformed kinds of which an earlier, healthy record is the first of two."""
 
-    records: PositiveInt
+    records: Records
     files: PositiveInt = 1
     malformed: Malformed | None = None
     file_faults: tuple[str, ...] = ()

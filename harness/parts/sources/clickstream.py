@@ -15,13 +15,13 @@ from datetime import UTC, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 from faker import Faker
-from pydantic import AwareDatetime, PositiveInt
+from pydantic import AwareDatetime
 from pydantic_core import from_json, to_json
 
 from harness.accounting.record import Record
 from harness.parts.formats.file_set import Malformed, malformed_labels, refuse_files
 from harness.parts.formats.json_malformers import JSON_MALFORMERS
-from harness.parts.part import NotEmpty, one_of
+from harness.parts.part import NotEmpty, Records, one_of
 from harness.parts.ports import Source, SourceContext
 from harness.parts.variety import TEXTS, Variety
 
@@ -194,7 +194,7 @@ class MalformedEvents(Malformed):
 class Clickstream(Source):
     """`records` synthetic events, the first of them at `start`."""
 
-    records: PositiveInt
+    records: Records
     malformed: MalformedEvents | None = None
     start: AwareDatetime | None = None
 

@@ -6,19 +6,22 @@ A line that cannot be read or mapped is offered unchanged: the pipeline must dea
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
 from harness.accounting.record import Record, payload_hash
+from harness.documents import MISTYPED, require_regular
 from harness.errors import UsageError
 from harness.parts.formats.json_malformers import JSON_MALFORMERS
 from harness.parts.part import Beside
 from harness.parts.ports import Source, SourceContext
+from harness.parts.sources.lines import header_of, lines, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,6 +106,7 @@ class RecordedLines:
 
     def check(self) -> None:
         """Raises UsageError for a file that is missing, empty or binary."""
+        require_regular(self.path, "--input")
         try:
             with self.path.open("rb") as file:
                 head = file.read(_PROBE_BYTES)
@@ -136,13 +140,9 @@ class RecordedLines:
             case "apache_combined":
                 return own | set(_APACHE_FIELDS)
             case "csv":
-                return own | set(self._header())
+                return own | set(header_of(self.path, "--input"))
             case _:
                 return None
-
-    def _header(self) -> list[str]:
-        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return next(csv.reader(file))
 
     def units(self) -> Iterator[Record]:
         """Yields a record per line."""
@@ -168,7 +168,8 @@ class RecordedLines:
                 record_id = str(document[self.id_field])
             promised = to_json({**document, **_fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
             key = str(document[self.key_field])[:256]
-        except (UnmappedLineError, KeyError, PydanticSerializationError):
+        except MISTYPED:
+            # Whatever is wrong with a line: a field that it lacks, a number of thousands of digits, a text that is no Unicode.
             return unmapped
         return Record(record_id, payload, promised, None, key or record_id)
 
@@ -179,23 +180,19 @@ class RecordedLines:
             return
         read = _apache_fields if self.format == "apache_combined" else _json_fields
         with self.path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line, whole in lines(file):
                 content = line.rstrip(b"\r\n")
                 if content:
-                    yield number, content, read(content)
+                    yield number, content, read(content) if whole else None
 
     def _rows(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
         """Yields the rows of a CSV file with a header. A row with more or fewer columns has no fields."""
-        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            # Python refuses fields of more than 128 KiB by default.
-            csv.field_size_limit(2**31 - 1)
-            rows = csv.reader(file)
-            header = next(rows)
-            for row in rows:
-                content = ",".join(row).encode("utf-8", "surrogateescape")
-                if row:
-                    fields = dict(zip(header, row, strict=True)) if len(row) == len(header) else None
-                    yield rows.line_num, content, fields
+        header = header_of(self.path, "--input")
+        with self.path.open("rb") as file:
+            for number, line, whole in itertools.islice(rows(file), 1, None):
+                content = line.rstrip(b"\r\n")
+                if content:
+                    yield number, content, _csv_fields(content, header) if whole else None
 
 
 _APACHE_FIELDS = (
@@ -223,7 +220,9 @@ def _apache_fields(line: bytes) -> dict[str, Any] | None:
             return None
         host, ident, user, time, request, status, size, referrer, agent = match.groups()
         moment = datetime.strptime(time, "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
-    except ValueError:
+        sent = None if size == "-" else int(size)
+    except (ValueError, OverflowError):
+        # OverflowError: in UTC it is the year 0 or 10000. ValueError: no such time, or a size of thousands of digits.
         return None
     method, _, rest = request.partition(" ")
     path, _, protocol = rest.rpartition(" ")
@@ -231,7 +230,7 @@ def _apache_fields(line: bytes) -> dict[str, Any] | None:
         "host": host, "ident": _dash(ident), "user": _dash(user),
         "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "hour": moment.strftime("%Y-%m-%dT%H:00:00Z"),
         "request": request, "method": method, "path": path, "protocol": protocol,
-        "status": int(status), "bytes": None if size == "-" else int(size), "referrer": _dash(referrer), "agent": _dash(agent),
+        "status": int(status), "bytes": sent, "referrer": _dash(referrer), "agent": _dash(agent),
     }  # fmt: skip
 
 
@@ -245,6 +244,14 @@ def _json_fields(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
+
+
+def _csv_fields(line: bytes, header: list[str]) -> dict[str, Any] | None:
+    try:
+        [row] = csv.reader([line.decode("utf-8", "surrogateescape")])
+    except (csv.Error, ValueError):
+        return None
+    return dict(zip(header, row, strict=True)) if len(row) == len(header) else None
 
 
 def _fill(template: Any, values: Mapping[str, Any]) -> Any:

@@ -29,7 +29,7 @@ from harness.parts.formats.file_set import Draft, Entry, FileSet, Malformed, ref
 from harness.parts.formats.json_format import JSON_FILE_FAULTS, JsonFormat
 from harness.parts.formats.ndjson_format import NDJSON_FILE_FAULTS, NdjsonFormat
 from harness.parts.formats.typed_malformers import csv_malformers, json_malformers
-from harness.parts.part import NotEmpty, Part
+from harness.parts.part import NotEmpty, Part, Records
 from harness.parts.ports import DUPLICATE, LATE, Load, Source, SourceContext
 from harness.parts.variety import Dimensions, Variety
 
@@ -51,7 +51,7 @@ _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_ .-]*$"
 class LookupRows(Part):
     """What the pipeline looks up: `records` rows with `fields`, of which `key` is drawn by a field of type `lookup`."""
 
-    records: PositiveInt = 100
+    records: Records = 100
     key: str
     fields: Annotated[dict[Annotated[str, Field(pattern=_IDENTIFIER)], PlainField], Field(min_length=1)]
 
@@ -80,7 +80,7 @@ class Synthetic(Source):
 
     arrival_faults: ClassVar[tuple[str, ...]] = (DUPLICATE, LATE)
 
-    records: PositiveInt
+    records: Records
     format: Literal["events", "ndjson", "csv", "json"] = "events"
     files: PositiveInt = 1
     name: str = "records"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -14,14 +14,13 @@ from harness.accounting.record import Record
 from harness.errors import UsageError
 from harness.parts.part import Beside, NotEmpty
 from harness.parts.ports import Load, Source, SourceContext
+from harness.parts.sources.lines import MOST_BYTES, ends_with_a_line_feed, header_of, rows
 from harness.parts.units import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# A quote that is still open after so many lines was never meant to open.
-_MAX_ROW_LINES = 20
 UNMAPPED, UNKNOWN_KEY = "unmapped line", "unknown_key"
 
 
@@ -67,7 +66,7 @@ class UploadedFile:
 
     def check(self) -> None:
         """Raises UsageError for files that are missing or lack a column that is needed."""
-        header = _header(self.path, "--input")
+        header = header_of(self.path, "--input")
         needed = [*self.id_fields, *([self.lookup_key] if self.lookup_key else [])]
         _need(needed, header, f"--input {self.path}")
         for _ in self._rows():
@@ -81,14 +80,12 @@ class UploadedFile:
         if self.lookup_path is None:
             message = f"this scenario looks rows up by {self.lookup_key}: name the CSV file that has them with --lookup FILE"
             raise UsageError(message)
-        _need([self.lookup_key], _header(self.lookup_path, "--lookup"), f"--lookup {self.lookup_path}")
+        _need([self.lookup_key], header_of(self.lookup_path, "--lookup"), f"--lookup {self.lookup_path}")
         next(iter(self._found), None)
 
     def units(self) -> Iterator[File]:
         """Yields the file. Lines end as the header's does, and the last one ends as it does in the file."""
-        with self.path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            ended = file.read(1) == b"\n"
+        ended = ends_with_a_line_feed(self.path)
         line_end = b"\r\n" if self._head.endswith(b"\r\n") else b"\n"
         name = self.key.replace("{name}", self.path.name)
         yield File(name, self._records, self._head, line_end, line_end if ended else b"")
@@ -145,39 +142,27 @@ class UploadedFile:
         return found
 
     def _rows(self) -> Iterator[tuple[int, bytes, list[str]]]:
-        """Yields the line on which a row begins, the row unchanged, and its fields. Raises UsageError for a quote that nothing closes."""
-        # A carriage return ends no line here: the pipeline counts line feeds.
-        with self.path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            taken: list[str] = []
-
-            def lines() -> Iterator[str]:
-                for line in file:
-                    taken.append(line)
-                    if len(taken) > _MAX_ROW_LINES:
-                        raise UsageError(
-                            f"--input {self.path}:{number}: a quote that is opened here is not closed within {_MAX_ROW_LINES} lines"
-                        )
-                    yield line
-
-            file.readline()
-            number = 2
-            reader = csv.reader(lines())
-            while True:
+        """Yields the line on which a row begins, the row unchanged, and its fields. Raises UsageError for a row that is too long, or for a quote that
+        nothing closes."""
+        with self.path.open("rb") as file:
+            rest = itertools.chain(itertools.islice(rows(file), 1, None), [None])
+            for row, after in itertools.pairwise(rest):
+                assert row is not None
+                number, content, whole = row
+                if len(content) >= MOST_BYTES:
+                    raise UsageError(f"--input {self.path}:{number}: the line has {MOST_BYTES:,} bytes or more")
+                if not whole and after is not None:
+                    raise UsageError(f"--input {self.path}:{number}: a quote that is opened here is not closed")
+                raw = content.removesuffix(b"\n").removesuffix(b"\r")
+                if raw.count(b'"') % 2:
+                    # Within quotes they are doubled: this one stands where none may, or opens in the last line.
+                    yield number, raw, []
+                    continue
                 try:
-                    fields = next(reader)
-                except StopIteration:
-                    return
+                    fields = next(csv.reader([raw.decode(errors="surrogateescape")]), [])
                 except csv.Error as error:
                     raise UsageError(f"--input {self.path}:{number}: not a row of CSV: {error}") from error
-                raw = "".join(taken).encode(errors="surrogateescape").removesuffix(b"\n").removesuffix(b"\r")
-                if raw.count(b'"') % 2:
-                    # Within quotes they are doubled: this one opens and never closes, or stands where none may.
-                    if len(taken) > 1:
-                        raise UsageError(f"--input {self.path}:{number}: a quote that is opened here is not closed")
-                    fields = []
                 yield number, raw, fields
-                number += len(taken)
-                taken.clear()
 
 
 class UploadedFileWithLookup(UploadedFile):
@@ -186,24 +171,6 @@ class UploadedFileWithLookup(UploadedFile):
     def lookup(self) -> Iterator[Mapping[str, str]]:
         """Yields the lines of the file of lookup data."""
         yield from self._found.values()
-
-
-def _header(path: Path, option: str) -> list[str]:
-    try:
-        # A row further down may hold bytes that are not UTF-8: they concern that row alone.
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            header = next(csv.reader(file), [])
-        "".join(header).encode()
-    except OSError as error:
-        message = f"{option} {path}: {error.strerror}"
-        raise UsageError(message) from error
-    except (UnicodeEncodeError, csv.Error) as error:
-        message = f"{option} {path} is not CSV: {error}"
-        raise UsageError(message) from error
-    if not header:
-        message = f"{option} {path} is empty: there is no row to offer"
-        raise UsageError(message)
-    return header
 
 
 def _need(names: list[str], header: list[str], where: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
+
 import pytest
 from pydantic_core import from_json
 
@@ -115,3 +118,52 @@ def test_a_missing_file_and_a_directory_are_usage_errors(tmp_path):
     for path in (tmp_path / "missing", tmp_path):
         with pytest.raises(UsageError, match=str(path)):
             list(source(path))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE.replace("17/May/2015:10:05:03 +0200", "01/Jan/0001:00:00:00 +2300"),
+        LINE.replace("17/May/2015:10:05:03 +0200", "31/Dec/9999:23:59:59 -2300"),
+        LINE.replace("203023", "9" * 5000),
+    ],
+)
+def test_an_apache_line_with_a_value_that_no_computer_takes_is_unmapped(tmp_path, line):
+    (record,) = source(write(tmp_path, line + "\n"))
+    assert (record.payload, record.malformed) == (line.encode(), "unmapped line")
+
+
+@pytest.mark.parametrize(
+    "document", ['{"eventId": %s, "userId": 1}' % ("9" * 5000), '{"eventId": "\\ud800", "userId": 1}', "[" * 5000]
+)
+def test_a_json_line_with_a_value_that_no_computer_takes_is_unmapped(tmp_path, document):
+    (record,) = source(write(tmp_path, document + "\n"), format="ndjson", event=None, promise={})
+    assert (record.payload, record.malformed) == (document.encode(), "unmapped line")
+
+
+def test_a_csv_header_and_cells_may_be_long(tmp_path):
+    wide = "c" * 200_000
+    event = {"eventId": "{record_id}", "userId": f"{{{wide}}}"}
+    (record,) = source(write(tmp_path, f"{wide},b\n{'x' * 300_000},2\n"), format="csv", event=event, promise={})
+    assert len(from_json(record.payload)["userId"]) == 300_000
+
+
+def test_a_line_that_is_too_long_is_a_malformed_record_and_is_not_held(tmp_path):
+    path = tmp_path / "input"
+    with path.open("wb") as file:
+        file.write(LINE.encode() + b"\n")
+        for _ in range(100):
+            file.write(b"x" * (1 << 20))
+        file.write(b"\n" + LINE.encode() + b"\n")
+    tracemalloc.start()
+    found = [(record.malformed, len(record.payload) > 10_000_000) for record in source(path)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [(None, False), ("unmapped line", True), (None, False)]
+    assert peak < 60 << 20
+
+
+def test_a_pipe_is_no_input(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is not a regular file"):
+        source(tmp_path / "pipe")

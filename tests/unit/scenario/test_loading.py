@@ -38,7 +38,7 @@ def test_every_shipped_scenario_loads_and_has_one_line(name):
         ("source:", "source: [", "is not YAML"),
         ("description:", "description: 2026-02-30\nwhen:", "is not YAML: day is out of range"),
         ("  records: 2000", "  records: " + "9" * 5000, "is not YAML"),
-        ("source:", "source: " + "[" * 3000, "is not YAML"),
+        ("source:", "source: " + "[" * 3000, "is nested more than 100 deep"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, old, new, said):

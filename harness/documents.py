@@ -1,0 +1,143 @@
+"""Files that a person names or has written, and those that an earlier run has kept: read with bounds, and told in one sentence where they cannot be read."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_BYTES = 1 << 20
+MOST_NODES = 10_000
+_DEEPEST = 100
+_MOST_JSON_BYTES = 1 << 28
+
+MISTYPED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What code raises that is given a document with other types in it than it expects, or nested without end."""
+
+# libyaml where PyYAML was built with it: ten times as fast.
+LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def require_regular(path: Path, what: str) -> None:
+    """Raises UsageError for a path that is missing or no regular file: reading a pipe or a device may never end."""
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:
+        raise UsageError(f"{what} {str(path)!r}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{what} {path}: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{what} {path}: Is a directory")
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{what} {path} is not a regular file: write what it has into one")
+
+
+def read_text(path: Path, what: str, most: int = MOST_BYTES) -> str:
+    """Returns the text of a file. `what` names it in messages. Raises UsageError where it cannot be read, is not UTF-8, or has more than `most` bytes."""
+    require_regular(path, what)
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise UsageError(f"{what} {path} has more than {most:,} bytes: that is no {what}")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{what} {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{what} {path} is not UTF-8 text: {error}") from error
+
+
+def read_yaml(path: Path, what: str, *, loader: type[Any] = LOADER, nodes: int = MOST_NODES) -> tuple[yaml.Node | None, Any]:
+    """Returns the node of a YAML file, which knows its lines, and its document. Raises UsageError as `read_text` does, and where it is not YAML, or has more
+    than so many nodes, each alias counted as what it stands for."""
+    text = read_text(path, what)
+    try:
+        _bounded(text, loader, nodes)
+        reader = loader(text)
+        try:
+            node = reader.get_single_node()
+            if node is not None:
+                _expanded(node, nodes)
+            return node, reader.construct_document(node) if node is not None else None
+        finally:
+            reader.dispose()
+    except _TooMuchError as error:
+        raise UsageError(f"{what} {path} {error}") from error
+    except (yaml.YAMLError, *MISTYPED) as error:
+        # Not YAML errors: a day that does not exist, a number of thousands of digits, an explicit type whose value is none.
+        told = error if isinstance(error, yaml.YAMLError) or str(error) else type(error).__name__
+        raise UsageError(f"{what} {path} is not YAML: {told}") from error
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Returns the document of a JSON file. Raises UsageError as `read_text` does, and where it is not JSON."""
+    text = read_text(path, what, _MOST_JSON_BYTES)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        told = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{what} {path} is not JSON: {told}") from error
+
+
+class _TooMuchError(Exception):
+    pass
+
+
+def _bounded(text: str, loader: type[Any], most: int) -> None:
+    """Raises _TooMuchError before the document is composed, which nests calls as deeply as the text nests brackets."""
+    count = depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        match event:
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                count, depth = count + 1, depth + 1
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                depth -= 1
+            case yaml.ScalarEvent() | yaml.AliasEvent():
+                count += 1
+        if count > most:
+            raise _TooMuchError(f"has more than {most:,} keys and values")
+        if depth > _DEEPEST:
+            raise _TooMuchError(f"is nested more than {_DEEPEST} deep")
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    match node:
+        case yaml.MappingNode():
+            return [one for pair in node.value for one in pair]
+        case yaml.SequenceNode():
+            return list(node.value)
+        case _:
+            return []
+
+
+def _expanded(node: yaml.Node, most: int) -> None:
+    """Raises _TooMuchError where the aliases of a document stand for too much, or for themselves."""
+    sizes: dict[int, tuple[int, int]] = {}
+    inside: set[int] = set()
+
+    def of(node: yaml.Node) -> tuple[int, int]:
+        """Returns how many nodes there are from here on, and how deep they go."""
+        if id(node) in sizes:
+            return sizes[id(node)]
+        if id(node) in inside:
+            raise _TooMuchError("has an alias that stands for what it is in")
+        inside.add(id(node))
+        if len(inside) > _DEEPEST:
+            raise _TooMuchError(f"is nested more than {_DEEPEST} deep")
+        below = [of(one) for one in _children(node)]
+        sizes[id(node)] = found = 1 + sum(size for size, _ in below), 1 + max((deep for _, deep in below), default=0)
+        inside.discard(id(node))
+        if found[0] > most:
+            raise _TooMuchError(f"has more than {most:,} keys and values, with each alias counted as what it stands for")
+        if found[1] > _DEEPEST:
+            raise _TooMuchError(f"is nested more than {_DEEPEST} deep")
+        return found
+
+    of(node)
