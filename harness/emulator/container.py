@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.documents import MISTYPED
 from harness.emulator import image, tokens
 from harness.emulator.docker_engine import connect
 from harness.emulator.emulator import Description
@@ -251,8 +252,8 @@ def _is_orphan(labels: dict[str, str]) -> bool:
     try:
         label = json.loads(labels[LABEL])
         where = label.pop("where")
-        return where == _where() and not Owner(**label).alive
-    except (KeyError, ValueError, TypeError):
+        return where == _where() and not Owner.read(label).alive
+    except MISTYPED:
         return False
 
 

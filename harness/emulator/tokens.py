@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from harness.documents import MISTYPED
 from harness.emulator.cache import cache_dir
 from harness.emulator.owner import Owner
 from harness.errors import UsageError
@@ -63,7 +64,7 @@ def headers(url: str) -> dict[str, str]:
     token = settings().token
     if parts.hostname in {"127.0.0.1", "localhost", "::1"}:
         # Where this user has not started it, there is no such file.
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, *MISTYPED):
             token = json.loads((directory() / str(parts.port or 80)).read_text())["token"]
     return {HEADER: token} if token else {}
 
@@ -72,8 +73,8 @@ def sweep() -> None:
     """Removes the tokens of emulators that killed runs left; one that `up` started still listens."""
     for file in directory().glob("[0-9]*"):
         try:
-            owner = Owner(**json.loads(file.read_text())["owner"])
-        except (OSError, ValueError, KeyError, TypeError):
+            owner = Owner.read(json.loads(file.read_text())["owner"])
+        except (OSError, *MISTYPED):
             continue
         if not owner.alive and not _listens(int(file.name)):
             file.unlink(missing_ok=True)

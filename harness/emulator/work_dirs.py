@@ -6,13 +6,16 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
+from harness.documents import MISTYPED, read_json
 from harness.emulator.owner import Owner
+from harness.errors import UsageError
 from harness.processes import kill_session
 from harness.settings import settings
 
@@ -44,17 +47,25 @@ def sweep() -> list[Path]:
     """Ends the emulators and removes the directories whose owner is gone; returns what was removed."""
     removed = []
     for work_dir in base().glob(f"{_PREFIX}*"):
-        try:
-            owner = Owner(**json.loads((work_dir / _LABEL).read_text()))
-        except (OSError, ValueError, TypeError):
-            # Not ours, another user's, or just being made.
-            continue
-        if not owner.alive:
+        owner = _owner(work_dir)
+        if owner is not None and not owner.alive:
             if owner.session is not None:
                 _kill_emulator(owner.session, work_dir)
             remove(work_dir)
             removed.append(work_dir)
     return removed
+
+
+def _owner(work_dir: Path) -> Owner | None:
+    """Returns who owns a work directory; None where it is not of this user alone, is just being made, or has another label: the place is shared, and
+    anybody may put there what blocks or misleads."""
+    try:
+        status = work_dir.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+            return None
+        return Owner.read(read_json(work_dir / _LABEL, "the owner of a work directory"))
+    except (OSError, UsageError, *MISTYPED):
+        return None
 
 
 def _kill_emulator(session: int, work_dir: Path) -> None:
