@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,5 +42,18 @@ def _client(clients: Clients, service: str, retries: bool) -> Any:  # noqa: FBT0
         connect_timeout=5,
         read_timeout=60,
     )
-    session = boto3.session.Session(aws_access_key_id=clients.account, aws_secret_access_key=_DUMMY, region_name=clients.region)
-    return session.client(service, endpoint_url=clients.endpoint, config=config)
+    with _making:
+        return _session().client(
+            service, region_name=clients.region, endpoint_url=clients.endpoint, config=config,
+            aws_access_key_id=clients.account, aws_secret_access_key=_DUMMY,
+        )  # fmt: skip
+
+
+_making = threading.Lock()
+"""Sessions are not safe to share between threads, unlike the clients that they make."""
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """Returns the only session: each has the descriptions of the services for itself, some ten megabytes apiece."""
+    return boto3.session.Session()

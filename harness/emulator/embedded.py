@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import os
 import signal
+import site
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -155,11 +156,28 @@ def localstack_version() -> str | None:
         return None
 
 
+_INHERITED = frozenset({
+    "CURL_CA_BUNDLE", "DEBUG", "LANG", "LD_LIBRARY_PATH", "LS_LOG", "PATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ", "USER",
+})  # fmt: skip
+_NOT_INHERITED = frozenset({"PIPEPROOF_TOKEN"})
+
+
 def _environment(port: int, work_dir: Path) -> dict[str, str]:
-    """Returns LocalStack's environment: the user's without AWS settings, and the settings of this emulator."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALSTACK_", "PYTHON"))}
+    """Returns LocalStack's environment. Functions can read it, as they run as this user: it has what a program needs to run, the settings of pipeproof,
+    and nothing else of the user's."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or (name.startswith(("LC_", "PIPEPROOF_")) and name not in _NOT_INHERITED)
+    }
+    home = work_dir / "home"
+    home.mkdir()
     return {
         **inherited,
+        # The user's own has configuration and credentials. What is installed there for Python is still found.
+        "HOME": str(home),
+        "PYTHONUSERBASE": site.getuserbase(),
+        "XDG_CACHE_HOME": str(cache_dir() / "xdg"),
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "LOCALSTACK_HOST": f"127.0.0.1:{port}",
         "FILESYSTEM_ROOT": str(work_dir / "filesystem"),

@@ -11,6 +11,7 @@ import urllib3
 
 from harness.emulator import tokens
 from harness.errors import UnknownVerdictError, UsageError
+from harness.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,4 +73,4 @@ def last_lines(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
     except OSError:
         return ""
-    return f"; the last lines of {log}:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""
+    return f"; the last lines of {log}:\n" + "\n".join(f"  {redacted(line)}" for line in lines) if lines else ""

@@ -29,6 +29,7 @@ _INSIDE = (
     "__init__.py",
     "errors.py",
     "processes.py",
+    "redaction.py",
     "settings.py",
     "faults/__init__.py",
     "faults/carried.py",

@@ -23,6 +23,7 @@ from harness.faults.carried import json_of_call
 from harness.inside import callers
 from harness.inside.call import of as call_of
 from harness.inside.faults.partial import BATCHES
+from harness.redaction import redacted
 
 if TYPE_CHECKING:
     from localstack.aws.api import RequestContext
@@ -95,7 +96,7 @@ def invocation(
             "name": name,
             "error": _error_of(answer) if error else None,
             "took_ms": round((time.monotonic() - began) * 1000),
-            "log": log[-_LOG_CHARACTERS:],
+            "log": redacted(log[-_LOG_CHARACTERS:]),
             "carried": payload[:_ENTRY_BYTES].decode(errors="replace"),
             "answer": answer[:_ANSWER_CHARACTERS].decode(errors="replace"),
         }
