@@ -48,7 +48,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import gate, identity, journal, nowhere, schedules, writes  # noqa: PLC0415
+    from harness.inside import accounts, gate, identity, journal, nowhere, schedules, writes  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
     from harness.inside.iam import enforcement  # noqa: PLC0415
@@ -62,6 +62,7 @@ def attach() -> None:
     apply()
     ROUTER.add(activity.serve)
     ROUTER.add(identity.serve)
+    ROUTER.add(accounts.serve)
     ROUTER.add(control.serve)
     ROUTER.add(schedules.serve)
     ROUTER.add(enforcement.serve)

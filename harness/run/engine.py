@@ -17,6 +17,7 @@ from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
+from harness.emulator import accounts
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
 from harness.emulator.schedules import SchedulesClient
 from harness.errors import UnknownVerdictError, UsageError
@@ -82,6 +83,7 @@ class _State:
     timing: events.Timing = field(default_factory=events.Timing)
     account: Account = field(default_factory=Account)
     stack: str | None = None
+    unused: bool = False
     fingerprint: str = ""
     faults: FaultRun | None = None
     checks: list[events.CheckFinished] = field(default_factory=list)
@@ -206,6 +208,7 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
     with _timed(state, "start_s"):
         description = emulator.start()
     state.description = description
+    state.unused = emulator.stays and accounts.is_unused(description.endpoint, run.account)
     yield events.EmulatorReady(description, state.timing.start_s)
 
     clients = Clients(description.endpoint, run.account)
@@ -354,12 +357,14 @@ def _undecided(run: Run, state: _State, error: Exception) -> Verdict:
 
 
 def _delete_stack(run: Run, state: _State) -> None:
-    """Deletes the stack on an emulator that stays: any other ends with all its stacks."""
+    """Deletes the stack on an emulator that stays, and all else of an account that was not used before: any other emulator ends with all its stacks."""
     if state.description is None or not run.emulator.stays or state.stack is None:
         return
     # The verdict does not depend on it, and an endpoint that died has nothing to delete.
     with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
         stacks.delete(Clients(state.description.endpoint, run.account), state.stack)
+        if state.unused:
+            accounts.forget(state.description.endpoint, run.account)
 
 
 @contextlib.contextmanager

@@ -94,6 +94,7 @@ def delete(clients: Clients, name: str) -> None:
     with contextlib.suppress(ClientError):
         # Another run of the account may have taken it along.
         _empty(clients("s3"), _artifacts(clients))
+        clients("s3").delete_bucket(Bucket=_artifacts(clients))
     cloudformation.delete_stack(StackName=name)
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
     while time.monotonic() < deadline:

@@ -13,6 +13,8 @@ import duckdb
 import psutil
 import pytest
 
+from harness.emulator import accounts
+from harness.emulator.clients import Clients
 from harness.emulator.container import sweep
 from harness.emulator.docker_engine import connect
 from harness.emulator.external import External
@@ -22,6 +24,7 @@ from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from tests.e2e.commands import KIND, REAL_LOG, ROOT, containers, emulators, kill_emulator, leftovers, pipeproof, start
 from tests.e2e.commands import result as latest_result
+from tests.e2e.conftest import new_account
 from tests.e2e.waiting import wait_until
 
 real_log = pytest.mark.skipif(not REAL_LOG.exists(), reason="the real access log is not beside the checkout (../shared/data)")
@@ -281,3 +284,25 @@ def test_the_way_of_a_lost_record_is_told_to_its_last_hop(tmp_path, run):
     assert "offered: acked as shardId-" in output
     assert "      | skipped" in output
     assert output.rstrip().endswith("seen nowhere")
+
+
+def test_what_a_run_made_is_gone_with_it(tmp_path, emulator):
+    account = new_account()
+    args = ("--records", "50", "--emulator", emulator.endpoint, "--account", account)
+    code, output, _ = pipeproof(tmp_path, "run", "clickstream-smoke", *args)
+    assert code == 0, output
+    assert accounts.is_unused(emulator.endpoint, account)
+    clients = Clients(emulator.endpoint, account)
+    assert clients("logs").describe_log_groups()["logGroups"] == []
+    assert clients("cloudformation").list_stacks()["StackSummaries"] == []
+    assert clients("s3").list_buckets()["Buckets"] == []
+
+
+def test_an_account_that_was_used_before_keeps_what_it_had(tmp_path, emulator):
+    account = new_account()
+    clients = Clients(emulator.endpoint, account)
+    clients("sqs").create_queue(QueueName="mine")
+    args = ("--records", "50", "--emulator", emulator.endpoint, "--account", account)
+    code, output, _ = pipeproof(tmp_path, "run", "clickstream-smoke", *args)
+    assert code == 0, output
+    assert clients("sqs").get_queue_url(QueueName="mine")["QueueUrl"]

@@ -27,6 +27,12 @@ def gate(module: Any) -> None:
     module.LocalstackAwsGateway.__init__ = with_gate
 
 
+@patch("localstack.aws.connect", {"ClientFactory._get_client": NAME})
+def clients(module: Any) -> None:
+    """LocalStack keeps 256 clients of itself, each half a megabyte, most of them of accounts that are no longer used."""
+    module.ClientFactory._get_client = functools.lru_cache(maxsize=64)(module.ClientFactory._get_client.__wrapped__)  # noqa: SLF001
+
+
 @patch("localstack.aws.handlers.service", {"create_parser": NAME})
 def parsers(module: Any) -> None:
     """LocalStack makes a parser, in a tenth of a second, per object that describes a service. Each of its internal clients has such objects, and
@@ -106,4 +112,4 @@ def service_catalog(module: Any) -> None:
     module.save_service_index_cache = whole_or_not_at_all
 
 
-PATCHES = (gate, parsers, listen, connections, http, routes, service_catalog)
+PATCHES = (gate, clients, parsers, listen, connections, http, routes, service_catalog)

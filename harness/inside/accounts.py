@@ -1,0 +1,47 @@
+"""/_pipeproof/accounts?account=…: GET tells whether the account has been used, DELETE forgets all that LocalStack keeps of it: deleted stacks stay listed, log
+groups too, and each account has AWS's thousand managed policies for itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from localstack.http import Response, route
+from localstack.services.stores import AccountRegionBundle
+from moto.core.base_backend import BackendDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localstack.http import Request
+
+_MODULES = ("localstack.services.", "moto.")
+
+
+@route("/_pipeproof/accounts", methods=["GET", "DELETE"])
+def serve(request: Request) -> Response:
+    """Answers {used}, as it is after the request."""
+    account = request.args.get("account", "")
+    if not account:
+        return Response.for_json({"error": "the query needs account=…, the 12 digits"}, status=400)
+    if request.method == "DELETE":
+        for kept in _kept():
+            # Whoever still works for the account has what it works with.
+            dict.pop(kept, account, None)
+            for owners in getattr(kept, "_universal", {}).values():
+                # Which account owns a name, such as that of a bucket.
+                for name in [name for name, owner in owners.items() if owner == account] if isinstance(owners, dict) else ():
+                    del owners[name]
+    return Response.for_json({"used": any(dict.__contains__(kept, account) for kept in _kept())})
+
+
+def _kept() -> Iterator[dict[str, Any]]:
+    """Yields what services keep by account, of LocalStack and of moto: each is a variable of a module."""
+    seen: set[int] = set()
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(_MODULES):
+            continue
+        for value in list(vars(module).values()):
+            if isinstance(value, AccountRegionBundle | BackendDict) and id(value) not in seen:
+                seen.add(id(value))
+                yield value
