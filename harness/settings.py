@@ -34,6 +34,9 @@ class Settings(BaseSettings):
         default="auto", description="the default of `--emulator`: auto, embedded, container, or the URL of an endpoint"
     )
     container_memory: Annotated[str, AfterValidator(_size)] = Field(default="4g", description="the memory of a container")
+    container_cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=4, description="how many processors a container uses at most, of those that there are"
+    )
     tmpdir: Path | None = Field(
         default=None,
         description="where embedded emulators work (default: the system's temporary directory); every start sweeps leftovers there",

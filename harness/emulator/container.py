@@ -1,4 +1,4 @@
-"""LocalStack in a Docker container: our image, no privilege, published on loopback only.
+"""LocalStack in a Docker container: our image, no privilege, no way out, and one way in from loopback, through a door beside it.
 
 It listens on the same port inside as outside, so that a URL that LocalStack hands out (of a queue, of an API) is right on both sides.
 Its standard input is held by the harness: when that ends, however it ends, the container ends (see harness/inside/__main__.py). What
@@ -42,6 +42,8 @@ _NAME = "pipeproof-"
 _STAYS = "pipeproof-up-"
 _ATTEMPTS = 5
 _LOG_ENDS_WITHIN_S = 5
+_BRIDGE = "com.docker.network.bridge."
+_UNPRIVILEGED: dict[str, Any] = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"], "read_only": True, "init": True}
 
 
 class Container:
@@ -57,8 +59,8 @@ class Container:
         self._memory = settings().container_memory
         self._name = f"{_NAME}{uuid.uuid4().hex[:12]}"
         self._container: DockerContainer | None = None
-        self._network = False
-        self._lifeline: Any = None
+        self._networks = False
+        self._lifelines: list[Any] = []
         self._follower: threading.Thread | None = None
 
     def prepare(self) -> Iterator[str]:
@@ -104,6 +106,7 @@ class Container:
             message = f"the Docker engine that runs {named} no longer answers ({type(error).__name__})"
             raise EmulatorDiedError(message) from error
         if state["Running"]:
+            self._check_door()
             return
         if state["OOMKilled"]:
             how = f"was killed: it needed more than its {self._memory} of memory (PIPEPROOF_CONTAINER_MEMORY)"
@@ -115,29 +118,44 @@ class Container:
         message = f"{named} {how}{last_lines(self._log)}"
         raise EmulatorDiedError(message)
 
+    def _check_door(self) -> None:
+        from docker.errors import APIError  # noqa: PLC0415
+
+        try:
+            running = self._client.api.inspect_container(_door(self._name))["State"]["Running"]
+        except APIError:
+            running = False
+        if not running:
+            message = f"the container emulator cannot be reached: its door (container {_door(self._name)}) has ended"
+            raise EmulatorDiedError(message)
+
     def stop(self) -> None:
-        """Removes the container and its network. Does nothing the second time."""
-        if self._container is not None:
-            # Removes the container by its id, since `let_go` may have renamed it.
-            _remove(self._client, str(self._container.id), self._name)
-            self._wait_for_log()
-            self._container = None
-        elif self._network:
-            _remove(self._client, self._name)
-        self._network = False
+        """Removes the containers and their networks. Does nothing the second time."""
+        if self._container is not None or self._networks:
+            # By its id, since `let_go` may have renamed it.
+            names = [str(self._container.id)] if self._container is not None else []
+            _remove(self._client, [*names, _door(self._name), _door(self._stays_as)], [self._name, _door(self._name)])
+            if self._container is not None:
+                self._wait_for_log()
+        self._container, self._networks = None, False
         if self._token_of is not None:
             tokens.remove(self._token_of)
             self._token_of = None
-        if self._lifeline is not None:
-            self._lifeline.close()
-            self._lifeline = None
+        for lifeline in self._lifelines:
+            lifeline.close()
+        self._lifelines.clear()
 
     def let_go(self) -> dict[str, Any]:
         """See Detachable."""
         assert self._container is not None
-        name = f"{_STAYS}{self._name.removeprefix(_NAME)}"
-        self._container.rename(name)
-        return {"kind": "container", "name": name, "network": self._name}
+        self._client.containers.get(_door(self._name)).rename(_door(self._stays_as))
+        self._container.rename(self._stays_as)
+        return {"kind": "container", "name": self._stays_as, "network": self._name}
+
+    @property
+    def _stays_as(self) -> str:
+        """Returns the name of a container that outlives its starter."""
+        return f"{_STAYS}{self._name.removeprefix(_NAME)}"
 
     def _run(self) -> int:
         """Creates and starts the container; returns its port. A free port may be gone by the time that the engine binds it."""
@@ -147,22 +165,24 @@ class Container:
             port = free_port() if self._port is None else wanted_port(self._port)
             labels = {LABEL: _owner_label()}
             self._token_of = port
-            self._network = True
+            self._networks = True
             self._client.networks.create(
-                # A separate network without masquerading: the container reaches no other machine.
-                self._name, driver="bridge", labels=labels, options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
+                # Without a way out: no route of the engine's, and no address of this machine in it, at which its services could be reached.
+                self._name, driver="bridge", internal=True, labels=labels, options={_BRIDGE + "inhibit_ipv4": "true"},
             )  # fmt: skip
+            self._client.networks.create(
+                _door(self._name), driver="bridge", labels=labels, options={_BRIDGE + "enable_ip_masquerade": "false"}
+            )
             self._container = self._client.containers.create(
                 image.tag(), name=self._name, labels=labels, network=self._name, environment=self._environment(port),
-                ports={f"{port}/tcp": ("127.0.0.1", port)}, init=True, stdin_open=not self.stays,
-                cap_drop=["ALL"], security_opt=["no-new-privileges"], read_only=True,
                 tmpfs={"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={_FILES}"},  # noqa: S108 - of the container
-                mem_limit=self._memory, memswap_limit=self._memory, pids_limit=PIDS,
+                mem_limit=self._memory, memswap_limit=self._memory, pids_limit=PIDS, nano_cpus=self._nano_cpus(),
+                stdin_open=not self.stays, **_UNPRIVILEGED,
             )  # fmt: skip
-            if not self.stays:
-                self._lifeline = self._client.api.attach_socket(self._name, params={"stdin": 1, "stream": 1})
+            self._hold(self._name)
+            self._container.start()
             try:
-                self._container.start()
+                self._open_door(port, labels)
             except APIError as error:
                 taken = "address already in use" in str(error) or "port is already allocated" in str(error)
                 if not taken or attempt == _ATTEMPTS:
@@ -171,6 +191,33 @@ class Container:
             else:
                 return port
         raise AssertionError
+
+    def _open_door(self, port: int, labels: dict[str, str]) -> None:
+        """Starts the container that passes connections on to the emulator (harness/inside/door.py)."""
+        assert self._container is not None
+        self._container.reload()
+        address = self._container.attrs["NetworkSettings"]["Networks"][self._name]["IPAddress"]
+        name = _door(self._name)
+        door = self._client.containers.create(
+            image.tag(), name=name, labels=labels, network=name, ports={f"{port}/tcp": ("127.0.0.1", port)},
+            entrypoint=["/opt/pipeproof/bin/python", "-m", "harness.inside.door", address, str(port)], environment=self._lifeline_variable(),
+            mem_limit="256m", memswap_limit="256m", pids_limit=64, stdin_open=not self.stays, healthcheck={"test": ["NONE"]}, **_UNPRIVILEGED,
+        )  # fmt: skip
+        self._client.networks.get(self._name).connect(door)
+        self._hold(name)
+        door.start()
+
+    def _hold(self, name: str) -> None:
+        """Holds the standard input of a container that is to end with this process."""
+        if not self.stays:
+            self._lifelines.append(self._client.api.attach_socket(name, params={"stdin": 1, "stream": 1}))
+
+    def _lifeline_variable(self) -> dict[str, str]:
+        return {} if self.stays else {"PIPEPROOF_LIFELINE_FD": "0"}
+
+    def _nano_cpus(self) -> int:
+        """Returns the limit of processor time, as the engine wants it: as it is set, but no more than the machine has."""
+        return int(min(settings().container_cpus, self._client.info()["NCPU"]) * 1e9)
 
     def _environment(self, port: int) -> dict[str, str]:
         """Returns what differs from container to container; the rest is in the image. The user's settings of the emulator are passed on."""
@@ -213,15 +260,14 @@ def sweep(client: DockerClient) -> list[str]:
         *client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True),
         *client.networks.list(filters={"label": LABEL}),
     ]
-    orphans = {f.name for f in found if f.name not in kept and f.name not in stay and _is_orphan(labels_of(f))}
-    for name in orphans:
-        _remove(client, name)
-    return sorted(orphans)
+    orphans = sorted({f.name for f in found if f.name not in kept and f.name not in stay and _is_orphan(labels_of(f))})
+    _remove(client, orphans, orphans)
+    return orphans
 
 
 def stop_detached(name: str, network: str) -> bool:
-    """Removes a container that stayed, and its network; False where the container is gone already."""
-    return _remove(connect(), name, network)
+    """Removes a container that stayed, its door and their networks; False where the container is gone already."""
+    return _remove(connect(), [name, _door(name)], [network, _door(network)])
 
 
 def runs(name: str) -> bool:
@@ -229,19 +275,28 @@ def runs(name: str) -> bool:
     return bool(connect().containers.list(filters={"name": f"^{name}$"}))
 
 
-def _remove(client: DockerClient, name: str, network: str | None = None) -> bool:
-    """Removes the container and its network, as far as they exist. Returns whether the container existed."""
+def _door(name: str) -> str:
+    """Returns the name of the container, and of the network, through which the emulator of this name is reached."""
+    return f"{name}-door"
+
+
+def _remove(client: DockerClient, containers: Sequence[str], networks: Sequence[str]) -> bool:
+    """Removes containers, then networks, as far as they exist. Returns whether the first container existed."""
     from docker.errors import APIError  # noqa: PLC0415
     from requests.exceptions import RequestException  # noqa: PLC0415
 
-    was_there = True
-    try:
-        client.api.remove_container(name, force=True, v=True)
-    except (APIError, RequestException):
-        was_there = False
-    with contextlib.suppress(APIError, RequestException):
-        client.api.remove_network(network or name)
-    return was_there
+    existed = []
+    for name in containers:
+        try:
+            client.api.remove_container(name, force=True, v=True)
+        except (APIError, RequestException):
+            existed.append(False)
+        else:
+            existed.append(True)
+    for name in networks:
+        with contextlib.suppress(APIError, RequestException):
+            client.api.remove_network(name)
+    return existed[:1] == [True]
 
 
 def _owner_label() -> str:

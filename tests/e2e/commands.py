@@ -97,7 +97,7 @@ def containers(cwd):
 def kill_emulator(cwd):
     """SIGKILL, as `docker kill` and the kernel send it."""
     if KIND == "container":
-        running = next(thing for thing in containers(cwd) if hasattr(thing, "kill"))
+        running = next(thing for thing in containers(cwd) if hasattr(thing, "kill") and not thing.name.endswith("-door"))
         running.kill()
     else:
         localstack = next(p for p in emulators(cwd) if "harness.inside" in " ".join(p.cmdline()))

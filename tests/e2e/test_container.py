@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -41,7 +42,7 @@ COMPOSE = compose_command()
 
 
 def one_container(cwd):
-    return next((c for c in containers(cwd) if hasattr(c, "kill")), None)
+    return next((c for c in containers(cwd) if hasattr(c, "kill") and not c.name.endswith("-door")), None)
 
 
 @pytest.fixture
@@ -49,13 +50,15 @@ def running(emulator):
     """The container that the tests share, as the engine sees it."""
     engine, port = connect(), str(urlsplit(emulator.endpoint).port)
     inspected = [engine.api.inspect_container(one.id) for one in engine.containers.list(filters={"label": LABEL})]
-    (one,) = [c for c in inspected if port in {b["HostPort"] for bs in c["NetworkSettings"]["Ports"].values() for b in bs or ()}]
-    return one
+    (door,) = [c for c in inspected if port in {b["HostPort"] for bs in c["NetworkSettings"]["Ports"].values() for b in bs or ()}]
+    return {"door": door, "emulator": engine.api.inspect_container(door["Name"].removesuffix("-door"))}
 
 
 @in_container
-def test_the_container_has_no_privilege_and_is_bounded(running):
-    host, config = running["HostConfig"], running["Config"]
+@pytest.mark.parametrize("which", ["emulator", "door"])
+def test_the_containers_have_no_privilege_and_are_bounded(running, which):
+    one = running[which]
+    host, config = one["HostConfig"], one["Config"]
     assert host["Privileged"] is False
     assert host["CapDrop"] == ["ALL"]
     assert not host["CapAdd"]
@@ -64,23 +67,64 @@ def test_the_container_has_no_privilege_and_is_bounded(running):
     assert host["ReadonlyRootfs"] is True
     assert host["NetworkMode"] not in {"host", "default", "bridge"}
     assert host["PidMode"] == ""
-    assert host["Memory"] == host["MemorySwap"] == 4 * 2**30
-    assert host["PidsLimit"] == 4096
-    assert running["Mounts"] == []
+    assert host["Memory"] == host["MemorySwap"] == {"emulator": 4 << 30, "door": 256 << 20}[which]
+    assert host["PidsLimit"] == {"emulator": 4096, "door": 64}[which]
+    assert which == "door" or 0 < host["NanoCpus"] <= 4e9
+    assert one["Mounts"] == []
     assert not host["Binds"], "no Docker socket, nor anything else of the host"
     assert not host["Devices"]
-    assert set(host["Tmpfs"]) == {"/tmp"}
+    assert set(host.get("Tmpfs") or ()) == ({"/tmp"} if which == "emulator" else set())
     assert config["User"] == "emulator"
-    bindings = [b for of_port in running["NetworkSettings"]["Ports"].values() for b in of_port or ()]
-    assert [b["HostIp"] for b in bindings] == ["127.0.0.1"]
+    bindings = [b for of_port in one["NetworkSettings"]["Ports"].values() for b in of_port or ()]
+    assert [b["HostIp"] for b in bindings] == (["127.0.0.1"] if which == "door" else [])
 
 
 @in_container
-def test_nothing_leaves_the_container_but_over_loopback(running):
-    """No route to the world: its network is not masqueraded."""
-    (name,) = running["NetworkSettings"]["Networks"]
+def test_functions_reach_nothing_outside_of_the_container(running, functions):
+    """Neither the world nor this machine, which listens on all its addresses."""
+    (name,) = running["emulator"]["NetworkSettings"]["Networks"]
     network = connect().networks.get(name)
-    assert network.attrs["Options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+    assert network.attrs["Internal"] is True
+    gateways = [
+        network.attrs["IPAM"]["Config"][0]["Gateway"],
+        running["door"]["NetworkSettings"]["Networks"][f"{name}-door"]["Gateway"],
+    ]
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        tcp.bind(("0.0.0.0", 0))
+        tcp.listen()
+        port = tcp.getsockname()[1]
+        udp.bind(("0.0.0.0", port))
+        source = f"""
+import socket
+def handler(event, context):
+    reached = []
+    for host in {gateways!r}:
+        with socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            try:
+                datagram.sendto(b"out", (host, {port}))
+            except OSError:
+                pass
+        with socket.socket() as stream:
+            stream.settimeout(4)
+            try:
+                stream.connect((host, {port}))
+                reached.append(host)
+            except OSError:
+                pass
+    return reached
+"""
+        functions.create("outward", source, Timeout=30)
+        assert functions.invoke("outward")[1] == []
+        udp.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            udp.recv(10)
+
+
+@in_container
+def test_no_program_of_the_image_runs_as_another_user():
+    command = ["find", "/", "-xdev", "-type", "f", "-perm", "/6000"]
+    found = connect().containers.run(image.tag(), entrypoint=command, user="root", network_mode="none", remove=True)
+    assert found == b""
 
 
 @in_container
@@ -160,7 +204,8 @@ def test_a_container_removed_in_the_middle_is_unknown_and_named(tmp_path):
 
 @in_container
 def test_the_sweep_leaves_what_a_living_process_owns(running):
-    assert running["Name"].lstrip("/") not in sweep(connect())
+    swept = sweep(connect())
+    assert not {one["Name"].lstrip("/") for one in running.values()} & set(swept)
 
 
 @in_container
@@ -172,7 +217,9 @@ def test_the_compose_file_gives_an_emulator_to_run_against(tmp_path):
         port = probe.getsockname()[1]
     image_of_compose = f"pipeproof-compose-test-{os.getpid()}"
     compose = [*COMPOSE, "--project-name", image_of_compose, "--file", str(ROOT / "docker" / "compose.yaml")]
-    env = environment(tmp_path, PIPEPROOF_PORT=str(port), PIPEPROOF_IMAGE=image.tag())
+    token = "of the compose file"
+    of_token = hashlib.sha256(token.encode()).hexdigest()
+    env = environment(tmp_path, PIPEPROOF_PORT=str(port), PIPEPROOF_IMAGE=image.tag(), PIPEPROOF_TOKEN_SHA256=of_token)
     try:
         subprocess.run([*compose, "up", "--detach", "--no-build"], env=env, check=True, capture_output=True, timeout=240)
         engine = connect()
@@ -182,11 +229,12 @@ def test_the_compose_file_gives_an_emulator_to_run_against(tmp_path):
             return engine.api.inspect_container(one.id)["State"]["Health"]["Status"] == "healthy"
 
         wait_until(health, "the health check of the image", 60)
-        code, output, result = pipeproof(
-            tmp_path, "run", "clickstream-smoke", "--records", 300, "--emulator", f"http://127.0.0.1:{port}"
-        )
+        args = ("run", "clickstream-smoke", "--records", 300, "--emulator", f"http://127.0.0.1:{port}")
+        without, output_without, _ = pipeproof(tmp_path, *args)
+        code, output, result = pipeproof(tmp_path, *args, PIPEPROOF_TOKEN=token)
     finally:
         subprocess.run([*compose, "down", "--volumes"], env=env, check=False, capture_output=True, timeout=120)
+    assert (without, "PIPEPROOF_TOKEN" in output_without) == (64, True), output_without
     assert code == 0, output
     assert result["emulator"]["kind"] == "external"
 

@@ -180,8 +180,8 @@ def test_the_emulator_killed_in_the_middle_is_unknown_and_named_and_nothing_is_l
 
 def listening_addresses(tmp_path):
     if KIND == "container":
-        (running,) = [c for c in containers(tmp_path) if hasattr(c, "ports")]
-        return {binding["HostIp"] for bindings in running.ports.values() for binding in bindings or ()}
+        running = [c for c in containers(tmp_path) if hasattr(c, "ports")]
+        return {binding["HostIp"] for one in running for bindings in one.ports.values() for binding in bindings or ()}
     found = set()
     for process in emulators(tmp_path):
         # Some of them come and go.
