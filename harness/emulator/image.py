@@ -27,6 +27,7 @@ _PACKAGE = Path(__file__).parents[1]
 # Of the harness, only what runs inside LocalStack, so that nothing else makes an image outdated.
 _INSIDE = (
     "__init__.py",
+    "documents.py",
     "errors.py",
     "processes.py",
     "redaction.py",

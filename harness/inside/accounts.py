@@ -10,6 +10,8 @@ from localstack.http import Response, route
 from localstack.services.stores import AccountRegionBundle
 from moto.core.base_backend import BackendDict
 
+from harness.inside.understood import understood
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,6 +21,7 @@ _MODULES = ("localstack.services.", "moto.")
 
 
 @route("/_pipeproof/accounts", methods=["GET", "DELETE"])
+@understood
 def serve(request: Request) -> Response:
     """Answers {used}, as it is after the request."""
     account = request.args.get("account", "")

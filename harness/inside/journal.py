@@ -23,6 +23,7 @@ from harness.faults.carried import json_of_call
 from harness.inside import callers
 from harness.inside.call import of as call_of
 from harness.inside.faults.partial import BATCHES
+from harness.inside.understood import understood
 from harness.redaction import redacted
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def _who(context: RequestContext) -> tuple[str, str]:
 
 
 @route(PATH, methods=["PUT", "GET", "DELETE"])
+@understood
 def serve(request: Request) -> Response:
     """Answers on LocalStack's edge router; the bytes of a journal are its lines, 404 where none has begun."""
     account = request.args.get("account", "")

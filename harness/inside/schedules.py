@@ -21,6 +21,7 @@ from localstack.utils.xray.trace_header import TraceHeader
 
 from harness.inside.gauges import requests
 from harness.inside.gauges.gauge import loaded
+from harness.inside.understood import understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +111,7 @@ def all_of(account: str) -> list[_Schedule]:
 
 
 @route(PATH, methods=["GET", "POST"])
+@understood
 def serve(request: Request) -> Response:
     """Answers on LocalStack's edge router; 404 for an ARN that is not there, 502 with the reason where a target cannot be reached."""
     account = request.args.get("account", "")

@@ -15,6 +15,7 @@ from localstack.http import Response, route
 from harness.faults.carried import holds
 from harness.inside import callers
 from harness.inside.call import of as call_of
+from harness.inside.understood import understood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +85,7 @@ def on_response(_chain: HandlerChain, context: RequestContext, response: Respons
 
 
 @route(PATH, methods=["PUT", "GET"])
+@understood
 def serve(request: Request) -> Response:
     """Answers {kept: places that have kept to their order, given_up: those that have not}."""
     account = request.args.get("account", "")

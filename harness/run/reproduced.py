@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from harness.accounting.reconcile import ANOMALIES_FILE
+from harness.run.run_dir import readable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +18,13 @@ _MAX_NAMED = 3
 
 
 def anomalies(run_dir: Path) -> Counter[tuple[str, str]] | None:
-    """Returns how often each (anomaly, record id) is in a run; None where the run was not reconciled."""
+    """Returns how often each (anomaly, record id) is in a run; None where the run was not reconciled. Raises UsageError where the table cannot be read."""
     path = run_dir / ANOMALIES_FILE
     if not path.is_file():
         return None
-    table = pq.read_table(path, columns=["anomaly", "record_id"])
-    return Counter(zip(table["anomaly"].to_pylist(), table["record_id"].to_pylist(), strict=True))
+    with readable(run_dir):
+        table = pq.read_table(path, columns=["anomaly", "record_id"])
+        return Counter(zip(table["anomaly"].to_pylist(), table["record_id"].to_pylist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from harness.faults.plan import load
 from harness.inside.faults import armed
+from harness.inside.understood import understood
 
 if TYPE_CHECKING:
     from localstack.http import Request
@@ -19,6 +20,7 @@ PATH = "/_pipeproof/faults"
 
 
 @route(PATH, methods=["PUT", "GET", "DELETE"])
+@understood
 def serve(request: Request) -> Response:
     """Answers {faults: Armed.log()}. The body of a PUT is the plan as JSON, with the stack's physical names."""
     account, run = request.args.get("account", ""), request.args.get("run", "")

@@ -21,6 +21,7 @@ from harness.inside.call import of as call_of
 from harness.inside.iam import policies
 from harness.inside.iam.actions import Need, needs
 from harness.inside.iam.policy import Decision, Policy, Principal, Request, decide
+from harness.inside.understood import understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,6 +225,7 @@ def _error(context: RequestContext, principal: Principal, need: Need, why: str) 
 
 
 @route(PATH, methods=["PUT", "GET"])
+@understood
 def serve(request: HttpRequest) -> Response:
     """Answers on LocalStack's edge router."""
     account, mode = request.args.get("account", ""), request.args.get("mode", "")

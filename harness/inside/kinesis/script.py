@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from localstack.http import Response, route
 
 from harness.faults.carried import digest
+from harness.inside.understood import understood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -112,6 +113,7 @@ def of_shard(account: str, stream: str, shard_id: str) -> Script | None:
 
 
 @route(PATH, methods=["PUT", "GET"])
+@understood
 def serve(request: Request) -> Response:
     """Answers {kept: shards that have kept to their order, given_up: those that have not}."""
     account = request.args.get("account", "")

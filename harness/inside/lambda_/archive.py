@@ -156,7 +156,7 @@ def _stays(link: tuple[str, ...], links: Mapping[tuple[str, ...], str]) -> bool:
 
 
 def _write(archive: zipfile.ZipFile, entry: Entry, to: Path) -> None:
-    if entry.info.is_dir() or not entry.parts:
+    if not entry.parts or entry.info.is_dir():
         to.mkdir(parents=True, exist_ok=True)
         return
     to.parent.mkdir(parents=True, exist_ok=True)
