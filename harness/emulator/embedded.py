@@ -186,6 +186,8 @@ def _environment(port: int, work_dir: Path) -> dict[str, str]:
         "PIPEPROOF_CACHE": str(cache_dir()),
         # LocalStack is half a second of compiling where its byte code cannot be kept beside it.
         "PYTHONPYCACHEPREFIX": str(cache_dir() / "pycache"),
+        # Each of many threads would have memory for itself, which is not given back.
+        "MALLOC_ARENA_MAX": "2",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
     }

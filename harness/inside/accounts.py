@@ -3,6 +3,9 @@ groups too, and each account has AWS's thousand managed policies for itself."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +38,15 @@ def serve(request: Request) -> Response:
                 # Which account owns a name, such as that of a bucket.
                 for name in [name for name, owner in owners.items() if owner == account] if isinstance(owners, dict) else ():
                     del owners[name]
+        _give_back()
     return Response.for_json({"used": any(dict.__contains__(kept, account) for kept in _kept())})
+
+
+def _give_back() -> None:
+    """Gives memory that is free back to the machine: glibc keeps it, in as many arenas as there were threads."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _kept() -> Iterator[dict[str, Any]]:

@@ -33,20 +33,31 @@ def clients(module: Any) -> None:
     module.ClientFactory._get_client = functools.lru_cache(maxsize=64)(module.ClientFactory._get_client.__wrapped__)  # noqa: SLF001
 
 
-@patch("localstack.aws.handlers.service", {"create_parser": NAME})
+@patch("localstack.aws.handlers.service", {"create_parser": NAME, "create_serializer": NAME})
 def parsers(module: Any) -> None:
-    """LocalStack makes a parser, in a tenth of a second, per object that describes a service. Each of its internal clients has such objects, and
-    all parsers are kept: one per service and protocol is enough."""
-    make = module.create_parser.__wrapped__
+    """LocalStack makes a parser, in a tenth of a second, and a serializer per object that describes a service. Each of its internal clients has such objects, and
+    all are kept: one per service and protocol is enough."""
+    module.create_parser = _one_per_service(module.create_parser)
+    module.create_serializer = _one_per_service(module.create_serializer)
+
+
+@patch("localstack.aws.skeleton", {"create_serializer": NAME})
+def serializers(module: Any) -> None:
+    """The answers of services, as above."""
+    module.create_serializer = _one_per_service(module.create_serializer)
+
+
+def _one_per_service(cached: Any) -> Any:
+    make = cached.__wrapped__
     made: dict[tuple[str, str], Any] = {}
 
-    def create_parser(service: Any, protocol: str | None = None) -> Any:
+    def create(service: Any, protocol: str | None = None) -> Any:
         key = (service.service_name, protocol or service.protocol)
         if key not in made:
             made[key] = make(service, protocol)
         return made[key]
 
-    module.create_parser = one_at_a_time(create_parser)
+    return one_at_a_time(create)
 
 
 @patch("localstack.runtime.server.twisted", {"endpoints": NAME, "config": NAME})
@@ -112,4 +123,4 @@ def service_catalog(module: Any) -> None:
     module.save_service_index_cache = whole_or_not_at_all
 
 
-PATCHES = (gate, clients, parsers, listen, connections, http, routes, service_catalog)
+PATCHES = (gate, clients, parsers, serializers, listen, connections, http, routes, service_catalog)
