@@ -45,7 +45,7 @@ class Embedded:
         self._work_dir: Path | None = None
 
     @property
-    def _pid(self) -> int:
+    def pid(self) -> int:
         """Returns the process id, which is also that of its session."""
         assert self._process is not None
         return self._process.pid
@@ -83,7 +83,7 @@ class Embedded:
         finally:
             os.close(read_end)
         self._lifeline = write_end
-        work_dirs.label(self._work_dir, Owner.of(os.getpid(), self._pid))
+        work_dirs.label(self._work_dir, Owner.of(os.getpid(), self.pid))
         endpoint = f"http://127.0.0.1:{port}"
         try:
             health = wait_until_healthy(endpoint, self.check, self._log)
@@ -95,22 +95,22 @@ class Embedded:
     def let_go(self) -> dict[str, Any]:
         """See Detachable."""
         assert self._work_dir is not None
-        work_dirs.label(self._work_dir, Owner.of(self._pid, self._pid))
-        return {"kind": "embedded", "pid": self._pid, "work_dir": str(self._work_dir)}
+        work_dirs.label(self._work_dir, Owner.of(self.pid, self.pid))
+        return {"kind": "embedded", "pid": self.pid, "work_dir": str(self._work_dir)}
 
     def check(self) -> None:
         """Raises EmulatorDiedError, with the signal or exit status and the last lines of the log, where LocalStack has ended."""
         if self._process is None or (status := self._process.poll()) is None:
             return
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
-        message = f"the embedded emulator (LocalStack, process {self._pid}) {how}{last_lines(self._log)}"
+        message = f"the embedded emulator (LocalStack, process {self.pid}) {how}{last_lines(self._log)}"
         raise EmulatorDiedError(message)
 
     def stop(self) -> None:
         """Ends LocalStack and all it started, and removes its directory. Does nothing the second time."""
         if self._process is not None:
             # Killed, not asked: its state is thrown away, and its own shutdown takes seconds.
-            kill_session(self._pid, str(self._work_dir))
+            kill_session(self.pid, str(self._work_dir))
             self._process.wait()
             self._process = None
         if self._lifeline is not None:

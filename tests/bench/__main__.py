@@ -14,6 +14,7 @@ from tests.bench import plot
 from tests.bench.batch import PEERS, bench_batch
 from tests.bench.clickstream import bench_clickstream
 from tests.bench.figures import Figure, machine_load, table
+from tests.bench.soak import bench_soak
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,16 @@ def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: 
         return figures
 
     return _measure(measure, out)
+
+
+@main.command()
+@click.option("--runs", type=click.IntRange(min=1), default=300, show_default=True, help="How many runs, one after the other.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/bench-soak.json"), show_default=True, help="All figures as JSON."
+)
+def soak(runs: int, out: Path) -> int:
+    """Many runs on one embedded emulator: does its memory, or the harness's, grow? Takes an hour. Exit 1 where it grows by more than a tenth."""
+    return _measure(lambda tell: bench_soak(runs, out, tell), out)
 
 
 def _measure(measure: Callable[[Callable[[str], None]], list[Figure]], out: Path) -> int:
