@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _CONCURRENT_READS = 4
 _OBJECTS_PER_ROUND = 64
 
+_MOST_UNPACKED = 1 << 28
+
 
 class S3(Reading, Probe):
     """Reads the objects of `bucket` below `prefix` whose key matches `pattern` (`*` matches slashes too).
@@ -96,7 +98,7 @@ class S3(Reading, Probe):
         place, put_at = f"s3://{self.bucket}/{key}", object_put(self.bucket, key, answer.get("ETag", ""))
         around = _around(key, answer, body)
         try:
-            content = gzip.decompress(body) if key.endswith(".gz") else body
+            content = _unpacked(body) if key.endswith(".gz") else body
             for document, raw in documents(content):
                 seen = Seen(document, place, around | {"row": raw}, raw, put_at=put_at)
                 # A line that is spoilt may have been given up as it is.
@@ -175,6 +177,15 @@ def _expires_in_s(rule: dict[str, Any]) -> float | None:
 def _prefix(rule: dict[str, Any]) -> str:
     limits = rule.get("Filter") or {}
     return str(rule.get("Prefix") or limits.get("Prefix") or (limits.get("And") or {}).get("Prefix") or "")
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Returns what is packed by gzip. Raises ValueError for more than anybody stores in one object that is read as a whole: a few bytes may stand for gigabytes."""
+    with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+        content = file.read(_MOST_UNPACKED + 1)
+    if len(content) > _MOST_UNPACKED:
+        raise ValueError(f"it unpacks to more than {_MOST_UNPACKED:,} bytes")
+    return content
 
 
 def _around(key: str, answer: dict[str, Any], body: bytes) -> dict[str, Any]:

@@ -269,3 +269,10 @@ def test_a_time_beyond_all_calendars_is_no_time():
     probe = S3(bucket="b", id="id", time="at")
     (sighting,) = seen(probe, s3=Bucket({"o": (b'{"id":"1","at":1e30}', {})}))
     assert sighting.seen_at_ms is None
+
+
+def test_an_object_that_unpacks_to_gigabytes_is_seen_and_not_unpacked(monkeypatch):
+    monkeypatch.setattr("harness.parts.probes.s3._MOST_UNPACKED", 1000)
+    objects = {"bomb.gz": (gzip.compress(b'{"id": "1"}' + b" " * 5000), {}), "good.gz": (gzip.compress(b'{"id": "2"}\n'), {})}
+    found = {sighting.place: sighting.record_id for sighting in seen(S3(bucket="b", id="id"), s3=Bucket(objects))}
+    assert found == {"s3://b/bomb.gz": None, "s3://b/good.gz": "2"}
