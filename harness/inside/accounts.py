@@ -26,7 +26,7 @@ _MODULES = ("localstack.services.", "moto.")
 @route("/_pipeproof/accounts", methods=["GET", "DELETE"])
 @understood
 def serve(request: Request) -> Response:
-    """Answers {used}, as it is after the request."""
+    """Answers {used}: whether LocalStack keeps anything of the account, after a DELETE too."""
     account = request.args.get("account", "")
     if not account:
         return Response.for_json({"error": "the query needs account=…, the 12 digits"}, status=400)

@@ -106,8 +106,8 @@ def from_environment() -> Gate:
     return Gate(config.LOCALSTACK_HOST.host.lower(), origins, os.environ.get("PIPEPROOF_TOKEN_SHA256", ""))
 
 
-def may_change(service: str, operation: str) -> bool:
-    """Returns whether a request that nobody has signed, with its parameters in its URL, must not do this."""
+def needs_signature(service: str, operation: str) -> bool:
+    """Returns whether the gate refuses this operation where it is asked for by a link without a signature."""
     return not operation.startswith(_READS) and operation not in _WITHOUT_SIGNATURE.get(service, ())
 
 
@@ -132,7 +132,7 @@ def check_signature(chain: HandlerChain, context: RequestContext, response: Resp
     if context.operation is None or context.is_internal_call or call_of(context).signed or context.request.method == "POST":
         return
     service, operation = context.service.service_name, context.operation.name
-    if context.protocol in {"query", "ec2"} and may_change(service, operation):
+    if context.protocol in {"query", "ec2"} and needs_signature(service, operation):
         _refuse(
             chain,
             response,

@@ -7,7 +7,7 @@ from werkzeug.datastructures import Headers
 
 from harness.emulator import tokens
 from harness.inside import gate
-from harness.inside.gate import Gate, may_change
+from harness.inside.gate import Gate, needs_signature
 
 TOKEN = "a token"
 GATE = Gate("127.0.0.1", frozenset({"http://localhost:3000"}), hashlib.sha256(TOKEN.encode()).hexdigest())
@@ -119,13 +119,13 @@ def test_health_can_be_seen_but_not_changed():
 
 
 def test_a_link_may_not_change_anything_but_what_aws_lets_links_do():
-    assert may_change("cloudformation", "CreateStack")
-    assert may_change("sns", "Publish")
-    assert may_change("sqs", "DeleteQueue")
-    assert may_change("sts", "AssumeRole")
-    assert not may_change("sns", "Unsubscribe")
-    assert not may_change("sqs", "SendMessage")
-    assert not may_change("cloudformation", "DescribeStacks")
+    assert needs_signature("cloudformation", "CreateStack")
+    assert needs_signature("sns", "Publish")
+    assert needs_signature("sqs", "DeleteQueue")
+    assert needs_signature("sts", "AssumeRole")
+    assert not needs_signature("sns", "Unsubscribe")
+    assert not needs_signature("sqs", "SendMessage")
+    assert not needs_signature("cloudformation", "DescribeStacks")
 
 
 def test_both_sides_mean_the_same_header():
