@@ -1,5 +1,7 @@
 """What looks like a credential stands in no log and no report."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,11 @@ from harness.redaction import redacted
         ("x -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- y", "x [redacted] y"),
         ("https://h/?token=abcdef123&x=1", "https://h/?token=[redacted]&x=1"),
         ("client-secret: s3cr3tvalue", "client-secret: [redacted]"),
+        (r"{\"password\": \"hunter22 secret\"}", r"{\"password\": \"[redacted]\"}"),
+        ('password="p@ss w0rd-very-long"', 'password="[redacted]"'),
+        ('{"password":"a,b;c longsecret"}', '{"password":"[redacted]"}'),
+        ('{"password": ["hunter22x"]}', '{"password": ["[redacted]"]}'),
+        ("Credentials(secret_key=abcdefg)", "Credentials(secret_key=[redacted])"),
     ],
 )
 def test_credentials_are_hidden(text, expected):
@@ -36,11 +43,51 @@ def test_credentials_are_hidden(text, expected):
         "ContinuationToken=",
         "tokens: 5",
         "the password is wrong",
+        "next_token=abcdef",
+        "page_token: 1234567",
+        "max_tokens=4096000",
+        "sequence_token='49612345678'",
+        '{"nextToken": "abc1234567"}',
+        "Token: missing",
+        "secret: required",
+        "InvalidToken: Provided token is not valid",
         "stored s3://bucket/events/dt=2026-01-31/hour=09/a.ndjson",
     ],
 )
 def test_other_text_stays(text):
     assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "-",
+        ".",
+        "a-b_",
+        ".a",
+        "token",
+        "token ",
+        "token=",
+        'token="',
+        "password: ",
+        "eyJ",
+        "eyJaaaaaaaa.",
+        "-----BEGIN ",
+        "secret_",
+        "authorization:",
+        '\\"',
+    ],
+)
+def test_the_time_grows_as_the_text_does(shape):
+    """A text sixteen times as long takes far less than the 256 times as long of a pattern that begins anew at each letter."""
+    short, long = shape * (20_000 // len(shape)), shape * (320_000 // len(shape))
+
+    def seconds(text):
+        began = time.process_time()
+        redacted(text)
+        return time.process_time() - began
+
+    assert seconds(long) < 100 * max(seconds(short), 0.002)
 
 
 @given(st.text())
