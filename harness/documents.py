@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 20
 MOST_NODES = 10_000
 _DEEPEST = 100
+_LONGEST_NUMBER = 4096
 _MOST_JSON_BYTES = 1 << 28
 
-MISTYPED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+MISTYPED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 """What code raises that is given a document with other types in it than it expects, or nested without end."""
 
 # libyaml where PyYAML was built with it: ten times as fast.
@@ -99,7 +100,12 @@ def _bounded(text: str, loader: type[Any], most: int) -> None:
                 count, depth = count + 1, depth + 1
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 depth -= 1
-            case yaml.ScalarEvent() | yaml.AliasEvent():
+            case yaml.ScalarEvent():
+                count += 1
+                if len(event.value) > _LONGEST_NUMBER and event.implicit[0] and event.value[0] in "+-.0123456789":
+                    # Numbers are read in a time that grows as the square of their length.
+                    raise _TooMuchError(f"has a number of more than {_LONGEST_NUMBER:,} characters")
+            case yaml.AliasEvent():
                 count += 1
         if count > most:
             raise _TooMuchError(f"has more than {most:,} keys and values")

@@ -46,6 +46,17 @@ def choose_own(
         return embedded.Embedded(log, port, stays=stays, origins=origins), f"embedded LocalStack (auto: {why})"
 
 
+def is_handle(handle: Any) -> bool:
+    """Returns whether this is what some emulator's `let_go` returned, by its form: a note of another's may name anything."""
+    match handle:
+        case {"kind": "container", "name": str(name), "network": str(network)}:
+            return name.startswith(container.STAYS) and network.startswith(container.NAME)
+        case {"kind": "embedded", "pid": int(pid), "work_dir": str(work_dir)}:
+            return 0 < pid < 1 << 31 and "\0" not in work_dir
+        case _:
+            return False
+
+
 def stop_detached(handle: Mapping[str, Any]) -> None:
     """Ends an emulator that stayed, from what its `let_go` returned."""
     if handle["kind"] == "container":

@@ -38,8 +38,8 @@ LABEL = "pipeproof.owner"
 
 PIDS = 4096
 _FILES = "2g"
-_NAME = "pipeproof-"
-_STAYS = "pipeproof-up-"
+NAME = "pipeproof-"
+STAYS = "pipeproof-up-"
 _ATTEMPTS = 5
 _LOG_ENDS_WITHIN_S = 5
 _BRIDGE = "com.docker.network.bridge."
@@ -57,7 +57,7 @@ class Container:
         self._token_of: int | None = None
         self._client = connect()
         self._memory = settings().container_memory
-        self._name = f"{_NAME}{uuid.uuid4().hex[:12]}"
+        self._name = f"{NAME}{uuid.uuid4().hex[:12]}"
         self._container: DockerContainer | None = None
         self._networks = False
         self._lifelines: list[Any] = []
@@ -148,14 +148,15 @@ class Container:
     def let_go(self) -> dict[str, Any]:
         """See Detachable."""
         assert self._container is not None
-        self._client.containers.get(_door(self._name)).rename(_door(self._stays_as))
+        # The emulator first: the sweep keeps a door for as long as its emulator is there.
         self._container.rename(self._stays_as)
+        self._client.containers.get(_door(self._name)).rename(_door(self._stays_as))
         return {"kind": "container", "name": self._stays_as, "network": self._name}
 
     @property
     def _stays_as(self) -> str:
         """Returns the name of a container that outlives its starter."""
-        return f"{_STAYS}{self._name.removeprefix(_NAME)}"
+        return f"{STAYS}{self._name.removeprefix(NAME)}"
 
     def _run(self) -> int:
         """Creates and starts the container; returns its port. A free port may be gone by the time that the engine binds it."""
@@ -254,8 +255,11 @@ class Container:
 def sweep(client: DockerClient) -> list[str]:
     """Removes the containers and networks whose owner is gone; returns their names. Those of other machines, of other process
     namespaces, and those that `up` left on purpose stay."""
-    stay = {c.name: c for c in client.containers.list(all=True, filters={"name": f"^{_STAYS}"})}
-    kept = {_NAME + name.removeprefix(_STAYS) for name in stay}
+    named = {c.name for c in client.containers.list(all=True, filters={"name": f"^{STAYS}"})}
+    # A door stays with its emulator: both are renamed, one after the other.
+    up = {name for name in named if not name.endswith(_door(""))}
+    stay = up | {_door(name) for name in up}
+    kept = {NAME + name.removeprefix(STAYS) for name in stay}
     found = [
         *client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True),
         *client.networks.list(filters={"label": LABEL}),

@@ -125,10 +125,11 @@ class Embedded:
 
 
 def stop_detached(pid: int, work_dir: Path) -> None:
-    """Ends an emulator that stayed, if it is still there. Its directory is removed either way."""
+    """Ends an emulator that stayed, if it is still there. Its directory is removed either way, where it is one that an emulator of this id works in."""
     if runs(pid, work_dir):
         kill_session(pid, str(work_dir))
-    work_dirs.remove(work_dir)
+    if work_dirs.is_of(work_dir, pid):
+        work_dirs.remove(work_dir)
 
 
 def runs(pid: int, work_dir: Path) -> bool:

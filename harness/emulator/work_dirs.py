@@ -56,6 +56,12 @@ def sweep() -> list[Path]:
     return removed
 
 
+def is_of(work_dir: Path, session: int) -> bool:
+    """Returns whether a directory is one that the emulator with this session works in."""
+    owner = _owner(work_dir) if work_dir.name.startswith(_PREFIX) else None
+    return owner is not None and owner.session == session
+
+
 def _owner(work_dir: Path) -> Owner | None:
     """Returns who owns a work directory; None where it is not of this user alone, is just being made, or has another label: the place is shared, and
     anybody may put there what blocks or misleads."""

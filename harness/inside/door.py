@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import struct
 import sys
 import threading
 
@@ -52,9 +53,15 @@ class _Side(asyncio.Protocol):
             return
         if error is not None:
             # A connection that was cut is cut on the other side too.
-            self.other.transport.abort()
+            _cut(self.other.transport)
         else:
             self.other.transport.close()
+
+
+def _cut(transport: asyncio.Transport) -> None:
+    """Ends a connection with a reset, not as if all had been said."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class _Outer(_Side):
@@ -80,12 +87,12 @@ class _Outer(_Side):
                 made.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, name, value)
             made.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         except OSError:
-            self.transport.abort()
+            _cut(self.transport)
             return
         self.other = inner
         if self.transport.is_closing():
             assert inner.transport is not None
-            inner.transport.abort()
+            _cut(inner.transport)
             return
         self.transport.resume_reading()
 

@@ -11,9 +11,13 @@ import hmac
 import ipaddress
 import json
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from localstack.http import Response
+from rolo.websocket.request import WebSocketRequest
 
 from harness.inside.call import of as call_of
 from harness.inside.connections import is_from_outside
@@ -21,11 +25,17 @@ from harness.inside.connections import is_from_outside
 if TYPE_CHECKING:
     from localstack.aws.api import RequestContext
     from localstack.aws.chain import HandlerChain
-    from localstack.http import Response
     from werkzeug.datastructures import Headers
 
 TOKEN_HEADER = "X-Pipeproof-Token"  # noqa: S105 - its name
 _OWN_NAME = "localhost.localstack.cloud"
+# The SDKs put them before the name of an endpoint, for some operations.
+_PREFIXES = (
+    "analytics-", "control-storage-", "data-", "query-", "runtime-", "storage-", "streaming-", "sync-", "tags-", "workflows-",
+)  # fmt: skip
+_SIGNED = ("AWS4-HMAC-SHA256 ", "AWS ")
+# LocalStack takes a request to a queue's URL, whoever signed it, and makes one of its own of it.
+_QUEUE = re.compile(r"/(?:queue/[a-z0-9-]+/)?[0-9]{12}/[A-Za-z0-9_-]+(?:\.fifo)?/?")
 _CONTROL = ("/_pipeproof", "/_localstack")
 _HEALTH = "/_localstack/health"
 _READS = ("Describe", "Get", "Head", "List")
@@ -75,7 +85,7 @@ class Gate:
         if parts.path or parts.query or parts.fragment or parts.username is not None:
             return False
         name = name.removesuffix(".")
-        own = {"localhost", _OWN_NAME, self.host}
+        own = {"localhost", _OWN_NAME, self.host, *(f"{prefix}{_OWN_NAME}" for prefix in _PREFIXES)}
         return name in own or any(name.endswith(f".{one}") for one in own) or _is_loopback(name)
 
     def _foreign_origin(self, host: str, headers: Headers) -> str | None:
@@ -119,10 +129,20 @@ class GateHandler:
 
     def __call__(self, chain: HandlerChain, context: RequestContext, response: Response) -> None:
         request = context.request
+        if isinstance(request, WebSocketRequest):
+            # No service here takes any, and what comes so is not asked for its origin by LocalStack.
+            request.reject(Response(status=403))
+            chain.terminate()
+            return
         if not is_from_outside(request):
             return
-        call_of(context).signed = "Authorization" in request.headers
-        if (why := self._gate.refusal(request.method, request.path, request.headers)) is not None:
+        signed = call_of(context).signed = request.headers.get("Authorization", "").startswith(_SIGNED)
+        why = self._gate.refusal(request.method, request.path, request.headers)
+        if why is None and not signed and request.method != "POST" and _QUEUE.fullmatch(request.path):
+            action = request.args.get("Action", "")
+            if action and needs_signature("sqs", action):
+                why = f"sqs.{action} as a {request.method} request must be signed"
+        if why is not None:
             _refuse(chain, response, why)
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from harness.accounting.record import Answer, Record, Status, now_ms
 from harness.backoff import ATTEMPTS, TryAgainError, attempts
@@ -106,12 +106,14 @@ class BatchSender:
                 raise TryAgainError(detail) from error
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500:
                 _settle(batch, answers, Answer(Status.INDETERMINATE, offered_at_ms, detail=detail))
-            elif len(batch) == 1:
-                _settle(batch, answers, Answer(Status.REJECTED, offered_at_ms, detail=detail, about_record=about_record(code)))
             else:
-                middle = len(batch) // 2
-                self._send(batch[:middle], answers)
-                self._send(batch[middle:], answers)
+                self._refused(
+                    batch, answers, Answer(Status.REJECTED, offered_at_ms, detail=detail, about_record=about_record(code))
+                )
+            return
+        except ParamValidationError as error:
+            # The client refuses what the service would.
+            self._refused(batch, answers, Answer(Status.REJECTED, offered_at_ms, detail=f"{type(error).__name__}: {error}"))
             return
         except BotoCoreError as error:
             _settle(batch, answers, Answer(Status.INDETERMINATE, offered_at_ms, detail=f"{type(error).__name__}: {error}"))
@@ -127,6 +129,15 @@ class BatchSender:
             # The next attempt must send these alone: what was taken would be doubled.
             batch[:] = refused
             raise TryAgainError(reason)
+
+    def _refused(self, batch: list[tuple[int, Record]], answers: dict[int, Answer], answer: Answer) -> None:
+        """Tries the halves of a batch that was refused as a whole: only one of its records need be at fault."""
+        if len(batch) == 1:
+            _settle(batch, answers, answer)
+            return
+        middle = len(batch) // 2
+        self._send(batch[:middle], answers)
+        self._send(batch[middle:], answers)
 
     def _batches(self, of: Iterable[Record]) -> Iterator[list[Record]]:
         """Yields batches within the limits. A record that no request may hold is a batch of one, to be refused alone."""

@@ -362,8 +362,10 @@ def _delete_stack(run: Run, state: _State) -> None:
         return
     # The verdict does not depend on it, and an endpoint that died has nothing to delete.
     with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
-        stacks.delete(Clients(state.description.endpoint, run.account), state.stack)
-        if state.unused:
+        clients = Clients(state.description.endpoint, run.account)
+        stacks.delete(clients, state.stack)
+        # Somebody may have begun to use the account since.
+        if state.unused and stacks.is_empty(clients):
             accounts.forget(state.description.endpoint, run.account)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from harness.documents import MISTYPED, read_json
 from harness.emulator import tokens
-from harness.emulator.choose import choose_own, detached_runs, stop_detached
+from harness.emulator.choose import choose_own, detached_runs, is_handle, stop_detached
 from harness.emulator.clients import Clients
 from harness.errors import UsageError
 from harness.scenario.references import substitute
@@ -77,6 +77,8 @@ def down() -> Running:
 def read_state() -> Running | None:
     """Returns what `up` noted in this directory."""
     try:
-        return Running(**read_json(STATE_DIR / "up.json", "the note of `pipeproof up`"))
+        running = Running(**read_json(STATE_DIR / "up.json", "the note of `pipeproof up`"))
+        port = urlsplit(running.endpoint).port
     except (UsageError, *MISTYPED):
         return None
+    return running if port is not None and is_handle(running.emulator) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
@@ -67,7 +68,10 @@ def _with_absolute_files(document: dict[str, Any], directory: Path) -> dict[str,
         if not isinstance(part, dict) or not isinstance(use := part.get("use"), str) or not use:
             return part
         file, separator, name = use.rpartition(":")
-        return {**part, "use": f"{(directory / file).resolve()}:{name}" if separator and "\0" not in file else use}
+        if not separator or "\0" in file:
+            return part
+        # Not resolved: that fails where links lead in a circle.
+        return {**part, "use": f"{os.path.abspath(directory / file)}:{name}"}  # noqa: PTH100
 
     return {
         key: [absolute(part) for part in value] if isinstance(value, list) else absolute(value) for key, value in document.items()

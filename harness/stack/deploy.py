@@ -108,6 +108,20 @@ def delete(clients: Clients, name: str) -> None:
     raise DeployError(message)
 
 
+def is_empty(clients: Clients) -> bool:
+    """Returns whether nothing is left in the account of what people make there: stacks, buckets, queues, streams, tables, functions."""
+    stacks = clients("cloudformation").list_stacks()["StackSummaries"]
+    left = [
+        [stack for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"],
+        clients("s3").list_buckets()["Buckets"],
+        clients("sqs").list_queues().get("QueueUrls"),
+        clients("kinesis").list_streams()["StreamNames"],
+        clients("dynamodb").list_tables()["TableNames"],
+        clients("lambda").list_functions()["Functions"],
+    ]
+    return not any(left)
+
+
 def _artifacts(clients: Clients) -> str:
     return f"{_ARTIFACTS}-{clients.account}"
 

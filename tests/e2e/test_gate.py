@@ -199,6 +199,19 @@ def test_a_link_without_a_signature_changes_nothing(emulator, query):
     assert made(emulator.endpoint) == set()
 
 
+@pytest.mark.parametrize(
+    "action", ["DeleteQueue", "PurgeQueue", "SetQueueAttributes&Attribute.Name=DelaySeconds&Attribute.Value=900"]
+)
+def test_a_link_to_a_queue_without_a_signature_may_send_and_receive_only(emulator, action):
+    sqs = Clients(emulator.endpoint)("sqs")
+    url = sqs.create_queue(QueueName="of-links")["QueueUrl"]
+    legacy = f"{emulator.endpoint}/000000000000/of-links"
+    for place in (url, legacy):
+        answer = urllib3.request("GET", f"{place}?Action={action}", headers={"Authorization": "Basic eDp5"})
+        assert (answer.status, "signed" in answer.json()["error"]) == (403, True), answer.data
+    assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"]["DelaySeconds"] == "0"
+
+
 def test_functions_cannot_use_the_control_routes(functions, emulator):
     source = """
 import os, urllib.request, urllib.error

@@ -25,7 +25,7 @@ UNPACKED = 262_144_000
 ENTRIES = 100_000
 _CHUNK = 1 << 20
 _LINKS_IN_A_ROW = 40
-_PATH_MAX = 4096
+_PATH_MAX, _NAME_MAX = 4096, 255
 
 
 class BadArchiveError(ValueError):
@@ -50,8 +50,11 @@ def entries(archive: zipfile.ZipFile) -> list[Entry]:
         raise BadArchiveError(f"Unzipped size must be smaller than {UNPACKED} bytes: its entries have {size:,}")
     found = [Entry(info, _parts(info.filename), _target(archive, info)) for info in infos]
     links = {entry.parts: entry.target for entry in found if entry.target is not None}
+    files = {entry.parts for entry in found if not (entry.info.filename or "/").endswith("/")}
     for entry in found:
         name = entry.info.filename
+        if any(entry.parts[:count] in files - links.keys() for count in range(1, len(entry.parts))):
+            raise BadArchiveError(f"{name!r} lies below a file")
         if any(entry.parts[:count] in links for count in range(len(entry.parts))):
             raise BadArchiveError(f"{name!r} lies below a symbolic link")
         if entry.target is None and entry.parts in links:
@@ -112,7 +115,13 @@ _UNREADABLE = (
 
 def _parts(name: str) -> tuple[str, ...]:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or len(name) > _PATH_MAX:
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or "\\" in name
+        or len(name) > _PATH_MAX
+        or any(len(part.encode(errors="replace")) > _NAME_MAX for part in path.parts)
+    ):
         raise BadArchiveError(f"{name[:200]!r} is no path below the directory of the archive")
     return path.parts
 

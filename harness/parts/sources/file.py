@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ Format = Literal["apache_combined", "ndjson", "csv"]
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _COMBINED = re.compile(rf"(\S+) (\S+) (\S+) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}\s*")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_ ]*)\}")
+_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d{3}|\d{309}")
 _PROBE_BYTES = 8192
 UNMAPPED = "unmapped line"
 
@@ -168,6 +170,8 @@ class RecordedLines:
                 record_id = str(document[self.id_field])
             promised = to_json({**document, **_fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
             key = str(document[self.key_field])[:256]
+            # Without a name of its own a record is still one, and no request may be sent for nobody.
+            record_id = record_id or f"line {number}"
         except MISTYPED:
             # Whatever is wrong with a line: a field that it lacks, a number of thousands of digits, a text that is no Unicode.
             return unmapped
@@ -241,6 +245,9 @@ def _dash(value: str) -> str | None:
 def _json_fields(line: bytes) -> dict[str, Any] | None:
     try:
         document = from_json(line, allow_inf_nan=False)
+        if _MAY_OVERFLOW.search(line):
+            # 1e999 is read as infinity, and would be written as what is no JSON.
+            json.dumps(document, allow_nan=False)
     except ValueError:
         return None
     return document if isinstance(document, dict) else None

@@ -19,7 +19,7 @@ MOST_BYTES = 10 << 20
 """Of a line, and of a row of CSV: what Kinesis takes as one record at most. The rest of a longer line is skipped, not held."""
 
 # A quote that is still open after so many lines was never meant to open.
-_MOST_LINES_OF_A_ROW = 20
+_MOST_LINES_OF_A_ROW = 200
 
 # Python refuses fields of more than 128 KiB by default.
 csv.field_size_limit(MOST_BYTES)

@@ -69,9 +69,9 @@ class UploadedFile:
         header = header_of(self.path, "--input")
         needed = [*self.id_fields, *([self.lookup_key] if self.lookup_key else [])]
         _need(needed, header, f"--input {self.path}")
-        for _ in self._rows():
-            # Reads the whole file once, so that a row that cannot be read is reported before anything starts.
-            pass
+        # Reads the whole file once, so that a row that cannot be read is reported before anything starts.
+        if not sum(1 for _ in self._rows()):
+            raise UsageError(f"--input {self.path} has a header and no row: there is no record to offer")
         if self.lookup_key is None:
             if self.lookup_path is not None:
                 message = "--lookup: this scenario looks nothing up"
@@ -119,8 +119,8 @@ class UploadedFile:
     @cached_property
     def _head(self) -> bytes:
         with self.path.open("rb") as file:
-            head = file.readline()
-            return head if head.endswith(b"\n") else head + b"\n"
+            head = next(rows(file)).content
+        return head if head.endswith(b"\n") else head + b"\n"
 
     @cached_property
     def _found(self) -> dict[str, dict[str, str]]:

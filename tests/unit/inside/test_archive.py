@@ -142,3 +142,11 @@ def test_a_zip_with_any_changed_byte_is_unpacked_or_refused(data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(BadArchiveError):
         verify(bytes(content))
+
+
+@pytest.mark.parametrize(
+    "entries", [[("a", "x"), ("a/b", "x")], [("a/b", "x"), ("a", "x")], [("n" * 300, "x")], [("ü" * 200, "x")]]
+)
+def test_what_could_not_be_unpacked_is_refused_at_once(entries):
+    with pytest.raises(BadArchiveError):
+        verify(made(*entries))

@@ -130,3 +130,8 @@ def test_a_link_may_not_change_anything_but_what_aws_lets_links_do():
 
 def test_both_sides_mean_the_same_header():
     assert gate.TOKEN_HEADER == tokens.HEADER
+
+
+def test_names_that_sdks_make_of_the_emulators_own_may_be_asked_for():
+    assert refusal(host="sync-localhost.localstack.cloud:4566") is None
+    assert "Host" in refusal(host="evil-localhost.localstack.cloud:4566")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,10 +80,13 @@ def test_an_error_that_leaves_open_whether_the_record_was_taken_is_not_tried_aga
     assert (answer.status, len(made)) == (status, calls)
 
 
-def test_one_record_that_is_to_blame_is_found_and_rejected_alone():
+@pytest.mark.parametrize(
+    "error", [refusal("ValidationException", 400), ParamValidationError(report="an empty partition key")], ids=["service", "client"]
+)
+def test_one_record_that_is_to_blame_is_found_and_rejected_alone(error):
     def put(batch, offered_at_ms):
         if any(record.record_id == "id-2" for record in batch):
-            raise refusal("ValidationException", 400)
+            raise error
         return [Answer(Status.ACKED, offered_at_ms)] * len(batch)
 
     answered = list(BatchSender(put, LIMITS, size).send(records([1] * 4)))

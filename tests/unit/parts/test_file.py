@@ -167,3 +167,14 @@ def test_a_pipe_is_no_input(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="is not a regular file"):
         source(tmp_path / "pipe")
+
+
+def test_a_number_that_overflows_is_unmapped(tmp_path):
+    document = '{"eventId": 1e999, "userId": 1}'
+    (record,) = source(write(tmp_path, document + "\n"), format="ndjson", event=None, promise={})
+    assert record.malformed == "unmapped line"
+
+
+def test_a_record_without_a_name_has_that_of_its_line(tmp_path):
+    (record,) = source(write(tmp_path, 'a,b\n"",x\n'), format="csv", event={"a": "{a}"}, promise={}, id_field="a", key_field="a")
+    assert (record.record_id, record.partition_key) == ("line 2", "line 2")

@@ -63,3 +63,16 @@ def test_bytes_that_are_no_text_are_offered_as_they_are_and_must_not_be_stored(t
 def test_a_file_that_means_nothing_is_refused_with_the_line_and_the_reason(tmp_path, text, lookup, said):
     with pytest.raises(UsageError, match=said):
         source(tmp_path, text, lookup)
+
+
+def test_a_header_may_have_several_lines(tmp_path):
+    body = 'id,"a\nx"\n1,2\n'
+    mine = source(tmp_path, body)
+    (file,) = mine.units()
+    assert b"".join(file.parts()) == body.encode()
+    assert [(record.record_id, from_json(record.promised)) for record in flat(mine)] == [("1", {"id": "1", "a\nx": "2"})]
+
+
+def test_a_file_without_a_row_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="no row"):
+        source(tmp_path, "id,text\n")

@@ -37,7 +37,7 @@ def test_every_shipped_scenario_loads_and_has_one_line(name):
         ("probes:", "probs:", "probes: Field required"),
         ("source:", "source: [", "is not YAML"),
         ("description:", "description: 2026-02-30\nwhen:", "is not YAML: day is out of range"),
-        ("  records: 2000", "  records: " + "9" * 5000, "is not YAML"),
+        ("  records: 2000", "  records: " + "9" * 5000, "has a number of more than 4,096 characters"),
         ("source:", "source: " + "[" * 3000, "is nested more than 100 deep"),
     ],
 )
