@@ -34,7 +34,7 @@ _PREFIXES = (
     "analytics-", "control-storage-", "data-", "query-", "runtime-", "storage-", "streaming-", "sync-", "tags-", "workflows-",
 )  # fmt: skip
 _SIGNED = ("AWS4-HMAC-SHA256 ", "AWS ")
-# LocalStack takes a request to a queue's URL, whoever signed it, and makes one of its own of it.
+# LocalStack answers a request to a queue's URL by a call of its own, which is signed: the gate must judge the request before that.
 _QUEUE = re.compile(r"/(?:queue/[a-z0-9-]+/)?[0-9]{12}/[A-Za-z0-9_-]+(?:\.fifo)?/?")
 _CONTROL = ("/_pipeproof", "/_localstack")
 _HEALTH = "/_localstack/health"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
-import stat
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
@@ -328,24 +325,3 @@ def test_work_that_a_handler_leaves_running_does_not_go_on_after_its_reply(funct
     again, after = functions.invoke("frozen", "look")[1]
     assert again == pid
     assert after > before, "it goes on with the next invocation"
-
-
-@pytest.mark.parametrize("kind", ["function", "layer"])
-def test_a_package_that_leads_out_of_its_directory_is_refused(clients, emulator, kind):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        link = zipfile.ZipInfo("lnk")
-        link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(link, "/tmp")
-        archive.writestr("lnk/escaped", "x")
-        archive.writestr("app.py", "def handler(event, context):\n    return 1\n")
-    calls = {
-        "function": lambda: clients("lambda").create_function(
-            FunctionName="escapes", Runtime=emulator.python_runtime, Role=f"arn:aws:iam::{clients.account}:role/test",
-            Handler="app.handler", Code={"ZipFile": buffer.getvalue()},
-        ),
-        "layer": lambda: clients("lambda").publish_layer_version(LayerName="escapes", Content={"ZipFile": buffer.getvalue()}),
-    }  # fmt: skip
-    with pytest.raises(ClientError, match="leads out of the archive") as refused:
-        calls[kind]()
-    assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"

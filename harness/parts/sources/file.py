@@ -170,7 +170,7 @@ class RecordedLines:
                 record_id = str(document[self.id_field])
             promised = to_json({**document, **_fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
             key = str(document[self.key_field])[:256]
-            # Without a name of its own a record is still one, and no request may be sent for nobody.
+            # The line has an empty id: an ingress refuses records without one.
             record_id = record_id or f"line {number}"
         except MISTYPED:
             # Whatever is wrong with a line: a field that it lacks, a number of thousands of digits, a text that is no Unicode.
@@ -246,7 +246,7 @@ def _json_fields(line: bytes) -> dict[str, Any] | None:
     try:
         document = from_json(line, allow_inf_nan=False)
         if _MAY_OVERFLOW.search(line):
-            # 1e999 is read as infinity, and would be written as what is no JSON.
+            # Python reads 1e999 as infinity, and JSON has no number for it. Raises ValueError.
             json.dumps(document, allow_nan=False)
     except ValueError:
         return None
