@@ -25,8 +25,8 @@ from harness.emulator.container import sweep
 from harness.emulator.docker_engine import connect
 from harness.emulator.tokens import directory
 from harness.emulator.tokens import sweep as sweep_tokens
+from tests.conformance.functions import wait_until
 from tests.e2e.commands import KIND, containers, emulators, kill_emulator, leftovers, start
-from tests.e2e.waiting import wait_until
 
 PHASES = ("start", "emulator", "deploy", "load", "drain", "observe", "reconcile")
 HOW = ("harness", "emulator", "environment", "SIGINT", "SIGTERM")

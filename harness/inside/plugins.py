@@ -36,9 +36,17 @@ def kinesis() -> Service:
 @aws_provider(api="dynamodb", name="pipeproof")
 def dynamodb() -> Service:
     """Returns the DynamoDB service for PROVIDER_OVERRIDE_DYNAMODB=pipeproof."""
-    from harness.inside.dynamodb import service  # noqa: PLC0415
+    from harness.inside.dynamodb.provider import service  # noqa: PLC0415
 
     return service()
+
+
+@aws_provider(api="dynamodbstreams", name="pipeproof")
+def dynamodbstreams() -> Service:
+    """Returns the DynamoDB Streams service for PROVIDER_OVERRIDE_DYNAMODBSTREAMS=pipeproof."""
+    from harness.inside.dynamodb.streams import PipeproofDynamoDBStreamsProvider  # noqa: PLC0415
+
+    return Service.for_provider(PipeproofDynamoDBStreamsProvider())
 
 
 @hooks.on_infra_start()

@@ -93,7 +93,6 @@ def describe(activity: dict[str, Any]) -> str:
         (in_flight.get("deliveries", 0), "deliveries"),
         (activity.get("executions", 0), "executions"),
         (in_flight.get("requests", 0), f"requests{_slow(activity)}"),
-        (len(activity.get("unknown", [])), "DynamoDB streams of which it is not known how far they are read"),
     ]
     return ", ".join(f"{count:,} {what}" for count, what in parts if count) or "a last look"
 

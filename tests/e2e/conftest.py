@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import itertools
-import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,8 +16,8 @@ from harness.emulator.clients import Clients
 from harness.emulator.emulator import Description
 from harness.emulator.faults import FaultClient
 from harness.errors import UnknownVerdictError
+from tests.conformance.functions import Functions
 from tests.e2e.commands import KIND, pipeproof
-from tests.e2e.zips import zipped
 
 _accounts = itertools.count(1)
 
@@ -90,42 +88,11 @@ def run(emulator):
     return run
 
 
-@dataclass(frozen=True)
-class Functions:
-    """Creates Lambda functions from source text and invokes them."""
-
-    clients: Clients
-    runtime: str
-    created: list[str] = field(default_factory=list)
-
-    def create(self, name, source, *, handler="app.handler", runtime=None, files=None, **options):
-        contents = {"app.py": source, **(files or {})}
-        self.clients("lambda").create_function(
-            FunctionName=name,
-            Runtime=runtime or self.runtime,
-            Role=f"arn:aws:iam::{self.clients.account}:role/test",
-            Handler=handler,
-            Code={"ZipFile": zipped(contents)},
-            **options,
-        )
-        self.created.append(name)
-        self.clients("lambda").get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-        return name
-
-    def invoke(self, name, event=None):
-        """The function error (or None), the decoded payload, and the log's tail."""
-        answer = self.clients("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail")
-        log = base64.b64decode(answer.get("LogResult", "")).decode()
-        return answer.get("FunctionError"), json.loads(answer["Payload"].read()), log
-
-
 @pytest.fixture
 def functions(clients, emulator):
-    """What a test has created goes with it: each idle environment is a process of some 50 MB."""
     functions = Functions(clients, emulator.python_runtime)
     yield functions
-    for name in functions.created:
-        clients("lambda").delete_function(FunctionName=name)
+    functions.delete()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.waiting import wait_until
+from tests.conformance.functions import wait_until
 
 # A handler calls `wait_at_gate()`: it says that it is there, and waits. ReceiveMessage is a poll, which no gauge counts as work.
 WAITING = """

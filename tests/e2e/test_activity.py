@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import urllib3
 
 from harness.emulator import tokens
+from tests.conformance.functions import wait_until
 from tests.e2e.gates import Gate
-from tests.e2e.waiting import wait_until
 
 
 def activity(emulator):

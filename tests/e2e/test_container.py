@@ -18,6 +18,7 @@ from harness.emulator import image
 from harness.emulator.container import LABEL, sweep
 from harness.emulator.docker_engine import connect
 from harness.errors import UsageError
+from tests.conformance.functions import wait_until
 from tests.e2e.commands import (
     REAL_LOG,
     ROOT,
@@ -28,7 +29,6 @@ from tests.e2e.commands import (
     pipeproof,
     start,
 )
-from tests.e2e.waiting import wait_until
 
 
 def compose_command():

@@ -11,8 +11,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.conformance.functions import wait_until
 from tests.e2e.plans import arm
-from tests.e2e.waiting import wait_until
 
 ITEM = {
     "id": {"S": "né"},

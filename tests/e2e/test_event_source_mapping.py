@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.e2e.waiting import wait_until
+from tests.conformance.functions import wait_until
 
 # Writes what it processes to a table, in order; fails as its environment says.
 CONSUMER = """

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from harness.emulator.faults import FaultClient
 from harness.errors import UnknownVerdictError
+from tests.conformance.functions import wait_until
 from tests.e2e.plans import arm, fired, queue
-from tests.e2e.waiting import wait_until
 
 RETURNS = "def handler(event, context):\n    return event\n"
 

@@ -12,10 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from harness.inside.lambda_.private_tmp import _possible
+from tests.conformance.functions import wait_until, zipped
 from tests.e2e.commands import KIND
 from tests.e2e.gates import Gate
-from tests.e2e.waiting import wait_until
-from tests.e2e.zips import zipped
 
 REQUEST_ID = r"[0-9a-f-]{36}"
 

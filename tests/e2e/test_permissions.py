@@ -11,10 +11,9 @@ from botocore.exceptions import ClientError
 
 from harness.emulator.clients import Clients
 from harness.emulator.permissions import PermissionsClient
+from tests.conformance.functions import wait_until, zipped
 from tests.e2e.commands import ROOT
 from tests.e2e.conftest import new_account
-from tests.e2e.waiting import wait_until
-from tests.e2e.zips import zipped
 
 PROJECT = ROOT / "tests" / "e2e" / "project"
 WRITES = {"DynamoDBCrudPolicy": {"TableName": {"Ref": "Table"}}}

@@ -22,10 +22,10 @@ from harness.run import engine, events
 from harness.run.recipe import Recipe, open_load
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
+from tests.conformance.functions import wait_until
 from tests.e2e.commands import KIND, REAL_LOG, ROOT, containers, emulators, kill_emulator, leftovers, pipeproof, start
 from tests.e2e.commands import result as latest_result
 from tests.e2e.conftest import new_account
-from tests.e2e.waiting import wait_until
 
 real_log = pytest.mark.skipif(not REAL_LOG.exists(), reason="the real access log is not beside the checkout (../shared/data)")
 

@@ -6,10 +6,9 @@ With ?account=… only what belongs to that AWS account counts: others may share
     slow          the calls among the requests being served that have taken more than five seconds, such as s3.GetObject
     in_flight     {requests, invocations, deliveries}: being served; running or waiting for an environment; handed to a background
                   thread (SNS, S3 notifications, asynchronous invocations)
-    streams       [{stream, shard, mapping, behind}]: records that an event source mapping has not finished with
+    streams       [{stream, shard, mapping, behind}]: records that an event source mapping has not finished with; an open window counts
     queues        [{queue, visible, in_flight, delayed, consumed}]: `consumed` where an event source mapping reads it
     executions    running Step Functions executions
-    unknown       ARNs of streams of which nothing tells how far a mapping is: with one of them there is no rest
     at_rest       true where no gauge is busy
 """
 
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from localstack.http import Response, route
 
-from harness.inside.gauges import deliveries, dynamodb, kinesis, lambda_, requests, sqs, stepfunctions
+from harness.inside.gauges import deliveries, lambda_, requests, sqs, stepfunctions, streams
 
 if TYPE_CHECKING:
     from harness.inside.gauges.gauge import Gauge
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 PATH = "/_pipeproof/activity"
 # What hands work on is read before what takes it: work that moves meanwhile is then seen twice, and never missed.
 GAUGES: tuple[Gauge, ...] = (
-    kinesis.gauge,
-    dynamodb.gauge,
+    streams.gauge,
     sqs.gauge,
     deliveries.gauge,
     stepfunctions.gauge,

@@ -45,12 +45,34 @@ def function_metrics(module: Any) -> None:
     module.record_cw_metric_error = cloudwatch.record_error
 
 
-@patch("localstack.services.lambda_.event_source_mapping.esm_worker_factory", {"KinesisPoller": NAME})
-def stream_mapping(module: Any) -> None:
-    """LocalStack's stream poller moves on before a batch is done, does not bisect, and loses a batch whose destination is unreachable."""
-    from harness.inside.kinesis.mapping import StreamMapping  # noqa: PLC0415
+@patch(
+    "localstack.services.lambda_.event_source_mapping.esm_worker_factory",
+    {"KinesisPoller": NAME, "DynamoDBPoller": NAME, "SqsPoller": NAME},
+)
+def mappings(module: Any) -> None:
+    """LocalStack's stream pollers move on before a batch is done, do not bisect, forget their place when a mapping is disabled, and lose a batch
+    whose destination is unreachable. Its SQS poller runs one invocation at a time, and writes bodies anew."""
+    from harness.inside.dynamodb.mapping import DynamoDBMapping  # noqa: PLC0415
+    from harness.inside.kinesis.mapping import KinesisMapping  # noqa: PLC0415
+    from harness.inside.sqs.mapping import SqsMapping  # noqa: PLC0415
 
-    module.KinesisPoller = StreamMapping
+    module.KinesisPoller = KinesisMapping
+    module.DynamoDBPoller = DynamoDBMapping
+    module.SqsPoller = SqsMapping
+
+
+@patch(
+    "localstack.services.lambda_.provider",
+    {"LambdaProvider.check_service_resource_exists": ("self", "service", "resource_arn", "function_arn", "function_role_arn")},
+)
+def fan_out_consumers(module: Any) -> None:
+    """LocalStack looks for a stream with the ARN of an enhanced fan-out consumer."""
+    check = module.LambdaProvider.check_service_resource_exists
+
+    def check_stream(self: Any, service: str, resource_arn: str, function_arn: str, function_role_arn: str) -> None:
+        check(self, service, resource_arn.partition("/consumer/")[0], function_arn, function_role_arn)
+
+    module.LambdaProvider.check_service_resource_exists = check_stream
 
 
 @patch("localstack.services.lambda_.invocation.version_manager", {"LambdaVersionManager.invoke": ("self",)})
@@ -102,4 +124,4 @@ def archives(module: Any) -> None:
     module.is_zip_file = verified_zip_file
 
 
-PATCHES = (unpacking, archives, assignment, invocation, function_logs, function_metrics, stream_mapping)
+PATCHES = (unpacking, archives, assignment, invocation, function_logs, function_metrics, mappings, fan_out_consumers)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from localstack.services.lambda_.event_source_mapping.event_processor import BatchFailureError, PartialBatchFailureError
 
-from harness.inside.kinesis import mapping as module
-from harness.inside.kinesis.mapping import StreamMapping
+from harness.inside.kinesis.mapping import KinesisMapping
+from harness.inside.streams import mapping as module
 
 
 @pytest.fixture(autouse=True)
@@ -29,11 +29,11 @@ def numbers(events):
     return [int(event["kinesis"]["sequenceNumber"]) for event in events]
 
 
-class Mapping(StreamMapping):
+class Mapping(KinesisMapping):
     """A mapping without LocalStack around it. `process` is the function; `refusals` how often the destination is unreachable."""
 
     def __init__(self, process, *, bisects=False, refusals=0, **parameters):
-        self.processor = SimpleNamespace(process_events_batch=process, generate_event_failure_context=lambda **keys: keys)
+        self.processor = SimpleNamespace(process_events_batch=process, sender=SimpleNamespace(target_arn="arn"))
         self._parameters = parameters
         self.partner_resource_arn = "arn"
         self.kinesis_namespace = True
@@ -46,15 +46,14 @@ class Mapping(StreamMapping):
     def stream_parameters(self):
         return self._parameters
 
-    @property
-    def _bisects(self):
-        return self._bisect
+    def configured(self, name, default=None):
+        return self._bisect if name == "BisectBatchOnFunctionError" else default
 
     def send_events_to_dlq(self, shard_id, events, context):
         if self.refusals:
             self.refusals -= 1
             raise ConnectionError
-        self.handed_over += [(number, context["abort_condition"]) for number in numbers(events)]
+        self.handed_over += [(number, context["requestContext"]["condition"]) for number in numbers(events)]
 
 
 @given(st.integers(1, 12), st.sets(st.integers(0, 11)), st.booleans(), st.integers(0, 3), st.integers(0, 2))

@@ -16,6 +16,8 @@ from localstack.services.moto import call_moto_with_request, dispatch_to_moto
 from localstack.services.plugins import Service
 
 from harness.inside.call import of as call_of
+from harness.inside.dynamodb import tokens
+from harness.inside.dynamodb.log import one_request
 
 if TYPE_CHECKING:
     from localstack.aws.api import RequestContext, ServiceRequest
@@ -28,14 +30,25 @@ class PipeproofDynamoDBProvider(DynamodbApi):  # type: ignore[misc]
 
 
 def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
-    # A partial fault has taken entries out of the request, but not out of its bytes, which moto reads.
-    if call_of(context).rewritten:
-        with _one_at_a_time:
-            return call_moto_with_request(context, request)
+    is_transaction = context.operation.name == "TransactWriteItems"
     with _one_at_a_time:
+        if is_transaction and tokens.is_repeated(context.account_id, context.region, request):
+            return {}
+        response = _answer_of_moto(context, request)
+        if is_transaction:
+            tokens.note(context.account_id, context.region, request)
+    return response
+
+
+def _answer_of_moto(context: RequestContext, request: ServiceRequest) -> Any:
+    """Raises the service's exception where moto refuses the request, so that nothing of it is written to a stream."""
+    with one_request():
+        # A partial fault has taken entries out of the request, but not out of its bytes, which moto reads.
+        if call_of(context).rewritten:
+            return call_moto_with_request(context, request)
         response = dispatch_to_moto(context)
-    if response.status_code != HTTPStatus.OK:
-        raise_service_exception(response, parse_response(context.operation, context.protocol, response))
+        if response.status_code != HTTPStatus.OK:
+            raise_service_exception(response, parse_response(context.operation, context.protocol, response))
     # It goes out as it is: LocalStack would parse it, and write the same again, which takes as long as all that moto does.
     response.content_type = "application/x-amz-json-1.0"
     response.headers["x-amzn-RequestId"] = context.request_id

@@ -1,10 +1,10 @@
-"""Kinesis: records that an event source mapping has not finished with."""
+"""Streams of Kinesis and DynamoDB: records that an event source mapping has not finished with."""
 
 from __future__ import annotations
 
 from harness.inside.gauges.gauge import Level, loaded
 
-_MAPPING = "harness.inside.kinesis.mapping"
+_MAPPING = "harness.inside.streams.mapping"
 
 
 def gauge(account: str | None) -> Level:

@@ -1,0 +1,1 @@
+"""DynamoDB: moto's tables one request at a time, and their streams."""

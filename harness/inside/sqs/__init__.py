@@ -1,0 +1,1 @@
+"""SQS: event source mappings on queues."""

@@ -1,0 +1,135 @@
+"""One test per rule that AWS documents. `--endpoint URL` runs them against any emulator; without it, against one that is started here.
+
+A rule is a test with `@pytest.mark.rule("page")`: the page below https://docs.aws.amazon.com/, and the docstring is the rule. `not_kept("reason")`
+marks one that our emulator is known to break; where it keeps it after all, the test fails, so that the list stays true.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from harness.emulator.choose import choose_own
+from harness.emulator.clients import Clients
+from tests.conformance.functions import Functions
+
+_accounts = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("conformance")
+    group.addoption("--endpoint", help="an emulator that runs already")
+    group.addoption("--python-runtime", default="python3.13", help="the Python runtime that functions get there")
+    group.addoption("--rules-json", type=Path, help="where the outcomes are written to, one JSON object per line")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "rule(page): a rule that AWS documents on this page")
+    config.addinivalue_line("markers", "not_kept(reason): our emulator is known to break the rule")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if (known := item.get_closest_marker("not_kept")) is not None and not item.config.getoption("endpoint"):
+            item.add_marker(pytest.mark.xfail(reason=known.args[0], strict=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if (rule := item.get_closest_marker("rule")) is not None:
+        known = item.get_closest_marker("not_kept")
+        report.rule = {
+            "id": item.name,
+            "service": item.path.stem.removeprefix("test_"),
+            "rule": " ".join(inspect.cleandoc(item.function.__doc__ or item.name).split()),
+            "page": rule.args[0],
+            "reason": known.args[0] if known else "",
+        }
+    return report
+
+
+def pytest_runtest_logreport(report):
+    into = _into[0] if _into else None
+    if into is None or getattr(report, "rule", None) is None or (report.when != "call" and report.passed):
+        return
+    outcome = "not kept" if report.failed or hasattr(report, "wasxfail") else "skipped" if report.skipped else "kept"
+    with into.open("a") as file:
+        file.write(json.dumps({**report.rule, "outcome": outcome}) + "\n")
+
+
+_into: list[Path] = []
+
+
+def pytest_sessionstart(session):
+    path = session.config.getoption("rules_json")
+    if path is not None and not hasattr(session.config, "workerinput"):
+        path.unlink(missing_ok=True)
+        _into.append(path)
+
+
+@pytest.fixture(scope="session")
+def emulator(request, tmp_path_factory):
+    given = request.config.getoption("endpoint")
+    if given:
+        yield SimpleNamespace(endpoint=given, python_runtime=request.config.getoption("python_runtime"))
+        return
+    mine, _ = choose_own(os.environ.get("PIPEPROOF_EMULATOR", "embedded"), tmp_path_factory.mktemp("emulator") / "emulator.log")
+    for _ in mine.prepare():
+        pass
+    yield mine.start()
+    mine.stop()
+
+
+@pytest.fixture
+def clients(emulator):
+    """boto3 clients of an AWS account that no other test has."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return Clients(emulator.endpoint, account=f"{worker + 5:03d}{os.getpid() % 100_000:05d}{next(_accounts):04d}")
+
+
+@pytest.fixture
+def functions(clients, emulator):
+    functions = Functions(clients, emulator.python_runtime)
+    yield functions
+    functions.delete()
+
+
+@pytest.fixture
+def seen(clients):
+    """A table that functions write to, and what they wrote: `note(text)` in their source, `seen()` here, in order."""
+    clients("dynamodb").create_table(
+        TableName="seen",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+
+    def look():
+        items = clients("dynamodb").scan(TableName="seen", ConsistentRead=True)["Items"]
+        noted = sorted((item["id"]["S"], ast.literal_eval(item["what"]["S"])) for item in items)
+        return [what for _, what in noted]
+
+    return look
+
+
+NOTE = '''
+import base64, boto3, json, os, time, uuid
+_table = boto3.client("dynamodb")
+def note(what):
+    """Writes down anything that repr() can write."""
+    _table.put_item(TableName="seen", Item={"id": {"S": f"{time.time_ns():020d}-{uuid.uuid4()}"}, "what": {"S": repr(what)}})
+'''
+
+
+@pytest.fixture
+def note():
+    """The source of `note`, which goes before that of a function."""
+    return NOTE
