@@ -49,6 +49,22 @@ def dynamodbstreams() -> Service:
     return Service.for_provider(PipeproofDynamoDBStreamsProvider())
 
 
+@aws_provider(api="firehose", name="pipeproof")
+def firehose() -> Service:
+    """Returns the Firehose service for PROVIDER_OVERRIDE_FIREHOSE=pipeproof."""
+    from harness.inside.firehose.provider import PipeproofFirehoseProvider  # noqa: PLC0415
+
+    return Service.for_provider(PipeproofFirehoseProvider())
+
+
+@aws_provider(api="glue", name="default")
+def glue() -> Service:
+    """Returns Glue's catalogue."""
+    from harness.inside.missing import service  # noqa: PLC0415
+
+    return service("glue")
+
+
 @hooks.on_infra_start()
 def attach() -> None:
     """Attaches the patches, the routes, the counting of requests and the faults before LocalStack starts serving."""
@@ -58,6 +74,7 @@ def attach() -> None:
 
     from harness.inside import accounts, gate, identity, journal, nowhere, schedules, writes  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
+    from harness.inside.firehose import flush  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
     from harness.inside.iam import enforcement  # noqa: PLC0415
     from harness.inside.kinesis import script  # noqa: PLC0415
@@ -73,6 +90,7 @@ def attach() -> None:
     ROUTER.add(accounts.serve)
     ROUTER.add(control.serve)
     ROUTER.add(schedules.serve)
+    ROUTER.add(flush.serve)
     ROUTER.add(enforcement.serve)
     ROUTER.add(journal.serve)
     ROUTER.add(script.serve)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ def drain(
                     yield Rest(known=True)
                     return
                 previous = activity["requests"] if activity["at_rest"] else None
+                if _only_buffers(activity):
+                    _deliver_buffers(http, endpoint, account)
             under_way = problem or describe(activity or {})
             if problem == _NOT_SERVED:
                 yield Rest(known=False, doubt=f"the endpoint {endpoint} cannot tell when it is at rest ({_NOT_SERVED})")
@@ -63,6 +66,7 @@ def drain(
             time.sleep(_POLL_S)
 
 
+_NOTHING = "a last look"
 _NOT_SERVED = "it does not serve /_pipeproof/activity"
 
 
@@ -82,6 +86,18 @@ def _look(http: urllib3.PoolManager, endpoint: str, account: str) -> tuple[dict[
     return (activity, "") if isinstance(activity, dict) and "at_rest" in activity else (None, _NOT_SERVED)
 
 
+def _only_buffers(activity: dict[str, Any]) -> bool:
+    """Returns whether nothing is under way but records that wait in a buffer for its time."""
+    waiting = sum(buffer["records"] for buffer in activity.get("buffers", []))
+    return bool(waiting) and describe({**activity, "buffers": []}) == _NOTHING
+
+
+def _deliver_buffers(http: urllib3.PoolManager, endpoint: str, account: str) -> None:
+    """Pulls the time of the buffers forward: nothing can come to them any more. A request that fails is made again with the next look."""
+    with contextlib.suppress(urllib3.exceptions.HTTPError):
+        http.request("POST", f"{endpoint}/_pipeproof/buffers?account={account}", headers=tokens.headers(endpoint))
+
+
 def describe(activity: dict[str, Any]) -> str:
     """Returns what is under way in words, such as "1,200 records in streams, 2 invocations"."""
     in_flight = activity.get("in_flight", {})
@@ -89,12 +105,13 @@ def describe(activity: dict[str, Any]) -> str:
     parts = [
         (sum(stream["behind"] for stream in activity.get("streams", [])), "records in streams"),
         (queued, "messages in queues"),
+        (sum(buffer["records"] for buffer in activity.get("buffers", [])), "records in buffers"),
         (in_flight.get("invocations", 0), "invocations"),
         (in_flight.get("deliveries", 0), "deliveries"),
         (activity.get("executions", 0), "executions"),
         (in_flight.get("requests", 0), f"requests{_slow(activity)}"),
     ]
-    return ", ".join(f"{count:,} {what}" for count, what in parts if count) or "a last look"
+    return ", ".join(f"{count:,} {what}" for count, what in parts if count) or _NOTHING
 
 
 def _slow(activity: dict[str, Any]) -> str:

@@ -8,6 +8,8 @@ With ?account=… only what belongs to that AWS account counts: others may share
                   thread (SNS, S3 notifications, asynchronous invocations)
     streams       [{stream, shard, mapping, behind}]: records that an event source mapping has not finished with; an open window counts
     queues        [{queue, visible, in_flight, delayed, consumed}]: `consumed` where an event source mapping reads it
+    buffers       [{stream, records, due_s}]: records that wait in a Firehose delivery stream; `due_s` is when they are delivered
+    source_records records of a Kinesis stream that are not in the buffer of the delivery stream that reads it
     executions    running Step Functions executions
     at_rest       true where no gauge is busy
 """
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from localstack.http import Response, route
 
-from harness.inside.gauges import deliveries, lambda_, requests, sqs, stepfunctions, streams
+from harness.inside.gauges import deliveries, firehose, lambda_, requests, sqs, stepfunctions, streams
 
 if TYPE_CHECKING:
     from harness.inside.gauges.gauge import Gauge
@@ -29,6 +31,7 @@ PATH = "/_pipeproof/activity"
 GAUGES: tuple[Gauge, ...] = (
     streams.gauge,
     sqs.gauge,
+    firehose.gauge,
     deliveries.gauge,
     stepfunctions.gauge,
     lambda_.gauge,
