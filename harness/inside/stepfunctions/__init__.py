@@ -1,0 +1,1 @@
+"""Step Functions: Distributed Maps, and what LocalStack's grammar does not know."""

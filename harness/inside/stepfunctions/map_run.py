@@ -1,0 +1,169 @@
+"""A Distributed Map's run: its children side by side, how many of them may fail, and what became of each.
+
+LocalStack succeeds whatever its children do, and starts a thread per item. Source:
+https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from localstack.aws.api.stepfunctions import HistoryEventType, MapRunFailedEventDetails
+from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import StatesErrorName
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from localstack.services.stepfunctions.asl.component.common.timeouts.timeout import EvalTimeoutError
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.job import JobPool
+from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
+from localstack.services.stepfunctions.asl.eval.program_state import ProgramError, ProgramStopped
+from localstack.services.stepfunctions.asl.eval.states import ItemData, MapData
+
+from harness.inside.stepfunctions.batches import Batch, batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_AT_ONCE = 40
+"""How many children run at once where MaxConcurrency does not say. AWS starts up to 10,000; each is a thread here."""
+EXCEEDED = StatesErrorNameType.StatesExceedToleratedFailureThreshold
+
+
+@dataclass(slots=True)
+class Child:
+    """One child workflow: its input and output as JSON values, how many items it has, and times in seconds since the epoch."""
+
+    index: int
+    input: Any
+    items: int
+    name: str
+    status: str = "PENDING"
+    output: Any = None
+    error: str = ""
+    cause: str = ""
+    started_at_s: float = 0.0
+    stopped_at_s: float = 0.0
+
+
+class Run:
+    """The children of one Map Run. It belongs to LocalStack's MapRunRecord, which has the counters and the tolerance."""
+
+    def __init__(self, record: Any, inputs: Sequence[Any]) -> None:
+        self.record = record
+        self.children = [
+            Child(number, one, len(one.items) if isinstance(one, Batch) else 1, str(uuid4())) for number, one in enumerate(inputs)
+        ]
+        self._lock = threading.Lock()
+
+    def begin(self, child: Child) -> None:
+        """Counts a child as running."""
+        child.status, child.started_at_s = "RUNNING", time.time()
+        for counter, step in self._counters(child):
+            counter.total.count(step)
+            counter.running.count(step)
+
+    def end(self, child: Child, status: str, *, output: Any = None, error: str = "", cause: str = "") -> None:
+        """Counts a child as ended: SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
+        child.status, child.output, child.error, child.cause, child.stopped_at_s = status, output, error, cause, time.time()
+        for counter, step in self._counters(child):
+            counter.running.count(-step)
+            getattr(counter, status.lower()).count(step)
+            counter.results_written.count(step)
+
+    def _counters(self, child: Child) -> list[tuple[Any, int]]:
+        return [(self.record.execution_counter, 1), (self.record.item_counter, child.items)]
+
+    def is_exceeded(self) -> bool:
+        """Returns whether more items have failed than are tolerated. Either bound alone counts where only one is set; without any, none may fail."""
+        with self._lock:
+            total = sum(child.items for child in self.children)
+            failed = sum(child.items for child in self.children if child.status in {"FAILED", "TIMED_OUT", "ABORTED"})
+        count, percentage = self.record.tolerated_failure_count, self.record.tolerated_failure_percentage
+        if not percentage:
+            return failed > count
+        return failed * 100 > percentage * total or bool(count and failed > count)
+
+    def failure(self, env: Any) -> FailureEventException:
+        """Returns what the Map state fails with."""
+        name = StatesErrorName(typ=EXCEEDED)
+        details = MapRunFailedEventDetails(error=name.error_name, cause="The specified tolerated failure threshold was exceeded")
+        return FailureEventException(
+            FailureEvent(
+                env=env,
+                error_name=name,
+                event_type=HistoryEventType.MapRunFailed,
+                event_details=EventDetails(mapRunFailedEventDetails=details),
+            )
+        )
+
+
+def run(component: Any, env: Any, eval_input: Any) -> None:
+    """Replaces DistributedIterationComponent._map_run."""
+    items = env.stack.pop()
+    batcher = getattr(component, "extras", {}).get("ItemBatcher")
+    inputs = batches(items, batcher, env.states.get_input()) if batcher is not None else items
+    record = eval_input.map_run_record
+    record.children = Run(record, inputs)
+    if not inputs:
+        env.stack.append([])
+        return
+    pool = JobPool(job_program=component._get_iteration_program(), job_inputs=inputs)  # noqa: SLF001
+    for _ in range(min(len(inputs), record.max_concurrency or MOST_AT_ONCE)):
+        component._launch_worker(env=env, eval_input=eval_input, job_pool=pool)  # noqa: SLF001
+    pool.await_jobs()
+    failure = pool.get_worker_exception()
+    if failure is not None:
+        raise failure
+    env.stack.append([job.job_output for job in pool.get_closed_jobs()])
+
+
+def eval_job(worker: Any, env: Any, job: Any) -> None:
+    """Replaces DistributedItemProcessorWorker._eval_job: evaluates one child. Its output is an exception where the run fails with it."""
+    children: Run = worker._map_run_record.children  # noqa: SLF001
+    child = children.children[job.job_index]
+    children.begin(child)
+    try:
+        _enter(worker, env, job, child)
+        job.job_program.eval(env)
+        ended = env.program_state()
+        if isinstance(ended, ProgramError):
+            error = ended.error or {}
+            children.end(child, "FAILED", error=error.get("error") or "", cause=error.get("cause") or "")
+        elif isinstance(ended, ProgramStopped):
+            children.end(child, "ABORTED", error=str(ended.error or ""), cause=str(ended.cause or ""))
+        else:
+            children.end(child, "SUCCEEDED", output=env.states.get_input())
+    except EvalTimeoutError:
+        children.end(child, "TIMED_OUT", error="States.Timeout")
+    except FailureEventException as failure:
+        error, cause = failure.extract_error_cause_pair() or ("", "")
+        children.end(child, "FAILED", error=error or "", cause=cause or "")
+    except Exception as failure:  # noqa: BLE001 - whatever a child fails with, the run goes on with the others
+        children.end(child, "FAILED", error="States.Runtime", cause=str(failure))
+    job.job_output = child.output
+    if child.status != "SUCCEEDED" and children.is_exceeded():
+        job.job_output = children.failure(env)
+
+
+def _enter(worker: Any, env: Any, job: Any, child: Child) -> None:
+    """Makes the child's input: what the ItemSelector makes of its item, or of each item of its batch."""
+    if not isinstance(job.job_input, Batch):
+        child.input = _selected(worker, env, job.job_index, job.job_input)
+        return
+    first = job.job_input.first
+    chosen = [_selected(worker, env, first + at, item) for at, item in enumerate(job.job_input.items)]
+    child.input = {"Items": chosen} | ({"BatchInput": job.job_input.shared} if job.job_input.shared is not None else {})
+    env.states.reset(child.input)
+    env.stack.append(env.states.get_input())
+
+
+def _selected(worker: Any, env: Any, index: int, item: Any) -> Any:
+    env.states.context_object.context_object_data["Map"] = MapData(Item=ItemData(Index=index, Value=item))
+    env.states.reset(item)
+    env.stack.append(env.states.get_input())
+    worker._eval_input(env_frame=env)  # noqa: SLF001
+    return json.loads(json.dumps(env.states.get_input()))

@@ -1,0 +1,109 @@
+"""RedriveExecution: goes on with the state that failed, with its input, in the same execution.
+
+LocalStack has no redrive. A Distributed Map is run again whole here; AWS runs its failed children alone. Source:
+https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from localstack.aws.api.stepfunctions import (
+    ExecutionNotRedrivable,
+    ExecutionRedrivenEventDetails,
+    ExecutionStatus,
+    HistoryEventType,
+    RedriveExecutionOutput,
+    StateMachineType,
+)
+from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
+from localstack.services.stepfunctions.backend.execution_worker import ExecutionWorker
+
+if TYPE_CHECKING:
+    from localstack.aws.api import RequestContext
+
+REDRIVABLE_FOR = timedelta(days=14)
+_ENDED_BADLY = {ExecutionStatus.FAILED, ExecutionStatus.ABORTED, ExecutionStatus.TIMED_OUT}
+
+
+class RedriveWorker(ExecutionWorker):  # type: ignore[misc]
+    """Evaluates the states of an execution from the one that failed on. The history goes on, and variables are kept."""
+
+    def __init__(self, before: ExecutionWorker, count: int) -> None:
+        super().__init__(
+            evaluation_details=before._evaluation_details,
+            exec_comm=before._execution_communication,
+            cloud_watch_logging_session=before._cloud_watch_logging_session,
+            activity_store=before._activity_store,
+            mock_test_case=before._mock_test_case,
+        )  # fmt: skip
+        self._before = before.env
+        self._count = count
+
+    def _execution_logic(self) -> None:
+        program = self._get_evaluation_entrypoint()
+        env = self._get_evaluation_environment()
+        before = self._before
+        env.event_manager = before.event_manager
+        env.event_history_context.source_event_id = before.event_history_context.source_event_id
+        env.event_history_context.last_published_event_id = before.event_history_context.last_published_event_id
+        env.variable_store = before.variable_store
+        state, given = failed_state(before.event_manager.get_event_history(), program.states.states)
+        program.start_at.start_at_name = state
+        env.states.reset(given)
+        self.env = env
+        details = ExecutionRedrivenEventDetails(redriveCount=self._count)
+        env.event_manager.add_event(
+            context=env.event_history_context,
+            event_type=HistoryEventType.ExecutionRedriven,
+            event_details=EventDetails(executionRedrivenEventDetails=details),
+        )
+        program.eval(env)
+        self._execution_communication.terminated()
+
+
+def failed_state(history: list[Any], states: dict[str, Any]) -> tuple[str, Any]:
+    """Returns the state of the program that was entered last, and its input."""
+    for event in reversed(history):
+        entered = event.get("stateEnteredEventDetails")
+        if entered and entered["name"] in states:
+            return entered["name"], json.loads(entered.get("input") or "{}")
+    raise ExecutionNotRedrivable("The execution has entered no state")
+
+
+def redrive(execution: Any) -> RedriveExecutionOutput:
+    """Starts the execution again. Raises ExecutionNotRedrivable for one that succeeded, runs, is express or too old."""
+    now = datetime.now(UTC)
+    if execution.sm_type != StateMachineType.STANDARD or execution.exec_status not in _ENDED_BADLY:
+        raise ExecutionNotRedrivable(
+            f"The RedriveExecution request cannot be completed because the execution is {execution.exec_status}"
+        )
+    if now - execution.stop_date > REDRIVABLE_FOR:
+        raise ExecutionNotRedrivable("The execution has exceeded its redrivable period")
+    execution.redrive_count = getattr(execution, "redrive_count", 0) + 1
+    execution.redrive_date = now
+    execution.error = execution.cause = execution.stop_date = None
+    execution.exec_worker = RedriveWorker(execution.exec_worker, execution.redrive_count)
+    execution.exec_status = ExecutionStatus.RUNNING
+    execution.publish_execution_status_change_event()
+    execution.exec_worker.start()
+    return RedriveExecutionOutput(redriveDate=now)
+
+
+def told(execution: Any) -> dict[str, Any]:
+    """Returns what DescribeExecution says of redrives."""
+    count = getattr(execution, "redrive_count", 0)
+    redrivable = execution.exec_status in _ENDED_BADLY and execution.sm_type == StateMachineType.STANDARD
+    status: dict[str, Any] = {"redriveCount": count, "redriveStatus": "REDRIVABLE" if redrivable else "NOT_REDRIVABLE"}
+    if count:
+        status["redriveDate"] = execution.redrive_date
+    if not redrivable:
+        status["redriveStatusReason"] = f"Execution is {execution.exec_status} and cannot be redriven"
+    return status
+
+
+def redrive_execution(self: Any, context: RequestContext, execution_arn: str, **_: Any) -> RedriveExecutionOutput:
+    """The operation of LocalStack's provider."""
+    return redrive(self._get_execution(context=context, execution_arn=execution_arn))
