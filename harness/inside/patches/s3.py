@@ -31,4 +31,17 @@ def notifications(module: Any) -> None:
     module.ThreadPoolExecutor = CountedExecutor
 
 
-PATCHES = (objects, hostname, notifications)
+@patch("localstack.services.s3.provider", {"S3Provider": NAME, "S3Provider.get_object": ("self", "context", "request")})
+def select(module: Any) -> None:
+    """LocalStack has no SelectObjectContent."""
+    from localstack.aws.api import handler  # noqa: PLC0415
+
+    def select_object_content(self: Any, context: Any, request: Any) -> Any:
+        from harness.inside.s3.select_object import select_object_content as ours  # noqa: PLC0415
+
+        return ours(self, context, request)
+
+    module.S3Provider.select_object_content = handler("SelectObjectContent", expand=False)(select_object_content)
+
+
+PATCHES = (objects, hostname, notifications, select)

@@ -84,8 +84,8 @@ class Run:
             failed = sum(child.items for child in self.children if child.status in {"FAILED", "TIMED_OUT", "ABORTED"})
         count, percentage = self.record.tolerated_failure_count, self.record.tolerated_failure_percentage
         if not percentage:
-            return failed > count
-        return failed * 100 > percentage * total or bool(count and failed > count)
+            return bool(failed > count)
+        return bool(failed * 100 > percentage * total or (count and failed > count))
 
     def failure(self, env: Any) -> FailureEventException:
         """Returns what the Map state fails with."""

@@ -33,9 +33,7 @@ def items_of(body: bytes, input_type: str, config: Mapping[str, Any], delimiter:
         match input_type:
             case "JSON":
                 items = json.loads(body)
-                if not isinstance(items, list):
-                    raise UnreadableItemsError("Attempting to map over non-iterable node.")
-                return items
+                return _array(items)
             case "JSONL":
                 return [json.loads(line) for line in body.splitlines() if line.strip()]
             case "PARQUET":
@@ -48,6 +46,12 @@ def items_of(body: bytes, input_type: str, config: Mapping[str, Any], delimiter:
     except (ValueError, KeyError, OSError) as error:
         raise UnreadableItemsError(f"Attempting to read the object as {input_type} failed: {error}") from error
     raise UnreadableItemsError(f"{input_type} is not an InputType")
+
+
+def _array(items: Any) -> list[Any]:
+    if not isinstance(items, list):
+        raise UnreadableItemsError("Attempting to map over non-iterable node.")
+    return items
 
 
 def _rows(text: str, config: Mapping[str, Any], delimiter: str) -> list[dict[str, str]]:

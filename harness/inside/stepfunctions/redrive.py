@@ -33,11 +33,11 @@ class RedriveWorker(ExecutionWorker):  # type: ignore[misc]
 
     def __init__(self, before: ExecutionWorker, count: int) -> None:
         super().__init__(
-            evaluation_details=before._evaluation_details,
-            exec_comm=before._execution_communication,
-            cloud_watch_logging_session=before._cloud_watch_logging_session,
-            activity_store=before._activity_store,
-            mock_test_case=before._mock_test_case,
+            evaluation_details=before._evaluation_details,  # noqa: SLF001
+            exec_comm=before._execution_communication,  # noqa: SLF001
+            cloud_watch_logging_session=before._cloud_watch_logging_session,  # noqa: SLF001
+            activity_store=before._activity_store,  # noqa: SLF001
+            mock_test_case=before._mock_test_case,  # noqa: SLF001
         )  # fmt: skip
         self._before = before.env
         self._count = count
