@@ -62,4 +62,69 @@ def _keep_the_region(module: Any) -> None:
     module.os = SimpleNamespace(environ={})
 
 
-PATCHES = (deploy_poll, sam, sam_of_change_sets)
+@patch(
+    "localstack.services.cloudformation.engine.v2.change_set_model_executor",
+    {"ChangeSetModelExecutor.execute": ("self",), "ChangeSetModelExecutor._execute_resource_action": ("self", "action"), "TriggerRollback": NAME},
+)
+def deployments(module: Any) -> None:
+    """LocalStack does not roll back, and removes what a failed update would have removed."""
+
+    def execute(self: Any) -> Any:
+        # Imported later: it imports modules that are being imported now.
+        from harness.inside.cloudformation import engine  # noqa: PLC0415
+
+        return engine.execute(self)
+
+    module.ChangeSetModelExecutor.execute = execute
+
+
+@patch("localstack.services.cloudformation.v2.entities", {"Stack.set_stack_status": ("self", "status", "reason")})
+def stack_statuses(module: Any) -> None:
+    """LocalStack sets a stack's status with every resource that fails, and calls an update complete that was rolled back."""
+    original = module.Stack.set_stack_status
+
+    def changed(self: Any, status: Any, reason: Any = None) -> None:
+        from harness.inside.cloudformation import engine  # noqa: PLC0415
+
+        engine.set_stack_status(original)(self, status, reason)
+
+    module.Stack.set_stack_status = changed
+
+
+@patch(
+    "localstack.services.cloudformation.engine.v2.change_set_model_preproc",
+    {"ChangeSetModelPreproc.visit_node_intrinsic_function_fn_import_value": ("self", "node_intrinsic_function")},
+)
+def imports(module: Any) -> None:
+    """LocalStack does not know which exports are in use."""
+    preproc = module.ChangeSetModelPreproc
+    original = preproc.visit_node_intrinsic_function_fn_import_value
+
+    def visited(self: Any, node_intrinsic_function: Any) -> Any:
+        from harness.inside.cloudformation import engine  # noqa: PLC0415
+
+        return engine.import_value(original)(self, node_intrinsic_function)
+
+    preproc.visit_node_intrinsic_function_fn_import_value = visited
+
+
+@patch("localstack.services.cloudformation.resource_provider", {"ResourceProviderExecutor.execute_action": ("self", "resource_provider", "raw_payload")})
+def updates(module: Any) -> None:
+    """Most of LocalStack's resource providers have no update, and report that it succeeded."""
+    executor = module.ResourceProviderExecutor
+    original = executor.execute_action
+
+    def execute_action(self: Any, resource_provider: Any, raw_payload: Any) -> Any:
+        from harness.inside.cloudformation import updates as ours  # noqa: PLC0415
+
+        if raw_payload["action"] in {"Modify", "Dynamic"}:
+            request = module.convert_payload(stack_name=self.stack_name, stack_id=self.stack_id, payload=raw_payload)
+            event = ours.updated(resource_provider, request)
+            if event is not None:
+                return event
+        return original(self, resource_provider, raw_payload)
+
+    executor.execute_action = execute_action
+
+
+PATCHES = (deploy_poll, sam, sam_of_change_sets, deployments, stack_statuses, imports, updates)
