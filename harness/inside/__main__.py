@@ -29,6 +29,8 @@ _SETTINGS = {
     # LocalStack's calls to itself need no HTTP.
     "IN_MEMORY_CLIENT": "1",
     "SQS_ENDPOINT_STRATEGY": "path",
+    # AWS reports what waits in a queue every minute; alarms on it would keep a test waiting.
+    "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL": "10",
     # An idle environment is some 50 MB: what has not been asked for a minute goes (LocalStack's default: ten minutes).
     "LAMBDA_KEEPALIVE_MS": "60000",
     # AWS waits one minute, then two, before it tries an asynchronous invocation again.

@@ -72,7 +72,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import accounts, gate, identity, journal, nowhere, schedules, writes  # noqa: PLC0415
+    from harness.inside import accounts, gate, identity, journal, nowhere, schedules, service_metrics, writes  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.firehose import flush  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
@@ -107,4 +107,5 @@ def attach() -> None:
     handlers.run_custom_response_handlers.append(gateway.on_response)
     handlers.run_custom_response_handlers.append(journal.on_response)
     handlers.run_custom_response_handlers.append(writes.on_response)
+    handlers.run_custom_finalizers.append(service_metrics.request_served)
     handlers.run_custom_finalizers.append(requests.request_ends)

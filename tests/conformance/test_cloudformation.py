@@ -36,10 +36,15 @@ def ended(cloudformation, name):
 def deploy(cloudformation):
     """Creates or updates a stack; returns its status."""
 
-    def run(resources, name="stack", update=False, **template):
+    def run(resources, *, name="stack", update=False, **template):
         options = {key: template.pop(key) for key in ("Parameters", "OnFailure", "DisableRollback") if key in template}
         call = cloudformation.update_stack if update else cloudformation.create_stack
-        call(StackName=name, TemplateBody=json.dumps({"Resources": resources, **template}), Capabilities=["CAPABILITY_NAMED_IAM"], **options)
+        call(
+            StackName=name,
+            TemplateBody=json.dumps({"Resources": resources, **template}),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            **options,
+        )
         return ended(cloudformation, name)
 
     return run
@@ -123,10 +128,18 @@ def test_a_custom_resource_is_deleted_with_its_stack(cloudformation, deploy, cus
     cloudformation.delete_stack(StackName="stack")
     assert ended(cloudformation, "stack") == "DELETE_COMPLETE"
     event = seen()[-1]
-    assert (event["RequestType"], event["PhysicalResourceId"], event["ResourceProperties"]["Input"]) == ("Delete", "physical-1", "x")
+    assert (event["RequestType"], event["PhysicalResourceId"], event["ResourceProperties"]["Input"]) == (
+        "Delete",
+        "physical-1",
+        "x",
+    )
 
 
-BROKEN = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"FunctionName": "missing", "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:none"}, "DependsOn": "Queue"}
+BROKEN = {
+    "Type": "AWS::Lambda::EventSourceMapping",
+    "Properties": {"FunctionName": "missing", "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:none"},
+    "DependsOn": "Queue",
+}
 
 
 def queues(clients):
@@ -174,7 +187,9 @@ def test_a_failed_update_rolls_back(clients, cloudformation, deploy):
 
 def visibility(clients, name):
     url = clients("sqs").get_queue_url(QueueName=name)["QueueUrl"]
-    return clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"]
+    return clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"][
+        "VisibilityTimeout"
+    ]
 
 
 def queue(**properties):
@@ -270,7 +285,9 @@ def test_intrinsic_functions(cloudformation, deploy, value, expected):
         "Conditions": {"IsGiven": {"Fn::Equals": [{"Ref": "P"}, "given"]}}, "Outputs": {"O": {"Value": value}},
     }  # fmt: skip
     parameters = template.pop("Parameters")
-    cloudformation.create_stack(StackName="stack", TemplateBody=json.dumps({"Resources": {"Queue": QUEUE}, "Parameters": parameters, **template}))
+    cloudformation.create_stack(
+        StackName="stack", TemplateBody=json.dumps({"Resources": {"Queue": QUEUE}, "Parameters": parameters, **template})
+    )
     assert ended(cloudformation, "stack") == "CREATE_COMPLETE"
     assert outputs(cloudformation) == {"O": expected}
 
@@ -279,7 +296,10 @@ def test_intrinsic_functions(cloudformation, deploy, value, expected):
 def test_a_resource_whose_condition_is_false_is_not_created(clients, cloudformation, deploy):
     """A resource with a condition that is false is not created."""
     condition = {"Never": {"Fn::Equals": ["a", "b"]}}
-    assert deploy({"Queue": QUEUE, "Other": {**queue(QueueName="other"), "Condition": "Never"}}, Conditions=condition) == "CREATE_COMPLETE"
+    assert (
+        deploy({"Queue": QUEUE, "Other": {**queue(QueueName="other"), "Condition": "Never"}}, Conditions=condition)
+        == "CREATE_COMPLETE"
+    )
     assert queues(clients) == ["made"]
 
 

@@ -16,7 +16,7 @@ API = "AmazonS3/latest/API/API_SelectObjectContent.html"
 OPERATORS = "AmazonS3/latest/userguide/s3-select-sql-reference-operators.html"
 FUNCTIONS = "AmazonS3/latest/userguide/s3-select-sql-reference-sql-functions.html"
 
-PEOPLE = "name,age,city\nada,36,London\nbob,5,Paris\n\"o, hara\",41,Rome\n"
+PEOPLE = 'name,age,city\nada,36,London\nbob,5,Paris\n"o, hara",41,Rome\n'
 HEADER = {"CSV": {"FileHeaderInfo": "USE"}}
 
 
@@ -95,7 +95,10 @@ def test_json_lines(select):
 def test_a_json_document(select):
     """JSON DOCUMENT reads from a path: S3Object[*].items[*]."""
     body = json.dumps({"items": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]})
-    assert select(body, "SELECT i.b FROM S3Object[*].items[*] i WHERE i.a = 2", {"JSON": {"Type": "DOCUMENT"}}, {"JSON": {}}) == '{"b":"y"}\n'
+    assert (
+        select(body, "SELECT i.b FROM S3Object[*].items[*] i WHERE i.a = 2", {"JSON": {"Type": "DOCUMENT"}}, {"JSON": {}})
+        == '{"b":"y"}\n'
+    )
 
 
 @pytest.mark.rule(API)
@@ -103,13 +106,22 @@ def test_parquet(select):
     """Parquet objects are read, with their types."""
     file = io.BytesIO()
     pq.write_table(pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]}), file)
-    assert select(file.getvalue(), "SELECT s.b FROM S3Object s WHERE s.a >= 2", {"Parquet": {}}, {"JSON": {}}) == '{"b":"y"}\n{"b":"z"}\n'
+    assert (
+        select(file.getvalue(), "SELECT s.b FROM S3Object s WHERE s.a >= 2", {"Parquet": {}}, {"JSON": {}})
+        == '{"b":"y"}\n{"b":"z"}\n'
+    )
 
 
 @pytest.mark.rule("AmazonS3/latest/userguide/s3-select-sql-reference-aggregate.html")
 @pytest.mark.parametrize(
     ("aggregate", "expected"),
-    [("COUNT(*)", "3"), ("SUM(CAST(s.age AS INT))", "82"), ("MIN(CAST(s.age AS INT))", "5"), ("MAX(s.name)", '"o, hara"'), ("AVG(CAST(s.age AS INT))", "27.333333333333332")],
+    [
+        ("COUNT(*)", "3"),
+        ("SUM(CAST(s.age AS INT))", "82"),
+        ("MIN(CAST(s.age AS INT))", "5"),
+        ("MAX(s.name)", '"o, hara"'),
+        ("AVG(CAST(s.age AS INT))", "27.333333333333332"),
+    ],
 )
 def test_aggregates(select, aggregate, expected):
     """COUNT, SUM, MIN, MAX and AVG aggregate all rows that are selected."""

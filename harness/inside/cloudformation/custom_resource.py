@@ -66,7 +66,9 @@ class CustomResourceProvider(ResourceProvider):  # type: ignore[misc]
         if answer is None:
             if time.time() > asked["until_s"]:
                 return _failed("CloudFormation did not receive a response from your Custom Resource.", asked["id"])
-            return ProgressEvent(status=OperationStatus.IN_PROGRESS, resource_model=asked["properties"], custom_context={"request": asked})
+            return ProgressEvent(
+                status=OperationStatus.IN_PROGRESS, resource_model=asked["properties"], custom_context={"request": asked}
+            )
         return self._end(request, kind, asked, answer)
 
     def _ask(self, request: Any, kind: str) -> ProgressEvent:
@@ -103,7 +105,9 @@ class CustomResourceProvider(ResourceProvider):  # type: ignore[misc]
     def _end(self, request: Any, kind: str, asked: dict[str, Any], answer: dict[str, Any]) -> ProgressEvent:
         key = (request.stack_id, request.logical_resource_id)
         if answer.get("Status") != "SUCCESS":
-            return _failed(f"Received response status [FAILED] from custom resource. Message returned: {answer.get('Reason', '')}", asked["id"])
+            return _failed(
+                f"Received response status [FAILED] from custom resource. Message returned: {answer.get('Reason', '')}", asked["id"]
+            )
         before = _deployed.get(key)
         if kind == "Delete":
             _deployed.pop(key, None)
@@ -168,14 +172,18 @@ def _response_url(request: Any, key: str) -> str:
     s3 = connect_to(
         aws_access_key_id=request.account_id, region_name=request.region_name, endpoint_url=f"http://{localstack_host()}"
     ).s3
-    options = {} if request.region_name == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": request.region_name}}
+    options = (
+        {} if request.region_name == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": request.region_name}}
+    )
     _clients(request).s3.create_bucket(Bucket=_bucket(request), **options)
     return str(s3.generate_presigned_url("put_object", Params={"Bucket": _bucket(request), "Key": key}, ExpiresIn=_URL_LIFE_S))
 
 
 def _send(request: Any, token: str, event: dict[str, Any]) -> None:
     if parse_arn(token)["service"] == "sns":
-        _clients(request).sns.publish(TopicArn=token, Message=json.dumps(event), Subject="AWS CloudFormation custom resource request")
+        _clients(request).sns.publish(
+            TopicArn=token, Message=json.dumps(event), Subject="AWS CloudFormation custom resource request"
+        )
     else:
         _clients(request).lambda_.invoke(FunctionName=token, InvocationType="Event", Payload=json.dumps(event).encode())
 
@@ -196,5 +204,8 @@ def _answer(request: Any, key: str) -> dict[str, Any] | None:
 
 def _failed(message: str, request_id: str) -> ProgressEvent:
     return ProgressEvent(
-        status=OperationStatus.FAILED, resource_model={}, message=f"{message} (RequestId: {request_id})", error_code="CustomResource"
+        status=OperationStatus.FAILED,
+        resource_model={},
+        message=f"{message} (RequestId: {request_id})",
+        error_code="CustomResource",
     )

@@ -23,6 +23,11 @@ from localstack.services.cloudformation.stores import get_cloudformation_store
 
 LOG = logging.getLogger(__name__)
 
+
+class MissingExportError(ValueError):
+    """A template imports a name that no stack exports."""
+
+
 _RETAINED = {"Retain", "RetainExceptOnCreate", "Snapshot"}
 
 
@@ -117,7 +122,9 @@ def _delete(executor: ChangeSetModelExecutor) -> ChangeSetModelExecutorResult:
         importer = _importer(stack, name)
         if importer:
             _settle(stack, StackStatus.DELETE_FAILED, f"Delete canceled. Cannot delete export {name} as it is in use by {importer}")
-            return ChangeSetModelExecutorResult(resources=stack.resolved_resources, outputs=stack.resolved_outputs, failure_message=name)
+            return ChangeSetModelExecutorResult(
+                resources=stack.resolved_resources, outputs=stack.resolved_outputs, failure_message=name
+            )
     stack.is_deploying = True
     try:
         executor.process()
@@ -179,9 +186,7 @@ def _on_failure(stack: Any) -> str:
 
 
 def _deployed(executor: ChangeSetModelExecutor) -> dict[str, Any]:
-    return {
-        name: one for name, one in executor.resources.items() if one.get("ResourceStatus") not in {ResourceStatus.CREATE_FAILED}
-    }
+    return {name: one for name, one in executor.resources.items() if one.get("ResourceStatus") != ResourceStatus.CREATE_FAILED}
 
 
 def _undone(executor: ChangeSetModelExecutor, name: str, before: dict[str, Any]) -> bool:
@@ -245,7 +250,9 @@ def _verify_exports(executor: ChangeSetModelExecutor) -> None:
     names = {output["ExportName"] for output in executor.outputs if output.get("ExportName")}
     for other in _others(stack):
         for name in names & other.resolved_exports.keys():
-            raise ValueError(f"Export with name {name} is already exported by stack {other.stack_name}. Rollback requested by user.")
+            raise ValueError(
+                f"Export with name {name} is already exported by stack {other.stack_name}. Rollback requested by user."
+            )
     for name in stack.resolved_exports.keys() - names:
         if importer := _importer(stack, name):
             raise ValueError(f"Export {name} cannot be deleted as it is in use by {importer}")
@@ -259,7 +266,7 @@ def import_value(original: Any) -> Any:
         name = self.visit(node_intrinsic_function.arguments).after
         if isinstance(name, str):
             if isinstance(self, ChangeSetModelExecutor) and not isinstance(delta.after, str):
-                raise ValueError(f"No export named {name} found.")
+                raise MissingExportError(f"No export named {name} found.")
             self.imported = {*getattr(self, "imported", ()), name}
         return delta
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DELIVERIES = Counted()
+
+
+def in_background(account: str, function: Callable[..., None], *args: Any) -> None:
+    """Runs a function on a thread, which counts as a delivery until it ends."""
+
+    def counted() -> None:
+        try:
+            function(*args)
+        finally:
+            DELIVERIES.leave(account)
+
+    DELIVERIES.enter(account)
+    threading.Thread(target=counted, name="delivery", daemon=True).start()
 
 
 class CountedExecutor(ThreadPoolExecutor):

@@ -23,6 +23,7 @@ from localstack.services.lambda_.invocation.execution_environment import Invalid
 
 from harness.inside import journal
 from harness.inside.gauges.lambda_ import INVOCATIONS
+from harness.inside.lambda_ import function_metrics
 from harness.inside.lambda_.executor import environments_per_function, wait_for_environment_s
 from harness.inside.lambda_.injected import into_assignment, served
 
@@ -51,6 +52,10 @@ class _Queue:
         self.wait_s = 0.0
         """How long the last start took, up to _LONGEST_WAIT_S."""
 
+    def free(self) -> int:
+        """Returns how many more invocations could run now."""
+        return int(self.turns._value)  # noqa: SLF001 - the semaphore does not tell it otherwise
+
 
 @contextmanager
 def get_environment(
@@ -73,8 +78,12 @@ def get_environment(
             environment = _free(queue, environments) or _started(
                 queue, environments, lambda: self.start_environment(version_manager_id, function_version)
             )
+            began = time.monotonic()
             try:
                 yield environment
+                function_metrics.record_duration(
+                    function_version.id, (time.monotonic() - began) * 1000, environments_per_function() - queue.free()
+                )
                 # One that was stopped meanwhile has still answered.
                 with suppress(InvalidStatusException):
                     environment.release()

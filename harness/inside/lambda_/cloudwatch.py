@@ -31,21 +31,6 @@ _EVENTS_PER_PUT, _EVENT_BYTES_PER_PUT, _EVENT_OVERHEAD_BYTES = 10_000, 1_048_576
 _MAX_EVENT_BYTES = 262_144 - _EVENT_OVERHEAD_BYTES
 
 
-def record_invocation(function_name: str, account_id: str, region_name: str) -> None:
-    """Replaces LocalStack's record_cw_metric_invocation."""
-    _count("Invocations", function_name, account_id, region_name)
-
-
-def record_error(function_name: str, account_id: str, region_name: str) -> None:
-    """Replaces LocalStack's record_cw_metric_error."""
-    _count("Invocations", function_name, account_id, region_name)
-    _count("Errors", function_name, account_id, region_name)
-
-
-def _count(metric: str, function_name: str, account: str, region: str) -> None:
-    metrics.count(metrics.Metric(account, region, "AWS/Lambda", ("FunctionName", function_name), metric))
-
-
 def add_logs(self: LogHandler, log_item: LogItem) -> None:
     """Replaces LogHandler.add_logs. A log on its way is under way: a subscription may turn it into records, a metric into an alarm."""
     DELIVERIES.enter(_account(self))

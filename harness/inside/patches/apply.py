@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook
 
-from harness.inside.patches import cloudformation, dynamodb, gateway, kinesis, lambda_, runtime, s3, ses, sns, sqs, stepfunctions
+from harness.inside.patches import (
+    cloudformation,
+    cloudwatch,
+    dynamodb,
+    gateway,
+    kinesis,
+    lambda_,
+    runtime,
+    s3,
+    ses,
+    sns,
+    sqs,
+    stepfunctions,
+)
 
 if TYPE_CHECKING:
     from harness.inside.patches.declare import Patch
@@ -15,6 +28,7 @@ PATCHES: tuple[Patch, ...] = (
     *runtime.PATCHES,
     *gateway.PATCHES,
     *cloudformation.PATCHES,
+    *cloudwatch.PATCHES,
     *dynamodb.PATCHES,
     *kinesis.PATCHES,
     *lambda_.PATCHES,

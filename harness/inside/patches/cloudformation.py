@@ -64,7 +64,11 @@ def _keep_the_region(module: Any) -> None:
 
 @patch(
     "localstack.services.cloudformation.engine.v2.change_set_model_executor",
-    {"ChangeSetModelExecutor.execute": ("self",), "ChangeSetModelExecutor._execute_resource_action": ("self", "action"), "TriggerRollback": NAME},
+    {
+        "ChangeSetModelExecutor.execute": ("self",),
+        "ChangeSetModelExecutor._execute_resource_action": ("self", "action"),
+        "TriggerRollback": NAME,
+    },
 )
 def deployments(module: Any) -> None:
     """LocalStack does not roll back, and removes what a failed update would have removed."""
@@ -108,7 +112,10 @@ def imports(module: Any) -> None:
     preproc.visit_node_intrinsic_function_fn_import_value = visited
 
 
-@patch("localstack.services.cloudformation.resource_provider", {"ResourceProviderExecutor.execute_action": ("self", "resource_provider", "raw_payload")})
+@patch(
+    "localstack.services.cloudformation.resource_provider",
+    {"ResourceProviderExecutor.execute_action": ("self", "resource_provider", "raw_payload")},
+)
 def updates(module: Any) -> None:
     """Most of LocalStack's resource providers have no update, and report that it succeeded."""
     executor = module.ResourceProviderExecutor

@@ -39,10 +39,10 @@ def function_logs(module: Any) -> None:
 )
 def function_metrics(module: Any) -> None:
     """LocalStack starts a thread and makes one or two requests to CloudWatch for every invocation."""
-    from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
+    from harness.inside.lambda_ import function_metrics as ours  # noqa: PLC0415
 
-    module.record_cw_metric_invocation = cloudwatch.record_invocation
-    module.record_cw_metric_error = cloudwatch.record_error
+    module.record_cw_metric_invocation = ours.record_invocation
+    module.record_cw_metric_error = ours.record_error
 
 
 @patch(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from harness.inside.patches.declare import patch
+from harness.inside.patches.declare import NAME, patch
 
 
 @patch(
@@ -24,4 +25,35 @@ def message_metrics(module: Any) -> None:
     module.CloudwatchDispatcher.dispatch_sqs_metric = dispatch
 
 
-PATCHES = (message_metrics,)
+@patch(
+    "localstack.services.sqs.provider",
+    {"CloudwatchPublishWorker.publish_approximate_cloudwatch_metrics": ("self",), "sqs_stores": NAME},
+)
+def waiting_metrics(module: Any) -> None:
+    """LocalStack does not report the age of the oldest message, and reports queues by a request that counts as the pipeline's."""
+    from harness.inside.gauges.sqs import visible  # noqa: PLC0415
+    from harness.inside.metrics import put  # noqa: PLC0415
+
+    def publish(_self: Any) -> None:
+        for account, region, store in module.sqs_stores.iter_stores():
+            data = [one for queue in list(store.queues.values()) for one in _waiting(queue, visible(queue))]
+            for start in range(0, len(data), 1000):
+                put(account, region, "AWS/SQS", data[start : start + 1000])
+
+    module.CloudwatchPublishWorker.publish_approximate_cloudwatch_metrics = publish
+
+
+def _waiting(queue: Any, visible: int) -> list[dict[str, Any]]:
+    """Returns the metric data of what waits in a queue."""
+    oldest = min((message.created for message in list(queue.visible.queue)), default=None) if hasattr(queue, "visible") else None
+    values = {
+        "ApproximateNumberOfMessagesVisible": (visible, "Count"),
+        "ApproximateNumberOfMessagesNotVisible": (len(queue.inflight), "Count"),
+        "ApproximateNumberOfMessagesDelayed": (len(queue.delayed), "Count"),
+        "ApproximateAgeOfOldestMessage": (0 if oldest is None else max(0, round(time.time() - oldest)), "Seconds"),
+    }
+    dimensions = [{"Name": "QueueName", "Value": queue.name}]
+    return [{"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": unit} for name, (value, unit) in values.items()]
+
+
+PATCHES = (message_metrics, waiting_metrics)

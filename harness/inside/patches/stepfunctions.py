@@ -298,6 +298,37 @@ def redrives(module: Any) -> None:
     Execution.to_describe_output = to_describe_output
 
 
+@patch(
+    "localstack.services.stepfunctions.backend.execution",
+    {"Execution.publish_execution_status_change_event": ("self",), "ExecutionStatus": NAME},
+)
+def execution_metrics(module: Any) -> None:
+    """LocalStack counts no executions."""
+    from harness.inside.metrics import Metric, count  # noqa: PLC0415
+
+    original = module.Execution.publish_execution_status_change_event
+    names = {
+        "RUNNING": "ExecutionsStarted",
+        "SUCCEEDED": "ExecutionsSucceeded",
+        "FAILED": "ExecutionsFailed",
+        "TIMED_OUT": "ExecutionsTimedOut",
+        "ABORTED": "ExecutionsAborted",
+    }
+
+    def publish(self: Any) -> None:
+        dimension = ("StateMachineArn", self.state_machine_arn)
+        metric = Metric(
+            self.account_id, self.region_name, "AWS/States", dimension, names.get(str(self.exec_status), "ExecutionsStarted")
+        )
+        count(metric)
+        if self.stop_date is not None:
+            took_ms = (self.stop_date - self.start_date).total_seconds() * 1000
+            count(metric._replace(name="ExecutionTime", unit="Milliseconds"), round(took_ms, 1))
+        original(self)
+
+    module.Execution.publish_execution_status_change_event = publish
+
+
 def _json_paths(module: Any) -> None:
     """The parser makes its tables anew for every path, which is most of the work of a small state."""
     module.parse = functools.lru_cache(maxsize=4096)(module.parse)
@@ -316,6 +347,7 @@ PATCHES = (
     jsonata,
     choices,
     redrives,
+    execution_metrics,
     patch("jsonpath_ng.parser", {"parse": ("string",)})(_json_paths),
     patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug")})(_json_paths),
 )

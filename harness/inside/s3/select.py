@@ -12,7 +12,6 @@ import json
 import re
 from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -21,6 +20,7 @@ from sqlglot import exp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _TABLE = "s3object"
 _ROWS_AT_ONCE = 2000
@@ -110,7 +110,9 @@ def _load_csv(database: duckdb.DuckDBPyConnection, path: Path, options: Mapping[
         "escape": options.get("QuoteEscapeCharacter", '"') if quote else "",
         "comment": options.get("Comments", ""),
     }
-    given = ", ".join(f"{key} = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in parameters.items() if value or key == "quote")
+    given = ", ".join(
+        f"{key} = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in parameters.items() if value or key == "quote"
+    )
     typed = ", ".join(f"'{_quoted_text(name)}': 'VARCHAR'" for name in _distinct(columns))
     file = str(path).replace("'", "''")
     database.execute(
@@ -188,7 +190,7 @@ def _labels(description: Sequence[Any]) -> list[str]:
 def _csv_writer(options: Mapping[str, Any]) -> Any:
     def write(rows: Sequence[Sequence[Any]]) -> bytes:
         out = io.StringIO()
-        quoting = csv.QUOTE_ALL if options.get("QuoteFields") == "ALWAYS" else csv.QUOTE_MINIMAL
+        quoting: Any = csv.QUOTE_ALL if options.get("QuoteFields") == "ALWAYS" else csv.QUOTE_MINIMAL
         writer = csv.writer(
             out, delimiter=options.get("FieldDelimiter", ","), quotechar=options.get("QuoteCharacter", '"'), quoting=quoting,
             lineterminator=options.get("RecordDelimiter", "\n"),
@@ -227,7 +229,9 @@ def _json_writer(options: Mapping[str, Any], columns: Sequence[str]) -> Any:
 
     def write(rows: Sequence[Sequence[Any]]) -> bytes:
         made = ({name: value for name, value in zip(columns, row, strict=True) if value is not None} for row in rows)
-        return "".join(json.dumps(one, default=_plain, ensure_ascii=False, separators=(",", ":")) + delimiter for one in made).encode()
+        return "".join(
+            json.dumps(one, default=_plain, ensure_ascii=False, separators=(",", ":")) + delimiter for one in made
+        ).encode()
 
     return write
 

@@ -33,7 +33,11 @@ def select_object_content(self: Any, context: RequestContext, request: Any, **_:
     """The operation of LocalStack's provider; `self` is the provider, which reads the object."""
     source, target = request.get("InputSerialization") or {}, request.get("OutputSerialization") or {}
     _verify(request, source, target)
-    wanted = {key: request[key] for key in ("Bucket", "Key", "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5") if key in request}
+    wanted = {
+        key: request[key]
+        for key in ("Bucket", "Key", "SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
+        if key in request
+    }
     found = self.get_object(context, wanted)
     folder = tempfile.TemporaryDirectory(prefix="select-")
     path = Path(folder.name) / "object"
@@ -73,7 +77,7 @@ def _copy(body: Any, path: Path, compression: str) -> tuple[int, int]:
     with raw.open("wb") as file, closing(body):
         for chunk in body:
             file.write(chunk)
-    opener = {"GZIP": gzip.open, "BZIP2": bz2.open}.get(compression)
+    opener: Any = {"GZIP": gzip.open, "BZIP2": bz2.open}.get(compression)
     if opener is None:
         raw.rename(path)
         return path.stat().st_size, path.stat().st_size

@@ -25,6 +25,7 @@ from localstack.services.lambda_.invocation.models import lambda_stores
 from localstack.utils.aws.arns import parse_arn
 from localstack.utils.event_matcher import matches_event
 
+from harness.inside.lambda_.function_metrics import record_iterator_age
 from harness.inside.streams import windows
 from harness.inside.streams.checkpoints import of_mapping
 
@@ -297,6 +298,9 @@ class StreamMapping:
 
     def _invoke(self, shard_id: str, events: list[dict[str, Any]], window: Window | None, *, final: bool, early: bool) -> None:
         """Invokes the function once. In a window it also keeps the state that the function returns."""
+        if events:
+            age_s = time.time() - self.get_approximate_arrival_time(events[-1])  # type: ignore[attr-defined]
+            record_iterator_age(self.processor.sender.target_arn, age_s * 1000)
         if window is None:
             self.processor.process_events_batch(events)
             return

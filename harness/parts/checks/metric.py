@@ -38,7 +38,7 @@ class Metric(Check):
         return self
 
     def open(self, context: Context) -> Finding:
-        """Returns how the metric compares. Raises UnknownVerdictError where it has no data."""
+        """Returns how the metric compares. Raises UnknownVerdictError where it has no data and nothing tells how much there should be."""
         now = datetime.now(UTC)
         points = context.clients("cloudwatch").get_metric_statistics(
             Namespace=self.namespace,
@@ -50,9 +50,9 @@ class Metric(Check):
             Statistics=[self.statistic],
         )["Datapoints"]
         counted = None if self.equals_query is None else _counted(self.equals_query, context)
-        if not points and counted != 0:
+        if not points and counted is None:
             raise UnknownVerdictError(f"the metric {self.namespace} {self.metric} has no data")
-        # Where nothing was to be counted, a metric without data is one of zero.
+        # What was to be counted is known, and a metric without data has counted nothing.
         value = _combined(self.statistic, [point[self.statistic] for point in points]) if points else 0.0
         expected = [
             (f"{value:g} = {counted:g} (counted in this run)", value == counted) if counted is not None else None,

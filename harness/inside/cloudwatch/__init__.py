@@ -1,0 +1,1 @@
+"""CloudWatch: percentiles and metric math."""

@@ -1,0 +1,1 @@
+"""CloudWatch Logs: filter patterns, and what subscriptions send."""

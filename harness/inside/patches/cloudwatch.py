@@ -1,0 +1,78 @@
+"""Patches of CloudWatch and CloudWatch Logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.inside.patches.declare import NAME, patch
+
+
+@patch(
+    "localstack.services.logs.provider",
+    {
+        "get_pattern_matcher": ("pattern",),
+        "is_api_enabled": NAME,
+        "moto_put_log_events": ("self", "log_events"),
+        "MotoLogStream": NAME,
+    },
+)
+def log_patterns(module: Any) -> None:
+    """LocalStack's filter patterns match everything, its metric filters look at all groups, and a second subscription gets what the first one let
+    through."""
+    from harness.inside.logs import events  # noqa: PLC0415
+
+    module.get_pattern_matcher = events.pattern_matcher
+    # What LocalStack's PutLogEvents asks before it looks at metric filters.
+    module.is_api_enabled = lambda _service: False
+    module.MotoLogStream.put_log_events = events.put_log_events
+
+
+@patch(
+    "localstack.services.cloudwatch.cloudwatch_database_helper",
+    {"CloudwatchDatabase.get_metric_data_stat": ("self", "account_id", "region", "query", "start_time", "end_time", "scan_by")},
+)
+def percentiles(module: Any) -> None:
+    """LocalStack's database has no percentiles."""
+    from harness.inside.cloudwatch import statistics  # noqa: PLC0415
+
+    original = module.CloudwatchDatabase.get_metric_data_stat
+
+    def stat(
+        self: Any, account_id: str, region: str, query: Any, start_time: Any, end_time: Any, scan_by: Any
+    ) -> dict[str, list[Any]]:
+        if not statistics.is_percentile(query["MetricStat"]["Stat"]):
+            return original(self, account_id, region, query, start_time, end_time, scan_by)  # type: ignore[no-any-return]
+        times, values = statistics.percentiles(
+            self, account_id, region, query, int(start_time.timestamp()), int(end_time.timestamp())
+        )
+        order = slice(None) if scan_by == "TimestampAscending" else slice(None, None, -1)
+        return {"timestamps": times[order], "values": values[order]}
+
+    module.CloudwatchDatabase.get_metric_data_stat = stat
+
+
+@patch(
+    "localstack.services.cloudwatch.provider_v2",
+    {
+        "CloudwatchProvider.get_metric_data": ("self", "context", "metric_data_queries", "start_time", "end_time"),
+        "CloudwatchProvider.get_metric_statistics": (
+            "self",
+            "context",
+            "namespace",
+            "metric_name",
+            "start_time",
+            "end_time",
+            "period",
+        ),
+    },
+)
+def metric_math(module: Any) -> None:
+    """LocalStack answers neither expressions over metrics nor extended statistics."""
+    from harness.inside.cloudwatch import queries  # noqa: PLC0415
+
+    provider = module.CloudwatchProvider
+    provider.get_metric_data = queries.get_metric_data(provider.get_metric_data)
+    provider.get_metric_statistics = queries.get_metric_statistics(provider.get_metric_statistics)
+
+
+PATCHES = (log_patterns, percentiles, metric_math)
