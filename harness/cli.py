@@ -338,6 +338,27 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
 
 
 @main.command()
+@click.argument("endpoint", required=False)
+@_emulator_option
+@click.option("--service", "names", multiple=True, help="Only the rules of this service; may be given several times.")
+@click.option("--python-runtime", default="python3.13", show_default=True, help="Runtime of the functions at ENDPOINT.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Tests at a time.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Also writes the result as a page.")
+def conformance(
+    endpoint: str | None, emulator: str, names: tuple[str, ...], python_runtime: str, workers: int, markdown: Path | None
+) -> int:
+    """Checks which rules of AWS's documentation an emulator keeps: ENDPOINT (a URL), or ours where none is given.
+
+    Exit 0 where every rule is kept but those that are known not to be, 1 otherwise."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.report.conformance import run_rules  # noqa: PLC0415
+
+    clean_up()
+    return run_rules(Console(), endpoint, emulator, names, python_runtime, workers, markdown)
+
+
+@main.command()
 @click.argument("record_id")
 @click.argument("run_dir", type=click.Path(path_type=Path), default=Path("runs/latest"))
 def trace(record_id: str, run_dir: Path) -> None:

@@ -71,7 +71,7 @@ _into: list[Path] = []
 def pytest_sessionstart(session):
     path = session.config.getoption("rules_json")
     if path is not None and not hasattr(session.config, "workerinput"):
-        path.unlink(missing_ok=True)
+        path.write_text("")
         _into.append(path)
 
 
