@@ -114,7 +114,7 @@ def markdown(rules: Sequence[Rule], emulator: str) -> str:
     lines = [
         "# Conformance",
         "",
-        "One test per rule that AWS documents, in `tests/conformance`; each test names its page. "
+        "One test per rule that AWS documents, in `tests/conformance`; each test names its page.",
         "`pipeproof conformance` runs them against the emulator, `pipeproof conformance URL` against any other.",
         "",
         f"{emulator}: {kept} of {len(rules)} rules are kept. This page is written by `pipeproof conformance --markdown`.",

@@ -73,6 +73,7 @@ def attach() -> None:
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
     from harness.inside import accounts, gate, identity, journal, nowhere, schedules, service_metrics, writes  # noqa: PLC0415
+    from harness.inside.events import scheduler  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.firehose import flush  # noqa: PLC0415
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
@@ -85,6 +86,7 @@ def attach() -> None:
         # This LocalStack only has pipeproof installed beside it, and did not ask for it.
         return
     apply()
+    scheduler.start()
     ROUTER.add(activity.serve)
     ROUTER.add(identity.serve)
     ROUTER.add(accounts.serve)

@@ -58,9 +58,10 @@ class _Schedule:
                 self._call(target)
                 continue
             sender = TargetSenderFactory(target, self.arn, self.name, self.region, self.account).get_target_sender()
-            sender.process_event(self._event(), trace_header=TraceHeader().ensure_root_exists())
+            sender.process_event_once(self.event(), trace_header=TraceHeader().ensure_root_exists())
 
-    def _event(self) -> dict[str, Any]:
+    def event(self) -> dict[str, Any]:
+        """Returns the event that targets without an input get."""
         return {
             "version": "0",
             "id": str(uuid4()),
@@ -100,9 +101,17 @@ def _schedules(account: str) -> Iterator[_Schedule]:
         for group in list(backend.schedule_groups.values()):
             for one in list(group.schedules.values()):
                 if one.state == "ENABLED" and one.arn not in _over:
-                    yield _Schedule(
-                        one.arn, one.name, one.schedule_expression, account, region, (one.target,), "aws.scheduler"
-                    )  # fmt: skip
+                    yield of_scheduler(account, region, one)
+
+
+def of_scheduler(account: str, region: str, one: Any) -> _Schedule:
+    """Returns a schedule of EventBridge Scheduler, as moto keeps it."""
+    return _Schedule(one.arn, one.name, one.schedule_expression, account, region, (one.target,), "aws.scheduler")
+
+
+def is_over(arn: str) -> bool:
+    """Returns whether a schedule that names a single time has been started."""
+    return arn in _over
 
 
 def all_of(account: str) -> list[_Schedule]:

@@ -13,7 +13,7 @@ from localstack.services.lambda_.invocation.execution_environment import Invalid
 from harness.inside.lambda_ import assignment
 from harness.inside.lambda_.assignment import _free, _Queue, _started, get_environment
 
-VERSION = SimpleNamespace(id=SimpleNamespace(account="000000000000", function_name="f"))
+VERSION = SimpleNamespace(id=SimpleNamespace(account="000000000000", region="us-east-1", function_name="f"))
 
 
 class Environment:

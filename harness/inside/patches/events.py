@@ -1,0 +1,52 @@
+"""Patches of EventBridge."""
+
+from __future__ import annotations
+
+import copy
+import re
+from datetime import datetime
+from typing import Any
+
+from harness.inside.patches.declare import NAME, patch
+
+
+@patch("localstack.services.events.target", {"TargetSender.process_event": ("self", "event", "trace_header")})
+def delivery(module: Any) -> None:
+    """LocalStack tries a target once, and knows no dead-letter queue."""
+    sender = module.TargetSender
+    sender.process_event_once = once = sender.process_event
+
+    def process_event(self: Any, event: Any, trace_header: Any) -> None:
+        from harness.inside.events.delivery import delivered  # noqa: PLC0415
+
+        delivered(lambda: once(self, copy.deepcopy(event), trace_header), self.account_id, self.target, self.rule_arn, event)
+
+    sender.process_event = process_event
+
+
+@patch("localstack.services.events.event_rule_engine", {"EventRuleEngine._evaluate_wildcard": ("condition", "value"), "re": NAME})
+def wildcards(module: Any) -> None:
+    """In LocalStack a wildcard stands for one character at least."""
+
+    def evaluate(condition: str, value: str) -> bool:
+        return bool(re.fullmatch(re.escape(condition).replace("\\*", ".*"), value, re.DOTALL))
+
+    module.EventRuleEngine._evaluate_wildcard = staticmethod(evaluate)  # noqa: SLF001
+
+
+@patch("localstack.services.events.archive", {"ArchiveService.put_events": ("self", "events")})
+def archives(module: Any) -> None:
+    """LocalStack archives the event that it goes on to change, and cannot replay one whose time is text."""
+    original = module.ArchiveService.put_events
+
+    def put_events(self: Any, events: Any) -> None:
+        kept = [copy.deepcopy(event) for event in events]
+        for event in kept:
+            if isinstance(event.get("time"), str):
+                event["time"] = datetime.fromisoformat(event["time"])
+        original(self, kept)
+
+    module.ArchiveService.put_events = put_events
+
+
+PATCHES = (delivery, wildcards, archives)

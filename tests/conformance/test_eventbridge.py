@@ -1,0 +1,299 @@
+"""EventBridge: patterns, targets, schedules, archives and pipes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.conformance.functions import wait_until
+
+PATTERNS = "eventbridge/latest/userguide/eb-create-pattern-operators.html"
+RETRIES = "eventbridge/latest/userguide/eb-rule-retry-policy.html"
+SCHEDULER = "scheduler/latest/UserGuide/schedule-types.html"
+PIPES = "eventbridge/latest/userguide/eb-pipes.html"
+
+
+@pytest.fixture
+def queue(clients):
+    """Creates a queue; returns (ARN, a function that returns the bodies received so far)."""
+
+    def create(name="out"):
+        url = clients("sqs").create_queue(QueueName=name)["QueueUrl"]
+        found = []
+
+        def bodies():
+            messages = clients("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+            found.extend(message["Body"] for message in messages)
+            for message in messages:
+                clients("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return found
+
+        return f"arn:aws:sqs:us-east-1:{clients.account}:{name}", bodies
+
+    return create
+
+
+@pytest.fixture
+def rule(clients, queue):
+    def create(pattern, **target):
+        arn, bodies = queue()
+        clients("events").put_rule(Name="rule", EventPattern=json.dumps(pattern))
+        clients("events").put_targets(Rule="rule", Targets=[{"Id": "1", "Arn": arn, **target}])
+        return bodies
+
+    return create
+
+
+def send(clients, *details, source="app", kind="made"):
+    entries = [{"Source": source, "DetailType": kind, "Detail": json.dumps(detail)} for detail in details]
+    return clients("events").put_events(Entries=entries)
+
+
+def numbers(bodies):
+    return sorted(json.loads(body)["detail"]["n"] for body in bodies())
+
+
+@pytest.mark.rule(PATTERNS)
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ({"source": ["app"], "detail": {"a": ["x"]}}, [1]),
+        ({"detail": {"a": [{"prefix": "x"}]}}, [1, 2]),
+        ({"detail": {"a": [{"suffix": "y"}]}}, [2]),
+        ({"detail": {"a": [{"anything-but": ["x", "xy"]}]}}, [3]),
+        ({"detail": {"m": [{"numeric": [">", 5, "<=", 10]}]}}, [2]),
+        ({"detail": {"m": [{"exists": False}]}}, [3]),
+        ({"detail": {"a": [{"equals-ignore-case": "Z"}]}}, [3]),
+        ({"detail": {"a": [{"wildcard": "x*"}]}}, [1, 2]),
+        ({"$or": [{"detail": {"a": ["x"]}}, {"detail": {"a": ["z"]}}]}, [1, 3]),
+    ],
+    ids=["equal", "prefix", "suffix", "anything-but", "numeric", "exists", "ignore case", "wildcard", "or"],
+)
+def test_event_patterns(clients, rule, pattern, expected):
+    """An event pattern matches by its operators."""
+    bodies = rule(pattern)
+    send(clients, {"n": 1, "a": "x", "m": 5}, {"n": 2, "a": "xy", "m": 10}, {"n": 3, "a": "z"})
+    wait_until(lambda: len(numbers(bodies)) >= len(expected), "the events", 10)
+    assert numbers(bodies) == expected
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-events-structure.html")
+def test_an_event_has_what_is_documented(clients, rule):
+    """An event has version, id, detail-type, source, account, time, region, resources and detail."""
+    bodies = rule({"source": ["app"]})
+    send(clients, {"n": 1})
+    event = json.loads(wait_until(bodies, "the event")[0])
+    assert (event["version"], event["source"], event["detail-type"], event["account"]) == ("0", "app", "made", clients.account)
+    assert {"id", "time", "region", "resources", "detail"} <= event.keys()
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-transform-target-input.html")
+def test_an_input_transformer(clients, rule):
+    """An InputTransformer makes the target's input from paths and a template."""
+    transformer = {"InputPathsMap": {"n": "$.detail.n"}, "InputTemplate": '{"number": <n>}'}
+    bodies = rule({"source": ["app"]}, InputTransformer=transformer)
+    send(clients, {"n": 7})
+    assert json.loads(wait_until(bodies, "the event")[0]) == {"number": 7}
+
+
+@pytest.mark.rule("eventbridge/latest/APIReference/API_PutEvents.html")
+def test_a_wrong_entry_fails_alone(clients, rule):
+    """PutEvents answers per entry: one without a source fails, the others are taken."""
+    bodies = rule({"source": ["app"]})
+    answer = clients("events").put_events(
+        Entries=[
+            {"Source": "app", "DetailType": "d", "Detail": '{"n": 1}'},
+            {"Source": "app", "DetailType": "d", "Detail": "no json"},
+        ]
+    )
+    assert answer["FailedEntryCount"] == 1
+    assert answer["Entries"][1]["ErrorCode"] == "MalformedDetail"
+    assert wait_until(lambda: numbers(bodies) == [1], "the other one")
+
+
+@pytest.mark.rule(RETRIES)
+def test_an_event_that_cannot_be_delivered_goes_to_the_dead_letter_queue(clients, queue):
+    """An event that a target does not take goes to the target's dead-letter queue, with the reason in attributes."""
+    dead, bodies = queue("dead")
+    missing = f"arn:aws:sqs:us-east-1:{clients.account}:missing"
+    clients("events").put_rule(Name="rule", EventPattern='{"source": ["app"]}')
+    target = {
+        "Id": "1",
+        "Arn": missing,
+        "DeadLetterConfig": {"Arn": dead},
+        "RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60},
+    }
+    clients("events").put_targets(Rule="rule", Targets=[target])
+    send(clients, {"n": 1})
+    assert wait_until(lambda: numbers(bodies) == [1], "the dead letter", 30)
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-archive-event.html")
+def test_an_archive_is_replayed(clients, queue):
+    """An archive keeps the events that match, and a replay sends them again."""
+    arn, bodies = queue()
+    client = clients("events")
+    bus = f"arn:aws:events:us-east-1:{clients.account}:event-bus/default"
+    client.create_archive(ArchiveName="archive", EventSourceArn=bus, EventPattern='{"source": ["app"]}')
+    send(clients, {"n": 1}, {"n": 2})
+    wait_until(lambda: client.describe_archive(ArchiveName="archive")["EventCount"] == 2, "two events in the archive", 20)
+    client.put_rule(Name="rule", EventPattern='{"source": ["app"]}')
+    client.put_targets(Rule="rule", Targets=[{"Id": "1", "Arn": arn}])
+    now = datetime.now(UTC)
+    client.start_replay(
+        ReplayName="replay", EventSourceArn=f"arn:aws:events:us-east-1:{clients.account}:archive/archive", EventStartTime=now - timedelta(hours=1),
+        EventEndTime=now + timedelta(minutes=1), Destination={"Arn": bus},
+    )  # fmt: skip
+    wait_until(lambda: len(bodies()) >= 2, "the events", 30)
+    events = [json.loads(body) for body in bodies()]
+    assert sorted(event["detail"]["n"] for event in events) == [1, 2]
+    assert {event.get("replay-name") for event in events} == {"replay"}
+    assert client.describe_replay(ReplayName="replay")["State"] == "COMPLETED"
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-create-rule-schedule.html")
+def test_a_rule_with_a_rate_fires(clients, queue):
+    """A rule with a rate starts its targets again and again."""
+    arn, bodies = queue()
+    clients("events").put_rule(Name="rule", ScheduleExpression="rate(1 minute)")
+    clients("events").put_targets(Rule="rule", Targets=[{"Id": "1", "Arn": arn, "Input": '{"tick": 1}'}])
+    assert json.loads(wait_until(bodies, "a tick", 90)[0]) == {"tick": 1}
+
+
+@pytest.fixture
+def schedule(clients):
+    def create(expression, arn, **options):
+        target = {
+            "Arn": arn,
+            "RoleArn": f"arn:aws:iam::{clients.account}:role/scheduler",
+            "Input": '{"tick": 1}',
+            **options.pop("target", {}),
+        }
+        return clients("scheduler").create_schedule(
+            Name="schedule", ScheduleExpression=expression, FlexibleTimeWindow={"Mode": "OFF"}, Target=target, **options
+        )
+
+    return create
+
+
+@pytest.mark.rule(SCHEDULER)
+def test_a_schedule_fires_once_at_its_time(clients, queue, schedule):
+    """A one-time schedule invokes its target at its time."""
+    arn, bodies = queue()
+    at = datetime.now(UTC) + timedelta(seconds=3)
+    schedule(f"at({at:%Y-%m-%dT%H:%M:%S})", arn)
+    assert [json.loads(body) for body in wait_until(bodies, "the tick", 30)] == [{"tick": 1}]
+
+
+@pytest.mark.rule(SCHEDULER)
+def test_a_schedule_with_a_rate_fires(clients, queue, schedule):
+    """A rate-based schedule invokes its target again and again."""
+    arn, bodies = queue()
+    schedule("rate(1 minute)", arn)
+    assert json.loads(wait_until(bodies, "a tick", 90)[0]) == {"tick": 1}
+
+
+@pytest.mark.rule("scheduler/latest/UserGuide/managing-schedule-delete.html")
+def test_a_schedule_that_is_over_is_deleted(clients, queue, schedule):
+    """A one-time schedule with ActionAfterCompletion DELETE is deleted after it has fired."""
+    arn, bodies = queue()
+    at = datetime.now(UTC) + timedelta(seconds=2)
+    schedule(f"at({at:%Y-%m-%dT%H:%M:%S})", arn, ActionAfterCompletion="DELETE")
+    wait_until(bodies, "the tick", 30)
+    wait_until(lambda: not clients("scheduler").list_schedules()["Schedules"], "the schedule to be deleted", 20)
+
+
+@pytest.mark.rule("scheduler/latest/UserGuide/configuring-schedule-dlq.html")
+def test_a_schedule_whose_target_fails_goes_to_its_dead_letter_queue(clients, queue, schedule):
+    """A schedule's event that its target does not take goes to the dead-letter queue."""
+    dead, bodies = queue("dead")
+    at = datetime.now(UTC) + timedelta(seconds=2)
+    missing = f"arn:aws:sqs:us-east-1:{clients.account}:missing"
+    schedule(
+        f"at({at:%Y-%m-%dT%H:%M:%S})",
+        missing,
+        target={"DeadLetterConfig": {"Arn": dead}, "RetryPolicy": {"MaximumRetryAttempts": 0}},
+    )
+    assert wait_until(bodies, "the dead letter", 30) == ['{"tick": 1}']
+
+
+@pytest.fixture
+def pipe(clients):
+    def create(source, target, **options):
+        clients("pipes").create_pipe(
+            Name="pipe", Source=source, Target=target, RoleArn=f"arn:aws:iam::{clients.account}:role/pipe", **options
+        )
+        wait_until(lambda: clients("pipes").describe_pipe(Name="pipe")["CurrentState"] == "RUNNING", "the pipe to run", 30)
+
+    return create
+
+
+@pytest.mark.rule(PIPES)
+def test_a_pipe_moves_messages_of_a_queue(clients, queue, pipe):
+    """A pipe delivers the messages of a queue to its target, and deletes them."""
+    source, rest = queue("in")
+    target, bodies = queue("out")
+    pipe(source, target, SourceParameters={"SqsQueueParameters": {"BatchSize": 1}})
+    clients("sqs").send_message(QueueUrl=clients("sqs").get_queue_url(QueueName="in")["QueueUrl"], MessageBody="hello")
+    message = json.loads(wait_until(bodies, "the message", 20)[0])
+    assert message["body"] == "hello"
+    assert rest() == []
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-pipes-event-filtering.html")
+def test_a_pipe_filters(clients, queue, pipe):
+    """A pipe passes on what matches its filter, and drops the rest."""
+    source, _ = queue("in")
+    target, bodies = queue("out")
+    pattern = json.dumps({"body": {"kind": ["buy"]}})
+    pipe(
+        source,
+        target,
+        SourceParameters={"SqsQueueParameters": {"BatchSize": 1}, "FilterCriteria": {"Filters": [{"Pattern": pattern}]}},
+    )
+    url = clients("sqs").get_queue_url(QueueName="in")["QueueUrl"]
+    for body in ('{"kind": "look"}', '{"kind": "buy"}'):
+        clients("sqs").send_message(QueueUrl=url, MessageBody=body)
+    assert [json.loads(body)["body"] for body in wait_until(bodies, "the message", 20)] == ['{"kind": "buy"}']
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/pipes-enrichment.html")
+def test_a_pipe_enriches(clients, queue, pipe, functions):
+    """A pipe's enrichment function gets the batch, and what it returns goes to the target."""
+    source, _ = queue("in")
+    target, bodies = queue("out")
+    functions.create("enrich", "def handler(event, context):\n    return [{'seen': e['body']} for e in event]\n")
+    arn = f"arn:aws:lambda:us-east-1:{clients.account}:function:enrich"
+    pipe(source, target, Enrichment=arn, SourceParameters={"SqsQueueParameters": {"BatchSize": 1}})
+    clients("sqs").send_message(QueueUrl=clients("sqs").get_queue_url(QueueName="in")["QueueUrl"], MessageBody="hello")
+    assert json.loads(wait_until(bodies, "the message", 30)[0]) == {"seen": "hello"}
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-pipes-kinesis.html")
+def test_a_pipe_reads_a_stream(clients, queue, pipe):
+    """A pipe delivers the records of a Kinesis stream to its target."""
+    target, bodies = queue("out")
+    clients("kinesis").create_stream(StreamName="stream", ShardCount=1)
+    clients("kinesis").get_waiter("stream_exists").wait(StreamName="stream", WaiterConfig={"Delay": 1})
+    arn = f"arn:aws:kinesis:us-east-1:{clients.account}:stream/stream"
+    pipe(arn, target, SourceParameters={"KinesisStreamParameters": {"StartingPosition": "TRIM_HORIZON", "BatchSize": 1}})
+    clients("kinesis").put_record(StreamName="stream", Data=b"hello", PartitionKey="k")
+    record = json.loads(wait_until(bodies, "the record", 20)[0])
+    assert (record["partitionKey"], record["data"], record["eventSource"]) == ("k", "aGVsbG8=", "aws:kinesis")
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-pipes-dynamodb.html")
+def test_a_pipe_reads_a_dynamodb_stream(clients, queue, pipe):
+    """A pipe delivers the records of a DynamoDB stream to its target."""
+    target, bodies = queue("out")
+    table = clients("dynamodb").create_table(
+        TableName="table", BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}], StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )  # fmt: skip
+    stream = table["TableDescription"]["LatestStreamArn"]
+    pipe(stream, target, SourceParameters={"DynamoDBStreamParameters": {"StartingPosition": "TRIM_HORIZON", "BatchSize": 1}})
+    clients("dynamodb").put_item(TableName="table", Item={"id": {"S": "1"}})
+    record = json.loads(wait_until(bodies, "the record", 20)[0])
+    assert record["eventName"] == "INSERT"
