@@ -65,6 +65,14 @@ def glue() -> Service:
     return service("glue")
 
 
+@aws_provider(api="pipes", name="default")
+def pipes() -> Service:
+    """Returns EventBridge Pipes."""
+    from harness.inside.events.pipes import PipeproofPipesProvider  # noqa: PLC0415
+
+    return Service.for_provider(PipeproofPipesProvider())
+
+
 @hooks.on_infra_start()
 def attach() -> None:
     """Attaches the patches, the routes, the counting of requests and the faults before LocalStack starts serving."""

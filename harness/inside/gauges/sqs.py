@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.inside.gauges.gauge import Level, stores
+from harness.inside.gauges.gauge import Level, loaded, stores
 
 _LAMBDA = "localstack.services.lambda_.invocation.models"
 
@@ -16,6 +16,9 @@ def gauge(account: str | None) -> Level:
         for store in stores(_LAMBDA, "lambda_stores", account)
         for mapping in list(store.event_source_mappings.values())
     }
+    pipes = loaded("harness.inside.events.pipes")
+    if pipes is not None:
+        consumed |= pipes.sources(account)
     queues = [
         {
             "queue": queue.arn,

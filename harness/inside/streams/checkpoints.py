@@ -62,6 +62,9 @@ class Checkpoints:
             return [place for (of, _), place in self._places.items() if of == shard_id]
 
 
+OUTLIVING: set[str] = set()
+"""What else has checkpoints than event source mappings: the ARNs of pipes."""
+
 _all: dict[str, Checkpoints] = {}
 _lock = threading.Lock()
 
@@ -69,7 +72,11 @@ _lock = threading.Lock()
 def of_mapping(uuid: str) -> Checkpoints:
     """Returns the checkpoints of a mapping, and forgets those of the mappings that were deleted."""
     with _lock:
-        known = {uuid, *(key for _, _, store in lambda_stores.iter_stores() for key in list(store.event_source_mappings))}
+        known = {
+            uuid,
+            *OUTLIVING,
+            *(key for _, _, store in lambda_stores.iter_stores() for key in list(store.event_source_mappings)),
+        }
         for gone in _all.keys() - known:
             del _all[gone]
         return _all.setdefault(uuid, Checkpoints())

@@ -298,7 +298,7 @@ class StreamMapping:
 
     def _invoke(self, shard_id: str, events: list[dict[str, Any]], window: Window | None, *, final: bool, early: bool) -> None:
         """Invokes the function once. In a window it also keeps the state that the function returns."""
-        if events:
+        if events and ":function:" in self.processor.sender.target_arn:
             age_s = time.time() - self.get_approximate_arrival_time(events[-1])  # type: ignore[attr-defined]
             record_iterator_age(self.processor.sender.target_arn, age_s * 1000)
         if window is None:
