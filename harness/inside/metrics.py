@@ -34,22 +34,34 @@ class Metric(NamedTuple):
 
 
 _OF_READERS = frozenset({"NumberOfEmptyReceives", "NumberOfMessagesReceived", "NumberOfMessagesDeleted"})
+# Whose single values are kept, for percentiles. LocalStack's database has a row for each of them, and one for any number of the others.
+_BY_VALUE = frozenset({"Duration", "IteratorAge", "ExecutionTime"})
 _counted: Counter[tuple[Metric, float]] = Counter()
 _lock = threading.Lock()
+_something = threading.Event()
+_sender: list[threading.Thread] = []
 
 
 def count(metric: Metric, value: float = 1.0) -> None:
     """Counts one value of a metric. Until it is sent, it is under way: an alarm may follow from it. Metrics of who only reads are not: an actor
     that polls a queue would never let a pipeline come to rest."""
     with _lock:
-        first = not _counted
         _counted[metric, float(value)] += 1
         if metric.name not in _OF_READERS:
             DELIVERIES.enter(metric.account)
-    if first:
-        timer = threading.Timer(LINGER_S, _send)
-        timer.daemon = True
-        timer.start()
+        if not _sender:
+            _sender.append(threading.Thread(target=_send_all, name="metrics", daemon=True))
+            _sender[0].start()
+    _something.set()
+
+
+def _send_all() -> None:
+    """Sends what was counted, a few times a second, and never twice at once: what comes meanwhile goes out together."""
+    while True:
+        _something.wait()
+        _something.clear()
+        threading.Event().wait(LINGER_S)
+        _send()
 
 
 def _send() -> None:
@@ -73,19 +85,31 @@ def data_of(counted: dict[tuple[Metric, float], int]) -> dict[tuple[str, str, st
         values[metric].append((value, times))
     data: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for metric, pairs in values.items():
-        for start in range(0, len(pairs), _VALUES_PER_METRIC):
-            some = pairs[start : start + _VALUES_PER_METRIC]
+        for told in _told(metric, pairs):
             data[metric.account, metric.region, metric.namespace].append(
                 {
                     "MetricName": metric.name,
                     "Dimensions": [{"Name": metric.dimension[0], "Value": metric.dimension[1]}],
                     "Timestamp": datetime.now(UTC),
                     "Unit": metric.unit,
-                    "Values": [value for value, _ in some],
-                    "Counts": [float(times) for _, times in some],
+                    **told,
                 }
             )
     return data
+
+
+def _told(metric: Metric, pairs: list[tuple[float, int]]) -> list[dict[str, Any]]:
+    """Returns the values of a metric, of (value, times), as PutMetricData takes them."""
+    if metric.name not in _BY_VALUE:
+        statistics = {
+            "SampleCount": float(sum(times for _, times in pairs)),
+            "Sum": float(sum(value * times for value, times in pairs)),
+            "Minimum": min(value for value, _ in pairs),
+            "Maximum": max(value for value, _ in pairs),
+        }
+        return [{"StatisticValues": statistics}]
+    parts = [pairs[start : start + _VALUES_PER_METRIC] for start in range(0, len(pairs), _VALUES_PER_METRIC)]
+    return [{"Values": [value for value, _ in part], "Counts": [float(times) for _, times in part]} for part in parts]
 
 
 def put(account: str, region: str, namespace: str, data: list[dict[str, Any]]) -> None:

@@ -65,6 +65,15 @@ def glue() -> Service:
     return service("glue")
 
 
+@aws_provider(api="athena", name="default")
+def athena() -> Service:
+    """Returns Athena, whose queries run in DuckDB."""
+    from harness.inside.athena.service import OPERATIONS  # noqa: PLC0415
+    from harness.inside.missing import service  # noqa: PLC0415
+
+    return service("athena", OPERATIONS)
+
+
 @aws_provider(api="pipes", name="default")
 def pipes() -> Service:
     """Returns EventBridge Pipes."""

@@ -27,6 +27,7 @@ LOG = logging.getLogger(__name__)
 
 LINGER_S = 0.1
 # Limits of PutLogEvents and PutMetricData.
+_METRICS_PER_PUT = 1000
 _EVENTS_PER_PUT, _EVENT_BYTES_PER_PUT, _EVENT_OVERHEAD_BYTES = 10_000, 1_048_576, 26
 _MAX_EVENT_BYTES = 262_144 - _EVENT_OVERHEAD_BYTES
 
@@ -53,10 +54,9 @@ def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
                 _ship(logs, group, stream, lines)
             except Exception as error:  # noqa: BLE001 - the log of a function must not end the shipping of logs
                 LOG.warning("Log of %s in %s was refused: %s", group, self.region, error)
-            for line in lines:
-                if '"_aws"' in line:
-                    for namespace, data in metric_data(line):
-                        metrics.put(account, self.region, namespace, data)
+            for namespace, data in _embedded(lines).items():
+                for start in range(0, len(data), _METRICS_PER_PUT):
+                    metrics.put(account, self.region, namespace, data[start : start + _METRICS_PER_PUT])
         for _item in range(len(items) - items.count(QUEUE_SHUTDOWN)):
             DELIVERIES.leave(account)
         if QUEUE_SHUTDOWN in items:
@@ -111,6 +111,15 @@ def _batches(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         batches[-1].append(event)
         size += event_size
     return batches
+
+
+def _embedded(lines: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Returns the metric data that the lines hold, by namespace."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        for namespace, data in metric_data(line) if '"_aws"' in line else ():
+            found.setdefault(namespace, []).extend(data)
+    return found
 
 
 def metric_data(line: str) -> list[tuple[str, list[dict[str, Any]]]]:
