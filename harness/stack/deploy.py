@@ -99,8 +99,12 @@ def delete(clients: Clients, name: str) -> None:
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
     while time.monotonic() < deadline:
         try:
-            if cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "DELETE_COMPLETE":
+            stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+            if stack["StackStatus"] == "DELETE_COMPLETE":
                 return
+            if stack["StackStatus"] == "DELETE_FAILED":
+                message = f"stack {name} was not deleted:{_reasons(cloudformation, name, stack)}"
+                raise DeployError(message)
         except ClientError:
             return
         time.sleep(_POLL_S)

@@ -125,16 +125,17 @@ def _delete(executor: ChangeSetModelExecutor) -> ChangeSetModelExecutorResult:
             return ChangeSetModelExecutorResult(
                 resources=stack.resolved_resources, outputs=stack.resolved_outputs, failure_message=name
             )
-    stack.is_deploying = True
-    try:
-        executor.process()
-        for one in executor._deferred_actions[::-1]:
-            if _is_retained(executor, one.name):
-                _skip(executor, one.name)
-            else:
-                one.action()
-    finally:
-        stack.is_deploying = False
+    template = stack.processed_template or stack.template or {}
+    for name in reversed(list(stack.resolved_resources)):
+        resource = stack.resolved_resources[name]
+        if (template.get("Resources", {}).get(name) or {}).get("DeletionPolicy") in _RETAINED:
+            _skip(executor, name)
+        else:
+            stack.set_resource_status(
+                logical_resource_id=name, physical_resource_id=resource.get("PhysicalResourceId"), resource_type=resource["Type"],
+                status=ResourceStatus.DELETE_IN_PROGRESS,
+            )  # fmt: skip
+            _is_removed(executor, name, resource)
     failed = [key for key, state in stack.resource_states.items() if state["ResourceStatus"] == ResourceStatus.DELETE_FAILED]
     if failed:
         _settle(stack, StackStatus.DELETE_FAILED, f"The following resource(s) failed to delete: [{', '.join(failed)}].")

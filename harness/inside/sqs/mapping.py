@@ -49,6 +49,7 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._busy_since: float | None = None
+        self._has_answered = False
         self.running = 0
 
     def close(self) -> None:
@@ -60,11 +61,18 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
         """Returns how many batches may run at once now.
 
         AWS begins with five, and adds 300 a minute while messages wait, up to 1,250 or the mapping's MaximumConcurrency. Here a function has fewer
-        environments: messages that could only wait for one stay in the queue, where their visibility does not run out."""
+        environments, and they start one after the other: messages that could only wait for one stay in the queue, where their visibility does
+        not run out. Until the function has answered once, two batches wait."""
+        if not self._has_answered:
+            return min(2, self._most)
         busy_s = time.monotonic() - self._busy_since if self._busy_since else 0.0
         scaled = FIRST_CONCURRENCY + int(busy_s * MORE_PER_MINUTE / 60)
+        return min(scaled, self._most)
+
+    @property
+    def _most(self) -> int:
         configured = (self._configuration.get("ScalingConfig") or {}).get("MaximumConcurrency") or MOST_CONCURRENCY
-        return max(1, min(scaled, configured, self._reserved, environments_per_function()))
+        return max(1, min(configured, self._reserved, environments_per_function()))
 
     @property
     def _configuration(self) -> dict[str, Any]:
@@ -133,6 +141,7 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
             LOG.exception("A batch of %d messages of %s could not be delivered", len(messages), self.source_arn)
         finally:
             with self._changed:
+                self._has_answered = True
                 self.running -= 1
                 self._changed.notify_all()
 
