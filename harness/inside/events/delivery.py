@@ -32,7 +32,7 @@ _FINAL = frozenset(
 
 
 def delivered(send: Callable[[], None], account: str, target: Any, rule_arn: str, event: Any) -> None:
-    """Sends an event; what fails at first is tried again on a thread of its own, which counts as under way."""
+    """Sends an event. Where that fails, a thread sends it again; the thread counts as a delivery under way."""
     try:
         send()
     except Exception as error:  # noqa: BLE001 - whatever the target answers is a failed attempt

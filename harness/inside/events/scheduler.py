@@ -48,14 +48,15 @@ def _run() -> None:
 
 def _look(account: str, region: str, group: Any, one: Any) -> None:
     now = datetime.now(UTC)
-    known = _looked_at.get(one.arn)
-    if known is None or known[0] != one.schedule_expression:
-        known = (one.schedule_expression, now)
-    _looked_at[one.arn] = (one.schedule_expression, known[1])
-    if one.state != "ENABLED" or schedules.is_over(one.arn):
-        return
     began = one.creation_date if isinstance(one.creation_date, datetime) else datetime.fromtimestamp(float(one.creation_date), UTC)
     began = began if began.tzinfo else began.replace(tzinfo=UTC)
+    # What became due between its creation and the first look is started, too.
+    known = _looked_at.get(one.arn, (one.schedule_expression, began))
+    if known[0] != one.schedule_expression:
+        known = (one.schedule_expression, now)
+    _looked_at[one.arn] = known
+    if one.state != "ENABLED" or schedules.is_over(one.arn):
+        return
     due = clock.following(one.schedule_expression, known[1], began, one.schedule_expression_timezone or "UTC")
     if due is None or due > now:
         return

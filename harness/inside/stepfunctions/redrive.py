@@ -32,13 +32,8 @@ class RedriveWorker(ExecutionWorker):  # type: ignore[misc]
     """Evaluates the states of an execution from the one that failed on. The history goes on, and variables are kept."""
 
     def __init__(self, before: ExecutionWorker, count: int) -> None:
-        super().__init__(
-            evaluation_details=before._evaluation_details,  # noqa: SLF001
-            exec_comm=before._execution_communication,  # noqa: SLF001
-            cloud_watch_logging_session=before._cloud_watch_logging_session,  # noqa: SLF001
-            activity_store=before._activity_store,  # noqa: SLF001
-            mock_test_case=before._mock_test_case,  # noqa: SLF001
-        )  # fmt: skip
+        # Its arguments differ from one LocalStack to the next: it is a copy of the worker before.
+        self.__dict__.update(before.__dict__)
         self._before = before.env
         self._count = count
 
