@@ -164,6 +164,9 @@ def test_a_rule_with_a_rate_fires(clients, queue):
 
 @pytest.fixture
 def schedule(clients):
+    # The first request loads the service, which must not take the time that a schedule names.
+    clients("scheduler").list_schedules()
+
     def create(expression, arn, **options):
         target = {
             "Arn": arn,
