@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from harness.inside.hive import members
+
 _DATABASE = re.compile(r"CREATE\s+(?:DATABASE|SCHEMA)\s+(?P<quiet>IF\s+NOT\s+EXISTS\s+)?[`\"]?(?P<name>\w+)[`\"]?", re.IGNORECASE)
 _TABLE = re.compile(
     r"CREATE\s+EXTERNAL\s+TABLE\s+(?P<quiet>IF\s+NOT\s+EXISTS\s+)?(?P<name>[\w.`\"]+)\s*\((?P<columns>.*?)\)\s*"
@@ -139,14 +141,8 @@ def _table_input(name: str, columns: str, rest: str) -> dict[str, Any]:
 
 
 def _columns(text: str) -> list[dict[str, str]]:
-    parts, depth, start = [], 0, 0
-    for at, char in enumerate(text):
-        depth += (char in "<(") - (char in ">)")
-        if char == "," and not depth:
-            parts.append(text[start:at])
-            start = at + 1
     made = []
-    for part in [*parts, text[start:]]:
+    for part in members(text):
         words = part.split(None, 1)
         if len(words) == 2:
             kind = re.split(r"\s+COMMENT\s", words[1], flags=re.IGNORECASE)[0].strip()

@@ -5,7 +5,6 @@ Source: https://docs.aws.amazon.com/athena/latest/ug/querying-athena-tables.html
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,12 @@ import sqlglot
 from sqlglot import exp
 
 from harness.inside.athena.catalogue import QueryError, Table, objects, partitions, table_of
+from harness.inside.hive import members
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _HIVE = {"int": "INTEGER", "integer": "INTEGER", "string": "VARCHAR", "binary": "BLOB", "float": "FLOAT", "bigint": "BIGINT"}
-_MEMBER = re.compile(r"(\w+)\s*:\s*")
 
 
 @dataclass(slots=True)
@@ -171,17 +170,11 @@ def _duckdb_type(hive: str) -> str:
     if text.startswith("array<"):
         return f"{_duckdb_type(text[6:-1])}[]"
     if text.startswith("map<"):
-        key, _, value = text[4:-1].partition(",")
+        key, value = members(text[4:-1])
         return f"MAP({_duckdb_type(key)}, {_duckdb_type(value)})"
     if text.startswith("struct<"):
-        members, depth, start = [], 0, 7
-        for at, char in enumerate(text[7:-1] + ",", start=7):
-            depth += (char == "<") - (char == ">")
-            if char == "," and not depth:
-                name, _, kind = text[start:at].partition(":")
-                members.append(f'"{name.strip()}" {_duckdb_type(kind)}')
-                start = at + 1
-        return f"STRUCT({', '.join(members)})"
+        pairs = [member.partition(":") for member in members(text[7:-1])]
+        return "STRUCT(" + ", ".join(f'"{name.strip()}" {_duckdb_type(kind)}' for name, _, kind in pairs) + ")"
     return _HIVE.get(text, text.upper())
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.inside.firehose.record import Refused
+from harness.inside.hive import members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,25 +45,14 @@ def type_of(hive: str) -> pa.DataType:
         case "array":
             return pa.list_(type_of(inner[:-1]))
         case "map":
-            key, value = _parts(inner[:-1])
+            key, value = members(inner[:-1])
             return pa.map_(type_of(key), type_of(value))
         case "struct":
-            fields = [field.partition(":") for field in _parts(inner[:-1])]
+            fields = [field.partition(":") for field in members(inner[:-1])]
             return pa.struct([(field.strip(), type_of(of)) for field, _, of in fields])
         case _:
             message = f"{hive!r} is not a type of a column"
             raise ValueError(message)
-
-
-def _parts(text: str) -> list[str]:
-    """Splits at the commas that are not within brackets."""
-    parts, depth, start = [], 0, 0
-    for at, char in enumerate(text):
-        depth += (char in "<(") - (char in ">)")
-        if char == "," and not depth:
-            parts.append(text[start:at])
-            start = at + 1
-    return [*parts, text[start:]]
 
 
 def schema_of(columns: Sequence[Mapping[str, str]]) -> pa.Schema:

@@ -14,6 +14,7 @@ from harness.inside.patches import (
     gateway,
     kinesis,
     lambda_,
+    map_states,
     runtime,
     s3,
     ses,
@@ -38,6 +39,7 @@ PATCHES: tuple[Patch, ...] = (
     *ses.PATCHES,
     *sns.PATCHES,
     *sqs.PATCHES,
+    *map_states.PATCHES,
     *stepfunctions.PATCHES,
 )
 _applied: set[str] = set()

@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 import zlib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -50,7 +51,7 @@ def live_mappings() -> list[StreamMapping]:
     return [mapping for mapping in list(_live) if not mapping.closed]
 
 
-class StreamMapping:
+class StreamMapping(ABC):
     """One mapping. A subclass also extends a poller of LocalStack, and says what a shard is and how its records become events."""
 
     # What LocalStack's pollers bring.
@@ -75,29 +76,29 @@ class StreamMapping:
 
     # What a subclass says.
 
+    @abstractmethod
     def stream_shards(self) -> Sequence[Any]:
         """Returns the stream's shards, parents before their children; each is a RecordLog with `shard_id`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parents(self, shard: Any) -> set[str]:
         """Returns the ids of the shards that are to be read before this one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def key_of(self, record: Any) -> str:
         """Returns what records are ordered by, where a shard has several lanes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def size_of(self, record: Any) -> int:
         """Returns the most bytes that the record takes in an event."""
-        raise NotImplementedError
 
+    @abstractmethod
     def events(self, shard_id: str, batch: Sequence[Any]) -> list[dict[str, Any]]:
         """Returns the batch as Lambda events, without their source."""
-        raise NotImplementedError
 
+    @abstractmethod
     def view(self, event: dict[str, Any]) -> dict[str, Any]:
         """Returns what filter patterns are matched with. The event itself is not touched."""
-        raise NotImplementedError
 
     def told_size(self, shard: Any, index: int, batch_size: int) -> int | None:
         """Returns how many records the next batch had in the run that this one repeats; None in any other run."""
