@@ -44,4 +44,19 @@ def select(module: Any) -> None:
     module.S3Provider.select_object_content = handler("SelectObjectContent", expand=False)(select_object_content)
 
 
-PATCHES = (objects, hostname, notifications, select)
+_LISTINGS = ("list_objects", "list_objects_v2", "list_object_versions", "list_multipart_uploads")
+
+
+@patch(
+    "localstack.services.s3.provider",
+    {f"S3Provider.{name}": ("self", "context", "bucket", "delimiter", "encoding_type") for name in _LISTINGS},
+)
+def listings(module: Any) -> None:
+    """LocalStack's second page of a listing is empty where keys have a character that is encoded."""
+    from harness.inside.s3.listing import encoded_afterwards  # noqa: PLC0415
+
+    for name in _LISTINGS:
+        setattr(module.S3Provider, name, encoded_afterwards(getattr(module.S3Provider, name)))
+
+
+PATCHES = (objects, hostname, notifications, select, listings)
