@@ -61,7 +61,12 @@ def start(cwd, *args, **more):
 def pipeproof(cwd, *args, timeout_s=240, **more):
     """Exit code, output, and the result of the run if it left one. `more` is added to its environment."""
     process = start(cwd, *args, **more)
-    output, _ = process.communicate(timeout=timeout_s)
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        pytest.fail(f"not done after {timeout_s} s: {args}\n{output}")
     return process.returncode, output, result(cwd)
 
 

@@ -10,10 +10,19 @@ from types import SimpleNamespace
 import pytest
 from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException, RuntimeStatus
 
+from harness.inside import metrics
 from harness.inside.lambda_ import assignment
 from harness.inside.lambda_.assignment import _free, _Queue, _started, get_environment
 
 VERSION = SimpleNamespace(id=SimpleNamespace(account="000000000000", region="us-east-1", function_name="f"))
+
+
+@pytest.fixture(autouse=True)
+def counted(monkeypatch):
+    """The metrics that were counted: there is no CloudWatch to send them to."""
+    counted = []
+    monkeypatch.setattr(metrics, "count", lambda metric, value: counted.append((metric.name, value)))
+    return counted
 
 
 class Environment:
@@ -139,6 +148,12 @@ def test_an_environment_that_was_stopped_while_it_answered_has_answered(service)
         service.stop_environment(environment)
     with service.one() as another:
         assert another is not environment
+
+
+def test_an_invocation_is_counted_with_how_many_ran_at_its_end(service, counted):
+    with service.one("a"), service.one("a"):
+        assert not counted
+    assert [value for name, value in counted if name == "ConcurrentExecutions"] == [2, 1]
 
 
 def test_turns_come_back(service, monkeypatch):

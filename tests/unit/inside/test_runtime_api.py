@@ -22,7 +22,8 @@ def api():
 
 def call(api, method, path, body=None, headers=None):
     url = f"http://{api.address}/2018-06-01/runtime/{path}"
-    return urllib3.request(method, url, body=body, headers=headers, retries=False, timeout=10)
+    with urllib3.PoolManager() as pool:
+        return pool.request(method, url, body=body, headers=headers, retries=False, timeout=10)
 
 
 def taken(api):
