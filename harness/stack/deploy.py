@@ -66,7 +66,7 @@ def deploy(
         status = stack["StackStatus"]
         if status == "CREATE_COMPLETE":
             return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
-        if "FAILED" in status or "ROLLBACK" in status:
+        if ("FAILED" in status or "ROLLBACK" in status) and not status.endswith("_IN_PROGRESS"):
             message = f"stack {name} of {template_path} did not deploy ({status}):{_reasons(cloudformation, name, stack)}"
             raise DeployError(message)
         if time.monotonic() > deadline:

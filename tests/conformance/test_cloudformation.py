@@ -60,6 +60,7 @@ ANSWER = """
 import urllib.request
 def handler(event, context):
     note(event)
+    time.sleep(float(event["ResourceProperties"].get("Slow", "0")))
     if event["ResourceProperties"].get("Fail") == event["RequestType"]:
         body = {"Status": "FAILED", "Reason": "as told"}
     else:
@@ -164,6 +165,19 @@ def test_without_rollback_the_resources_stay(clients, cloudformation, deploy):
 def test_on_failure_delete(clients, cloudformation, deploy):
     """With OnFailure DELETE a failed stack is deleted."""
     assert deploy({"Queue": QUEUE, "Broken": BROKEN}, OnFailure="DELETE") == "DELETE_COMPLETE"
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/APIReference/API_DeleteStack.html")
+@pytest.mark.parametrize("begun", ["CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
+def test_a_stack_is_deleted_while_it_is_under_way(clients, cloudformation, custom, seen, begun):
+    """Once DeleteStack succeeds, the stack's deletion starts; it is not described by name any more."""
+    fails = {"Fail": "Create"} if begun == "ROLLBACK_IN_PROGRESS" else {}
+    resources = {"Queue": QUEUE, "Slow": custom(Slow="2"), "Last": {**custom(Id="last", **fails), "DependsOn": "Slow"}}
+    cloudformation.create_stack(StackName="stack", TemplateBody=json.dumps({"Resources": resources}))
+    wait_until(lambda: status(cloudformation, "stack") == begun and seen(), f"the stack to be {begun}", 60)
+    cloudformation.delete_stack(StackName="stack")
+    assert ended(cloudformation, "stack") == "DELETE_COMPLETE"
+    assert not clients("sqs").list_queues().get("QueueUrls")
 
 
 @pytest.mark.rule(FAILURE)

@@ -177,3 +177,37 @@ def test_a_batch_is_cut_at_the_payload_limit(clients, functions):
         return sum(int(e["message"].split()[1]) for e in events if e["message"].startswith("COUNT")) == 10_000
 
     wait_until(counted, "all records to be processed")
+
+
+def test_messages_that_wait_for_an_environment_do_not_come_back(clients, functions):
+    """One that takes longer to start than the queue hides its messages for: each is received once, and none is a dead letter."""
+    sqs = clients("sqs")
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    redrive = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:{clients.account}:dead", "maxReceiveCount": 1}
+    queue = sqs.create_queue(QueueName="input", Attributes={"VisibilityTimeout": "2", "RedrivePolicy": json.dumps(redrive)})[
+        "QueueUrl"
+    ]
+    sqs.create_queue(QueueName="seen")
+    source = """
+import boto3, time
+time.sleep(5)
+sqs = boto3.client("sqs")
+def handler(event, context):
+    for record in event["Records"]:
+        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="seen")["QueueUrl"], MessageBody=record["body"])
+"""
+    functions.create("consumer", source, Timeout=2)
+    clients("lambda").create_event_source_mapping(
+        EventSourceArn=f"arn:aws:sqs:us-east-1:{clients.account}:input", FunctionName="consumer", BatchSize=1
+    )
+    bodies = [str(number) for number in range(4)]
+    for body in bodies:
+        sqs.send_message(QueueUrl=queue, MessageBody=body)
+    seen = sqs.get_queue_url(QueueName="seen")["QueueUrl"]
+    wait_until(lambda: waiting(sqs, seen) == 4 and waiting(sqs, queue) == 0, "all messages to be handled", 120)
+    assert waiting(sqs, dead) == 0
+
+
+def waiting(sqs, queue):
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    return sum(map(int, sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"].values()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 from typing import Any
 
 from localstack.aws.api.cloudformation import ChangeAction, ResourceStatus, StackStatus
@@ -24,6 +25,10 @@ from localstack.services.cloudformation.stores import get_cloudformation_store
 LOG = logging.getLogger(__name__)
 
 
+# How LocalStack names the change set of a deletion.
+_DELETION = "delete-stack_"
+
+
 class MissingExportError(ValueError):
     """A template imports a name that no stack exports."""
 
@@ -32,10 +37,23 @@ _RETAINED = {"Retain", "RetainExceptOnCreate", "Snapshot"}
 
 
 def execute(self: ChangeSetModelExecutor) -> ChangeSetModelExecutorResult:
-    """Replaces ChangeSetModelExecutor.execute."""
+    """Replaces ChangeSetModelExecutor.execute. A deletion that is asked for during a deployment follows it."""
     stack = self._change_set.stack
-    if stack.status == StackStatus.DELETE_IN_PROGRESS:
-        return _delete(self)
+    with stack.__dict__.setdefault("executes", threading.Lock()):
+        is_deletion = self._change_set.change_set_name.startswith(_DELETION)
+        if is_deletion and stack.status == StackStatus.DELETE_IN_PROGRESS:
+            return _delete(self)
+        if is_deletion or stack.status == StackStatus.DELETE_IN_PROGRESS:
+            # Another deletion came before.
+            return ChangeSetModelExecutorResult(resources={}, outputs=[], failure_message=None)
+        result = _deploy(self)
+        # LocalStack notes it too, but only when a deletion may have begun.
+        stack.resolved_resources = result.resources
+        return result
+
+
+def _deploy(self: ChangeSetModelExecutor) -> ChangeSetModelExecutorResult:
+    stack = self._change_set.stack
     creates = stack.status == StackStatus.CREATE_IN_PROGRESS
     stack.is_deploying = True
     reason = None
@@ -61,6 +79,8 @@ def set_stack_status(original: Any) -> Any:
     def changed(self: Any, status: StackStatus, reason: str | None = None) -> None:
         if getattr(self, "is_deploying", False) and not str(status).endswith("_IN_PROGRESS"):
             return
+        if self.status == StackStatus.DELETE_IN_PROGRESS and not str(status).startswith("DELETE_"):
+            return
         if str(status).endswith("_IN_PROGRESS"):
             self.settled = None
         if getattr(self, "settled", None) not in {None, status}:
@@ -73,7 +93,8 @@ def set_stack_status(original: Any) -> Any:
 def _settle(stack: Any, status: StackStatus, reason: str | None = None) -> None:
     stack.settled = None
     stack.set_stack_status(status, reason)
-    stack.settled = status
+    if stack.status == status:
+        stack.settled = status
 
 
 def _clean_up(executor: ChangeSetModelExecutor) -> None:

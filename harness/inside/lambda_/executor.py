@@ -21,6 +21,7 @@ from harness.inside.lambda_.environment import Environment, Limits
 from harness.inside.lambda_.injected import into_init, into_invocation
 from harness.inside.lambda_.runtime_api import Invocation
 from harness.inside.lambda_.runtime_dir import interpreter, python_runtime
+from harness.inside.sqs import visibility
 from harness.settings import settings
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             deadline_ms=int((time.time() + function.timeout) * 1000),
         )
         self._caller.begins(invocation.payload, invocation.request_id)
+        visibility.begin(invocation.payload)
         began = time.monotonic()
         injections = into_invocation(identity.account, identity.function_name, invocation.payload)
         outcome = self._environment.invoke(invocation, identity.qualifier, injections, self._caller)

@@ -20,10 +20,12 @@ from localstack.services.lambda_.event_source_mapping.event_processor import Bat
 from localstack.services.lambda_.event_source_mapping.pollers.poller import EmptyPollResultsException, parse_batch_item_failures
 from localstack.services.lambda_.event_source_mapping.pollers.sqs_poller import SqsPoller, transform_into_events
 from localstack.services.lambda_.invocation.models import lambda_stores
+from localstack.services.sqs.models import sqs_stores
 from localstack.utils.aws.arns import parse_arn
 from localstack.utils.event_matcher import matches_event
 
 from harness.inside.lambda_.executor import environments_per_function
+from harness.inside.sqs import visibility
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +51,6 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._busy_since: float | None = None
-        self._has_answered = False
         self.running = 0
 
     def close(self) -> None:
@@ -61,10 +62,7 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
         """Returns how many batches may run at once now.
 
         AWS begins with five, and adds 300 a minute while messages wait, up to 1,250 or the mapping's MaximumConcurrency. Here a function has fewer
-        environments, and they start one after the other: messages that could only wait for one stay in the queue, where their visibility does
-        not run out. Until the function has answered once, two batches wait."""
-        if not self._has_answered:
-            return min(2, self._most)
+        environments: messages that could only wait for one stay in the queue."""
         busy_s = time.monotonic() - self._busy_since if self._busy_since else 0.0
         scaled = FIRST_CONCURRENCY + int(busy_s * MORE_PER_MINUTE / 60)
         return min(scaled, self._most)
@@ -82,6 +80,11 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
             if mapping.get("EventSourceArn") == self.source_arn and mapping.get("FunctionArn") == self.processor.sender.target_arn:
                 return dict(mapping)
         return {}
+
+    @property
+    def _queue(self) -> Any:
+        queue = parse_arn(self.source_arn)
+        return sqs_stores[queue["account"]][queue["region"]].queues[queue["resource"]]
 
     @property
     def _reserved(self) -> int:
@@ -125,6 +128,7 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
             QueueUrl=self.queue_url,
             MaxNumberOfMessages=min(most, 10),
             WaitTimeSeconds=wait_s,
+            VisibilityTimeout=visibility.LONGEST_S,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
             # More than the API allows, by a header that LocalStack's own poller sends.
@@ -135,17 +139,17 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
 
     def _handle(self, messages: list[dict[str, Any]]) -> None:
         try:
-            self._deliver(messages)
+            with visibility.held(self._queue, messages) as batch:
+                self._deliver(messages, batch)
         except Exception:
             # The messages become visible again.
             LOG.exception("A batch of %d messages of %s could not be delivered", len(messages), self.source_arn)
         finally:
             with self._changed:
-                self._has_answered = True
                 self.running -= 1
                 self._changed.notify_all()
 
-    def _deliver(self, messages: list[dict[str, Any]]) -> None:
+    def _deliver(self, messages: list[dict[str, Any]], batch: visibility.Held) -> None:
         """Invokes the function with the messages that pass the filter, and deletes those that are done with.
 
         An error of the function leaves its messages in the queue, until their visibility runs out. A throttled invocation is tried again for as long
@@ -157,7 +161,7 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
             ids = {event["messageId"] for event in chosen}
             described = self.add_source_metadata(chosen)
             try:
-                self._invoke(described)
+                self._invoke(described, batch)
             except PartialBatchFailureError as failure:
                 failed = _failed(failure, ids)
             except (BatchFailureError, ClientError, BotoCoreError) as failure:
@@ -165,10 +169,11 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
                 failed = ids
         self._delete([message for message in messages if message["MessageId"] not in failed])
 
-    def _invoke(self, events: Sequence[dict[str, Any]]) -> None:
-        give_up_at = time.monotonic() + self._visibility_s() / 2
+    def _invoke(self, events: Sequence[dict[str, Any]], batch: visibility.Held) -> None:
+        give_up_at = time.monotonic() + self._queue.visibility_timeout / 2
         delay_s = _FIRST_RETRY_S
         while True:
+            batch.wait()
             try:
                 self.processor.process_events_batch(list(events))
             except ClientError as error:
@@ -178,10 +183,6 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
                 delay_s = min(delay_s * 2, _LAST_RETRY_S)
             else:
                 return
-
-    def _visibility_s(self) -> int:
-        attributes = self.source_client.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["VisibilityTimeout"])
-        return int(attributes["Attributes"]["VisibilityTimeout"])
 
     def _passes(self, event: dict[str, Any]) -> bool:
         """Returns whether a message matches a filter pattern, its body as JSON where it is JSON. The event itself is not touched.
