@@ -239,7 +239,7 @@ def test_set_alarm_state_runs_the_actions(clients, alarm):
     """SetAlarmState changes the state and runs its actions."""
     alarm()
     clients("cloudwatch").set_alarm_state(AlarmName="alarm", StateValue="ALARM", StateReason="a test")
-    assert wait_until(alarm.notices, "the notice", 30)[0]["NewStateValue"] == "ALARM"
+    wait_until(lambda: [n for n in alarm.notices() if n["NewStateValue"] == "ALARM"], "the notice", 30)
 
 
 @pytest.fixture

@@ -258,8 +258,8 @@ def test_a_failing_batch_blocks_its_shard(clients, mapping, seen):
 def test_bisecting_isolates_the_poison(clients, mapping, destination, seen):
     """BisectBatchOnFunctionError splits a failing batch in two, until the poison record is alone."""
     config, message = destination
-    mapping(variables={"FAIL": "p"}, MaximumRetryAttempts=0, BisectBatchOnFunctionError=True, DestinationConfig=config)
     put(clients, *"abpcd", key="k")
+    mapping(variables={"FAIL": "p"}, MaximumRetryAttempts=0, BisectBatchOnFunctionError=True, DestinationConfig=config)
     assert wait_until(message, "the poison at the destination")["KinesisBatchInfo"]["batchSize"] == 1
     wait_until(lambda: records(seen) == ["a", "b", "c", "d"], "the others, in order")
 
@@ -277,8 +277,8 @@ def handler(event, context):
 @pytest.mark.rule("lambda/latest/dg/services-kinesis-batchfailurereporting.html")
 def test_a_reported_failure_brings_back_the_rest_of_the_batch(clients, mapping, seen):
     """With ReportBatchItemFailures the batch is tried again from the lowest sequence number that the function reports."""
-    mapping(REPORT, MaximumRetryAttempts=1, FunctionResponseTypes=["ReportBatchItemFailures"])
     put(clients, *"abpc", key="k")
+    mapping(REPORT, MaximumRetryAttempts=1, FunctionResponseTypes=["ReportBatchItemFailures"])
     wait_until(lambda: len(batches(seen)) >= 2, "the second attempt")
     assert batches(seen)[:2] == [["a", "b", "p", "c"], ["p", "c"]]
 

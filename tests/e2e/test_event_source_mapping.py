@@ -57,6 +57,7 @@ def pipeline(clients, functions):
 
 
 def put(clients, *data):
+    """Before a mapping reads the stream, where they are to be one batch: the records of one call become readable one after the other."""
     clients("kinesis").put_records(StreamName="stream", Records=[{"Data": d.encode(), "PartitionKey": "k"} for d in data])
 
 
@@ -72,28 +73,28 @@ def failed(clients, queue):
 
 
 def test_a_failed_batch_is_retried_until_it_succeeds(clients, pipeline):
-    queue = pipeline({"MODE": "twice", "REPORT": "raise"}, BatchSize=10, MaximumRetryAttempts=5)
     put(clients, "a", "b", "p", "c")
+    queue = pipeline({"MODE": "twice", "REPORT": "raise"}, BatchSize=10, MaximumRetryAttempts=5)
     wait_until(lambda: seen(clients).get("c"), "the last record")
     assert seen(clients) == {"a": 3, "b": 3, "p": 1, "c": 1}, "the whole batch comes back, in order"
     assert failed(clients, queue) == []
 
 
 def test_a_partial_batch_response_brings_back_the_failed_record_and_all_after_it(clients, pipeline):
+    put(clients, "a", "b", "p", "c")
     pipeline(
         {"MODE": "twice", "REPORT": "partial"},
         BatchSize=10,
         MaximumRetryAttempts=5,
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
-    put(clients, "a", "b", "p", "c")
     wait_until(lambda: seen(clients).get("c"), "the last record")
     assert seen(clients) == {"a": 1, "b": 1, "p": 1, "c": 1}
 
 
 def test_bisecting_leaves_only_the_poison_record_for_the_failure_destination(clients, pipeline):
-    queue = pipeline({"MODE": "always", "REPORT": "raise"}, BatchSize=8, MaximumRetryAttempts=0, BisectBatchOnFunctionError=True)
     put(clients, "a", "b", "c", "p", "d", "e", "f", "g")
+    queue = pipeline({"MODE": "always", "REPORT": "raise"}, BatchSize=8, MaximumRetryAttempts=0, BisectBatchOnFunctionError=True)
     messages = wait_until(lambda: failed(clients, queue), "the failed batch")
     assert [m["KinesisBatchInfo"]["batchSize"] for m in messages] == [1]
     wait_until(lambda: seen(clients).keys() >= set("abcdefg"), "the healthy records")
@@ -101,8 +102,8 @@ def test_bisecting_leaves_only_the_poison_record_for_the_failure_destination(cli
 
 
 def test_what_is_given_up_names_its_range_at_the_failure_destination_and_the_stream_goes_on(clients, pipeline):
-    queue = pipeline({"MODE": "always", "REPORT": "raise"}, BatchSize=2, MaximumRetryAttempts=1)
     put(clients, "p", "a")
+    queue = pipeline({"MODE": "always", "REPORT": "raise"}, BatchSize=2, MaximumRetryAttempts=1)
     messages = wait_until(lambda: failed(clients, queue), "the failed batch")
     info = messages[0]["KinesisBatchInfo"]
     assert (info["batchSize"], info["shardId"]) == (2, "shardId-000000000000")
