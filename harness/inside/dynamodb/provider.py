@@ -14,9 +14,10 @@ from localstack.aws.client import parse_response, raise_service_exception
 from localstack.aws.forwarder import ForwardingFallbackDispatcher
 from localstack.services.moto import call_moto_with_request, dispatch_to_moto
 from localstack.services.plugins import Service
+from moto.dynamodb.models import dynamodb_backends
 
 from harness.inside.call import of as call_of
-from harness.inside.dynamodb import tokens
+from harness.inside.dynamodb import limits, tokens
 from harness.inside.dynamodb.log import one_request
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class PipeproofDynamoDBProvider(DynamodbApi):  # type: ignore[misc]
 def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
     is_transaction = context.operation.name == "TransactWriteItems"
     with _one_at_a_time:
+        limits.verify(context.operation.name, request, dynamodb_backends[context.account_id][context.region])
         if is_transaction and tokens.is_repeated(context.account_id, context.region, request):
             return {}
         response = _answer_of_moto(context, request)

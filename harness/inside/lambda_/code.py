@@ -1,4 +1,4 @@
-"""The unpacked code of functions and layers. What has the same bytes lies in one directory, of however many functions it is: those of a stack
+"""The unpacked code of functions and layers, and the layers of a function merged into one. What has the same bytes lies in one directory, of however many functions it is: those of a stack
 mostly share their package, and LocalStack unpacks it for each anew.
 
 On AWS a function cannot write there. Here it can, and other functions then see what it wrote."""
@@ -6,6 +6,7 @@ On AWS a function cannot write there. Here it can, and other functions then see 
 from __future__ import annotations
 
 import base64
+import hashlib
 import shutil
 import tempfile
 import threading
@@ -29,6 +30,12 @@ def unpack(version: FunctionVersion) -> None:
             if not directory.exists():
                 _unpack(code, directory)
             _users.setdefault(directory, set()).add(_user(version))
+    with _lock:
+        merged = layers(version)
+        if merged is not None and len(version.config.layers) > 1:
+            if not merged.exists():
+                _merge([location(layer.code) for layer in version.config.layers], merged)
+            _users.setdefault(merged, set()).add(_user(version))
 
 
 def location(code: ArchiveCode) -> Path:
@@ -39,15 +46,29 @@ def location(code: ArchiveCode) -> Path:
     return Path(tempfile.gettempdir(), "lambda", "by-sha256", base64.b64decode(code.code_sha256).hex())
 
 
+def layers(version: FunctionVersion) -> Path | None:
+    """Returns the directory that is the function's /opt: its layers, of which the later hide the files of the earlier. None without layers."""
+    found = [location(layer.code) for layer in version.config.layers]
+    if len(found) < 2:
+        return found[0] if found else None
+    name = hashlib.sha256("\n".join(map(str, found)).encode()).hexdigest()
+    return Path(tempfile.gettempdir(), "lambda", "merged-layers", name)
+
+
 def forget(version: FunctionVersion) -> None:
     """Removes what no other version needs."""
     for code in _codes(version):
-        with _lock:
-            directory = location(code)
-            users = _users.get(directory, set())
-            users.discard(_user(version))
-            if not users and _users.pop(directory, None) is not None and not code.is_hot_reloading():
-                shutil.rmtree(directory, ignore_errors=True)
+        _leave(location(code), version, is_ours=not code.is_hot_reloading())
+    if len(version.config.layers) > 1 and (merged := layers(version)) is not None:
+        _leave(merged, version, is_ours=True)
+
+
+def _leave(directory: Path, version: FunctionVersion, *, is_ours: bool) -> None:
+    with _lock:
+        users = _users.get(directory, set())
+        users.discard(_user(version))
+        if not users and _users.pop(directory, None) is not None and is_ours:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _codes(version: FunctionVersion) -> Iterable[ArchiveCode]:
@@ -67,3 +88,33 @@ def _unpack(code: ArchiveCode, directory: Path) -> None:
     finally:
         # A part of it would be taken for the whole the next time.
         code.destroy_cached()
+
+
+def _merge(sources: Iterable[Path], into: Path) -> None:
+    """Links all files of these directories into one, the later in the place of the earlier."""
+    part = into.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for source in sources:
+        for path in sorted(source.rglob("*")):
+            target = part / path.relative_to(source)
+            is_directory = path.is_dir() and not path.is_symlink()
+            if target.is_symlink() or target.is_file():
+                target.unlink()
+            elif target.is_dir() and not is_directory:
+                shutil.rmtree(target)
+            if is_directory:
+                target.mkdir(exist_ok=True)
+            elif path.is_symlink():
+                target.symlink_to(path.readlink())
+            else:
+                _link(path, target)
+    part.rename(into)
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(path)
+    except OSError:
+        # A layer that is reloaded from the user's own directory may be on another disk.
+        shutil.copy2(path, target)

@@ -61,9 +61,10 @@ class Environment:
         cwd: Path,
         limits: Limits,
         visible: Sequence[Path] = (),
+        opt: Path | None = None,
         doomed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`doomed` says at every init whether the fault plan kills it."""
+        """`opt` is what the process finds at /opt, where that is possible. `doomed` says at every init whether the fault plan kills it."""
         self._doomed = doomed
         self._cwd = cwd
         self._limits = limits
@@ -74,7 +75,7 @@ class Environment:
         self._log = self._root / "log"
         self._log.touch()
         self._variables = {**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address}
-        private = command_with_private_tmp(command, self._tmp, [cwd, *visible])
+        private = command_with_private_tmp(command, self._tmp, [cwd, *visible], opt)
         self._command = private or list(command)
         if private is None:
             self._variables["TMPDIR"] = str(self._tmp)

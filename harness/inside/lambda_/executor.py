@@ -25,6 +25,8 @@ from harness.inside.sqs import visibility
 from harness.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
 # What LocalStack adds for its own container image, and no function needs.
@@ -64,18 +66,18 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         """Begins the init of the environment."""
         function = self.function_version.config
         task_root = code.location(function.code)
-        layers = [code.location(layer.code) for layer in function.layers]
+        layers = code.layers(self.function_version)
         variables = _variables(env_vars, self.function_version, task_root, layers)
         if str(function.runtime).startswith("provided"):
-            command = [str(_bootstrap(task_root, layers))]
+            command = [str(_bootstrap([task_root, *filter(None, [layers])]))]
         else:
             command = [str(interpreter()), "-m", "awslambdaric", str(function.handler)]
         limits = Limits(timeout_s=function.timeout, memory_mb=function.memory_size)
-        visible = [*layers, interpreter().parents[1], Path(sys.base_prefix)]
+        visible = [*filter(None, [layers]), interpreter().parents[1], Path(sys.base_prefix)]
         identity = self.function_version.id
         self._caller = callers.register(variables["AWS_ACCESS_KEY_ID"], identity.function_name)
         self._environment = Environment(
-            command, variables, task_root, limits, visible, doomed=lambda: into_init(identity.account, identity.function_name)
+            command, variables, task_root, limits, visible, layers, lambda: into_init(identity.account, identity.function_name)
         )
         self._environment.start()
 
@@ -124,13 +126,14 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         return ""
 
 
-def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path, layers: list[Path]) -> dict[str, str]:
+def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path, layers: Path | None) -> dict[str, str]:
     """Returns the environment of a function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
     own = version.config.environment or {}
-    paths = [str(task_root), *(str(layer / "python") for layer in layers)]
-    libraries = [str(task_root), str(task_root / "lib"), *(str(layer / "lib") for layer in layers)]
+    opt = [] if layers is None else [layers]
+    paths = [str(task_root), *(str(layer / "python") for layer in opt)]
+    libraries = [str(task_root), str(task_root / "lib"), *(str(layer / "lib") for layer in opt)]
     variables = {
-        "PATH": ":".join(["/usr/local/bin", "/usr/bin", "/bin", *(str(layer / "bin") for layer in layers)]),
+        "PATH": ":".join(["/usr/local/bin", "/usr/bin", "/bin", *(str(layer / "bin") for layer in opt)]),
         "LANG": "en_US.UTF-8",
         "LD_LIBRARY_PATH": ":".join(libraries),
         # A home without the user's ~/.aws: on AWS there is none.
@@ -147,9 +150,9 @@ def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path,
     return variables
 
 
-def _bootstrap(task_root: Path, layers: list[Path]) -> Path:
+def _bootstrap(roots: Iterable[Path]) -> Path:
     """Returns the executable of a `provided.*` runtime: in the zip, else in a layer."""
-    for root in (task_root, *layers):
+    for root in roots:
         candidate = root / "bootstrap"
         if candidate.is_file():
             if not os.access(candidate, os.X_OK):

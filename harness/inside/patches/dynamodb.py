@@ -15,4 +15,36 @@ def stream(module: Any) -> None:
     module.StreamShard = TableLog
 
 
-PATCHES = (stream,)
+@patch("moto.dynamodb.models", {"DynamoDBBackend.execute_statement": ("self", "statement", "parameters")})
+def inserts(module: Any) -> None:
+    """Moto's INSERT takes the place of an item that has the key."""
+    execute_statement = module.DynamoDBBackend.execute_statement
+
+    def verified(self: Any, statement: str, parameters: Any) -> Any:
+        from harness.inside.dynamodb.limits import verify_insert  # noqa: PLC0415
+
+        verify_insert(self, statement, parameters)
+        return execute_statement(self, statement, parameters)
+
+    module.DynamoDBBackend.execute_statement = verified
+
+
+@patch("moto.dynamodb.models.dynamo_type", {"LimitedSizeDict": NAME, "ItemSizeTooLarge": NAME, "bytesize": ("val",)})
+def item_size(module: Any) -> None:
+    """Moto's items may have 405,000 bytes, AWS's 409,600."""
+
+    def size_of(value: Any) -> int:
+        return int(value.size() if isinstance(value, module.DynamoType) else module.bytesize(str(value)))
+
+    def put(self: Any, key: str, value: Any) -> None:
+        from harness.inside.dynamodb.limits import MAX_ITEM_BYTES  # noqa: PLC0415
+
+        others = sum(size_of(name) + size_of(other) for name, other in self.items() if name != key)
+        if others + size_of(key) + size_of(value) > MAX_ITEM_BYTES:
+            raise module.ItemSizeTooLarge
+        dict.__setitem__(self, key, value)
+
+    module.LimitedSizeDict.__setitem__ = put
+
+
+PATCHES = (stream, inserts, item_size)

@@ -92,6 +92,30 @@ def invocation(module: Any) -> None:
     module.LambdaVersionManager.invoke = told
 
 
+@patch(
+    "localstack.services.lambda_.invocation.lambda_service",
+    {
+        "LambdaService.invoke": ("self", "function_name", "qualifier", "region", "account_id"),
+        "lambda_stores": NAME,
+        "lambda_arn": NAME,
+        "ResourceNotFoundException": NAME,
+    },
+)
+def unknown_versions(module: Any) -> None:
+    """LocalStack has an error of its own where a version does not exist."""
+    invoke = module.LambdaService.invoke
+
+    def checked(self: Any, function_name: str, qualifier: str, region: str, account_id: str, *args: Any, **kwargs: Any) -> Any:
+        function = module.lambda_stores[account_id][region].functions.get(function_name)
+        known = {"$LATEST", *function.aliases, *function.versions} if function else ()
+        if function and qualifier and qualifier not in known:
+            arn = module.lambda_arn(function_name=function_name, qualifier=qualifier, account=account_id, region=region)
+            raise module.ResourceNotFoundException(f"Function not found: {arn}", Type="User")
+        return invoke(self, function_name, qualifier, region, account_id, *args, **kwargs)
+
+    module.LambdaService.invoke = checked
+
+
 @patch("localstack.services.lambda_.invocation.lambda_models", {"unzip": NAME, "S3Code.prepare_for_execution": ("self",)})
 def unpacking(module: Any) -> None:
     """LocalStack unpacks with `unzip`, which follows symbolic links of the archive out of its directory, and believes no size."""
@@ -124,4 +148,14 @@ def archives(module: Any) -> None:
     module.is_zip_file = verified_zip_file
 
 
-PATCHES = (unpacking, archives, assignment, invocation, function_logs, function_metrics, mappings, fan_out_consumers)
+PATCHES = (
+    unpacking,
+    archives,
+    assignment,
+    invocation,
+    unknown_versions,
+    function_logs,
+    function_metrics,
+    mappings,
+    fan_out_consumers,
+)

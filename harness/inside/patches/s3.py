@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import urllib.parse
 from typing import Any
 
 from harness.inside.patches.declare import NAME, patch
@@ -29,6 +31,33 @@ def notifications(module: Any) -> None:
     from harness.inside.gauges.deliveries import CountedExecutor  # noqa: PLC0415
 
     module.ThreadPoolExecutor = CountedExecutor
+
+
+@patch(
+    "localstack.services.s3.notifications",
+    {"quote": NAME, "EventBridgeNotifier._get_event_payload": ("ctx", "config_id"), "S3EventNotificationContext": NAME},
+)
+def keys_in_events(module: Any) -> None:
+    """A blank in a key is + in a notification, and the keys of EventBridge are not encoded."""
+    payload = module.EventBridgeNotifier._get_event_payload  # noqa: SLF001
+
+    def decoded(ctx: Any, config_id: Any = None) -> Any:
+        return payload(dataclasses.replace(ctx, key_name=urllib.parse.unquote_plus(ctx.key_name)), config_id)
+
+    module.quote = lambda key: urllib.parse.quote_plus(key, safe="/*")
+    module.EventBridgeNotifier._get_event_payload = staticmethod(decoded)  # noqa: SLF001
+
+
+@patch(
+    "localstack.services.s3.presigned_url",
+    {"validate_presigned_url_s3": ("context",), "validate_presigned_url_s3v4": ("context",), "AccessDenied": NAME},
+)
+def expiry(module: Any) -> None:
+    """LocalStack does not refuse a presigned URL whose time is over, as long as it does not check signatures either."""
+    from harness.inside.s3 import presigned  # noqa: PLC0415
+
+    for name, ends in (("validate_presigned_url_s3", presigned.end), ("validate_presigned_url_s3v4", presigned.end_v4)):
+        setattr(module, name, presigned.expiring(getattr(module, name), ends))
 
 
 @patch("localstack.services.s3.provider", {"S3Provider": NAME, "S3Provider.get_object": ("self", "context", "request")})
@@ -59,4 +88,4 @@ def listings(module: Any) -> None:
         setattr(module.S3Provider, name, encoded_afterwards(getattr(module.S3Provider, name)))
 
 
-PATCHES = (objects, hostname, notifications, select, listings)
+PATCHES = (objects, hostname, notifications, keys_in_events, expiry, select, listings)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.inside.lambda_ import code
 
@@ -103,3 +106,49 @@ def test_a_function_that_was_never_prepared_takes_nothing_from_another(tmp_path)
     code.unpack(version("a", archive))
     code.forget(version("b", archive))
     assert Path(code.location(archive), "app.py").exists()
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+TREES = st.recursive(st.binary(max_size=3), lambda inner: st.dictionaries(NAMES, inner, max_size=3), max_leaves=8)
+
+
+def write(directory, tree):
+    directory.mkdir(exist_ok=True)
+    for name, entry in tree.items():
+        if isinstance(entry, dict):
+            write(directory / name, entry)
+        else:
+            (directory / name).write_bytes(entry)
+
+
+def read(directory):
+    return {path.name: read(path) if path.is_dir() else path.read_bytes() for path in directory.iterdir()}
+
+
+def over(below, above):
+    """The second tree laid over the first."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {name: over(below.get(name), above[name]) if name in above else below[name] for name in below | above}
+
+
+@given(st.lists(st.dictionaries(NAMES, TREES, max_size=3), min_size=2, max_size=3))
+def test_of_several_layers_the_later_hide_the_files_of_the_earlier(layers):
+    with tempfile.TemporaryDirectory() as scratch:
+        directories = [Path(scratch, str(number)) for number in range(len(layers))]
+        for directory, tree in zip(directories, layers, strict=True):
+            write(directory, tree)
+        code._merge(directories, Path(scratch, "merged"))
+        assert read(Path(scratch, "merged")) == functools.reduce(over, layers)
+
+
+def test_merged_layers_go_with_the_last_function_that_has_them(tmp_path):
+    layers = [Archive(tmp_path, name, name.encode()) for name in ("first", "second")]
+    one, other = (version(name, Archive(tmp_path, name, b"code"), *layers) for name in ("one", "other"))
+    for function in (one, other):
+        code.unpack(function)
+    assert (code.layers(one) / "app.py").read_bytes() == b"second"
+    code.forget(one)
+    assert code.layers(other).exists()
+    code.forget(other)
+    assert not code.layers(other).exists()

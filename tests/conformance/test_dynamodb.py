@@ -1,0 +1,224 @@
+"""DynamoDB: what writes are refused, and what is written once."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+TRANSACTION = "amazondynamodb/latest/APIReference/API_TransactWriteItems.html"
+BATCH = "amazondynamodb/latest/APIReference/API_BatchWriteItem.html"
+PARTIQL = "amazondynamodb/latest/developerguide/ql-reference.insert.html"
+LIMITS = "amazondynamodb/latest/developerguide/Constraints.html"
+CONDITIONS = "amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html"
+
+
+@pytest.fixture
+def dynamodb(clients):
+    client = clients("dynamodb")
+    client.create_table(
+        TableName="t",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    return client
+
+
+def item(key, **more):
+    return {"id": {"S": key}, **more}
+
+
+def items(client):
+    return {found["id"]["S"]: found for found in client.scan(TableName="t", ConsistentRead=True)["Items"]}
+
+
+def refused(call, *args, **kwargs):
+    """Code and message of a call that fails."""
+    with pytest.raises(ClientError) as error:
+        call(*args, **kwargs)
+    return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
+
+
+def adds(key="a", number="1"):
+    update = {
+        "TableName": "t",
+        "Key": item(key),
+        "UpdateExpression": "ADD n :n",
+        "ExpressionAttributeValues": {":n": {"N": number}},
+    }
+    return [{"Update": update}]
+
+
+@pytest.mark.rule(TRANSACTION)
+def test_a_transaction_with_the_same_token_is_done_once(dynamodb):
+    """Calls with the same ClientRequestToken have the effect of one, for ten minutes."""
+    for _ in range(3):
+        dynamodb.transact_write_items(TransactItems=adds(), ClientRequestToken="token")
+    assert items(dynamodb)["a"]["n"] == {"N": "1"}
+
+
+@pytest.mark.rule(TRANSACTION)
+def test_a_token_with_another_transaction_is_refused(dynamodb):
+    """The same token with other parameters is an IdempotentParameterMismatchException."""
+    dynamodb.transact_write_items(TransactItems=adds(), ClientRequestToken="token")
+    code, _ = refused(dynamodb.transact_write_items, TransactItems=adds(number="2"), ClientRequestToken="token")
+    assert code == "IdempotentParameterMismatchException"
+    assert items(dynamodb)["a"]["n"] == {"N": "1"}
+
+
+@pytest.mark.rule(TRANSACTION)
+def test_without_a_token_each_transaction_counts(dynamodb):
+    """Each call has a token of its own unless one is given."""
+    for _ in range(2):
+        dynamodb.transact_write_items(TransactItems=adds())
+    assert items(dynamodb)["a"]["n"] == {"N": "2"}
+
+
+@pytest.mark.rule(TRANSACTION)
+def test_a_failed_transaction_may_be_tried_again_with_its_token(dynamodb):
+    """A transaction that was cancelled has no effect, and its token is free."""
+    put = {"Put": {"TableName": "t", "Item": item("b"), "ConditionExpression": "attribute_exists(id)"}}
+    code, _ = refused(dynamodb.transact_write_items, TransactItems=[put, *adds()], ClientRequestToken="token")
+    assert code == "TransactionCanceledException"
+    dynamodb.put_item(TableName="t", Item=item("b"))
+    dynamodb.transact_write_items(TransactItems=[put, *adds()], ClientRequestToken="token")
+    assert items(dynamodb)["a"]["n"] == {"N": "1"}
+
+
+@pytest.mark.rule(TRANSACTION)
+def test_a_cancelled_transaction_writes_nothing_and_says_why(dynamodb):
+    """All or none; CancellationReasons are in the order of the items."""
+    put = {"Put": {"TableName": "t", "Item": item("b"), "ConditionExpression": "attribute_exists(id)"}}
+    with pytest.raises(ClientError) as error:
+        dynamodb.transact_write_items(TransactItems=[*adds(), put])
+    assert [reason["Code"] for reason in error.value.response["CancellationReasons"]] == ["None", "ConditionalCheckFailed"]
+    assert items(dynamodb) == {}
+
+
+@pytest.mark.rule(TRANSACTION)
+def test_a_transaction_has_a_hundred_actions_at_most(dynamodb):
+    """More than 100 actions are refused."""
+    puts = [{"Put": {"TableName": "t", "Item": item(str(n))}} for n in range(101)]
+    assert refused(dynamodb.transact_write_items, TransactItems=puts)[0] == "ValidationException"
+    dynamodb.transact_write_items(TransactItems=puts[:100])
+    assert len(items(dynamodb)) == 100
+
+
+@pytest.mark.rule(TRANSACTION)
+def test_a_transaction_names_an_item_once(dynamodb):
+    """Two actions on one item are refused."""
+    code, message = refused(dynamodb.transact_write_items, TransactItems=adds() * 2)
+    assert code == "ValidationException"
+    assert "multiple operations on one item" in message
+
+
+@pytest.mark.rule(BATCH)
+def test_a_batch_has_25_requests_at_most(dynamodb):
+    """More than 25 requests are refused, and nothing is written."""
+    puts = [{"PutRequest": {"Item": item(str(n))}} for n in range(26)]
+    assert refused(dynamodb.batch_write_item, RequestItems={"t": puts})[0] == "ValidationException"
+    assert items(dynamodb) == {}
+    assert dynamodb.batch_write_item(RequestItems={"t": puts[:25]})["UnprocessedItems"] == {}
+
+
+@pytest.mark.rule(BATCH)
+@pytest.mark.parametrize("second", [{"PutRequest": {"Item": item("a")}}, {"DeleteRequest": {"Key": item("a")}}])
+def test_a_batch_names_an_item_once(dynamodb, second):
+    """Two requests for one item are refused: Provided list of item keys contains duplicates."""
+    puts = [{"PutRequest": {"Item": item("a", n={"N": "1"})}}, second]
+    code, message = refused(dynamodb.batch_write_item, RequestItems={"t": puts})
+    assert (code, message) == ("ValidationException", "Provided list of item keys contains duplicates")
+    assert items(dynamodb) == {}
+
+
+@pytest.mark.rule("amazondynamodb/latest/APIReference/API_BatchGetItem.html")
+def test_a_batch_of_gets_has_a_hundred_keys_at_most(dynamodb):
+    """More than 100 keys are refused; so is a key that is named twice."""
+    keys = [item(str(n)) for n in range(101)]
+    assert refused(dynamodb.batch_get_item, RequestItems={"t": {"Keys": keys}})[0] == "ValidationException"
+    assert refused(dynamodb.batch_get_item, RequestItems={"t": {"Keys": [item("a")] * 2}})[0] == "ValidationException"
+
+
+@pytest.mark.rule(PARTIQL)
+def test_a_partiql_insert_of_a_key_that_is_there_is_refused(dynamodb):
+    """INSERT of an item whose key exists is a DuplicateItemException; the item stays as it is."""
+    dynamodb.put_item(TableName="t", Item=item("a", n={"N": "1"}))
+    statement = "INSERT INTO t VALUE {'id': 'a', 'n': 2}"
+    assert refused(dynamodb.execute_statement, Statement=statement)[0] == "DuplicateItemException"
+    assert items(dynamodb)["a"]["n"] == {"N": "1"}
+
+
+@pytest.mark.rule("amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html")
+def test_statements_of_a_batch_succeed_or_fail_each_for_itself(dynamodb):
+    """The answer has one response per statement, with an error where one failed."""
+    statements = [{"Statement": f"INSERT INTO t VALUE {{'id': '{key}'}}"} for key in ("a", "b")]
+    dynamodb.put_item(TableName="t", Item=item("a"))
+    responses = dynamodb.batch_execute_statement(Statements=statements)["Responses"]
+    assert [response.get("Error", {}).get("Code") for response in responses] == ["DuplicateItem", None]
+    assert set(items(dynamodb)) == {"a", "b"}
+
+
+@pytest.mark.rule(LIMITS)
+def test_an_item_has_400_kb_at_most(dynamodb):
+    """A larger item is refused."""
+    code, message = refused(dynamodb.put_item, TableName="t", Item=item("a", text={"S": "x" * 409_600}))
+    assert code == "ValidationException"
+    assert "Item size has exceeded the maximum allowed size" in message
+    dynamodb.put_item(TableName="t", Item=item("a", text={"S": "x" * 409_000}))
+
+
+@pytest.mark.rule(LIMITS)
+def test_a_key_is_not_empty(dynamodb):
+    """An empty string is no key."""
+    assert refused(dynamodb.put_item, TableName="t", Item=item(""))[0] == "ValidationException"
+
+
+@pytest.mark.rule(CONDITIONS)
+def test_a_condition_that_fails_leaves_the_item(dynamodb):
+    """ConditionalCheckFailedException, with the item where that was asked for."""
+    dynamodb.put_item(TableName="t", Item=item("a", n={"N": "1"}))
+    with pytest.raises(ClientError) as error:
+        dynamodb.put_item(
+            TableName="t", Item=item("a"), ConditionExpression="attribute_not_exists(id)", ReturnValuesOnConditionCheckFailure="ALL_OLD"
+        )  # fmt: skip
+    assert error.value.response["Error"]["Code"] == "ConditionalCheckFailedException"
+    assert error.value.response["Item"] == item("a", n={"N": "1"})
+    assert items(dynamodb)["a"]["n"] == {"N": "1"}
+
+
+@pytest.mark.rule("amazondynamodb/latest/APIReference/API_UpdateItem.html")
+def test_a_key_is_not_updated(dynamodb):
+    """An update of an attribute of the key is refused."""
+    code, _ = refused(
+        dynamodb.update_item, TableName="t", Key=item("a"), UpdateExpression="SET id = :v",
+        ExpressionAttributeValues={":v": {"S": "b"}},
+    )  # fmt: skip
+    assert code == "ValidationException"
+
+
+@pytest.mark.rule(LIMITS)
+def test_numbers_have_38_digits(dynamodb):
+    """A number with more digits is refused, and one with 38 is kept as it is."""
+    assert refused(dynamodb.put_item, TableName="t", Item=item("a", n={"N": "1" * 39}))[0] == "ValidationException"
+    dynamodb.put_item(TableName="t", Item=item("a", n={"N": "1" * 38}))
+    assert items(dynamodb)["a"]["n"] == {"N": "1" * 38}
+
+
+@pytest.mark.rule("amazondynamodb/latest/developerguide/Scan.html")
+def test_a_scan_ends_at_a_megabyte(dynamodb):
+    """A page has at most 1 MB; LastEvaluatedKey leads on, and all pages have each item once."""
+    for start in range(0, 30, 10):
+        for n in range(start, start + 10):
+            dynamodb.put_item(TableName="t", Item=item(str(n), text={"S": "x" * 100_000}))
+    pages = list(dynamodb.get_paginator("scan").paginate(TableName="t", ConsistentRead=True))
+    assert len(pages) >= 3
+    assert sorted(int(found["id"]["S"]) for page in pages for found in page["Items"]) == list(range(30))
+
+
+@pytest.mark.rule("amazondynamodb/latest/developerguide/TTL.html")
+def test_time_to_live_is_described(dynamodb):
+    """The attribute that holds the time is as it was set."""
+    dynamodb.update_time_to_live(TableName="t", TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
+    described = dynamodb.describe_time_to_live(TableName="t")["TimeToLiveDescription"]
+    assert described["AttributeName"] == "expires"
+    assert described["TimeToLiveStatus"] in {"ENABLING", "ENABLED"}

@@ -1,0 +1,253 @@
+"""Lambda: versions and aliases, layers, limits, throttling, and what becomes of asynchronous invocations."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conformance.functions import wait_until, zipped
+
+INVOKE = "lambda/latest/api/API_Invoke.html"
+VERSIONS = "lambda/latest/dg/configuration-versions.html"
+LAYERS = "lambda/latest/dg/packaging-layers.html"
+LIMITS = "lambda/latest/dg/gettingstarted-limits.html"
+ASYNC = "lambda/latest/dg/invocation-async-error-handling.html"
+CONCURRENCY = "lambda/latest/dg/configuration-concurrency.html"
+ECHO = "def handler(event, context):\n    return [event, context.function_version, context.invoked_function_arn]\n"
+
+
+@pytest.fixture
+def lambda_(clients):
+    return clients("lambda")
+
+
+def refused(call, *args, **kwargs):
+    """Code, status and message of a call that fails."""
+    with pytest.raises(ClientError) as error:
+        call(*args, **kwargs)
+    answer = error.value.response
+    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
+
+
+def arn(clients, name="f"):
+    return f"arn:aws:lambda:us-east-1:{clients.account}:function:{name}"
+
+
+@pytest.mark.rule(INVOKE)
+@pytest.mark.parametrize("qualifier", ["99", "nobody"])
+@pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+def test_an_unknown_version_is_not_found(clients, lambda_, functions, qualifier, kind):
+    """Invoke with a version or alias that does not exist is a ResourceNotFoundException that names the qualified function."""
+    functions.create("f", ECHO)
+    code, status, message = refused(lambda_.invoke, FunctionName="f", Qualifier=qualifier, InvocationType=kind)
+    assert (code, status, message) == ("ResourceNotFoundException", 404, f"Function not found: {arn(clients)}:{qualifier}")
+
+
+@pytest.mark.rule(INVOKE)
+def test_an_unknown_function_is_not_found(clients, lambda_):
+    """A function that does not exist is a ResourceNotFoundException."""
+    code, status, message = refused(lambda_.invoke, FunctionName="f")
+    assert (code, status, message) == ("ResourceNotFoundException", 404, f"Function not found: {arn(clients)}")
+
+
+@pytest.mark.rule("lambda/latest/api/API_GetFunction.html")
+@pytest.mark.parametrize("call", ["get_function", "get_function_configuration", "delete_function"])
+def test_other_calls_of_an_unknown_version(clients, lambda_, functions, call):
+    """A version that does not exist is not found: but DeleteFunction of one says nothing, as AWS does."""
+    functions.create("f", ECHO)
+    if call == "delete_function":
+        lambda_.delete_function(FunctionName="f", Qualifier="99")
+        assert lambda_.get_function(FunctionName="f")["Configuration"]["Version"] == "$LATEST"
+        return
+    code, status, _ = refused(getattr(lambda_, call), FunctionName="f", Qualifier="99")
+    assert (code, status) == ("ResourceNotFoundException", 404)
+
+
+@pytest.mark.rule(VERSIONS)
+def test_a_version_does_not_change(clients, lambda_, functions):
+    """A published version keeps its code and variables, whatever becomes of $LATEST."""
+    source = "import os\ndef handler(event, context):\n    return [os.environ['V'], context.function_version]\n"
+    functions.create("f", source, Environment={"Variables": {"V": "one"}})
+    version = lambda_.publish_version(FunctionName="f")["Version"]
+    lambda_.update_function_configuration(FunctionName="f", Environment={"Variables": {"V": "two"}})
+    lambda_.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+
+    def answer(**qualified):
+        return json.loads(lambda_.invoke(FunctionName="f", **qualified)["Payload"].read())
+
+    assert version == "1"
+    assert answer(Qualifier="1") == ["one", "1"]
+    assert answer() == ["two", "$LATEST"]
+
+
+@pytest.mark.rule("lambda/latest/dg/configuration-aliases.html")
+def test_an_alias_is_invoked(clients, lambda_, functions):
+    """An alias runs its version; the function's ARN is that of the alias."""
+    functions.create("f", ECHO)
+    lambda_.publish_version(FunctionName="f")
+    lambda_.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+    _, version, invoked = json.loads(lambda_.invoke(FunctionName="f", Qualifier="live", Payload=b"1")["Payload"].read())
+    assert (version, invoked) == ("1", f"{arn(clients)}:live")
+
+
+@pytest.fixture
+def layer(lambda_):
+    def publish(name, **files):
+        contents = {path.replace("__", "/").replace("_dot_", "."): text for path, text in files.items()}
+        return lambda_.publish_layer_version(LayerName=name, Content={"ZipFile": zipped(contents)})["LayerVersionArn"]
+
+    return publish
+
+
+@pytest.mark.rule(LAYERS)
+def test_a_layer_is_below_opt(functions, layer):
+    """The files of a layer are below /opt."""
+    made = layer("data", data__words_dot_txt="hello", bin__tool="#!/bin/sh\necho from the tool\n")
+    source = """
+import subprocess
+def handler(event, context):
+    return [open("/opt/data/words.txt").read(), subprocess.run(["/opt/bin/tool"], capture_output=True, text=True).stdout]
+"""
+    functions.create("f", source, Layers=[made])
+    assert functions.invoke("f")[:2] == (None, ["hello", "from the tool\n"])
+
+
+@pytest.mark.rule("lambda/latest/dg/python-layers.html")
+def test_a_layers_python_is_found(functions, layer):
+    """Packages below python/ of a layer can be imported; of two layers the later hides the earlier."""
+    first = layer("first", python__thing_dot_py="NAME = 'first'\n", python__only_dot_py="NAME = 'only'\n")
+    second = layer("second", python__thing_dot_py="NAME = 'second'\n")
+    functions.create(
+        "f", "import thing, only\ndef handler(event, context):\n    return [thing.NAME, only.NAME]\n", Layers=[first, second]
+    )
+    assert functions.invoke("f")[:2] == (None, ["second", "only"])
+
+
+@pytest.mark.rule(LAYERS)
+def test_a_later_layer_hides_the_files_of_an_earlier(functions, layer):
+    """Layers are merged in their order: the last one's file is there."""
+    first = layer("first", a_dot_txt="first", b_dot_txt="first")
+    second = layer("second", a_dot_txt="second")
+    source = "def handler(event, context):\n    return [open(f'/opt/{name}.txt').read() for name in 'ab']\n"
+    functions.create("f", source, Layers=[first, second])
+    assert functions.invoke("f")[:2] == (None, ["second", "first"])
+
+
+@pytest.mark.rule(LIMITS)
+def test_a_request_has_6_mb_at_most(lambda_, functions):
+    """A larger payload of a synchronous invocation is a RequestEntityTooLargeException."""
+    functions.create("f", ECHO)
+    code, status, _ = refused(lambda_.invoke, FunctionName="f", Payload=json.dumps("x" * 6_291_456).encode())
+    assert status == 413
+    assert code in {"RequestTooLargeException", "RequestEntityTooLargeException"}
+
+
+@pytest.mark.rule(LIMITS)
+def test_a_response_has_6_mb_at_most(functions):
+    """A larger response is the function's error."""
+    functions.create("f", "def handler(event, context):\n    return 'x' * 6_300_000\n", MemorySize=512)
+    error, payload, _ = functions.invoke("f")
+    assert (error, payload["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")
+
+
+@pytest.mark.rule("lambda/latest/dg/configuration-timeout.html")
+def test_a_function_that_takes_too_long_is_stopped(functions):
+    """Task timed out after so many seconds, as an error of the function."""
+    functions.create("f", "import time\ndef handler(event, context):\n    time.sleep(30)\n", Timeout=1)
+    error, payload, _ = functions.invoke("f")
+    assert error == "Unhandled"
+    assert "Task timed out after 1.00 seconds" in payload["errorMessage"]
+
+
+@pytest.mark.rule(CONCURRENCY)
+def test_reserved_concurrency_of_zero_throttles(lambda_, functions):
+    """A function whose reserved concurrency is 0 is not run: TooManyRequestsException, 429."""
+    functions.create("f", ECHO)
+    lambda_.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
+    code, status, _ = refused(lambda_.invoke, FunctionName="f")
+    assert (code, status) == ("TooManyRequestsException", 429)
+
+
+@pytest.fixture
+def queue(clients):
+    url = clients("sqs").create_queue(QueueName="told")["QueueUrl"]
+
+    def received():
+        return [json.loads(one["Body"]) for one in clients("sqs").receive_message(QueueUrl=url).get("Messages", [])]
+
+    received.arn = f"arn:aws:sqs:us-east-1:{clients.account}:told"
+    return received
+
+
+FAILS = "def handler(event, context):\n    raise ValueError('as told')\n"
+
+
+@pytest.mark.rule(ASYNC)
+def test_a_failed_event_goes_to_its_destination(clients, lambda_, functions, queue):
+    """After its retries the event is sent to the OnFailure destination, with the request and the error."""
+    functions.create("f", FAILS)
+    lambda_.put_function_event_invoke_config(
+        FunctionName="f", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": queue.arn}}
+    )
+    assert lambda_.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"n": 1}')["StatusCode"] == 202
+    record = wait_until(queue, "the record", 60)[0]
+    assert record["requestPayload"] == {"n": 1}
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 1
+    assert record["responseContext"]["functionError"] == "Unhandled"
+    assert record["responsePayload"]["errorMessage"] == "as told"
+
+
+@pytest.mark.rule("lambda/latest/dg/invocation-async-retain-records.html")
+def test_a_successful_event_goes_to_its_destination(lambda_, functions, queue):
+    """OnSuccess has the request and the answer."""
+    functions.create("f", ECHO)
+    lambda_.put_function_event_invoke_config(FunctionName="f", DestinationConfig={"OnSuccess": {"Destination": queue.arn}})
+    lambda_.invoke(FunctionName="f", InvocationType="Event", Payload=b'"in"')
+    record = wait_until(queue, "the record", 60)[0]
+    assert (record["requestContext"]["condition"], record["requestPayload"]) == ("Success", "in")
+    assert record["responsePayload"][0] == "in"
+
+
+@pytest.mark.rule(ASYNC)
+def test_a_dead_letter_has_the_event_and_why(clients, lambda_, functions):
+    """A dead-letter queue gets the event as it was, with request id, error code and message as attributes."""
+    url = clients("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    functions.create("f", FAILS, DeadLetterConfig={"TargetArn": f"arn:aws:sqs:us-east-1:{clients.account}:dead"})
+    lambda_.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=0)
+    lambda_.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"n": 1}')
+    ask = {"QueueUrl": url, "MessageAttributeNames": ["All"]}
+    message = wait_until(lambda: clients("sqs").receive_message(**ask).get("Messages"), "the dead letter", 60)[0]
+    assert json.loads(message["Body"]) == {"n": 1}
+    assert set(message["MessageAttributes"]) == {"RequestID", "ErrorCode", "ErrorMessage"}
+    assert message["MessageAttributes"]["ErrorMessage"]["StringValue"] == "as told"
+    assert message["MessageAttributes"]["ErrorCode"]["StringValue"] == "200"
+
+
+@pytest.mark.rule("lambda/latest/dg/configuration-envvars.html")
+def test_variables_that_lambda_sets(functions):
+    """Name, version, memory, region, task root, and time zone of the function."""
+    source = "import os\ndef handler(event, context):\n    return dict(os.environ)\n"
+    functions.create("f", source, MemorySize=256)
+    _, variables, _ = functions.invoke("f")
+    expected = {
+        "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "_HANDLER": "app.handler", "TZ": ":UTC",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    }  # fmt: skip
+    assert {name: variables.get(name) for name in expected} == expected
+
+
+@pytest.mark.rule("lambda/latest/dg/python-context.html")
+def test_the_context(clients, functions):
+    """The context names the request, the function, and the time that is left."""
+    source = """
+def handler(event, context):
+    return [context.function_name, context.memory_limit_in_mb, context.invoked_function_arn, context.get_remaining_time_in_millis()]
+"""
+    functions.create("f", source, Timeout=7, MemorySize=128)
+    _, (name, memory, invoked, left), _ = functions.invoke("f")
+    assert (name, memory, invoked) == ("f", "128", arn(clients))
+    assert 5000 < left <= 7000
