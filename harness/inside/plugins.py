@@ -74,6 +74,19 @@ def athena() -> Service:
     return service("athena", OPERATIONS)
 
 
+@aws_provider(api="apigatewayv2", name="default")
+def apigatewayv2() -> Service:
+    """Returns HTTP APIs."""
+    from localstack.services.plugins import SERVICE_PLUGINS  # noqa: PLC0415
+
+    from harness.inside.http_api.service import OPERATIONS  # noqa: PLC0415
+    from harness.inside.missing import service  # noqa: PLC0415
+
+    # It registers the addresses of APIs, of both versions.
+    SERVICE_PLUGINS.require("apigateway")
+    return service("apigatewayv2", OPERATIONS)
+
+
 @aws_provider(api="pipes", name="default")
 def pipes() -> Service:
     """Returns EventBridge Pipes."""

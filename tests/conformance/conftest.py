@@ -20,6 +20,9 @@ from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from tests.conformance.functions import Functions
 
+PAGE = "http://localhost:3000"
+"""The origin of the web page that may ask the emulator."""
+
 _accounts = itertools.count(1)
 
 
@@ -81,7 +84,8 @@ def emulator(request, tmp_path_factory):
     if given:
         yield SimpleNamespace(endpoint=given, python_runtime=request.config.getoption("python_runtime"))
         return
-    mine, _ = choose_own(os.environ.get("PIPEPROOF_EMULATOR", "embedded"), tmp_path_factory.mktemp("emulator") / "emulator.log")
+    log = tmp_path_factory.mktemp("emulator") / "emulator.log"
+    mine, _ = choose_own(os.environ.get("PIPEPROOF_EMULATOR", "embedded"), log, origins=[PAGE])
     for _ in mine.prepare():
         pass
     yield mine.start()

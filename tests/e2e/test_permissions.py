@@ -6,6 +6,7 @@ import contextlib
 import json
 
 import pytest
+import urllib3
 import yaml
 from botocore.exceptions import ClientError
 
@@ -193,6 +194,31 @@ def test_a_topic_invokes_a_function_only_as_its_policy_allows(enforced, emulator
     groups = clients("logs")
     wait_until(lambda: groups.describe_log_groups(logGroupNamePrefix="/aws/lambda/told")["logGroups"], "an invocation")
     assert refused(permissions) == before
+
+
+def test_an_http_api_invokes_a_function_only_as_its_policy_allows(enforced, emulator):
+    clients, permissions = enforced
+    functions, gateway = clients("lambda"), clients("apigatewayv2")
+    role(clients, "logs", {"Effect": "Allow", "Action": "logs:*", "Resource": "*"})
+    functions.create_function(
+        FunctionName="asked", Runtime=emulator.python_runtime, Role=f"arn:aws:iam::{clients.account}:role/logs", Handler="app.handler",
+        Code={"ZipFile": zipped({"app.py": "def handler(event, context):\n    return 'done'\n"})},
+    )  # fmt: skip
+    functions.get_waiter("function_active_v2").wait(FunctionName="asked", WaiterConfig={"Delay": 1})
+    arn = f"arn:aws:lambda:us-east-1:{clients.account}:function:asked"
+    api = gateway.create_api(Name="api", ProtocolType="HTTP", Target=arn)["ApiId"]
+
+    def status():
+        return urllib3.request("GET", f"{emulator.endpoint}/_aws/execute-api/{api}/orders", timeout=30).status
+
+    assert status() == 500
+    assert [(denied.who, denied.resource) for denied in refused(permissions)] == [("apigateway.amazonaws.com", arn)]
+    source = f"arn:aws:execute-api:us-east-1:{clients.account}:{api}"
+    allow = {"FunctionName": "asked", "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com"}
+    functions.add_permission(StatementId="another", SourceArn=f"{source}/*/GET/another", **allow)
+    assert status() == 500
+    functions.add_permission(StatementId="api", SourceArn=f"{source}/*", **allow)
+    assert status() == 200
 
 
 def test_who_may_not_list_a_bucket_is_not_told_that_an_object_is_missing(enforced, emulator):

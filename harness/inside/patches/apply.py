@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wrapt import register_post_import_hook
 
 from harness.inside.patches import (
+    apigateway,
     cloudformation,
     cloudwatch,
     dynamodb,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 PATCHES: tuple[Patch, ...] = (
     *runtime.PATCHES,
     *gateway.PATCHES,
+    *apigateway.PATCHES,
     *cloudformation.PATCHES,
     *cloudwatch.PATCHES,
     *dynamodb.PATCHES,
