@@ -16,7 +16,7 @@ _lock = threading.Lock()
 _buckets: dict[Hashable, tuple[float, float]] = {}
 
 
-def takes(name: Hashable, rate: float | None, burst: int | None, now: float | None = None) -> bool:
+def takes(name: Hashable, rate: float | None, burst: float | None, now: float | None = None) -> bool:
     """Returns whether a request of this bucket goes through; it takes a token then. None is no limit."""
     if rate is None and burst is None:
         return True

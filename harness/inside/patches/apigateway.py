@@ -26,4 +26,22 @@ def http_apis(module: Any) -> None:
     module.ApiGatewayEndpoint.__call__ = served
 
 
-PATCHES = (http_apis,)
+@patch(
+    "localstack.services.apigateway.next_gen.execute_api.handlers.api_key_validation",
+    {"ApiKeyValidationHandler.__call__": ("self", "chain", "context", "response")},
+)
+def usage_plans(module: Any) -> None:
+    """LocalStack neither throttles REST APIs nor counts their quotas."""
+    validate = module.ApiKeyValidationHandler.__call__
+
+    @functools.wraps(validate)
+    def counted(self: Any, chain: Any, context: Any, response: Any) -> None:
+        from harness.inside.usage_plans import take  # noqa: PLC0415
+
+        validate(self, chain, context, response)
+        take(context)
+
+    module.ApiKeyValidationHandler.__call__ = counted
+
+
+PATCHES = (http_apis, usage_plans)
