@@ -76,6 +76,21 @@ def test_throttles(clients, function, metric):
 
 
 @pytest.mark.rule(LAMBDA)
+@pytest.mark.parametrize("kind", ["DeadLetterErrors", "DestinationDeliveryFailures"])
+def test_what_could_not_be_given_up_is_counted(clients, functions, metric, kind):
+    """Lambda counts the events that it could send neither to a dead-letter queue nor to a destination."""
+    nowhere = f"arn:aws:sqs:us-east-1:{clients.account}:nowhere"
+    clients("sqs").create_queue(QueueName="nowhere")
+    options = {"DeadLetterConfig": {"TargetArn": nowhere}} if kind == "DeadLetterErrors" else {}
+    functions.create("measured", "def handler(event, context):\n    raise ValueError('as told')\n", **options)
+    destination = {} if options else {"DestinationConfig": {"OnFailure": {"Destination": nowhere}}}
+    clients("lambda").put_function_event_invoke_config(FunctionName="measured", MaximumRetryAttempts=0, **destination)
+    clients("sqs").delete_queue(QueueUrl=clients("sqs").get_queue_url(QueueName="nowhere")["QueueUrl"])
+    clients("lambda").invoke(FunctionName="measured", InvocationType="Event")
+    assert metric("AWS/Lambda", kind, "Sum", FunctionName="measured") == 1
+
+
+@pytest.mark.rule(LAMBDA)
 def test_iterator_age(clients, function, metric):
     """Lambda reports IteratorAge for functions that read a stream."""
     clients("kinesis").create_stream(StreamName="stream", ShardCount=1)
@@ -203,10 +218,17 @@ def alarm(clients):
     url = clients("sqs").create_queue(QueueName="alarms")["QueueUrl"]
     clients("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:{clients.account}:alarms")
 
+    defaults = {
+        "Statistic": "Sum",
+        "Threshold": 5,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+    }
+
     def create(**options):
         clients("cloudwatch").put_metric_alarm(
             AlarmName="alarm", AlarmActions=[topic], OKActions=[topic], Namespace="Own", MetricName="m", Period=10, EvaluationPeriods=1,
-            **{"Statistic": "Sum", "Threshold": 5, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching", **options},
+            **{name: value for name, value in {**defaults, **options}.items() if value is not None},
         )  # fmt: skip
 
     def notices():
@@ -232,6 +254,35 @@ def test_an_alarm_goes_off_and_notifies(clients, alarm):
     notice = wait_until(lambda: [n for n in alarm.notices() if n["NewStateValue"] == "ALARM"], "the notice", 30)[0]
     assert notice["AlarmName"] == "alarm"
     assert notice["Trigger"]["MetricName"] == "m"
+
+
+@pytest.mark.rule("AmazonCloudWatch/latest/monitoring/percentiles-with-alarms.html")
+def test_an_alarm_on_a_percentile(clients, alarm):
+    """An alarm can watch a percentile of its metric."""
+    alarm(Statistic=None, ExtendedStatistic="p90", Threshold=50)
+    data = [{"MetricName": "m", "Values": [1.0, 100.0], "Counts": [5.0, 5.0]}]
+    clients("cloudwatch").put_metric_data(Namespace="Own", MetricData=data)
+    wait_until(lambda: state(clients) == "ALARM", "the alarm", 60)
+
+
+@pytest.mark.rule("AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html")
+def test_an_alarm_on_an_expression(clients):
+    """An alarm can watch an expression over metrics."""
+    queries = [
+        {
+            "Id": key,
+            "ReturnData": False,
+            "MetricStat": {"Metric": {"Namespace": "Own", "MetricName": key}, "Period": 10, "Stat": "Sum"},
+        }
+        for key in ("errors", "calls")
+    ]
+    clients("cloudwatch").put_metric_alarm(
+        AlarmName="alarm", Metrics=[*queries, {"Id": "rate", "Expression": "100 * errors / calls", "ReturnData": True}],
+        EvaluationPeriods=1, Threshold=10, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    data = [{"MetricName": "errors", "Value": 2}, {"MetricName": "calls", "Value": 10}]
+    clients("cloudwatch").put_metric_data(Namespace="Own", MetricData=data)
+    wait_until(lambda: state(clients) == "ALARM", "the alarm", 60)
 
 
 @pytest.mark.rule("AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html")

@@ -335,3 +335,27 @@ def test_the_parents_of_a_split_are_read_before_the_children(clients, mapping, s
     mapping(BatchSize=1)
     wait_until(lambda: len(records(seen)) == 8, "all records")
     assert sorted(records(seen)[:3]) == ["a", "b", "c"]
+
+
+@pytest.mark.rule("kinesis/latest/APIReference/API_GetRecords.html")
+@pytest.mark.parametrize("how", ["split", "merge"])
+def test_the_end_of_a_shard_names_its_children(clients, how):
+    """GetRecords at the end of a closed shard has no next iterator, and names its child shards with parents and hash keys."""
+    kinesis = clients("kinesis")
+    kinesis.create_stream(StreamName="resharded", ShardCount=1 if how == "split" else 2)
+    kinesis.get_waiter("stream_exists").wait(StreamName="resharded", WaiterConfig={"Delay": 1})
+    first, second = "shardId-000000000000", "shardId-000000000001"
+    if how == "split":
+        kinesis.split_shard(StreamName="resharded", ShardToSplit=first, NewStartingHashKey=str(2**127))
+    else:
+        kinesis.merge_shards(StreamName="resharded", ShardToMerge=first, AdjacentShardToMerge=second)
+    kinesis.get_waiter("stream_exists").wait(StreamName="resharded", WaiterConfig={"Delay": 1})
+    iterator = kinesis.get_shard_iterator(StreamName="resharded", ShardId=first, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    answer = kinesis.get_records(ShardIterator=iterator)
+    assert "NextShardIterator" not in answer
+    children = {child["ShardId"]: child for child in answer["ChildShards"]}
+    shards = {shard["ShardId"]: shard for shard in kinesis.list_shards(StreamName="resharded")["Shards"]}
+    assert set(children) == set(shards) - {first, second} if how == "merge" else set(children) == set(shards) - {first}
+    for name, child in children.items():
+        assert child["HashKeyRange"] == shards[name]["HashKeyRange"]
+        assert child["ParentShards"] == ([first] if how == "split" else [first, second])

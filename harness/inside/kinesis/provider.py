@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api import CommonServiceException
 from localstack.aws.api.kinesis import (
+    ChildShard,
     ExpiredIteratorException,
     GetRecordsOutput,
     GetShardIteratorOutput,
+    HashKeyRange,
     InvalidArgumentException,
     PutRecordOutput,
     PutRecordsOutput,
@@ -156,6 +158,8 @@ class PipeproofKinesisProvider(KinesisProvider):
         )  # fmt: skip
         if shard.is_open or next_index < shard.tip:
             result["NextShardIterator"] = _encode_iterator(stream, shard, next_index)
+        else:
+            result["ChildShards"] = _children(stream, shard)
         return result
 
 
@@ -191,6 +195,19 @@ def _append(stream: Stream, shard: IndexedShard, partition_key: str, data: bytes
     told = script.of_shard(stream.account_id, stream.stream_name, shard.shard_id)
     with told.turn(data) if told else nullcontext():
         return shard.append(partition_key, data)
+
+
+def _children(stream: Stream, parent: IndexedShard) -> list[ChildShard]:
+    """Returns the shards that a closed one was split or merged into."""
+    return [
+        ChildShard(
+            ShardId=shard.shard_id,
+            ParentShards=[name for name in (shard.parent, shard.adjacent_parent) if name],
+            HashKeyRange=HashKeyRange(StartingHashKey=str(shard.starting_hash), EndingHashKey=str(shard.ending_hash)),
+        )
+        for shard in stream.shards.values()
+        if parent.shard_id in {shard.parent, shard.adjacent_parent}
+    ]
 
 
 def _size(entry: Any) -> int:

@@ -75,4 +75,16 @@ def metric_math(module: Any) -> None:
     provider.get_metric_statistics = queries.get_metric_statistics(provider.get_metric_statistics)
 
 
-PATCHES = (log_patterns, percentiles, metric_math)
+@patch(
+    "localstack.services.cloudwatch.alarm_scheduler",
+    {"get_metric_alarm_details_for_alarm_arn": ("alarm_arn",), "collect_metric_data": ("alarm_details", "client")},
+)
+def alarms(module: Any) -> None:
+    """LocalStack does not evaluate alarms on percentiles and on metric math."""
+    from harness.inside.cloudwatch import alarms as ours  # noqa: PLC0415
+
+    module.get_metric_alarm_details_for_alarm_arn = ours.described(module.get_metric_alarm_details_for_alarm_arn)
+    module.collect_metric_data = ours.collected(module.collect_metric_data)
+
+
+PATCHES = (log_patterns, percentiles, metric_math, alarms)

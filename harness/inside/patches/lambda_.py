@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from harness.inside.patches.declare import NAME, patch
@@ -43,6 +44,16 @@ def function_metrics(module: Any) -> None:
 
     module.record_cw_metric_invocation = ours.record_invocation
     module.record_cw_metric_error = ours.record_error
+
+
+@patch("localstack.services.lambda_.invocation.event_manager", {"dead_letter_queue": NAME, "send_event_to_target": NAME})
+def failure_metrics(module: Any) -> None:
+    """LocalStack does not count what it could send neither to a dead-letter queue nor to a destination."""
+    from harness.inside.lambda_.function_metrics import counting_failures  # noqa: PLC0415
+
+    send = module.dead_letter_queue._send_to_dead_letter_queue  # noqa: SLF001
+    module.dead_letter_queue = SimpleNamespace(_send_to_dead_letter_queue=counting_failures(send, "DeadLetterErrors"))
+    module.send_event_to_target = counting_failures(module.send_event_to_target, "DestinationDeliveryFailures")
 
 
 @patch(
@@ -156,6 +167,7 @@ PATCHES = (
     unknown_versions,
     function_logs,
     function_metrics,
+    failure_metrics,
     mappings,
     fan_out_consumers,
 )
