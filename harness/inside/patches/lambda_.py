@@ -48,11 +48,14 @@ def function_metrics(module: Any) -> None:
 
 @patch("localstack.services.lambda_.invocation.event_manager", {"dead_letter_queue": NAME, "send_event_to_target": NAME})
 def failure_metrics(module: Any) -> None:
-    """LocalStack does not count what it could send neither to a dead-letter queue nor to a destination."""
+    """LocalStack does not count what it could not send to a dead-letter queue or a destination."""
     from harness.inside.lambda_.function_metrics import counting_failures  # noqa: PLC0415
 
-    send = module.dead_letter_queue._send_to_dead_letter_queue  # noqa: SLF001
-    module.dead_letter_queue = SimpleNamespace(_send_to_dead_letter_queue=counting_failures(send, "DeadLetterErrors"))
+    # The name was made public between the two LocalStacks that are supported.
+    names = ("send_to_dead_letter_queue", "_send_to_dead_letter_queue")
+    name = next(name for name in names if hasattr(module.dead_letter_queue, name))
+    send = counting_failures(getattr(module.dead_letter_queue, name), "DeadLetterErrors")
+    module.dead_letter_queue = SimpleNamespace(**{name: send})
     module.send_event_to_target = counting_failures(module.send_event_to_target, "DestinationDeliveryFailures")
 
 
