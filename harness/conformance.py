@@ -19,6 +19,9 @@ from harness.shipped import data
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+PAGE = "http://localhost:3000"
+"""The origin of the web page that may ask an emulator which is started for the suite."""
+
 _FOLDER = "tests/conformance"
 _DOCS = "https://docs.aws.amazon.com/"
 

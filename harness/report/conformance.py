@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from harness.conformance import check, counts, markdown, verify
-from harness.emulator.choose import choose_emulator
+from harness.conformance import PAGE, check, counts, markdown, verify
+from harness.emulator.choose import choose_own
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ def run_rules(
     if endpoint is not None:
         return _checked(console, endpoint, endpoint, names, python_runtime, workers, page)
     with tempfile.TemporaryDirectory() as folder:
-        chosen, why = choose_emulator(emulator, Path(folder) / "emulator.log")
+        chosen, why = choose_own(emulator, Path(folder) / "emulator.log", origins=[PAGE])
         for step in chosen.prepare():
             console.print(f"  … {step}", highlight=False)
         running = chosen.start()

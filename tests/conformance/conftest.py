@@ -1,7 +1,8 @@
 """One test per rule that AWS documents. `--endpoint URL` runs them against any emulator; without it, against one that is started here.
 
 A rule is a test with `@pytest.mark.rule("page")`: the page below https://docs.aws.amazon.com/, and the docstring is the rule. `not_kept("reason")`
-marks one that our emulator is known to break; where it keeps it after all, the test fails, so that the list stays true.
+marks one that our emulator is known to break (with `emulator="container"`, only that one); where it keeps it after all, the test fails, so that
+the list stays true.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.conformance import PAGE
 from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from tests.conformance.functions import Functions
 
-PAGE = "http://localhost:3000"
-"""The origin of the web page that may ask the emulator."""
-
+KIND = os.environ.get("PIPEPROOF_EMULATOR", "embedded")
 _accounts = itertools.count(1)
 
 
@@ -35,13 +35,20 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "rule(page): a rule that AWS documents on this page")
-    config.addinivalue_line("markers", "not_kept(reason): our emulator is known to break the rule")
+    config.addinivalue_line(
+        "markers", "not_kept(reason, emulator=None): our emulator, or only the one of this kind, is known to break the rule"
+    )
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if (known := item.get_closest_marker("not_kept")) is not None and not item.config.getoption("endpoint"):
+        if (known := _not_kept(item)) is not None and not item.config.getoption("endpoint"):
             item.add_marker(pytest.mark.xfail(reason=known.args[0], strict=True))
+
+
+def _not_kept(item):
+    marker = item.get_closest_marker("not_kept")
+    return marker if marker is not None and marker.kwargs.get("emulator", KIND) == KIND else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,7 +92,7 @@ def emulator(request, tmp_path_factory):
         yield SimpleNamespace(endpoint=given, python_runtime=request.config.getoption("python_runtime"))
         return
     log = tmp_path_factory.mktemp("emulator") / "emulator.log"
-    mine, _ = choose_own(os.environ.get("PIPEPROOF_EMULATOR", "embedded"), log, origins=[PAGE])
+    mine, _ = choose_own(KIND, log, origins=[PAGE])
     for _ in mine.prepare():
         pass
     yield mine.start()

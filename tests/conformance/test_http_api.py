@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import urllib3
 
-from tests.conformance.conftest import PAGE
+from harness.conformance import PAGE
 from tests.conformance.functions import wait_until
 
 LAMBDA = "apigateway/latest/developerguide/http-api-develop-integrations-lambda.html"

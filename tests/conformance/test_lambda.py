@@ -15,6 +15,9 @@ LAYERS = "lambda/latest/dg/packaging-layers.html"
 LIMITS = "lambda/latest/dg/gettingstarted-limits.html"
 ASYNC = "lambda/latest/dg/invocation-async-error-handling.html"
 CONCURRENCY = "lambda/latest/dg/configuration-concurrency.html"
+NO_OPT = pytest.mark.not_kept(
+    "no mount namespace in a container without privilege; PATH and PYTHONPATH name the layers", emulator="container"
+)
 ECHO = "def handler(event, context):\n    return [event, context.function_version, context.invoked_function_arn]\n"
 
 
@@ -49,7 +52,8 @@ def test_an_unknown_version_is_not_found(clients, lambda_, functions, qualifier,
 def test_an_unknown_function_is_not_found(clients, lambda_):
     """A function that does not exist is a ResourceNotFoundException."""
     code, status, message = refused(lambda_.invoke, FunctionName="f")
-    assert (code, status, message) == ("ResourceNotFoundException", 404, f"Function not found: {arn(clients)}")
+    assert (code, status) == ("ResourceNotFoundException", 404)
+    assert message.startswith(f"Function not found: {arn(clients)}")
 
 
 @pytest.mark.rule("lambda/latest/api/API_GetFunction.html")
@@ -102,6 +106,7 @@ def layer(lambda_):
 
 
 @pytest.mark.rule(LAYERS)
+@NO_OPT
 def test_a_layer_is_below_opt(functions, layer):
     """The files of a layer are below /opt."""
     made = layer("data", data__words_dot_txt="hello", bin__tool="#!/bin/sh\necho from the tool\n")
@@ -126,6 +131,7 @@ def test_a_layers_python_is_found(functions, layer):
 
 
 @pytest.mark.rule(LAYERS)
+@NO_OPT
 def test_a_later_layer_hides_the_files_of_an_earlier(functions, layer):
     """Layers are merged in their order: the last one's file is there."""
     first = layer("first", a_dot_txt="first", b_dot_txt="first")

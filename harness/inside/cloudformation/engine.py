@@ -20,7 +20,6 @@ from localstack.services.cloudformation.engine.v2.change_set_model_executor impo
 )
 from localstack.services.cloudformation.engine.v2.change_set_model_preproc import PreprocProperties
 from localstack.services.cloudformation.resource_provider import OperationStatus
-from localstack.services.cloudformation.stores import get_cloudformation_store
 
 LOG = logging.getLogger(__name__)
 
@@ -257,6 +256,9 @@ def _tell(executor: ChangeSetModelExecutor, name: str, resource: Any, what: str,
 
 
 def _others(stack: Any) -> list[Any]:
+    # Where it is from differs between LocalStacks; the provider has it in all of them, but is being imported when this module is.
+    from localstack.services.cloudformation.v2.provider import get_cloudformation_store  # noqa: PLC0415
+
     store = get_cloudformation_store(stack.account_id, stack.region_name)
     return [one for one in store.stacks_v2.values() if one.stack_id != stack.stack_id and one.status != StackStatus.DELETE_COMPLETE]
 

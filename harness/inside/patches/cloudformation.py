@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -134,4 +137,16 @@ def updates(module: Any) -> None:
     executor.execute_action = execute_action
 
 
-PATCHES = (deploy_poll, sam, sam_of_change_sets, deployments, stack_statuses, imports, updates)
+@patch("localstack.services.lambda_.resource_providers.aws_lambda_function", {"create_zip_file": NAME})
+def inline_code(module: Any) -> None:
+    """LocalStack packs the code that a template holds with `zip`, which a machine need not have."""
+
+    def pack(directory: str, *, get_content: bool) -> bytes:
+        assert get_content
+        with tempfile.TemporaryDirectory() as scratch:
+            return Path(shutil.make_archive(os.path.join(scratch, "code"), "zip", directory)).read_bytes()  # noqa: PTH118 - a string, as it takes
+
+    module.create_zip_file = pack
+
+
+PATCHES = (deploy_poll, sam, sam_of_change_sets, deployments, stack_statuses, imports, updates, inline_code)

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 
 from __future__ import annotations
 
+import base64
 import functools
 from typing import Any
 from urllib.parse import quote
@@ -34,3 +35,8 @@ def encoded_afterwards(operation: Any) -> Any:
         return output
 
     return listed
+
+
+def key_of_token(token: str | None) -> str:
+    """Returns the key that a continuation token of LocalStack stands for; "" for None."""
+    return base64.b64decode(token, altchars=b"._").decode() if token else ""
