@@ -128,7 +128,6 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
             QueueUrl=self.queue_url,
             MaxNumberOfMessages=min(most, 10),
             WaitTimeSeconds=wait_s,
-            VisibilityTimeout=visibility.LONGEST_S,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
             # More than the API allows, by a header that LocalStack's own poller sends.

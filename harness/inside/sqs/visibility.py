@@ -7,6 +7,7 @@ invisible while their batch waits, and their time goes on when the function gets
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from contextlib import contextmanager
@@ -15,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-LONGEST_S = 43_200
-"""The longest visibility timeout that SQS has: what a mapping asks for when it receives."""
-
 _HANDLE = re.compile(rb'"receiptHandle": ?"([^"]+)"')
 _held: dict[str, Held] = {}
 
 
 class Held:
-    """The messages of one batch. Their own visibility timeout runs, but not while the batch waits for an environment."""
+    """The messages of one batch. Their visibility timeout stands still while the batch waits for an environment."""
 
     def __init__(self, queue: Any, handles: Sequence[str]) -> None:
-        """`queue` is LocalStack's, and holds the messages by their receipt handles."""
-        self._queue, self._handles = queue, handles
+        """`queue` is LocalStack's, and has the messages by their receipt handles."""
+        messages = [message for handle in handles if (message := queue.receipts.get(handle)) is not None]
+        self._until = [(message, message.visibility_deadline) for message in messages if message.visibility_deadline is not None]
         self._waits_since = time.time()
         self._has_begun = False
+        for message, _ in self._until:
+            message.visibility_deadline = math.inf
 
     def wait(self) -> None:
         """Says that the batch is handed over, and waits for an environment from now on."""
@@ -47,11 +48,10 @@ class Held:
 
     def _go_on(self, waited_s: float) -> None:
         self._has_begun = True
-        for handle in self._handles:
-            message = self._queue.receipts.get(handle)
-            if message is not None and message.last_received is not None:
-                message.visibility_timeout = self._queue.visibility_timeout + waited_s
-                message.visibility_deadline = message.last_received + message.visibility_timeout
+        for message, until in self._until:
+            # A FIFO queue asks how long ago the message was received before it deletes one.
+            message.visibility_timeout += waited_s
+            message.visibility_deadline = until + waited_s
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -34,9 +35,10 @@ def received(kind):
     queue = kind("input" if kind is StandardQueue else "input.fifo", "us-east-1", "1", {"VisibilityTimeout": str(VISIBLE_S)})
     group = {} if kind is StandardQueue else {"message_group_id": "g", "message_deduplication_id": "d"}
     queue.put({"MessageId": "m", "Body": "b"}, **group)
-    result = queue.receive(num_messages=1, visibility_timeout=visibility.LONGEST_S)
+    result = queue.receive(num_messages=1)
     message = result.successful[0]
     message.set_last_received(Clock.now)
+    assert message.visibility_deadline == Clock.now + VISIBLE_S
     return queue, message, {"ReceiptHandle": result.receipt_handles[0]}
 
 
@@ -69,11 +71,13 @@ def test_an_event_of_another_batch_begins_nothing(clock):
     with visibility.held(queue, [told]):
         for event in (b"", b"{}", b'{"Records": [{"receiptHandle": "another"}]}'):
             visibility.begin(event)
-        assert message.visibility_timeout == visibility.LONGEST_S
+        assert message.visibility_deadline == math.inf
 
 
 def test_what_was_deleted_meanwhile_is_no_error(clock):
-    queue, message, told = received(StandardQueue)
+    queue, _, told = received(StandardQueue)
     with visibility.held(queue, [told]):
         queue.remove(told["ReceiptHandle"])
-    assert message.visibility_timeout == visibility.LONGEST_S
+    with visibility.held(queue, [told]):
+        pass
+    assert not queue.inflight
