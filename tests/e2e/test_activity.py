@@ -98,3 +98,104 @@ def test_a_message_in_a_queue_that_nobody_reads_is_rest(clients, emulator):
     url = sqs.create_queue(QueueName="dead")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="x")
     wait_until(lambda: at_rest(emulator), "rest")
+
+
+def test_records_in_a_buffer_are_no_rest_until_they_are_delivered(clients, emulator):
+    bucket = f"lake-{clients.account}"
+    clients("s3").create_bucket(Bucket=bucket)
+    clients("firehose").create_delivery_stream(
+        DeliveryStreamName="stream",
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": f"arn:aws:iam::{clients.account}:role/firehose", "BucketARN": f"arn:aws:s3:::{bucket}",
+            "BufferingHints": {"IntervalInSeconds": 600, "SizeInMBs": 5},
+        },
+    )  # fmt: skip
+    ask = clients("firehose").describe_delivery_stream
+    wait_until(
+        lambda: ask(DeliveryStreamName="stream")["DeliveryStreamDescription"]["DeliveryStreamStatus"] == "ACTIVE", "the stream"
+    )
+    clients("firehose").put_record(DeliveryStreamName="stream", Record={"Data": b"x"})
+    assert not at_rest(emulator)
+    assert [buffer["records"] for buffer in activity(emulator)["buffers"]] == [1]
+    url = f"{emulator.endpoint}/_pipeproof/buffers?account={clients.account}"
+    urllib3.request("POST", url, headers=tokens.headers(emulator.endpoint), retries=False)
+    wait_until(lambda: at_rest(emulator), "rest")
+    assert clients("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 1, "at rest, so it must be delivered"
+
+
+def test_an_open_window_is_no_rest_until_its_end(functions, clients, emulator):
+    source = """
+import boto3
+def handler(event, context):
+    if event["isFinalInvokeForWindow"]:
+        boto3.client("sqs").send_message(QueueUrl=boto3.client("sqs").get_queue_url(QueueName="done")["QueueUrl"], MessageBody="done")
+    return {"state": event["state"]}
+"""
+    functions.create("windowed", source, Timeout=30)
+    queue = clients("sqs").create_queue(QueueName="done")["QueueUrl"]
+    kinesis = clients("kinesis")
+    kinesis.create_stream(StreamName="stream", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="stream", WaiterConfig={"Delay": 1})
+    clients("lambda").create_event_source_mapping(
+        EventSourceArn=f"arn:aws:kinesis:us-east-1:{clients.account}:stream/stream", FunctionName="windowed",
+        StartingPosition="TRIM_HORIZON", TumblingWindowInSeconds=4,
+    )  # fmt: skip
+    kinesis.put_record(StreamName="stream", Data=b"x", PartitionKey="k")
+    wait_until(lambda: at_rest(emulator), "rest", 60)
+    assert clients("sqs").receive_message(QueueUrl=queue).get("Messages"), "at rest, so the window must have ended"
+
+
+def test_a_message_of_a_pipe_is_no_rest_until_its_target_has_it(functions, clients, emulator):
+    gate = Gate(clients)
+    functions.create("target", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=60)
+    url = clients("sqs").create_queue(QueueName="from")["QueueUrl"]
+    clients("pipes").create_pipe(
+        Name="pipe", Source=f"arn:aws:sqs:us-east-1:{clients.account}:from", RoleArn=f"arn:aws:iam::{clients.account}:role/pipe",
+        Target=f"arn:aws:lambda:us-east-1:{clients.account}:function:target",
+    )  # fmt: skip
+    wait_until(lambda: clients("pipes").describe_pipe(Name="pipe")["CurrentState"] == "RUNNING", "the pipe to run", 30)
+    clients("sqs").send_message(QueueUrl=url, MessageBody="x")
+    gate.wait_for(1)
+    assert not at_rest(emulator)
+    gate.open()
+    wait_until(lambda: at_rest(emulator), "rest")
+    left = clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+
+
+def test_a_change_of_a_table_that_a_function_reads_is_no_rest(functions, clients, emulator):
+    gate = Gate(clients)
+    functions.create("reader", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=60)
+    table = clients("dynamodb").create_table(
+        TableName="changes", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]  # fmt: skip
+    clients("lambda").create_event_source_mapping(
+        EventSourceArn=table["LatestStreamArn"], FunctionName="reader", StartingPosition="TRIM_HORIZON"
+    )
+    clients("dynamodb").put_item(TableName="changes", Item={"id": {"S": "a"}})
+    gate.wait_for(1)
+    assert not at_rest(emulator)
+    gate.open()
+    wait_until(lambda: at_rest(emulator), "rest")
+
+
+def test_a_function_that_goes_on_after_its_api_has_answered_is_no_rest(functions, clients, emulator):
+    gate = Gate(clients)
+    functions.create("late", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=60)
+    gateway, arn = clients("apigatewayv2"), f"arn:aws:lambda:us-east-1:{clients.account}:function:late"
+    api = gateway.create_api(Name="api", ProtocolType="HTTP")["ApiId"]
+    integration = gateway.create_integration(
+        ApiId=api, IntegrationType="AWS_PROXY", IntegrationUri=arn, PayloadFormatVersion="2.0", TimeoutInMillis=1000
+    )["IntegrationId"]
+    gateway.create_route(ApiId=api, RouteKey="$default", Target=f"integrations/{integration}")
+    gateway.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+    clients("lambda").add_permission(
+        FunctionName="late", StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
+    )
+    assert urllib3.request("POST", f"{emulator.endpoint}/_aws/execute-api/{api}/", retries=False, timeout=40).status == 503
+    gate.wait_for(1)
+    assert not at_rest(emulator)
+    gate.open()
+    wait_until(lambda: at_rest(emulator), "rest")
