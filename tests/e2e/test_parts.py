@@ -34,11 +34,12 @@ def clean(result):
         ({"to": "sqs", "queue_url": "${outputs.InQueue}"}, {}),
         ({"to": "sns", "topic_arn": "${outputs.Topic}"}, {}),
         ({"to": "eventbridge", "source": "shop", "detail_type": "order"}, {}),
+        ({"to": "api", "url": "${outputs.Url}", "method": "PUT", "path": "/orders/{id}"}, {}),
         ({"to": "s3", "bucket": "${outputs.Bucket}", "key": "in/{record_id}.json"}, {}),
         ({"to": "s3", "bucket": "${outputs.Bucket}"}, {"format": "ndjson", "files": 2}),
         ({"to": "sqs", "queue_url": "${outputs.InQueue}"}, {"format": "ndjson", "files": 2}),
     ],
-    ids=["sqs", "sns", "eventbridge", "s3 objects", "s3 files", "files one row at a time"],
+    ids=["sqs", "sns", "eventbridge", "http api", "s3 objects", "s3 files", "files one row at a time"],
 )
 def test_every_way_in_delivers_each_record_once(tmp_path, run, send, source):
     code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source=source))

@@ -33,11 +33,14 @@ _TRY_AGAIN = frozenset({429, 503})
 _TIMEOUT_S = 35
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-call-api.html
-_EXECUTE_API = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
+# LocalStack puts its own host into the outputs of a stack, whose names below it no resolver knows where it is an address.
+_EXECUTE_API = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\.(?P<of>.+)")
+_LOCALSTACK = "localhost.localstack.cloud"
+_OF_AWS = re.compile(r"[a-z0-9-]+\.amazonaws\.com(\.cn)?")
 
 
 class Api(Ingress):
-    """Sends each record to `url` + `path`.
+    """Sends each record to `url` + `path`, with one slash between them.
 
     `path` and `headers` may hold {expression} placeholders: JMESPath over the record's payload, and {record_id}. `api_key` goes into
     the header x-api-key; `sign` signs with SigV4 and the run's dummy credentials. 2xx is an ack, 4xx a rejection; 429 and 503 are
@@ -65,7 +68,8 @@ class Api(Ingress):
 
     def open(self, context: Context) -> ApiSender:
         """Returns the sender. Raises UsageError for a URL of another machine, unless --allow-remote is given."""
-        return ApiSender(self, local_url(self.url, context), context)
+        url = local_url(self.url, context)
+        return ApiSender(self, url.removesuffix("/") if self.path.startswith("/") else url, context)
 
 
 def local_url(url: str, context: Context) -> str:
@@ -75,7 +79,9 @@ def local_url(url: str, context: Context) -> str:
     parts = urlsplit(url)
     host = parts.hostname or ""
     found = _EXECUTE_API.fullmatch(host)
-    if found and not context.allow_remote:
+    if found and (
+        is_loopback(found["of"]) or found["of"] == _LOCALSTACK or (_OF_AWS.fullmatch(found["of"]) and not context.allow_remote)
+    ):
         return f"{context.endpoint}/_aws/execute-api/{found['api']}{parts.path}"
     if parts.scheme not in {"http", "https"} or not host:
         raise UsageError(f"send.url: {url!r} is not a URL: expected something like ${{endpoint}}/_aws/execute-api/…")

@@ -113,13 +113,25 @@ def test_s3_takes_files_whole_and_single_records_as_objects(tmp_path):
         ("http://127.0.0.1:4566/x", "http://127.0.0.1:4566/x"),
         ("http://localhost/x", "http://localhost/x"),
         ("https://abc123.execute-api.us-east-1.amazonaws.com/v1/events", "http://127.0.0.1:1/_aws/execute-api/abc123/v1/events"),
+        ("https://abc123.execute-api.127.0.0.1:4566/v1/events", "http://127.0.0.1:1/_aws/execute-api/abc123/v1/events"),
+        ("http://abc123.execute-api.localhost.localstack.cloud:4566", "http://127.0.0.1:1/_aws/execute-api/abc123"),
     ],
 )
 def test_a_url_of_this_machine_is_kept_and_one_of_api_gateway_is_the_emulators(url, expected):
     assert local_url(url, context()) == expected
 
 
-@pytest.mark.parametrize("url", ["https://example.com/x", "http://169.254.169.254/x", "ftp://127.0.0.1/x", "events", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/x",
+        "http://abc123.execute-api.example.com/x",
+        "http://169.254.169.254/x",
+        "ftp://127.0.0.1/x",
+        "events",
+        "",
+    ],
+)
 def test_nothing_is_sent_to_another_machine_unless_that_is_allowed(url):
     with pytest.raises(UsageError, match=r"--allow-remote|is not a URL"):
         Api(url=url).open(context())

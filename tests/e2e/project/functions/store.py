@@ -31,6 +31,14 @@ def from_event(event, _context):
     store(json.dumps(event["detail"]), "event")
 
 
+def from_api(event, _context):
+    document = json.loads(event["body"])
+    if document["id"] != event["pathParameters"]["id"]:
+        return {"statusCode": 400, "body": "the body is another order's"}
+    store(event["body"], "api")
+    return {"stored": document["id"]}
+
+
 def from_bucket(event, _context):
     s3 = boto3.client("s3")
     for record in event["Records"]:
