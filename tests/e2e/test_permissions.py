@@ -169,6 +169,16 @@ def role(clients, name, *statements):
     iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document)
 
 
+def logging_function(clients, emulator, name):
+    """Creates a function that may write its log, and does nothing else."""
+    role(clients, "logs", {"Effect": "Allow", "Action": "logs:*", "Resource": "*"})
+    clients("lambda").create_function(
+        FunctionName=name, Runtime=emulator.python_runtime, Role=f"arn:aws:iam::{clients.account}:role/logs", Handler="app.handler",
+        Code={"ZipFile": zipped({"app.py": "def handler(event, context):\n    return 'done'\n"})},
+    )  # fmt: skip
+    clients("lambda").get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+
 def refused(permissions):
     return [denied for denied in permissions.denied() if denied.action == "lambda:InvokeFunction"]
 
@@ -176,12 +186,7 @@ def refused(permissions):
 def test_a_topic_invokes_a_function_only_as_its_policy_allows(enforced, emulator):
     clients, permissions = enforced
     functions, sns = clients("lambda"), clients("sns")
-    role(clients, "logs", {"Effect": "Allow", "Action": "logs:*", "Resource": "*"})
-    functions.create_function(
-        FunctionName="told", Runtime=emulator.python_runtime, Role=f"arn:aws:iam::{clients.account}:role/logs", Handler="app.handler",
-        Code={"ZipFile": zipped({"app.py": "def handler(event, context):\n    pass\n"})},
-    )  # fmt: skip
-    functions.get_waiter("function_active_v2").wait(FunctionName="told", WaiterConfig={"Delay": 1})
+    logging_function(clients, emulator, "told")
     topic = sns.create_topic(Name="topic")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=f"arn:aws:lambda:us-east-1:{clients.account}:function:told")
     sns.publish(TopicArn=topic, Message="refused")
@@ -199,12 +204,7 @@ def test_a_topic_invokes_a_function_only_as_its_policy_allows(enforced, emulator
 def test_an_http_api_invokes_a_function_only_as_its_policy_allows(enforced, emulator):
     clients, permissions = enforced
     functions, gateway = clients("lambda"), clients("apigatewayv2")
-    role(clients, "logs", {"Effect": "Allow", "Action": "logs:*", "Resource": "*"})
-    functions.create_function(
-        FunctionName="asked", Runtime=emulator.python_runtime, Role=f"arn:aws:iam::{clients.account}:role/logs", Handler="app.handler",
-        Code={"ZipFile": zipped({"app.py": "def handler(event, context):\n    return 'done'\n"})},
-    )  # fmt: skip
-    functions.get_waiter("function_active_v2").wait(FunctionName="asked", WaiterConfig={"Delay": 1})
+    logging_function(clients, emulator, "asked")
     arn = f"arn:aws:lambda:us-east-1:{clients.account}:function:asked"
     api = gateway.create_api(Name="api", ProtocolType="HTTP", Target=arn)["ApiId"]
 
