@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.conformance.functions import wait_until
+from tests.e2e.commands import KIND
 from tests.e2e.plans import arm, fired, queue
 from tests.e2e.test_activity import at_rest
 
@@ -121,7 +122,7 @@ def test_a_delivery_of_firehose_that_is_refused_is_made_again(clients, gateway, 
     stream()
     arm(gateway, {"kind": kind, "service": "s3", "operation": "PutObject", "caller": "localstack", "calls": "1-2"})
     put(clients)
-    wait_until(lambda: fired(gateway), "a delivery to fail")
+    wait_until(lambda: sum(fired(gateway).values()), "a delivery to fail", 20)
     rested(emulator)
     lines = stream.lines()
     assert set(lines) == set(BODIES)
@@ -144,6 +145,9 @@ def test_a_transformation_that_is_throttled_is_tried_again(clients, gateway, emu
     assert stream.lines() == Counter(BODIES)
 
 
+@pytest.mark.xfail(
+    KIND == "container", reason="on LocalStack 4.14.0 the event is not delivered again, which is not understood yet", strict=True
+)
 @pytest.mark.parametrize("kind", ["throttle", "error"])
 def test_a_rule_delivers_again_what_its_target_refuses(clients, gateway, emulator, kind):
     url = queue(clients)
@@ -152,7 +156,7 @@ def test_a_rule_delivers_again_what_its_target_refuses(clients, gateway, emulato
     clients("events").put_targets(Rule="rule", Targets=[{"Id": "q", "Arn": arn, "InputPath": "$.detail.n"}])
     arm(gateway, {"kind": kind, "service": "sqs", "operation": "SendMessage", "caller": "localstack", "calls": "1-6"})
     clients("events").put_events(Entries=[{"Source": "app", "DetailType": "d", "Detail": '{"n": 7}'}])
-    wait_until(lambda: fired(gateway), "a delivery to fail")
+    wait_until(lambda: sum(fired(gateway).values()), "a delivery to fail", 20)
     rested(emulator)
     assert received(clients, url) == Counter(["7"])
 
@@ -173,6 +177,6 @@ def test_a_pipe_delivers_again_what_its_target_refuses(clients, gateway, emulato
     )
     for body in BODIES:
         clients("sqs").send_message(QueueUrl=source, MessageBody=body)
-    wait_until(lambda: fired(gateway), "a delivery to fail")
+    wait_until(lambda: sum(fired(gateway).values()), "a delivery to fail", 20)
     rested(emulator)
     assert set(received(clients, target)) == set(BODIES)
