@@ -9,7 +9,6 @@ from collections import Counter
 import pytest
 
 from tests.conformance.functions import wait_until
-from tests.e2e.commands import KIND
 from tests.e2e.plans import arm, fired, queue
 from tests.e2e.test_activity import at_rest
 
@@ -145,9 +144,6 @@ def test_a_transformation_that_is_throttled_is_tried_again(clients, gateway, emu
     assert stream.lines() == Counter(BODIES)
 
 
-@pytest.mark.xfail(
-    KIND == "container", reason="on LocalStack 4.14.0 the event is not delivered again, which is not understood yet", strict=True
-)
 @pytest.mark.parametrize("kind", ["throttle", "error"])
 def test_a_rule_delivers_again_what_its_target_refuses(clients, gateway, emulator, kind):
     url = queue(clients)
