@@ -21,6 +21,7 @@ from harness.conformance import PAGE
 from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
 from tests.conformance.functions import Functions
+from tests.conformance.machines import Machines
 
 KIND = os.environ.get("PIPEPROOF_EMULATOR", "embedded")
 _accounts = itertools.count(1)
@@ -111,6 +112,11 @@ def functions(clients, emulator):
     functions = Functions(clients, emulator.python_runtime)
     yield functions
     functions.delete()
+
+
+@pytest.fixture
+def machine(clients):
+    return Machines(clients)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from harness.inside.patches import (
     kinesis,
     lambda_,
     map_states,
+    redrives,
     runtime,
     s3,
     ses,
@@ -42,6 +43,7 @@ PATCHES: tuple[Patch, ...] = (
     *sns.PATCHES,
     *sqs.PATCHES,
     *map_states.PATCHES,
+    *redrives.PATCHES,
     *stepfunctions.PATCHES,
 )
 _applied: set[str] = set()

@@ -43,35 +43,28 @@ def map_states(module: Any) -> None:
 
 @patch(
     f"{_STATE_EXECUTION}.state_map.iteration.distributed_iteration_component",
-    {
-        "DistributedIterationComponent._map_run": ("self", "env", "eval_input"),
-        "DistributedIterationComponent._eval_body": ("self", "env"),
-    },
+    {"DistributedIterationComponent._eval_body": ("self", "env"), "DistributedIterationComponentEvalInput": NAME},
 )
 def map_runs(module: Any) -> None:
     """LocalStack's Distributed Map succeeds when its children fail, and has a thread for each item."""
-    from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import (  # noqa: PLC0415
-        FailureEventException,
-    )
-
     from harness.inside.stepfunctions import map_run  # noqa: PLC0415
 
-    component = module.DistributedIterationComponent
-    component._map_run = map_run.run  # noqa: SLF001
-    original = component._eval_body  # noqa: SLF001
+    module.DistributedIterationComponent._eval_body = map_run.evaluate  # noqa: SLF001
 
-    def eval_body(self: Any, env: Any) -> None:
-        try:
-            original(self, env)
-        except FailureEventException:
-            # What became of the children is written for a run that fails, too.
-            if self.result_writer and hasattr(env.map_run_record_pool_manager.get_all()[-1], "children"):
-                env.stack.append(None)
-                self.result_writer.eval(env)
-                env.stack.pop()
-            raise
 
-    component._eval_body = eval_body  # noqa: SLF001
+@patch(
+    f"{_STATE_EXECUTION}.state_map.iteration.itemprocessor.map_run_record",
+    {"MapRunRecord.describe": ("self",), "MapRunRecordPoolManager.add": ("self",)},
+)
+def map_run_records(module: Any) -> None:
+    """LocalStack tells nothing of the redrives of a Map Run."""
+    describe = module.MapRunRecord.describe
+
+    def described(self: Any) -> Any:
+        told = describe(self) | {"redriveCount": getattr(self, "redrive_count", 0)}
+        return told | ({"redriveDate": self.redrive_date} if told["redriveCount"] else {})
+
+    module.MapRunRecord.describe = described
 
 
 @patch(
@@ -106,7 +99,7 @@ def result_files(module: Any) -> None:
         part = env.stack.pop()
         credentials = StateCredentials(role_arn=env.aws_execution_details.role_arn)
         s3 = boto_client_for(service="s3", region=part.region, state_credentials=credentials)
-        record = env.map_run_record_pool_manager.get_all()[-1]
+        record = env.progress.map_run
         config = getattr(self, "extras", {}).get("WriterConfig") or {}
         env.stack.append(results.write(s3, parameters["Bucket"], parameters.get("Prefix") or "", record, config))
 
@@ -174,4 +167,4 @@ def item_readers(module: Any) -> None:
     module.ItemReader._eval_body = eval_body  # noqa: SLF001
 
 
-PATCHES = (definitions, map_states, map_runs, children, result_files, item_readers)
+PATCHES = (definitions, map_states, map_runs, map_run_records, children, result_files, item_readers)

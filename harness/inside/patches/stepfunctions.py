@@ -114,26 +114,6 @@ def choices(module: Any) -> None:
 
 
 @patch(
-    "localstack.services.stepfunctions.provider",
-    {"StepFunctionsProvider": NAME, "StepFunctionsProvider._get_execution": ("self", "context", "execution_arn")},
-)
-def redrives(module: Any) -> None:
-    """LocalStack has no redrive of executions."""
-    from localstack.aws.api import handler  # noqa: PLC0415
-    from localstack.services.stepfunctions.backend.execution import Execution  # noqa: PLC0415
-
-    from harness.inside.stepfunctions import redrive  # noqa: PLC0415
-
-    module.StepFunctionsProvider.redrive_execution = handler("RedriveExecution")(redrive.redrive_execution)
-    describe = Execution.to_describe_output
-
-    def to_describe_output(self: Any) -> Any:
-        return describe(self) | redrive.told(self)
-
-    Execution.to_describe_output = to_describe_output
-
-
-@patch(
     "localstack.services.stepfunctions.backend.execution",
     {"Execution.publish_execution_status_change_event": ("self",), "ExecutionStatus": NAME},
 )
@@ -175,7 +155,6 @@ PATCHES = (
     task_clients,
     jsonata,
     choices,
-    redrives,
     execution_metrics,
     patch("jsonpath_ng.parser", {"parse": ("string",)})(_json_paths),
     patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug")})(_json_paths),

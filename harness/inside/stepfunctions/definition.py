@@ -1,7 +1,7 @@
 """Fields of a Map state that LocalStack's grammar does not know: they travel in the state's Comment.
 
-ItemBatcher, the WriterConfig of a ResultWriter, and input types other than CSV and JSON make a state machine that LocalStack refuses. Before
-its parser sees a definition they are moved into the Comment of their state, from which the state's object takes them again.
+ItemBatcher, the WriterConfig of a ResultWriter, express children, and input types other than CSV and JSON make a state machine that LocalStack
+refuses. Before its parser sees a definition they are moved into the Comment of their state, from which the state's object takes them again.
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ def _taken(state: dict[str, Any]) -> dict[str, Any]:
         extras["ToleratedFailurePercentage"] = percentage
     if "ItemBatcher" in state:
         extras["ItemBatcher"] = state.pop("ItemBatcher")
+    processor = state.get("ItemProcessor")
+    config = processor.get("ProcessorConfig") if isinstance(processor, dict) else None
+    if isinstance(config, dict) and config.get("ExecutionType") == "EXPRESS":
+        extras["ExecutionType"] = config["ExecutionType"]
+        config["ExecutionType"] = "STANDARD"
     writer = state.get("ResultWriter")
     if isinstance(writer, dict) and "WriterConfig" in writer:
         extras["WriterConfig"] = writer.pop("WriterConfig")

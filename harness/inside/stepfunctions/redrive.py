@@ -1,12 +1,11 @@
-"""RedriveExecution: goes on with the state that failed, with its input, in the same execution.
+"""RedriveExecution: goes on with the state that failed, with its input, in the same execution. LocalStack has no redrive.
 
-LocalStack has no redrive. A Distributed Map is run again whole here; AWS runs its failed children alone. Source:
+Of a Parallel, a Map or a Distributed Map only what did not succeed goes on (see progress.py). Source:
 https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
 """
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +43,9 @@ class RedriveWorker(ExecutionWorker):  # type: ignore[misc]
         env.event_manager = before.event_manager
         env.event_history_context.source_event_id = before.event_history_context.source_event_id
         env.event_history_context.last_published_event_id = before.event_history_context.last_published_event_id
-        env.variable_store = before.variable_store
-        state, given = failed_state(before.event_manager.get_event_history(), program.states.states)
-        program.start_at.start_at_name = state
-        env.states.reset(given)
+        env.map_run_record_pool_manager = before.map_run_record_pool_manager
+        env.progress = before.progress
+        env.progress.redrive()
         self.env = env
         details = ExecutionRedrivenEventDetails(redriveCount=self._count)
         env.event_manager.add_event(
@@ -57,15 +55,6 @@ class RedriveWorker(ExecutionWorker):  # type: ignore[misc]
         )
         program.eval(env)
         self._execution_communication.terminated()
-
-
-def failed_state(history: list[Any], states: dict[str, Any]) -> tuple[str, Any]:
-    """Returns the state of the program that was entered last, and its input."""
-    for event in reversed(history):
-        entered = event.get("stateEnteredEventDetails")
-        if entered and entered["name"] in states:
-            return entered["name"], json.loads(entered.get("input") or "{}")
-    raise ExecutionNotRedrivable("The execution has entered no state")
 
 
 def redrive(execution: Any) -> RedriveExecutionOutput:

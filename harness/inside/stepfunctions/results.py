@@ -60,7 +60,7 @@ def _described(child: Child, record: Any) -> dict[str, Any]:
         "Input": to_json_str(child.input),
         "InputDetails": {"Included": True},
         "Name": child.name,
-        "RedriveCount": 0,
+        "RedriveCount": child.redrives,
         "RedriveStatus": "NOT_REDRIVABLE" if child.status == "SUCCEEDED" else "REDRIVABLE",
         "StartDate": _time(child.started_at_s),
         "StateMachineArn": machine,
