@@ -217,6 +217,7 @@ def reconcile(
             latency=_latency(db),
             healthy_rejected=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'rejected' AND NOT poison"),
             healthy_stored=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'stored' AND NOT poison"),
+            malformed=_one(db, "SELECT count(*) FROM accounts WHERE poison"),
             turned_away=_turned_away(db),
             reconciled=True,
         )

@@ -93,6 +93,7 @@ class Account:
     latency: Latency = field(default_factory=Latency)
     healthy_rejected: int = 0
     healthy_stored: int = 0
+    malformed: int = 0
     turned_away: TurnedAway = field(default_factory=TurnedAway)
     reconciled: bool = False
 
@@ -138,7 +139,12 @@ def judge(account: Account, allowed: Mapping[str, float], doubts: tuple[str, ...
             f"{account.turned_away.count:,} malformed records were refused for a reason that is not theirs ({account.turned_away.why})",
         )
     if account.reconciled and account.ingress.offered and not account.healthy_stored and not excess:
-        doubts = (*doubts, "no healthy record was stored: nothing shows that the way through the pipeline works")
+        what = (
+            "every record of the load is malformed"
+            if account.malformed == account.ingress.offered
+            else "no healthy record was stored"
+        )
+        doubts = (*doubts, f"{what}: nothing shows that the way through the pipeline works")
     if doubts:
         # What was not given its time may look lost: without rest, there is no telling.
         return Verdict(Judgement.UNKNOWN, (*doubts, *excess))

@@ -72,6 +72,9 @@ def test_a_run_that_stored_no_healthy_record_shows_nothing():
     verdict = judge(poison_only, {})
     assert verdict.judgement is Judgement.UNKNOWN
     assert "no healthy record was stored" in verdict.reasons[0]
+    all_malformed = judge(Account(Ingress(10, 0, 0, 10), Outcomes(rejected=10), malformed=10, reconciled=True), {})
+    assert all_malformed.judgement is Judgement.UNKNOWN
+    assert "every record of the load is malformed" in all_malformed.reasons[0]
     lost = dict.fromkeys(ANOMALIES, 0) | {"lost": 10}
     assert judge(Account(Ingress(10, 10), Outcomes(), lost, reconciled=True), {}).judgement is Judgement.FAIL
     assert judge(Account(Ingress(10, 10), Outcomes(), lost, reconciled=True), {"lost": 10}).judgement is Judgement.UNKNOWN
