@@ -20,7 +20,7 @@ from localstack.services.events.target import TargetSenderFactory
 from localstack.utils.xray.trace_header import TraceHeader
 
 from harness.inside.gauges import requests
-from harness.inside.gauges.gauge import loaded
+from harness.inside.kept import RULES, SCHEDULES
 from harness.inside.understood import understood
 
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ class _Schedule:
 
 
 def _rules(account: str) -> Iterator[_Schedule]:
-    of = loaded("localstack.services.events.models")
-    for owner, region, store in of.events_stores.iter_stores() if of else ():
-        if owner != account:
-            continue
+    for owner, region, store in RULES.stores(account):
         for bus in list(store.event_buses.values()):
             for rule in list(bus.rules.values()):
                 if rule.schedule_expression and rule.state == "ENABLED":
@@ -94,10 +91,10 @@ def _rules(account: str) -> Iterator[_Schedule]:
 
 
 def _schedules(account: str) -> Iterator[_Schedule]:
-    of = loaded("moto.scheduler.models")
-    if of is None or account not in of.scheduler_backends:
+    backends = SCHEDULES.look()
+    if backends is None or account not in backends:
         return
-    for region, backend in list(of.scheduler_backends[account].items()):
+    for region, backend in list(backends[account].items()):
         for group in list(backend.schedule_groups.values()):
             for one in list(group.schedules.values()):
                 if one.state == "ENABLED" and one.arn not in _over:

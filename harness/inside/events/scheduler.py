@@ -13,7 +13,7 @@ from typing import Any
 from harness.inside import schedules
 from harness.inside.events import clock
 from harness.inside.events.delivery import delivered
-from harness.inside.gauges.gauge import loaded
+from harness.inside.kept import SCHEDULES
 
 LOG = logging.getLogger(__name__)
 
@@ -33,11 +33,11 @@ def start() -> None:
 def _run() -> None:
     while True:
         threading.Event().wait(_LOOK_S)
-        of = loaded("moto.scheduler.models")
-        if of is None:
+        backends = SCHEDULES.look()
+        if backends is None:
             continue
-        for account in list(of.scheduler_backends):
-            for region, backend in list(of.scheduler_backends[account].items()):
+        for account in list(backends):
+            for region, backend in list(backends[account].items()):
                 for group in list(backend.schedule_groups.values()):
                     for one in list(group.schedules.values()):
                         try:

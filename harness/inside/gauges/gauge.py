@@ -62,12 +62,5 @@ class Counted:
 
 
 def loaded(module: str) -> Any:
-    """Returns the module if LocalStack has loaded it, else None: a service that was never used has nothing under way."""
+    """Returns one of our modules if it is loaded, else None: a service that was never used has nothing under way."""
     return sys.modules.get(module)
-
-
-def stores(module: str, bundle: str, account: str | None) -> list[Any]:
-    """Returns the stores of a service, of one account or of all."""
-    of = loaded(module)
-    found = getattr(of, bundle).iter_stores() if of else ()
-    return [store for owner, _, store in found if account in {None, owner}]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.inside.gauges.gauge import Level, loaded, stores
-
-_LAMBDA = "localstack.services.lambda_.invocation.models"
+from harness.inside.gauges.gauge import Level, loaded
+from harness.inside.kept import FUNCTIONS, QUEUES
 
 
 def gauge(account: str | None) -> Level:
     """Returns {queues: [{queue, visible, in_flight, delayed, consumed}]}; `consumed` where an event source mapping reads the queue."""
     consumed = {
         mapping.get("EventSourceArn")
-        for store in stores(_LAMBDA, "lambda_stores", account)
+        for _, _, store in FUNCTIONS.stores(account)
         for mapping in list(store.event_source_mappings.values())
     }
     pipes = loaded("harness.inside.events.pipes")
@@ -27,7 +26,7 @@ def gauge(account: str | None) -> Level:
             "delayed": len(queue.delayed),
             "consumed": queue.arn in consumed,
         }
-        for store in stores("localstack.services.sqs.models", "sqs_stores", account)
+        for _, _, store in QUEUES.stores(account)
         for queue in list(store.queues.values())
     ]
     busy = any(queue["consumed"] and queue["visible"] + queue["in_flight"] + queue["delayed"] for queue in queues)

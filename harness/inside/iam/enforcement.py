@@ -18,7 +18,7 @@ from localstack.http import Response, route
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 
 from harness.inside.call import of as call_of
-from harness.inside.iam import policies
+from harness.inside.iam import policies, roles
 from harness.inside.iam.actions import Need, needs
 from harness.inside.iam.policy import Decision, Policy, Principal, Request, decide
 from harness.inside.understood import understood
@@ -171,7 +171,7 @@ def _decided(context: RequestContext, principal: Principal, need: Need) -> Decis
     identity: list[Policy] = []
     boundary = None
     if not principal.service:
-        of_role = policies.of_role(principal.account, principal.role_arn)
+        of_role = roles.policies_of(principal.account, principal.role_arn)
         if of_role is None:
             return Decision(allowed=False, why=f"there is no role {principal.role_arn}")
         identity, boundary = of_role

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook
 
+from harness.inside import kept
 from harness.inside.patches import (
     apigateway,
     cloudformation,
@@ -55,8 +56,8 @@ class PatchRefusedError(RuntimeError):
 
 
 def verify() -> None:
-    """Raises PatchRefusedError that names everything that a patch expects and that is missing."""
-    problems = [problem for patch in PATCHES for problem in patch.problems()]
+    """Raises PatchRefusedError that names everything that a patch expects, or that services keep, and that is missing."""
+    problems = [*(problem for patch in PATCHES for problem in patch.problems()), *kept.problems()]
     if problems:
         raise PatchRefusedError(
             "pipeproof does not start this LocalStack, as its patches would not apply: " + "; ".join(problems)

@@ -25,21 +25,26 @@ class Patch:
     apply: Callable[[Any], None]
 
     def problems(self) -> Iterator[str]:
-        """Yields what the patch expects and the installed module lacks. Reads the source: importing all modules would take seconds."""
-        source = _source(self.module)
-        if source is None:
-            yield f"module {self.module} does not exist"
-            return
-        try:
-            defined = _defined(ast.parse(source.read_bytes()))
-        except SyntaxError:
-            yield f"module {self.module} is not written for this Python"
-            return
-        for name, parameters in self.expects.items():
-            if name not in defined:
-                yield f"{self.module} has no {name}"
-            elif parameters is not NAME and (found := defined[name]) is not None and found[: len(parameters)] != parameters:
-                yield f"{self.module}.{name} takes ({', '.join(found)}), not ({', '.join(parameters)})"
+        """Yields what the patch expects and the installed module lacks."""
+        yield from missing(self.module, self.expects)
+
+
+def missing(module: str, expects: Mapping[str, tuple[str, ...] | None]) -> Iterator[str]:
+    """Yields which of the names the installed module lacks, or has otherwise. Reads the source: importing all modules would take seconds."""
+    source = _source(module)
+    if source is None:
+        yield f"module {module} does not exist"
+        return
+    try:
+        defined = _defined(ast.parse(source.read_bytes()))
+    except SyntaxError:
+        yield f"module {module} is not written for this Python"
+        return
+    for name, parameters in expects.items():
+        if name not in defined:
+            yield f"{module} has no {name}"
+        elif parameters is not NAME and (found := defined[name]) is not None and found[: len(parameters)] != parameters:
+            yield f"{module}.{name} takes ({', '.join(found)}), not ({', '.join(parameters)})"
 
 
 def patch(module: str, expects: Mapping[str, tuple[str, ...] | None]) -> Callable[[Callable[[Any], None]], Patch]:

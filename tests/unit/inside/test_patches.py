@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.inside import kept
 from harness.inside.patches import cloudformation, gateway, runtime
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
@@ -74,6 +75,29 @@ def test_a_patch_that_would_not_apply_refuses_to_start_and_says_what_is_missing(
     with pytest.raises(PatchRefusedError, match="does not start this LocalStack") as refused:
         verify()
     assert said in str(refused.value)
+
+
+def test_what_services_keep_is_where_the_harness_looks_for_it():
+    assert list(kept.problems()) == []
+
+
+def test_what_has_moved_refuses_to_start_and_says_what_is_missing(monkeypatch):
+    moved = kept.Kept(
+        (("localstack.services.sqs.models", "sqs_stores", "SqsStore.queuez"), ("moto.nothing", "backends", "Backend"))
+    )
+    monkeypatch.setattr(kept, "QUEUES", moved)
+    with pytest.raises(PatchRefusedError) as refused:
+        verify()
+    said = "localstack.services.sqs.models has no sqs_stores with SqsStore.queuez and moto.nothing has no backends with Backend"
+    assert said in str(refused.value)
+
+
+def test_a_service_that_was_never_used_keeps_nothing():
+    unused = kept.Kept(
+        (("localstack.services.es.models", "stores", "Store"), ("localstack.services.es.provider", "EsProvider", "EsProvider"))
+    )
+    assert unused.place == ("localstack.services.es.provider", "EsProvider")
+    assert (unused.look(), unused.stores(None)) == (None, [])
 
 
 def test_a_transform_has_its_region_in_the_environment_and_never_takes_it_away(monkeypatch):
