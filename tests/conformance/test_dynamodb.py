@@ -68,7 +68,7 @@ def test_a_token_with_another_transaction_is_refused(dynamodb):
 
 @pytest.mark.rule(TRANSACTION)
 def test_without_a_token_each_transaction_counts(dynamodb):
-    """Each call has a token of its own unless one is given."""
+    """Without a ClientRequestToken the same transaction twice is applied twice."""
     for _ in range(2):
         dynamodb.transact_write_items(TransactItems=adds())
     assert items(dynamodb)["a"]["n"] == {"N": "2"}

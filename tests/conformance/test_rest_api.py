@@ -119,7 +119,7 @@ def test_a_request_without_a_valid_key_is_a_403(api, plan, headers):
 
 @pytest.mark.rule(PLANS)
 def test_a_usage_plan_throttles_each_of_its_keys(api, plan):
-    """Beyond burst and rate the answer is 429 Too Many Requests; another plan's key has a bucket of its own."""
+    """Beyond burst and rate the answer is 429 Too Many Requests; the requests with the key of another plan are counted separately."""
     ask = api(key_required=True)
     first = plan(ask.api_id, throttle={"burstLimit": 3, "rateLimit": 0.01})
     second = plan(ask.api_id, value="w" * 20, throttle={"burstLimit": 1, "rateLimit": 0.01})
@@ -131,7 +131,7 @@ def test_a_usage_plan_throttles_each_of_its_keys(api, plan):
 
 @pytest.mark.rule(PLANS)
 def test_a_usage_plan_throttles_a_method(api, plan):
-    """A method of a plan can have limits of its own."""
+    """A plan can limit a single method; the other methods keep the limits of the plan."""
     ask = api(key_required=True)
     headers = plan(
         ask.api_id,

@@ -25,7 +25,7 @@ _INSERT = re.compile(r"\s*insert\s+into\s+", re.IGNORECASE)
 
 
 class DuplicateItemError(DynamodbException):  # type: ignore[misc]
-    """An INSERT of a key that is there already. `name` is the code that a batch of statements answers with."""
+    """An INSERT of a key that is there already. `name` is its code in the answer to BatchExecuteStatement."""
 
     name = "DuplicateItem"
 

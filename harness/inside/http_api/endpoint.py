@@ -137,7 +137,7 @@ def _throttle(api: Any, stage: Any, key: str) -> None:
 
 
 def _in_arn(key: str) -> str:
-    """Returns a route as in the ARN that a function's policy names: POST/orders/{id}, */orders for ANY, or $default."""
+    """Returns a route as in the ARN that a function's policy names: POST/items/{id}, */items for ANY, or $default."""
     method, _, path = key.partition(" ")
     return f"{'*' if method == 'ANY' else method}{path}" if path else key
 

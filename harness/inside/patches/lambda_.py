@@ -116,7 +116,7 @@ def invocation(module: Any) -> None:
     },
 )
 def unknown_versions(module: Any) -> None:
-    """LocalStack has an error of its own where a version does not exist."""
+    """LocalStack answers an invocation of an unknown version with an internal error, where AWS answers ResourceNotFoundException."""
     invoke = module.LambdaService.invoke
 
     def checked(self: Any, function_name: str, qualifier: str, region: str, account_id: str, *args: Any, **kwargs: Any) -> Any:

@@ -81,8 +81,8 @@ _LISTINGS = ("list_objects", "list_objects_v2", "list_object_versions", "list_mu
     {f"S3Provider.{name}": ("self", "context", "bucket", "delimiter", "encoding_type") for name in _LISTINGS},
 )
 def listings(module: Any) -> None:
-    """LocalStack's second page of a listing is empty where keys have a character that is encoded, and an error where its first key is not of
-    ASCII (the newer LocalStack, which reads the token by a function of its own)."""
+    """LocalStack encodes a key before it makes the token of the next page: that page is empty where an encoded character comes early. The newer
+    LocalStack cannot read a token of a key with characters beyond ASCII."""
     from harness.inside.s3.listing import encoded_afterwards, key_of_token  # noqa: PLC0415
 
     if hasattr(module, "decode_continuation_token"):
