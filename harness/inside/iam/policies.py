@@ -79,7 +79,7 @@ def _documents(service: str, region: str, account: str, resource: str, arn: str)
 
 
 def _of_topic(account: str, region: str, arn: str) -> Any:
-    """Returns a topic's policy: LocalStack 4.14 keeps topics itself, and leaves them to moto before that."""
+    """Returns a topic's policy: LocalStack keeps topics itself since 4.14, and leaves them to moto before that."""
     if (own := TOPICS.own()) is not None:
         return own[account][region].topics[arn]["attributes"].get("Policy")
     moto = TOPICS.look()
