@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -79,6 +80,41 @@ def test_the_containers_have_no_privilege_and_are_bounded(running, which):
     assert [b["HostIp"] for b in bindings] == (["127.0.0.1"] if which == "door" else [])
 
 
+OUTWARD = """
+import socket
+def reached(hosts, port):
+    found = []
+    for host in hosts:
+        with socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            try:
+                datagram.sendto(b"out", (host, port))
+            except OSError:
+                pass
+        with socket.socket() as stream:
+            stream.settimeout(4)
+            try:
+                stream.connect((host, port))
+                found.append(host)
+            except OSError:
+                pass
+    return found
+"""
+
+
+@contextlib.contextmanager
+def nothing_comes_in():
+    """Listens on all addresses of this machine, by TCP and UDP; yields the port."""
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        tcp.bind(("0.0.0.0", 0))
+        tcp.listen()
+        port = tcp.getsockname()[1]
+        udp.bind(("0.0.0.0", port))
+        yield port
+        udp.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            udp.recv(10)
+
+
 @in_container
 def test_functions_reach_nothing_outside_of_the_container(running, functions):
     """Neither the world nor this machine, which listens on all its addresses."""
@@ -89,35 +125,11 @@ def test_functions_reach_nothing_outside_of_the_container(running, functions):
         network.attrs["IPAM"]["Config"][0]["Gateway"],
         running["door"]["NetworkSettings"]["Networks"][f"{name}-door"]["Gateway"],
     ]
-    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        tcp.bind(("0.0.0.0", 0))
-        tcp.listen()
-        port = tcp.getsockname()[1]
-        udp.bind(("0.0.0.0", port))
-        source = f"""
-import socket
-def handler(event, context):
-    reached = []
-    for host in {gateways!r}:
-        with socket.socket(type=socket.SOCK_DGRAM) as datagram:
-            try:
-                datagram.sendto(b"out", (host, {port}))
-            except OSError:
-                pass
-        with socket.socket() as stream:
-            stream.settimeout(4)
-            try:
-                stream.connect((host, {port}))
-                reached.append(host)
-            except OSError:
-                pass
-    return reached
-"""
-        functions.create("outward", source, Timeout=30)
+    with nothing_comes_in() as port:
+        functions.create(
+            "outward", f"{OUTWARD}\ndef handler(event, context):\n    return reached({gateways!r}, {port})\n", Timeout=30
+        )
         assert functions.invoke("outward")[1] == []
-        udp.settimeout(0)
-        with pytest.raises(BlockingIOError):
-            udp.recv(10)
 
 
 @in_container
@@ -224,16 +236,26 @@ def test_the_compose_file_gives_an_emulator_to_run_against(tmp_path):
         subprocess.run([*compose, "up", "--detach", "--no-build"], env=env, check=True, capture_output=True, timeout=240)
         engine = connect()
 
+        def emulator():
+            mine = [f"com.docker.compose.project={image_of_compose}", "com.docker.compose.service=pipeproof"]
+            (one,) = engine.containers.list(filters={"label": mine})
+            return one
+
         def health():
-            (one,) = engine.containers.list(filters={"label": f"com.docker.compose.project={image_of_compose}"})
-            return engine.api.inspect_container(one.id)["State"]["Health"]["Status"] == "healthy"
+            return engine.api.inspect_container(emulator().id)["State"]["Health"]["Status"] == "healthy"
 
         wait_until(health, "the health check of the image", 60)
+        networks = [engine.networks.get(f"{image_of_compose}_{name}") for name in ("inside", "door")]
+        gateways = [network.attrs["IPAM"]["Config"][0]["Gateway"] for network in networks]
+        with nothing_comes_in() as open_port:
+            ask = f"{OUTWARD}\nprint(reached({gateways!r}, {open_port}))"
+            reached = emulator().exec_run(["/opt/pipeproof/bin/python", "-c", ask]).output
         args = ("run", "clickstream-smoke", "--records", 300, "--emulator", f"http://127.0.0.1:{port}")
         without, output_without, _ = pipeproof(tmp_path, *args)
         code, output, result = pipeproof(tmp_path, *args, PIPEPROOF_TOKEN=token)
     finally:
         subprocess.run([*compose, "down", "--volumes"], env=env, check=False, capture_output=True, timeout=120)
+    assert reached == b"[]\n"
     assert (without, "PIPEPROOF_TOKEN" in output_without) == (64, True), output_without
     assert code == 0, output
     assert result["emulator"]["kind"] == "external"
