@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from harness.emulator import tokens
+from harness.emulator.plugin import ONE_REQUEST
 from harness.errors import UnknownVerdictError
 from harness.faults.plan import dump
 
@@ -39,7 +40,7 @@ class FaultClient:
         return self._request("GET")
 
     def _request(self, method: str, body: bytes | None = None) -> list[dict[str, Any]]:
-        headers = {**tokens.headers(self._url), **({"Content-Type": "application/json"} if body else {})}
+        headers = {**tokens.headers(self._url), **ONE_REQUEST, **({"Content-Type": "application/json"} if body else {})}
         try:
             answer = urllib3.request(method, self._url, body=body, headers=headers, retries=False, timeout=30)
             document = answer.json()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+ONE_REQUEST = {"Connection": "close"}
+"""A connection that is kept for the next request ends some time after the last one: the next request may come just then, and fail."""
 _TIMEOUT_S = 60
 _PATH = "/_pipeproof/journal"
 _BATCHES, _WRITES = "/_pipeproof/batches", "/_pipeproof/writes"
@@ -24,10 +26,9 @@ def ask(method: str, url: str, query: Mapping[str, str], key: str, body: Any = N
     """Returns the JSON object that the route answers, which has `key`; `body` is sent as JSON.
 
     Raises UnknownVerdictError with what the route says, or where there is none."""
+    headers = {**tokens.headers(url), **ONE_REQUEST}
     try:
-        answer = urllib3.request(
-            method, f"{url}?{urlencode(query)}", json=body, headers=tokens.headers(url), retries=False, timeout=_TIMEOUT_S
-        )
+        answer = urllib3.request(method, f"{url}?{urlencode(query)}", json=body, headers=headers, retries=False, timeout=_TIMEOUT_S)
         document = answer.json()
     except (urllib3.exceptions.HTTPError, ValueError) as error:
         raise UnknownVerdictError(f"the endpoint does not answer {url} as pipeproof's plugin does: {error}") from error
@@ -49,10 +50,9 @@ def end_journal(endpoint: str, account: str, into: Path) -> None:
     with pa.CompressedOutputStream(str(into), "zstd") as file:
         while True:
             try:
-                answer = urllib3.request(
-                    "GET", f"{url}?{urlencode({'account': account, 'offset': offset})}", headers=tokens.headers(url), retries=False,
-                    timeout=_TIMEOUT_S,
-                )  # fmt: skip
+                query = urlencode({"account": account, "offset": offset})
+                headers = {**tokens.headers(url), **ONE_REQUEST}
+                answer = urllib3.request("GET", f"{url}?{query}", headers=headers, retries=False, timeout=_TIMEOUT_S)
             except urllib3.exceptions.HTTPError as error:
                 raise UnknownVerdictError(f"the journal cannot be read from {url}: {error}") from error
             if answer.status != 200:

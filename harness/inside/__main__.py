@@ -33,6 +33,8 @@ _SETTINGS = {
     "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL": "10",
     # An idle environment is some 50 MB: what has not been asked for a minute goes (LocalStack's default: ten minutes).
     "LAMBDA_KEEPALIVE_MS": "60000",
+    # Messages expire.
+    "SQS_ENABLE_MESSAGE_RETENTION_PERIOD": "1",
     # AWS waits one minute, then two, before it tries an asynchronous invocation again.
     "LAMBDA_RETRY_BASE_DELAY": "1",
     # In a container too it is an ordinary process: its directories are below FILESYSTEM_ROOT.

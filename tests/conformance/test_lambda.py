@@ -49,6 +49,15 @@ def test_an_unknown_version_is_not_found(clients, lambda_, functions, qualifier,
 
 
 @pytest.mark.rule(INVOKE)
+@pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+def test_a_payload_that_is_not_json_is_refused(lambda_, functions, kind):
+    """Invoke with a payload that is not JSON is an InvalidRequestContentException: nothing is accepted."""
+    functions.create("f", ECHO)
+    code, status, _ = refused(lambda_.invoke, FunctionName="f", Payload=b"{broken", InvocationType=kind)
+    assert (code, status) == ("InvalidRequestContentException", 400)
+
+
+@pytest.mark.rule(INVOKE)
 def test_an_unknown_function_is_not_found(clients, lambda_):
     """A function that does not exist is a ResourceNotFoundException."""
     code, status, message = refused(lambda_.invoke, FunctionName="f")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from datetime import datetime
 from typing import Any
 
@@ -24,14 +23,15 @@ def delivery(module: Any) -> None:
     sender.process_event = process_event
 
 
-@patch("localstack.services.events.event_rule_engine", {"EventRuleEngine._evaluate_wildcard": ("condition", "value"), "re": NAME})
-def wildcards(module: Any) -> None:
-    """In LocalStack a wildcard stands for one character at least."""
+@patch("localstack.services.events.event_rule_engine", {"EventRuleEngine._evaluate_condition": ("self", "value", "condition")})
+def conditions(module: Any) -> None:
+    """LocalStack raises where a condition on text meets a number, and takes 1 for true: a batch with such a record is never delivered."""
+    from harness.inside.events.conditions import matches  # noqa: PLC0415
 
-    def evaluate(condition: str, value: str) -> bool:
-        return bool(re.fullmatch(re.escape(condition).replace("\\*", ".*"), value, re.DOTALL))
+    def evaluated(_self: Any, value: Any, condition: Any, field_exists: bool) -> bool:  # noqa: FBT001 - LocalStack's
+        return matches(value, condition, field_exists=field_exists)
 
-    module.EventRuleEngine._evaluate_wildcard = staticmethod(evaluate)  # noqa: SLF001
+    module.EventRuleEngine._evaluate_condition = evaluated  # noqa: SLF001
 
 
 @patch("localstack.services.events.archive", {"ArchiveService.put_events": ("self", "events")})
@@ -60,4 +60,4 @@ def processing(module: Any) -> None:
         module.start_worker_thread = lambda function, params=None, *_args, **_named: in_background("", function, params)
 
 
-PATCHES = (delivery, wildcards, archives, processing)
+PATCHES = (delivery, conditions, archives, processing)

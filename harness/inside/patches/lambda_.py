@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,8 +116,11 @@ def invocation(module: Any) -> None:
         "ResourceNotFoundException": NAME,
     },
 )
-def unknown_versions(module: Any) -> None:
-    """LocalStack answers an invocation of an unknown version with an internal error, where AWS answers ResourceNotFoundException."""
+def refused_invocations(module: Any) -> None:
+    """LocalStack answers an invocation of an unknown version with an internal error, where AWS answers ResourceNotFoundException; it takes a payload
+    that is not JSON, and lets the runtime fail on it."""
+    from localstack.aws.api.lambda_ import InvalidRequestContentException  # noqa: PLC0415
+
     invoke = module.LambdaService.invoke
 
     def checked(self: Any, function_name: str, qualifier: str, region: str, account_id: str, *args: Any, **kwargs: Any) -> Any:
@@ -125,6 +129,11 @@ def unknown_versions(module: Any) -> None:
         if function and qualifier and qualifier not in known:
             arn = module.lambda_arn(function_name=function_name, qualifier=qualifier, account=account_id, region=region)
             raise module.ResourceNotFoundException(f"Function not found: {arn}", Type="User")
+        try:
+            json.loads(kwargs.get("payload") or b"{}")
+        except ValueError as error:
+            message = f"Could not parse request body into json: {error}"
+            raise InvalidRequestContentException(message, Type="User") from error
         return invoke(self, function_name, qualifier, region, account_id, *args, **kwargs)
 
     module.LambdaService.invoke = checked
@@ -167,7 +176,7 @@ PATCHES = (
     archives,
     assignment,
     invocation,
-    unknown_versions,
+    refused_invocations,
     function_logs,
     function_metrics,
     failure_metrics,

@@ -16,4 +16,27 @@ def deliveries(module: Any) -> None:
     module.TopicPartitionedThreadPoolExecutor = counted_by_topic(module.TopicPartitionedThreadPoolExecutor)
 
 
-PATCHES = (deliveries,)
+@patch(
+    "localstack.services.sns.filter",
+    {
+        "SubscriptionFilter._evaluate_condition": ("self", "value", "condition"),
+        "SubscriptionFilter._evaluate_filter_policy_conditions_on_attribute": ("self", "conditions", "attribute"),
+    },
+)
+def filter_policies(module: Any) -> None:
+    """LocalStack raises where a condition on text meets a number: no subscription gets the message. It takes the value of a Number attribute for text."""
+    from harness.inside.events.conditions import matches, of_attribute  # noqa: PLC0415
+
+    def evaluated(_self: Any, value: Any, condition: Any, field_exists: bool) -> bool:  # noqa: FBT001 - LocalStack's
+        return matches(value, condition, field_exists=field_exists)
+
+    def on_attribute(_self: Any, conditions: Any, attribute: Any, field_exists: bool) -> bool:  # noqa: FBT001
+        values = of_attribute(attribute) if field_exists else [None]
+        wanted = conditions if isinstance(conditions, list) else [conditions]
+        return any(matches(value, condition, field_exists=field_exists) for value in values for condition in wanted)
+
+    module.SubscriptionFilter._evaluate_condition = evaluated  # noqa: SLF001
+    module.SubscriptionFilter._evaluate_filter_policy_conditions_on_attribute = on_attribute  # noqa: SLF001
+
+
+PATCHES = (deliveries, filter_policies)

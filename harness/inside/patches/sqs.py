@@ -56,4 +56,29 @@ def _waiting(queue: Any, visible: int) -> list[dict[str, Any]]:
     return [{"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": unit} for name, (value, unit) in values.items()]
 
 
-PATCHES = (message_metrics, waiting_metrics)
+@patch("localstack.services.sqs.models", {"FifoQueue.put": ("self", "message"), "StandardQueue.put": ("self", "message")})
+def dead_letters(module: Any) -> None:
+    """LocalStack takes the deduplication id of a message along into its dead-letter queue and back: a second message with that id, and the one
+    that is redriven, are taken for duplicates and are gone. AWS uses the message's id in the dead-letter queue, and a redriven message is new:
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html"""
+    from harness.inside.sqs.dead_letters import moved  # noqa: PLC0415
+
+    for queue in (module.FifoQueue, module.StandardQueue):
+        queue.put = moved(queue.put, is_fifo=queue is module.FifoQueue)
+
+
+@patch("localstack.services.sqs.provider", {"MessageMoveTaskManager._run": ("self", "move_task")})
+def move_tasks(module: Any) -> None:
+    """A message that a move task puts is a new one (see dead_letters)."""
+    from harness.inside.sqs.dead_letters import moving  # noqa: PLC0415
+
+    run = module.MessageMoveTaskManager._run  # noqa: SLF001
+
+    def moves(self: Any, move_task: Any) -> None:
+        with moving():
+            run(self, move_task)
+
+    module.MessageMoveTaskManager._run = moves  # noqa: SLF001
+
+
+PATCHES = (message_metrics, waiting_metrics, dead_letters, move_tasks)

@@ -13,6 +13,7 @@ import urllib3
 from pydantic import AfterValidator, NonNegativeInt, model_validator
 
 from harness.accounting.record import payload_hash
+from harness.emulator.plugin import ONE_REQUEST
 from harness.errors import UnknownVerdictError
 from harness.parts.objects import hashes
 from harness.parts.part import Part
@@ -59,7 +60,7 @@ class Link(Part):
         for number, link in enumerate(links, 1):
             # The link names the emulator as a function sees it; from here it has another address.
             reached = urlsplit(link)._replace(scheme=here.scheme, netloc=here.netloc).geturl()
-            answer = urllib3.request("GET", reached, retries=False, timeout=60)
+            answer = urllib3.request("GET", reached, headers=ONE_REQUEST, retries=False, timeout=60)
             digest = payload_hash(answer.data)
             linked.add(digest)
             left_s = _valid_for_s(link)
@@ -110,7 +111,7 @@ class Email(Check):
         # LocalStack serves the e-mails once SES is loaded, which its first request does.
         context.clients("ses").get_send_quota()
         try:
-            answer = urllib3.request("GET", f"{context.endpoint}/_aws/ses", retries=False, timeout=30)
+            answer = urllib3.request("GET", f"{context.endpoint}/_aws/ses", headers=ONE_REQUEST, retries=False, timeout=30)
             messages = answer.json()["messages"]
         except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError) as error:
             raise UnknownVerdictError(f"the endpoint does not tell which e-mails were sent (GET /_aws/ses: {error})") from error

@@ -1,0 +1,90 @@
+"""SNS: filter policies."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+BODY = "sns/latest/dg/sns-message-filtering-scope.html"
+NUMBERS = "sns/latest/dg/numeric-value-matching.html"
+TEXTS = "sns/latest/dg/string-value-matching.html"
+
+
+@pytest.fixture
+def publish(clients):
+    """Publishes to a topic with two queues, of which one has a filter policy. Returns which of `all` and `filtered` got the message."""
+    sns, sqs = clients("sns"), clients("sqs")
+
+    def send(policy, *, body=None, attributes=None):
+        topic = sns.create_topic(Name="topic")["TopicArn"]
+        urls = {}
+        for name in ("all", "filtered"):
+            urls[name] = sqs.create_queue(QueueName=name)["QueueUrl"]
+            options = {"RawMessageDelivery": "true"}
+            if name == "filtered":
+                scope = "MessageBody" if body is not None else "MessageAttributes"
+                options |= {"FilterPolicy": json.dumps(policy), "FilterPolicyScope": scope}
+            arn = f"arn:aws:sqs:us-east-1:{clients.account}:{name}"
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=options)
+        sns.publish(TopicArn=topic, Message=json.dumps(body), MessageAttributes=attributes or {})
+        assert sqs.receive_message(QueueUrl=urls["all"], WaitTimeSeconds=5).get("Messages"), "the other queue gets every message"
+        return bool(sqs.receive_message(QueueUrl=urls["filtered"], WaitTimeSeconds=1).get("Messages"))
+
+    return send
+
+
+@pytest.mark.rule(BODY)
+@pytest.mark.parametrize(
+    ("condition", "value", "passes"),
+    [
+        ({"prefix": "5"}, 5, False),
+        ({"suffix": "5"}, 5, False),
+        ({"equals-ignore-case": "5"}, 5, False),
+        ({"anything-but": {"prefix": "5"}}, "6", True),
+        ({"prefix": "ab"}, "abc", True),
+        ({"numeric": [">", 4, "<=", 5]}, 5, True),
+        ({"numeric": [">", 4]}, "5", False),
+        (1, True, False),
+        ({"exists": False}, 1, False),
+    ],
+    ids=str,
+)
+def test_a_policy_on_the_body(publish, condition, value, passes):
+    """A filter policy on the body compares by JSON types; the other subscriptions get the message whatever the policy of one is."""
+    assert publish({"v": [condition]}, body={"v": value}) is passes
+
+
+@pytest.mark.rule(NUMBERS)
+@pytest.mark.parametrize(
+    ("condition", "text", "passes"),
+    [
+        (100, "100", True),
+        (100, "1.0e2", True),
+        ({"anything-but": [100, 500]}, "100", False),
+        ({"anything-but": [100, 500]}, "101", True),
+        ({"numeric": ["=", 301.5]}, "3.015e2", True),
+        ({"numeric": [">=", 1, "<", 2]}, "2", False),
+    ],
+    ids=str,
+)
+def test_a_policy_on_a_number(publish, condition, text, passes):
+    """The value of an attribute of type Number is compared as a number."""
+    assert publish({"v": [condition]}, attributes={"v": {"DataType": "Number", "StringValue": text}}) is passes
+
+
+@pytest.mark.rule(TEXTS)
+@pytest.mark.parametrize(
+    ("condition", "attribute", "passes"),
+    [
+        ("b", {"DataType": "String.Array", "StringValue": '["a", "b"]'}, True),
+        ({"anything-but": ["a", "b"]}, {"DataType": "String", "StringValue": "a"}, False),
+        ({"equals-ignore-case": "tennis"}, {"DataType": "String", "StringValue": "TENNIS"}, True),
+        ({"cidr": "10.0.0.0/24"}, {"DataType": "String", "StringValue": "10.0.0.255"}, True),
+        ({"exists": True}, {"DataType": "Number", "StringValue": "0"}, True),
+    ],
+    ids=str,
+)
+def test_a_policy_on_a_text(publish, condition, attribute, passes):
+    """Text conditions compare the value of an attribute, or each member of an array."""
+    assert publish({"v": [condition]}, attributes={"v": attribute}) is passes

@@ -1,0 +1,104 @@
+"""SQS: FIFO queues, dead letters and their way back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conformance.functions import wait_until
+
+REDRIVE = "AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html"
+RETENTION = "AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"
+
+
+@pytest.fixture
+def sqs(clients):
+    return clients("sqs")
+
+
+@pytest.fixture
+def queue(clients, sqs):
+    """Creates a queue; with `dead` its dead letters go to the queue of that name after one receive."""
+
+    def create(name, *, dead=None, **attributes):
+        if dead:
+            arn = f"arn:aws:sqs:us-east-1:{clients.account}:{dead}"
+            attributes |= {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})}
+        if name.endswith(".fifo"):
+            attributes["FifoQueue"] = "true"
+        return sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+
+    return create
+
+
+def received(sqs, url, **options):
+    options = {"WaitTimeSeconds": 1, "MaxNumberOfMessages": 10, "AttributeNames": ["All"], **options}
+    return sqs.receive_message(QueueUrl=url, **options).get("Messages", [])
+
+
+def dead_letter(sqs, url, dead):
+    """Lets what is in a queue go to its dead-letter queue: it is received, visible again at once, and received once more."""
+    (message,) = received(sqs, url)
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+    wait_until(lambda: not received(sqs, url, WaitTimeSeconds=0) and waiting(sqs, dead), "the dead letter")
+    return message
+
+
+def waiting(sqs, url):
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    return int(found["ApproximateNumberOfMessages"])
+
+
+def redriven(clients, sqs, dead):
+    """Moves all dead letters of the queue of this name back, and waits for the end of the task."""
+    arn = f"arn:aws:sqs:us-east-1:{clients.account}:{dead}"
+    sqs.start_message_move_task(SourceArn=arn)
+    wait_until(lambda: sqs.list_message_move_tasks(SourceArn=arn)["Results"][0]["Status"] == "COMPLETED", "the move task")
+
+
+@pytest.mark.rule(REDRIVE)
+def test_a_dead_letter_queue_keeps_messages_of_one_deduplication_id(sqs, queue):
+    """In a FIFO dead-letter queue the message's id is its deduplication id: independent messages that share one are both stored."""
+    dead = queue("dead.fifo")
+    for name in ("one.fifo", "two.fifo"):
+        url = queue(name, dead="dead.fifo")
+        sqs.send_message(QueueUrl=url, MessageBody=name, MessageGroupId=name, MessageDeduplicationId="same")
+        (message,) = received(sqs, url)
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+        assert received(sqs, url) == []
+    assert sorted(message["Body"] for message in received(sqs, dead)) == ["one.fifo", "two.fifo"]
+
+
+@pytest.mark.rule(REDRIVE)
+def test_a_redriven_message_of_a_fifo_queue_comes_back(clients, sqs, queue):
+    """A message that is redriven to its FIFO queue within five minutes is no duplicate; it may fail and be redriven again."""
+    dead = queue("dead.fifo")
+    url = queue("source.fifo", dead="dead.fifo")
+    sqs.send_message(QueueUrl=url, MessageBody="x", MessageGroupId="g", MessageDeduplicationId="d")
+    for _ in range(2):
+        dead_letter(sqs, url, dead)
+        redriven(clients, sqs, "dead.fifo")
+    assert [message["Body"] for message in received(sqs, url)] == ["x"]
+
+
+@pytest.mark.rule(REDRIVE)
+def test_a_redriven_message_is_new(clients, sqs, queue):
+    """A redriven message has a new id, and its receives are counted anew."""
+    dead = queue("dead")
+    url = queue("source", dead="dead")
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    before = dead_letter(sqs, url, dead)
+    redriven(clients, sqs, "dead")
+    (after,) = received(sqs, url)
+    assert (after["Body"], after["Attributes"]["ApproximateReceiveCount"]) == ("x", "1")
+    assert after["MessageId"] != before["MessageId"]
+    assert int(after["Attributes"]["SentTimestamp"]) >= int(before["Attributes"]["SentTimestamp"])
+
+
+@pytest.mark.rule(RETENTION)
+def test_messages_expire(sqs, queue):
+    """A message is gone when its queue's MessageRetentionPeriod is over."""
+    url = queue("short", MessageRetentionPeriod="60")
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    wait_until(lambda: not waiting(sqs, url), "the message to expire", 75)
