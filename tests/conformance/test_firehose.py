@@ -11,6 +11,7 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import orc
 
 from tests.conformance.functions import wait_until
 
@@ -384,6 +385,103 @@ def test_delimiters_are_appended(clients, partitioned, objects):
     assert body == b'{"type":"a","customer":{"id":1}}\n{"type":"a","customer":{"id":2}}\n'
 
 
+def processor(kind, **parameters):
+    return {"Type": kind, "Parameters": [{"ParameterName": name, "ParameterValue": value} for name, value in parameters.items()]}
+
+
+SPLIT = "firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html"
+KIND = processor("MetadataExtraction", MetadataExtractionQuery="{kind: .kind}", JsonParsingEngine="JQ-1.6")
+BY_KIND = "kind=!{partitionKeyFromQuery:kind}/"
+
+
+def errors(objects):
+    """The raw data of the lines below the error prefix."""
+    return [base64.b64decode(json.loads(line)["rawData"]) for body in objects("errors/").values() for line in body.splitlines()]
+
+
+@pytest.mark.rule(SPLIT)
+def test_records_are_split_before_they_are_transformed(clients, partitioned, objects, functions):
+    """RecordDeAggregation comes before the function and the query, in whatever order they are given: the function gets each record by itself."""
+    source = """
+import base64
+def handler(event, context):
+    made = []
+    for record in event["records"]:
+        text = base64.b64decode(record["data"]).decode().replace("}", ', "of": %d}' % len(event["records"]))
+        made.append({"recordId": record["recordId"], "result": "Ok", "data": base64.b64encode(text.encode()).decode()})
+    return {"records": made}
+"""
+    functions.create("enrich", source)
+    arn = f"arn:aws:lambda:us-east-1:{clients.account}:function:enrich"
+    partitioned(BY_KIND, [KIND, processor("Lambda", LambdaArn=arn), processor("RecordDeAggregation", SubRecordType="JSON")])
+    put(clients, '{"kind":"a"}{"kind":"b"}')
+    found = wait_until(lambda: len(objects()) == 2 and objects(), "two objects")
+    assert sorted(found.values()) == [b'{"kind":"a", "of": 2}', b'{"kind":"b", "of": 2}']
+
+
+@pytest.mark.rule(SPLIT)
+def test_a_delimiter_is_base64(clients, partitioned, objects):
+    """The Delimiter of a RecordDeAggregation is base64: IyMjIw== is ####."""
+    partitioned(BY_KIND, [processor("RecordDeAggregation", SubRecordType="DELIMITED", Delimiter="IyMjIw=="), KIND])
+    put(clients, '{"kind":"a"}####{"kind":"b"}')
+    found = wait_until(lambda: len(objects()) == 2 and objects(), "two objects")
+    assert sorted(key.partition("/")[0] for key in found) == ["kind=a", "kind=b"]
+
+
+@pytest.mark.rule("firehose/latest/dev/dynamic-partitioning-error-handling.html")
+def test_of_a_record_that_was_split_only_the_bad_part_is_an_error(clients, partitioned, objects):
+    """The error prefix has the parts that were not delivered, not those that were."""
+    partitioned(BY_KIND, [processor("RecordDeAggregation", SubRecordType="JSON"), KIND])
+    put(clients, '{"kind":"a"}{"other":1}')
+    wait_until(lambda: objects("kind=") and objects("errors/"), "both objects")
+    assert errors(objects) == [b'{"other":1}']
+
+
+@pytest.mark.rule("firehose/latest/dev/dynamic-partitioning-error-handling.html")
+def test_a_function_that_returns_no_partition_key(clients, partitioned, objects, transformer):
+    """A record without a partition key that the prefix names goes to the error prefix."""
+    partitioned("kind=!{partitionKeyFromLambda:another}/", transformer["Processors"])
+    put(clients, "x1")
+    wait_until(lambda: objects("errors/"), "an object below the error prefix")
+    assert (errors(objects), objects("kind=")) == ([b"x1"], {})
+
+
+@pytest.mark.rule("firehose/latest/dev/limits.html")
+def test_500_partitions_are_active_at_most(clients, partitioned, objects):
+    """The records of a buffer's 501st partition, and of further ones, go to the error prefix."""
+    partitioned(BY_KIND, [processor("RecordDeAggregation", SubRecordType="JSON"), KIND])
+    put(clients, "".join(json.dumps({"kind": f"{n:03d}"}) for n in range(503)))
+    wait_until(lambda: objects("errors/"), "an object below the error prefix")
+    assert sorted(json.loads(one)["kind"] for one in errors(objects)) == ["500", "501", "502"]
+    assert clients("s3").list_objects_v2(Bucket=f"lake-{clients.account}", Prefix="kind=")["KeyCount"] == 500
+
+
+DECOMPRESSION = processor("Decompression", CompressionFormat="GZIP")
+
+
+@pytest.mark.rule("firehose/latest/dev/writing-with-cloudwatch-logs-decompression.html")
+def test_what_cannot_be_decompressed_goes_to_the_error_prefix(clients, firehose, objects, transformer):
+    """Decompression comes before the function; a record that is not GZIP goes to decompression-failed."""
+    options = {"Enabled": True, "Processors": [*transformer["Processors"], DECOMPRESSION]}
+    firehose(Prefix="made/", ErrorOutputPrefix=ERRORS, ProcessingConfiguration=options)
+    records = [{"Data": gzip.compress(b"good")}, {"Data": b"plain"}]
+    clients("firehose").put_record_batch(DeliveryStreamName="stream", Records=records)
+    wait_until(lambda: objects("made/") and objects("errors/decompression-failed/"), "both objects")
+    assert (list(objects("made/").values()), errors(objects)) == ([b"GOOD;"], [b"plain"])
+
+
+@pytest.mark.rule("firehose/latest/dev/Message_extraction.html")
+def test_messages_of_cloudwatch_logs_are_extracted(clients, firehose, objects):
+    """CloudWatchLogProcessing with DataMessageExtraction delivers the messages alone, each on its line."""
+    options = {"Enabled": True, "Processors": [DECOMPRESSION, processor("CloudWatchLogProcessing", DataMessageExtraction="true")]}
+    firehose(ProcessingConfiguration=options)
+    events = [{"id": str(n), "timestamp": n, "message": f"line {n}"} for n in range(2)]
+    document = {"messageType": "DATA_MESSAGE", "logGroup": "g", "logStream": "s", "logEvents": events}
+    records = [{"Data": gzip.compress(json.dumps(document).encode())}]
+    clients("firehose").put_record_batch(DeliveryStreamName="stream", Records=records)
+    assert list(wait_until(objects, "an object").values()) == [b"line 0\nline 1\n"]
+
+
 @pytest.mark.rule(PARTITIONS)
 def test_partition_keys_need_dynamic_partitioning(clients, firehose):
     """A prefix with partition keys is refused without dynamic partitioning."""
@@ -422,7 +520,7 @@ def test_puts_into_a_stream_with_a_source_are_refused(clients, firehose, stream)
 
 
 @pytest.fixture
-def converted(clients, firehose):
+def converted(clients, firehose, request):
     glue = clients("glue")
     glue.create_database(DatabaseInput={"Name": "lake"})
     columns = [{"Name": "id", "Type": "string"}, {"Name": "amount", "Type": "double"}, {"Name": "tags", "Type": "array<string>"}]
@@ -434,13 +532,22 @@ def converted(clients, firehose):
         DataFormatConversionConfiguration={
             "Enabled": True,
             "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe": {}}},
-            "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": {}}},
+            "OutputFormatConfiguration": {"Serializer": {getattr(request, "param", "ParquetSerDe"): {}}},
             "SchemaConfiguration": {
                 "DatabaseName": "lake", "TableName": "events", "Region": "us-east-1",
                 "RoleARN": f"arn:aws:iam::{clients.account}:role/firehose",
             },
         },
     )  # fmt: skip
+
+
+@pytest.mark.rule("firehose/latest/dev/record-format-conversion.html")
+@pytest.mark.parametrize("converted", ["OrcSerDe"], indirect=True)
+def test_records_become_orc(clients, converted, objects):
+    """With an OrcSerDe records are converted to ORC."""
+    put(clients, '{"id": "a", "amount": 1.5, "tags": ["x"]}')
+    ((key, body),) = wait_until(lambda: objects("data/"), "an object").items()
+    assert (key[-4:], orc.read_table(io.BytesIO(body)).to_pylist()) == (".orc", [{"id": "a", "amount": 1.5, "tags": ["x"]}])
 
 
 @pytest.mark.rule("firehose/latest/dev/record-format-conversion.html")

@@ -241,6 +241,34 @@ def test_a_dead_letter_has_the_event_and_why(clients, lambda_, functions):
     assert message["MessageAttributes"]["ErrorCode"]["StringValue"] == "200"
 
 
+@pytest.mark.rule(ASYNC)
+@pytest.mark.parametrize("why", ["no concurrency", "no text"])
+def test_every_failed_event_is_a_dead_letter(clients, lambda_, functions, why):
+    """An event goes to the dead-letter queue also where the function may not run at all, or fails without a message."""
+    url = clients("sqs").create_queue(QueueName="dead")["QueueUrl"]
+    arn_of_queue = f"arn:aws:sqs:us-east-1:{clients.account}:dead"
+    functions.create("f", FAILS.replace("'as told'", ""), DeadLetterConfig={"TargetArn": arn_of_queue})
+    lambda_.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=0)
+    if why == "no concurrency":
+        lambda_.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
+    lambda_.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"n": 1}')
+    message = wait_until(lambda: clients("sqs").receive_message(QueueUrl=url).get("Messages"), "the dead letter", 60)[0]
+    assert json.loads(message["Body"]) == {"n": 1}
+
+
+@pytest.mark.rule("lambda/latest/api/API_PutFunctionEventInvokeConfig.html")
+@pytest.mark.parametrize("qualifier", ["live", "1"])
+def test_a_version_or_an_alias_has_its_configuration(lambda_, functions, queue, qualifier):
+    """Where a version or an alias is invoked, its configuration counts: here its destination."""
+    functions.create("f", ECHO)
+    lambda_.publish_version(FunctionName="f")
+    lambda_.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+    options = {"DestinationConfig": {"OnSuccess": {"Destination": queue.arn}}}
+    lambda_.put_function_event_invoke_config(FunctionName="f", Qualifier=qualifier, **options)
+    lambda_.invoke(FunctionName="f", Qualifier=qualifier, InvocationType="Event", Payload=b'"in"')
+    assert wait_until(queue, "the record", 60)[0]["requestPayload"] == "in"
+
+
 @pytest.mark.rule("lambda/latest/dg/configuration-envvars.html")
 def test_variables_that_lambda_sets(functions):
     """Name, version, memory, region, task root, and time zone of the function."""

@@ -60,10 +60,19 @@ def schema_of(columns: Sequence[Mapping[str, str]]) -> pa.Schema:
     return pa.schema([(column["Name"].lower(), type_of(column.get("Type", "string"))) for column in columns])
 
 
-def to_parquet(
+def extension(configuration: Mapping[str, Any]) -> str:
+    """Returns the end of the keys of converted objects: .parquet or .orc."""
+    return ".orc" if "OrcSerDe" in _serializer(configuration) else ".parquet"
+
+
+def _serializer(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+    return configuration.get("OutputFormatConfiguration", {}).get("Serializer") or {}
+
+
+def converted(
     records: Sequence[Outgoing], schema: pa.Schema, configuration: Mapping[str, Any]
 ) -> tuple[bytes | None, list[Outgoing], list[Refused]]:
-    """Returns a Parquet file (None where no record fits), the records that are in it, and those that cannot be converted."""
+    """Returns a Parquet or ORC file (None where no record fits), the records that are in it, and those that cannot be converted."""
     rows: list[dict[str, Any]] = []
     kept: list[Outgoing] = []
     failed: list[Refused] = []
@@ -80,9 +89,15 @@ def to_parquet(
     if not rows:
         return None, [], failed
     out = io.BytesIO()
-    serializer = configuration.get("OutputFormatConfiguration", {}).get("Serializer", {}).get("ParquetSerDe", {})
-    compression = _COMPRESSIONS[serializer.get("Compression") or "SNAPPY"]
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), out, compression=compression)
+    table = pa.Table.from_pylist(rows, schema=schema)
+    if extension(configuration) == ".orc":
+        from pyarrow import orc  # noqa: PLC0415 - few streams convert to it
+
+        chosen = (_serializer(configuration)["OrcSerDe"] or {}).get("Compression") or "SNAPPY"
+        orc.write_table(table, out, compression="uncompressed" if chosen == "NONE" else chosen.lower())
+    else:
+        chosen = (_serializer(configuration).get("ParquetSerDe") or {}).get("Compression") or "SNAPPY"
+        pq.write_table(table, out, compression=_COMPRESSIONS[chosen])
     return out.getvalue(), kept, failed
 
 

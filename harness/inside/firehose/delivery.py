@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from harness.inside.firehose.record import Incoming, Refused
+    from harness.inside.firehose.transform import Keys
 
 LOG = logging.getLogger(__name__)
 
@@ -149,33 +151,42 @@ class Delivery:
         if configuration.get("S3BackupMode") == "Enabled" and backup:
             self._write(backup, b"".join(record.data for record in batch), batch[0].arrived_at_s)
         made, refused = self._processed(batch, configuration)
-        for keys, records in _by_partition(made, prefix.names(configuration.get("Prefix") or "")):
-            self._store(configuration, keys, records, refused)
+        kept, failed = transform.with_keys(made, prefix.names(configuration.get("Prefix") or ""))
+        refused += failed
+        for number, (keys, records) in enumerate(_by_partition(kept)):
+            if number < MAX_PARTITIONS:
+                self._store(configuration, keys, records, refused)
+            else:
+                refused += [transform.beyond_the_partitions(record, MAX_PARTITIONS) for record in records]
         self._store_refused(configuration, refused)
-        self._count("DeliveryToS3.Records", len(made))
+        self._count("DeliveryToS3.Records", len(kept))
 
     def _processed(self, batch: Sequence[Incoming], configuration: Mapping[str, Any]) -> tuple[list[Outgoing], list[Refused]]:
         processing = configuration.get("ProcessingConfiguration") or {}
         made = [Outgoing(record, record.data) for record in batch]
         refused: list[Refused] = []
-        for processor in processing.get("Processors", ()) if processing.get("Enabled") else ():
-            parameters = {one["ParameterName"]: one["ParameterValue"] for one in processor.get("Parameters", ())}
-            match processor["Type"]:
+        chosen = {one["Type"]: one for one in processing.get("Processors", ())} if processing.get("Enabled") else {}
+        for kind in transform.ORDER:
+            if kind not in chosen:
+                continue
+            parameters = {one["ParameterName"]: one["ParameterValue"] for one in chosen[kind].get("Parameters", ())}
+            failed: list[Refused] = []
+            match kind:
+                case "Decompression":
+                    made, failed = transform.decompressed(made)
+                case "CloudWatchLogProcessing":
+                    made, failed = transform.messages(made) if parameters.get("DataMessageExtraction") == "true" else (made, [])
+                case "RecordDeAggregation":
+                    made = transform.split(made, transform.delimiter(parameters))
                 case "Lambda":
                     stream = {"arn": self.stream["DeliveryStreamARN"], "region": self.region, "source": self._source}
                     made, failed = transform.by_lambda([record.incoming for record in made], parameters, stream, self._invoke)
-                    refused += failed
                 case "MetadataExtraction":
                     made, failed = transform.by_query(made, parameters["MetadataExtractionQuery"])
-                    refused += failed
-                case "RecordDeAggregation":
-                    delimiter = parameters.get("Delimiter", "\\n").encode().decode("unicode_escape").encode()
-                    made = transform.split(made, delimiter if parameters.get("SubRecordType") == "DELIMITED" else None)
                 case "AppendDelimiterToRecord":
-                    delimiter = (parameters.get("Delimiter") or "\\n").encode().decode("unicode_escape").encode()
-                    made = [Outgoing(one.incoming, one.data + delimiter, one.lambda_keys, one.query_keys) for one in made]
-                case "Decompression":
-                    made = [Outgoing(one.incoming, _decompressed(one.data), one.lambda_keys, one.query_keys) for one in made]
+                    end = (parameters.get("Delimiter") or "\\n").encode().decode("unicode_escape").encode()
+                    made = [replace(one, data=one.data + end) for one in made]
+            refused += failed
         return made, refused
 
     @property
@@ -214,10 +225,11 @@ class Delivery:
         conversion = configuration.get("DataFormatConversionConfiguration") or {}
         oldest = records[0].incoming.arrived_at_s
         if conversion.get("Enabled", bool(conversion)):
-            body, kept, failed = convert.to_parquet(records, self._schema(conversion), conversion)
+            body, kept, failed = convert.converted(records, self._schema(conversion), conversion)
             refused += failed
             if body is not None:
-                self._write(configuration, body, kept[0].incoming.arrived_at_s, keys=keys, extension=".parquet", compress=False)
+                end = convert.extension(conversion)
+                self._write(configuration, body, kept[0].incoming.arrived_at_s, keys=keys, extension=end, compress=False)
             return
         self._write(configuration, b"".join(record.data for record in records), oldest, keys=keys)
 
@@ -270,15 +282,11 @@ class Delivery:
                 return
 
 
-def _by_partition(
-    records: Sequence[Outgoing], wanted: set[tuple[str, str]]
-) -> Iterator[tuple[dict[tuple[str, str], str], list[Outgoing]]]:
-    """Yields the records of each set of values of the `wanted` partition keys, in the order in which the sets first came."""
+def _by_partition(records: Sequence[tuple[Outgoing, Keys]]) -> Iterator[tuple[Keys, list[Outgoing]]]:
+    """Yields the records of each set of partition keys, in the order in which the sets first came."""
     groups: dict[tuple[tuple[tuple[str, str], str], ...], list[Outgoing]] = {}
-    for record in records:
-        keys = {("partitionKeyFromLambda", key): value for key, value in record.lambda_keys.items()}
-        keys |= {("partitionKeyFromQuery", key): value for key, value in record.query_keys.items()}
-        groups.setdefault(tuple(sorted((key, value) for key, value in keys.items() if key in wanted)), []).append(record)
+    for record, keys in records:
+        groups.setdefault(tuple(sorted(keys.items())), []).append(record)
     for key, group in groups.items():
         yield dict(key), group
 
@@ -298,10 +306,3 @@ def _compressed(body: bytes, kind: str) -> tuple[bytes, str]:
             return pa.compress(body, codec="snappy", asbytes=True), ".snappy"
         case _:
             return body, ""
-
-
-def _decompressed(data: bytes) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except OSError:
-        return data

@@ -7,15 +7,17 @@ https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import logging
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import jq
 
-from harness.inside.firehose.record import Outgoing, Refused
+from harness.inside.firehose.record import Outgoing, Refused, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 FAILED = "processing-failed"
+ORDER = (
+    "Decompression",
+    "CloudWatchLogProcessing",
+    "RecordDeAggregation",
+    "Lambda",
+    "MetadataExtraction",
+    "AppendDelimiterToRecord",
+)
+"""In which order the processors work, whatever the order in the configuration."""
+Keys = dict[tuple[str, str], str]
+"""Values of partition keys by namespace and name."""
 DEFAULT_RETRIES = 3
 _DEFAULT_BUFFER_MB = 1.0
 _MAX_EVENT_BYTES = 6 * 1024 * 1024 - 4096
@@ -163,12 +176,76 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def with_keys(records: Sequence[Outgoing], wanted: set[tuple[str, str]]) -> tuple[list[tuple[Outgoing, Keys]], list[Refused]]:
+    """Returns the records with the partition keys that the prefix names, and those that lack one of them."""
+    kept: list[tuple[Outgoing, Keys]] = []
+    failed: list[Refused] = []
+    needed = {key for key in wanted if key[0].startswith("partitionKeyFrom")}
+    for record in records:
+        keys = {("partitionKeyFromLambda", key): value for key, value in record.lambda_keys.items()}
+        keys |= {("partitionKeyFromQuery", key): value for key, value in record.query_keys.items()}
+        if missing := sorted(name for namespace, name in needed if not keys.get((namespace, name))):
+            message = f"partitionKeys {', '.join(missing)} were not found"
+            failed.append(Refused(record.incoming, FAILED, "DynamicPartitioning.PartitionKeyNotFound", message, 1))
+        else:
+            kept.append((record, {key: keys[key] for key in needed}))
+    return kept, failed
+
+
+def beyond_the_partitions(record: Outgoing, most: int) -> Refused:
+    """Returns a record of a partition that is not begun any more, as so many are active."""
+    return Refused(record.incoming, FAILED, "DynamicPartitioning.ActivePartitionExceeded", f"{most} partitions are active", 1)
+
+
+def decompressed(records: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Refused]]:
+    """Returns the records decompressed, and those that are no GZIP."""
+    kept: list[Outgoing] = []
+    failed: list[Refused] = []
+    for record in records:
+        try:
+            kept.append(_with_data(record, gzip.decompress(record.data)))
+        except (OSError, EOFError, zlib.error) as error:
+            failed.append(Refused(record.incoming, "decompression-failed", "Decompression.Failed", str(error), 1))
+    return kept, failed
+
+
+def messages(records: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Refused]]:
+    """Returns of records of CloudWatch Logs the messages alone, each on its line, and the records that are none. Control messages are left out."""
+    kept: list[Outgoing] = []
+    failed: list[Refused] = []
+    for record in records:
+        try:
+            document = json.loads(record.data)
+            lines = "".join(event["message"].rstrip("\n") + "\n" for event in document["logEvents"])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            failed.append(
+                Refused(record.incoming, FAILED, "CloudWatchLogs.ParseError", f"no record of CloudWatch Logs: {error}", 1)
+            )
+            continue
+        if document.get("messageType") != "CONTROL_MESSAGE":
+            kept.append(_with_data(record, lines.encode()))
+    return kept, failed
+
+
+def delimiter(parameters: Mapping[str, str]) -> bytes | None:
+    """Returns the delimiter of a RecordDeAggregation, which is base64 (IyMjIw== is ####); None where records are JSON documents. One that is no base64
+    is taken as it is."""
+    if parameters.get("SubRecordType") != "DELIMITED":
+        return None
+    text = parameters.get("Delimiter") or "Cg=="
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text.encode().decode("unicode_escape").encode()
+
+
 def split(records: Sequence[Outgoing], delimiter: bytes | None) -> list[Outgoing]:
-    """Returns the records of records that hold several: by a delimiter, or by the end of each JSON document where there is none."""
+    """Returns the records of records that hold several: by a delimiter, or by the end of each JSON document where there is none. Each is a record with an
+    id from here on."""
     made: list[Outgoing] = []
     for record in records:
         if delimiter is not None:
-            made += [replace(record, data=part) for part in record.data.split(delimiter) if part]
+            made += [_with_data(record, part) for part in record.data.split(delimiter) if part]
             continue
         text, decoder, at = record.data.decode(errors="surrogateescape"), json.JSONDecoder(), 0
         parts: list[str] = []
@@ -179,5 +256,10 @@ def split(records: Sequence[Outgoing], delimiter: bytes | None) -> list[Outgoing
                 at = end
         except ValueError:
             parts = [text]
-        made += [replace(record, data=part.encode(errors="surrogateescape")) for part in parts]
+        made += [_with_data(record, part.encode(errors="surrogateescape")) for part in parts]
     return made
+
+
+def _with_data(record: Outgoing, data: bytes) -> Outgoing:
+    """Returns a record that was made of another one: a transformation gets it, and the error prefix has it, as if it had come like this."""
+    return replace(record, incoming=replace(record.incoming, record_id=new_id(), data=data), data=data)

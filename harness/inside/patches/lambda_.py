@@ -61,6 +61,24 @@ def failure_metrics(module: Any) -> None:
 
 
 @patch(
+    "localstack.services.lambda_.invocation.event_manager",
+    {
+        "Poller.handle_message": ("self", "message"),
+        "Poller.process_dead_letter_queue": ("self", "sqs_invocation"),
+        "Poller.process_failure_destination": ("self", "sqs_invocation"),
+    },
+)
+def async_events(module: Any) -> None:
+    """LocalStack ignores what is configured for an alias, and loses an event whose function was not invoked at all or has failed without a text."""
+    from harness.inside.lambda_ import async_events as ours  # noqa: PLC0415
+
+    poller = module.Poller
+    poller.handle_message = ours.by_alias(poller.handle_message)
+    poller.process_dead_letter_queue = ours.with_error(poller.process_dead_letter_queue)
+    poller.process_failure_destination = ours.with_payload(poller.process_failure_destination)
+
+
+@patch(
     "localstack.services.lambda_.event_source_mapping.esm_worker_factory",
     {"KinesisPoller": NAME, "DynamoDBPoller": NAME, "SqsPoller": NAME},
 )
@@ -180,6 +198,7 @@ PATCHES = (
     function_logs,
     function_metrics,
     failure_metrics,
+    async_events,
     mappings,
     fan_out_consumers,
 )

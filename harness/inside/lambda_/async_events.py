@@ -1,0 +1,85 @@
+"""What becomes of an event that a function could not be invoked with, or not with success.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from typing import Any
+
+from localstack.services.lambda_.api_utils import qualifier_is_alias
+
+_LONGEST_MESSAGE = 1024
+
+
+class _Instead:
+    """Another object, but for some of its attributes."""
+
+    def __init__(self, of: Any, **attributes: Any) -> None:
+        self.__dict__.update(attributes)
+        self._of = of
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._of, name)
+
+
+def by_alias(handle: Any) -> Any:
+    """Returns Poller.handle_message with the configuration of the alias that was invoked. LocalStack takes that of the version."""
+
+    @functools.wraps(handle)
+    def once(self: Any, message: Any) -> Any:
+        invoked = json.loads(message["Body"]).get("invoked_arn", "").split(":")
+        alias = invoked[7] if len(invoked) > 7 and qualifier_is_alias(invoked[7]) else ""
+        if not alias:
+            return handle(self, message)
+        function, version = self.version_manager.function, self.version_manager.function_version.id.qualifier
+        configs = {version: function.event_invoke_configs[alias]} if alias in function.event_invoke_configs else {}
+        poller = copy.copy(self)
+        poller.version_manager = _Instead(self.version_manager, function=_Instead(function, event_invoke_configs=configs))
+        return handle(poller, message)
+
+    return once
+
+
+def with_error(process: Any) -> Any:
+    """Returns Poller.process_dead_letter_queue that can tell of any failure. LocalStack loses an event whose function was not invoked at all, or has
+    failed without a text."""
+
+    @functools.wraps(process)
+    def once(self: Any, sqs_invocation: Any, result: Any) -> Any:
+        if hasattr(result, "payload"):
+            told = copy.copy(result)
+            told.payload = json.dumps(_told(result.payload)).encode()
+            return process(self, sqs_invocation, told)
+        return process(self, sqs_invocation, _told(result))
+
+    return once
+
+
+def with_payload(process: Any) -> Any:
+    """Returns Poller.process_failure_destination that takes a function which was not invoked. LocalStack 4.9.2 loses its event."""
+
+    @functools.wraps(process)
+    def once(self: Any, sqs_invocation: Any, result: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(result, "payload", b"") is None:
+            result = copy.copy(result)
+            result.payload = b"null"
+        return process(self, sqs_invocation, result, *args, **kwargs)
+
+    return once
+
+
+def _told(payload: Any) -> dict[str, Any]:
+    """Returns an answer of a function, or None for none, with a text in errorMessage: an attribute of a message cannot be empty."""
+    try:
+        answer = json.loads(payload) if isinstance(payload, bytes | str) else payload
+    except ValueError:
+        answer = None
+    found = answer if isinstance(answer, dict) else {}
+    message = str(
+        found.get("errorMessage") or found.get("errorType") or "The function was not invoked, or returned no error message."
+    )
+    return {**found, "errorMessage": message[:_LONGEST_MESSAGE]}
