@@ -96,6 +96,23 @@ def test_a_redriven_message_is_new(clients, sqs, queue):
     assert int(after["Attributes"]["SentTimestamp"]) >= int(before["Attributes"]["SentTimestamp"])
 
 
+@pytest.mark.rule("AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html")
+def test_a_group_waits_for_all_its_messages_in_flight(sqs, queue):
+    """No message of a group is received while another one is in flight; then they come in their order."""
+    url = queue("ordered.fifo", VisibilityTimeout="60")
+    for number in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody=str(number), MessageGroupId="g", MessageDeduplicationId=str(number))
+    first, second = received(sqs, url, MaxNumberOfMessages=2)
+
+    def visible(message):
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+
+    visible(second)
+    assert received(sqs, url) == []
+    visible(first)
+    assert [message["Body"] for message in received(sqs, url)] == ["0", "1", "2"]
+
+
 @pytest.mark.rule(RETENTION)
 def test_messages_expire(sqs, queue):
     """A message is gone when its queue's MessageRetentionPeriod is over."""

@@ -67,6 +67,27 @@ def dead_letters(module: Any) -> None:
         queue.put = moved(queue.put, is_fifo=queue is module.FifoQueue)
 
 
+@patch(
+    "localstack.services.sqs.models",
+    {"FifoQueue._put_message": ("self", "message"), "FifoQueue.update_message_group_visibility": ("self", "message_group")},
+)
+def message_groups(module: Any) -> None:
+    """In LocalStack a message that is visible again makes its group visible while others of the group are in flight: their order is lost."""
+    put = module.FifoQueue._put_message  # noqa: SLF001
+
+    def put_message(self: Any, message: Any) -> None:
+        group = self.get_message_group(message.message_group_id)
+        with self.mutex:
+            if group not in self.inflight_groups:
+                put(self, message)
+                return
+            group.push(message)
+            if message.receive_count:
+                self.update_message_group_visibility(group)
+
+    module.FifoQueue._put_message = put_message  # noqa: SLF001
+
+
 @patch("localstack.services.sqs.provider", {"MessageMoveTaskManager._run": ("self", "move_task")})
 def move_tasks(module: Any) -> None:
     """A message that a move task puts is a new one (see dead_letters)."""
@@ -81,4 +102,4 @@ def move_tasks(module: Any) -> None:
     module.MessageMoveTaskManager._run = moves  # noqa: SLF001
 
 
-PATCHES = (message_metrics, waiting_metrics, dead_letters, move_tasks)
+PATCHES = (message_metrics, waiting_metrics, dead_letters, message_groups, move_tasks)
