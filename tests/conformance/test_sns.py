@@ -88,3 +88,27 @@ def test_a_policy_on_a_number(publish, condition, text, passes):
 def test_a_policy_on_a_text(publish, condition, attribute, passes):
     """Text conditions compare the value of an attribute, or each member of an array."""
     assert publish({"v": [condition]}, attributes={"v": attribute}) is passes
+
+
+@pytest.mark.rule("sns/latest/dg/fifo-message-dedup.html")
+@pytest.mark.parametrize("how", ["by id", "by content", "in a batch"])
+def test_a_fifo_topic_delivers_a_message_once(clients, how):
+    """A message that is published again to a FIFO topic within five minutes is accepted, and not delivered: not to a standard queue either."""
+    sns, sqs = clients("sns"), clients("sqs")
+    attributes = {"FifoTopic": "true", "ContentBasedDeduplication": "true"}
+    topic = sns.create_topic(Name="topic.fifo", Attributes=attributes)["TopicArn"]
+    url = sqs.create_queue(QueueName="standard")["QueueUrl"]
+    arn = f"arn:aws:sqs:us-east-1:{clients.account}:standard"
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    messages = [("a", "1"), ("b", "1"), ("a", "2")] if how == "by id" else [("a", None), ("a", None), ("b", None)]
+    for number, (body, dedup_id) in enumerate(messages):
+        options = {"MessageGroupId": "g", **({"MessageDeduplicationId": dedup_id} if dedup_id else {})}
+        if how == "in a batch":
+            sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[{"Id": str(number), "Message": body, **options}])
+        else:
+            sns.publish(TopicArn=topic, Message=body, **options)
+    expected = ["a", "a"] if how == "by id" else ["a", "b"]
+    got = []
+    for _ in range(3):
+        got += sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1, MaxNumberOfMessages=10).get("Messages", [])
+    assert sorted(message["Body"] for message in got) == expected

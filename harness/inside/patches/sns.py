@@ -39,4 +39,20 @@ def filter_policies(module: Any) -> None:
     module.SubscriptionFilter._evaluate_filter_policy_conditions_on_attribute = on_attribute  # noqa: SLF001
 
 
-PATCHES = (deliveries, filter_policies)
+@patch(
+    "localstack.services.sns.publisher",
+    {
+        "PublishDispatcher.publish_to_topic": ("self", "ctx", "topic_arn"),
+        "PublishDispatcher.publish_batch_to_topic": ("self", "ctx", "topic_arn"),
+    },
+)
+def fifo_topics(module: Any) -> None:
+    """LocalStack's FIFO topics deliver a message that is published twice, twice."""
+    from harness.inside.sns.deduplication import batch_published_once, published_once  # noqa: PLC0415
+
+    dispatcher = module.PublishDispatcher
+    dispatcher.publish_to_topic = published_once(dispatcher.publish_to_topic)
+    dispatcher.publish_batch_to_topic = batch_published_once(dispatcher.publish_batch_to_topic)
+
+
+PATCHES = (deliveries, filter_policies, fifo_topics)
