@@ -27,7 +27,9 @@ def is_new(store: Any, topic_arn: str, message: Any) -> bool:
         published = vars(store).setdefault("pipeproof_published", {}).setdefault(topic_arn, {})
         for old in [one for one, at_s in published.items() if now_s - at_s >= _INTERVAL_S]:
             del published[old]
-        return published.setdefault(key, now_s) == now_s
+        is_first = key not in published
+        published.setdefault(key, now_s)
+        return is_first
 
 
 def published_once(publish: Any) -> Any:
