@@ -102,7 +102,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import accounts, gate, identity, journal, nowhere, schedules, service_metrics, writes  # noqa: PLC0415
+    from harness.inside import accounts, bounds, gate, identity, journal, nowhere, schedules, service_metrics, writes  # noqa: PLC0415
     from harness.inside.events import scheduler  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.firehose import flush  # noqa: PLC0415
@@ -130,6 +130,7 @@ def attach() -> None:
     handlers.serve_custom_service_request_handlers.append(gate.check_signature)
     handlers.serve_custom_service_request_handlers.append(nowhere.not_found)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
+    handlers.serve_custom_service_request_handlers.append(bounds.check)
     handlers.serve_custom_service_request_handlers.append(requests.request_begins)
     handlers.serve_custom_service_request_handlers.append(journal.on_request)
     handlers.serve_custom_service_request_handlers.append(enforcement.on_request)

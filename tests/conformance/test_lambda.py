@@ -176,6 +176,41 @@ def test_a_function_that_takes_too_long_is_stopped(functions):
     assert "Task timed out after 1.00 seconds" in payload["errorMessage"]
 
 
+@pytest.mark.rule("lambda/latest/api/API_CreateEventSourceMapping.html")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"BatchSize": 10_001},
+        {"MaximumBatchingWindowInSeconds": 301},
+        {"ParallelizationFactor": 11},
+        {"MaximumRetryAttempts": 10_001},
+        {"MaximumRecordAgeInSeconds": 604_801},
+        {"TumblingWindowInSeconds": 901},
+        {"ScalingConfig": {"MaximumConcurrency": 1001}},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_a_mapping_beyond_a_bound_is_refused(clients, lambda_, functions, options):
+    """CreateEventSourceMapping refuses numbers beyond their documented bounds."""
+    functions.create("f", ECHO)
+    source = f"arn:aws:kinesis:us-east-1:{clients.account}:stream/s"
+    code, status, message = refused(
+        lambda_.create_event_source_mapping, FunctionName="f", EventSourceArn=source, StartingPosition="LATEST", **options
+    )
+    assert (code, status) == ("ValidationException", 400)
+    assert message.startswith("1 validation error detected: Value ")
+
+
+@pytest.mark.rule(LIMITS)
+@pytest.mark.parametrize("options", [{"Timeout": 901}, {"MemorySize": 10_241}, {"Layers": ["arn"] * 6}], ids=str)
+def test_a_function_beyond_a_limit_is_refused(clients, lambda_, functions, options):
+    """A function has 15 minutes, 10,240 MB and five layers at most."""
+    functions.create("f", ECHO)
+    code, status, _ = refused(lambda_.update_function_configuration, FunctionName="f", **options)
+    assert status == 400
+    assert code in {"ValidationException", "InvalidParameterValueException"}
+
+
 @pytest.mark.rule(CONCURRENCY)
 def test_reserved_concurrency_of_zero_throttles(lambda_, functions):
     """A function whose reserved concurrency is 0 is not run: TooManyRequestsException, 429."""
