@@ -98,6 +98,52 @@ def test_an_input_transformer(clients, rule):
     assert json.loads(wait_until(bodies, "the event")[0]) == {"number": 7}
 
 
+@pytest.mark.rule("eventbridge/latest/userguide/eb-transform-target-input.html")
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ('"<s> is <n>"', 'a"b is 0'),
+        ('{"t": "<s>-<n>", "s": <s>, "n": <n>, "l": [<s>]}', {"t": 'a"b-0', "s": 'a"b', "n": 0, "l": ['a"b']}),
+        ('{"o": <o>, "missing": "<m>"}', {"o": {"k": ['a"b']}, "missing": ""}),
+        ('{"rule": "<aws.events.rule-name>", "e": <aws.events.event.json>}', None),
+    ],
+    ids=["text", "values", "object", "event"],
+)
+def test_placeholders_of_an_input_template(clients, rule, template, expected):
+    """Placeholders stand in texts and as values, for texts with quotes, numbers, objects, nothing, and the whole event."""
+    paths = {"s": "$.detail.s", "n": "$.detail.n", "o": "$.detail.o", "m": "$.detail.missing"}
+    bodies = rule({"source": ["app"]}, InputTransformer={"InputPathsMap": paths, "InputTemplate": template})
+    send(clients, {"s": 'a"b', "n": 0, "o": {"k": ['a"b']}})
+    (body,) = wait_until(bodies, "the event")
+    if expected is None:
+        made = json.loads(body)
+        assert (made["rule"], made["e"]["detail"]["s"], made["e"]["source"]) == ("rule", 'a"b', "app")
+    else:
+        assert (body if isinstance(expected, str) else json.loads(body)) == expected
+
+
+@pytest.mark.rule("eventbridge/latest/APIReference/API_DisableRule.html")
+@pytest.mark.parametrize("how", ["created", "disabled"])
+def test_a_disabled_rule_does_not_match(clients, queue, how):
+    """A rule that is DISABLED matches no event; one that is enabled again does."""
+    events = clients("events")
+    urls = {}
+    for name in ("on", "off"):
+        arn, urls[name] = queue(name)
+        state = "DISABLED" if (name, how) == ("off", "created") else "ENABLED"
+        events.put_rule(Name=name, EventPattern='{"source": ["app"]}', State=state)
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn}])
+    if how == "disabled":
+        events.disable_rule(Name="off")
+    send(clients, {"n": 1})
+    wait_until(urls["on"], "the event of the rule that is enabled")
+    assert urls["off"]() == []
+    events.enable_rule(Name="off")
+    send(clients, {"n": 2})
+    (body,) = wait_until(urls["off"], "the event of the rule that is enabled again")
+    assert json.loads(body)["detail"] == {"n": 2}
+
+
 @pytest.mark.rule("eventbridge/latest/APIReference/API_PutEvents.html")
 def test_a_wrong_entry_fails_alone(clients, rule):
     """PutEvents answers per entry: one without a source fails, the others are taken."""
@@ -272,6 +318,25 @@ def test_a_pipe_enriches(clients, queue, pipe, functions):
     pipe(source, target, Enrichment=arn, SourceParameters={"SqsQueueParameters": {"BatchSize": 1}})
     clients("sqs").send_message(QueueUrl=clients("sqs").get_queue_url(QueueName="in")["QueueUrl"], MessageBody="hello")
     assert json.loads(wait_until(bodies, "the message", 30)[0]) == {"seen": "hello"}
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-pipes-batching-concurrency.html")
+def test_a_target_fails_a_part_of_a_batch(clients, pipe, functions, note, seen):
+    """The records that a function names in batchItemFailures are sent again, the others are not."""
+    sqs = clients("sqs")
+    url = sqs.create_queue(QueueName="source", Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
+    for body in ("good", "bad"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    source = """
+def handler(event, context):
+    note([one["body"] for one in event])
+    return {"batchItemFailures": [{"itemIdentifier": one["messageId"]} for one in event if one["body"] == "bad"]}
+"""
+    functions.create("target", note + source)
+    arn = f"arn:aws:lambda:us-east-1:{clients.account}:function:target"
+    pipe(f"arn:aws:sqs:us-east-1:{clients.account}:source", arn, SourceParameters={"SqsQueueParameters": {"BatchSize": 10}})
+    wait_until(lambda: sum(bodies.count("bad") for bodies in seen()) >= 2, "the second attempt")
+    assert sum(bodies.count("good") for bodies in seen()) == 1
 
 
 @pytest.mark.rule("eventbridge/latest/userguide/eb-pipes-kinesis.html")

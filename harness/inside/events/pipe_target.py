@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.connect import connect_to
-from localstack.services.lambda_.event_source_mapping.event_processor import BatchFailureError
+from localstack.services.lambda_.event_source_mapping.event_processor import BatchFailureError, PartialBatchFailureError
 from localstack.utils.aws.client_types import ServicePrincipal
 from localstack.utils.json import extract_jsonpath
 
@@ -38,7 +38,7 @@ class Processor:
         with INVOCATIONS.one(self._pipe.account):
             try:
                 self._process(events)
-            except BatchFailureError:
+            except (BatchFailureError, PartialBatchFailureError):
                 raise
             except Exception as error:
                 LOG.warning("Pipe %s: %s", self._pipe.described["Name"], error)
@@ -85,7 +85,7 @@ class Processor:
                 if kind == "FIRE_AND_FORGET":
                     clients.lambda_.invoke(FunctionName=arn, InvocationType="Event", Payload=json.dumps(shaped).encode())
                 else:
-                    _invoked(clients.lambda_, arn, shaped)
+                    _verify(_invoked(clients.lambda_, arn, shaped), arn)
             case "sqs":
                 options = parameters.get("SqsQueueParameters") or {}
                 given = {key: options[key] for key in ("MessageGroupId", "MessageDeduplicationId") if key in options}
@@ -131,6 +131,12 @@ def _invoked(client: Any, arn: str, events: list[Any]) -> Any:
             error={"message": f"{arn} failed: {payload}", "httpStatusCode": 200, "functionError": answer["FunctionError"]}
         )
     return payload
+
+
+def _verify(answer: Any, arn: str) -> None:
+    """Raises PartialBatchFailureError where the answer of a target names records that it has failed."""
+    if isinstance(answer, dict) and answer.get("batchItemFailures"):
+        raise PartialBatchFailureError(partial_failure_payload=answer, error={"message": f"{arn} has failed a part of the batch"})
 
 
 def _shaped(event: Any, template: str | None, pipe: Pipe) -> Any:

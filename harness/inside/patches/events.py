@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +19,51 @@ def delivery(module: Any) -> None:
     def process_event(self: Any, event: Any, trace_header: Any) -> None:
         from harness.inside.events.delivery import delivered  # noqa: PLC0415
 
-        delivered(lambda: once(self, copy.deepcopy(event), trace_header), self.account_id, self.target, self.rule_arn, event)
+        def send() -> None:
+            text = self.target.get("Input")
+            if text and not _is_json(text):
+                self.send_event(text, trace_header)
+            else:
+                once(self, copy.deepcopy(event), trace_header)
+
+        delivered(send, self.account_id, self.target, self.rule_arn, event)
 
     sender.process_event = process_event
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+@patch(
+    "localstack.services.events.target",
+    {
+        "get_template_replacements": ("input_transformer", "event"),
+        "replace_template_placeholders": ("template", "replacements"),
+    },
+)
+def templates(module: Any) -> None:
+    """LocalStack drops an event whose template has a number within a text."""
+    from harness.inside.events import templates as ours  # noqa: PLC0415
+
+    module.get_template_replacements = ours.values
+    module.replace_template_placeholders = ours.filled
+
+
+@patch("localstack.services.events.provider", {"EventsProvider._process_rules": ("self", "rule")})
+def disabled_rules(module: Any) -> None:
+    """LocalStack's disabled rules match."""
+    process = module.EventsProvider._process_rules  # noqa: SLF001
+
+    def process_rules(self: Any, rule: Any, *args: Any, **kwargs: Any) -> None:
+        if rule.state != "DISABLED":
+            process(self, rule, *args, **kwargs)
+
+    module.EventsProvider._process_rules = process_rules  # noqa: SLF001
 
 
 @patch("localstack.services.events.event_rule_engine", {"EventRuleEngine._evaluate_condition": ("self", "value", "condition")})
@@ -60,4 +103,4 @@ def processing(module: Any) -> None:
         module.start_worker_thread = lambda function, params=None, *_args, **_named: in_background("", function, params)
 
 
-PATCHES = (delivery, conditions, archives, processing)
+PATCHES = (delivery, templates, disabled_rules, conditions, archives, processing)
