@@ -222,3 +222,30 @@ def test_time_to_live_is_described(dynamodb):
     described = dynamodb.describe_time_to_live(TableName="t")["TimeToLiveDescription"]
     assert described["AttributeName"] == "expires"
     assert described["TimeToLiveStatus"] in {"ENABLING", "ENABLED"}
+
+
+TYPES = "amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"
+
+
+@pytest.mark.rule(TYPES)
+def test_numbers_are_numbers(clients):
+    """1, 1.0, 01 and 1E0 are the same key, and come back as 1."""
+    client = clients("dynamodb")
+    client.create_table(
+        TableName="numbers",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    for text in ("1", "1.0", "01", "1E0"):
+        client.put_item(TableName="numbers", Item={"id": {"N": text}, "n": {"N": f"{text}"}})
+    assert client.scan(TableName="numbers")["Items"] == [{"id": {"N": "1"}, "n": {"N": "1"}}]
+    assert client.get_item(TableName="numbers", Key={"id": {"N": "1.00"}})["Item"]["n"] == {"N": "1"}
+
+
+@pytest.mark.rule(TYPES)
+@pytest.mark.parametrize("value", [{"N": "abc"}, {"N": "1E126"}, {"N": ""}, {"NS": ["1", "1.0"]}, {"SS": ["a", "a"]}, {"SS": []}], ids=str)
+def test_values_that_are_none(dynamodb, value):
+    """What is no number, a number beyond the bounds, an empty set, and a set that has something twice are a ValidationException."""
+    code, _ = refused(dynamodb.put_item, TableName="t", Item={**item("a"), "x": value})
+    assert code == "ValidationException"

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from localstack.aws.api import CommonServiceException
 from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.parsing import partiql
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from harness.inside.dynamodb.values import refusal
 
 MAX_ITEM_BYTES = 409_600
 _MOST_WRITES, _MOST_STATEMENTS = 25, 25
-_DIGITS = 38
 _INSERT = re.compile(r"\s*insert\s+into\s+", re.IGNORECASE)
 
 
@@ -38,11 +34,7 @@ def verify(operation: str, request: Any, backend: Any) -> None:
     if operation == "BatchWriteItem":
         _verify_batch(request.get("RequestItems") or {}, backend)
     elif operation == "BatchExecuteStatement" and len(request.get("Statements") or ()) > _MOST_STATEMENTS:
-        raise _refusal(f"Member must have length less than or equal to {_MOST_STATEMENTS}")
-    for number in _numbers(request):
-        # A sign, a point and an exponent come on top of the digits.
-        if len(number) > _DIGITS and len(_significant(number)) > _DIGITS:
-            raise _refusal(f"Attempting to store more than {_DIGITS} significant digits in a Number")
+        raise refusal(f"Member must have length less than or equal to {_MOST_STATEMENTS}")
 
 
 def verify_insert(backend: Any, statement: str, parameters: Any) -> None:
@@ -61,7 +53,7 @@ def verify_insert(backend: Any, statement: str, parameters: Any) -> None:
 
 def _verify_batch(requests: dict[str, list[dict[str, Any]]], backend: Any) -> None:
     if sum(map(len, requests.values())) > _MOST_WRITES:
-        raise _refusal("Too many items requested for the BatchWriteItem call")
+        raise refusal("Too many items requested for the BatchWriteItem call")
     for name, writes in requests.items():
         table = backend.tables.get(name.rpartition("/")[2])
         if table is None:
@@ -71,32 +63,4 @@ def _verify_batch(requests: dict[str, list[dict[str, Any]]], backend: Any) -> No
             item = (write.get("PutRequest") or {}).get("Item") or (write.get("DeleteRequest") or {}).get("Key") or {}
             keys.append(json.dumps([item.get(table.hash_key_attr), item.get(table.range_key_attr)], sort_keys=True, default=repr))
         if len(set(keys)) < len(keys):
-            raise _refusal("Provided list of item keys contains duplicates")
-
-
-def _refusal(message: str) -> CommonServiceException:
-    return CommonServiceException("ValidationException", message, status_code=400, sender_fault=True)
-
-
-def _numbers(value: Any) -> Iterator[str]:
-    """Yields the numbers of all attribute values of a request."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if name == "N" and isinstance(inner, str):
-                yield inner
-            elif name == "NS" and isinstance(inner, list):
-                yield from inner
-            else:
-                yield from _numbers(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _numbers(inner)
-
-
-def _significant(number: str) -> str:
-    """Returns the digits of a number without the zeros before and after."""
-    try:
-        digits = Decimal(number).as_tuple().digits
-    except ArithmeticError:
-        return ""
-    return "".join(map(str, digits)).strip("0")
+            raise refusal("Provided list of item keys contains duplicates")

@@ -17,7 +17,7 @@ from localstack.services.plugins import Service
 from moto.dynamodb.models import dynamodb_backends
 
 from harness.inside.call import of as call_of
-from harness.inside.dynamodb import limits, tokens
+from harness.inside.dynamodb import limits, tokens, values
 from harness.inside.dynamodb.log import one_request
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class PipeproofDynamoDBProvider(DynamodbApi):  # type: ignore[misc]
 def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
     is_transaction = context.operation.name == "TransactWriteItems"
     with _one_at_a_time:
+        if values.normalize(request):
+            call_of(context).rewritten = True
         limits.verify(context.operation.name, request, dynamodb_backends[context.account_id][context.region])
         if is_transaction and tokens.is_repeated(context.account_id, context.region, request):
             return {}
@@ -45,7 +47,7 @@ def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
 def _answer_of_moto(context: RequestContext, request: ServiceRequest) -> Any:
     """Raises the service's exception where moto refuses the request, so that nothing of it is written to a stream."""
     with one_request():
-        # A partial fault has taken entries out of the request, but not out of its bytes, which moto reads.
+        # What is not in the bytes of the request, which moto reads: a partial fault has taken entries out, or a number has another form.
         if call_of(context).rewritten:
             return call_moto_with_request(context, request)
         response = dispatch_to_moto(context)
