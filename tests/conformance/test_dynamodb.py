@@ -244,7 +244,9 @@ def test_numbers_are_numbers(clients):
 
 
 @pytest.mark.rule(TYPES)
-@pytest.mark.parametrize("value", [{"N": "abc"}, {"N": "1E126"}, {"N": ""}, {"NS": ["1", "1.0"]}, {"SS": ["a", "a"]}, {"SS": []}], ids=str)
+@pytest.mark.parametrize(
+    "value", [{"N": "abc"}, {"N": "1E126"}, {"N": ""}, {"NS": ["1", "1.0"]}, {"SS": ["a", "a"]}, {"SS": []}], ids=str
+)
 def test_values_that_are_none(dynamodb, value):
     """What is no number, a number beyond the bounds, an empty set, and a set that has something twice are a ValidationException."""
     code, _ = refused(dynamodb.put_item, TableName="t", Item={**item("a"), "x": value})

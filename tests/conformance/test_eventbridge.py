@@ -320,6 +320,23 @@ def test_a_pipe_enriches(clients, queue, pipe, functions):
     assert json.loads(wait_until(bodies, "the message", 30)[0]) == {"seen": "hello"}
 
 
+@pytest.mark.rule("eventbridge/latest/userguide/eb-pipes-event-target.html")
+def test_a_pipe_sends_to_an_event_bus(clients, queue, pipe, rule):
+    """A pipe puts each record of a batch onto an event bus, also of a batch that is larger than PutEvents takes."""
+    bodies = rule({"source": ["Pipe pipe"]})
+    kinesis = clients("kinesis")
+    kinesis.create_stream(StreamName="source", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="source", WaiterConfig={"Delay": 1})
+    kinesis.put_records(StreamName="source", Records=[{"Data": b"{}", "PartitionKey": "k"} for _ in range(25)])
+    arns = [
+        f"arn:aws:{of.format(clients.account)}"
+        for of in ("kinesis:us-east-1:{}:stream/source", "events:us-east-1:{}:event-bus/default")
+    ]
+    pipe(*arns, SourceParameters={"KinesisStreamParameters": {"StartingPosition": "TRIM_HORIZON", "BatchSize": 25}})
+    found = wait_until(lambda: len(bodies()) >= 25 and bodies(), "25 events")
+    assert len(found) == 25
+
+
 @pytest.mark.rule("eventbridge/latest/userguide/eb-pipes-batching-concurrency.html")
 def test_a_target_fails_a_part_of_a_batch(clients, pipe, functions, note, seen):
     """The records that a function names in batchItemFailures are sent again, the others are not."""

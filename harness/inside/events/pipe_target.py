@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+_ENTRIES_PER_PUT = 10  # of PutEvents
+
 _FIELD = re.compile(r"<(\$[^>]*|aws\.pipes\.[a-z-]+(?:\.json)?)>")
 
 
@@ -114,9 +116,10 @@ class Processor:
                     }
                     for text in texts
                 ]
-                answer = clients.events.put_events(Entries=entries)
-                if answer["FailedEntryCount"]:
-                    raise BatchFailureError(error={"message": f"The event bus refused {answer['FailedEntryCount']} events"})
+                for start in range(0, len(entries), _ENTRIES_PER_PUT):
+                    answer = clients.events.put_events(Entries=entries[start : start + _ENTRIES_PER_PUT])
+                    if answer["FailedEntryCount"]:
+                        raise BatchFailureError(error={"message": f"The event bus refused {answer['FailedEntryCount']} events"})
             case "states":
                 clients.stepfunctions.start_execution(stateMachineArn=arn, input=json.dumps(shaped))
             case other:

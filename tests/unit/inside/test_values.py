@@ -9,7 +9,9 @@ from localstack.aws.api import CommonServiceException
 
 from harness.inside.dynamodb.values import normalize, number
 
-NUMBERS = st.builds(lambda digits, power: Decimal(digits).scaleb(power), st.integers(-(10**38) + 1, 10**38 - 1), st.integers(-90, 80))
+NUMBERS = st.builds(
+    lambda digits, power: Decimal(digits).scaleb(power), st.integers(-(10**38) + 1, 10**38 - 1), st.integers(-90, 80)
+)
 
 
 @given(NUMBERS, st.integers(0, 5))
