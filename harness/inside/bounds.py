@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _SERVICES = frozenset({"athena", "events", "firehose", "kinesis", "lambda", "logs", "pipes", "scheduler", "stepfunctions"})
 _NUMBERS = frozenset({"integer", "long"})
-# A function's, in seconds: the model has the lower bound alone. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_MOST = {"Timeout": 900}
+# Of a function, in seconds and MB: the model has no upper bound, or one for functions on instances of one's own.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MOST = {"Timeout": 900, "MemorySize": 10_240}
 
 
 def check(_chain: HandlerChain, context: RequestContext, _response: Response) -> None:
@@ -55,7 +56,7 @@ def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
 
 
 def _beyond(shape: Any, number: int, path: str, what: str, value: Any) -> Iterator[str]:
-    least, most = shape.metadata.get("min"), shape.metadata.get("max", _MOST.get(shape.name))
+    least, most = shape.metadata.get("min"), _MOST.get(shape.name, shape.metadata.get("max"))
     told = f"Value '{str(value)[:100]}' at '{path}' failed to satisfy constraint: Member must {what}"
     if most is not None and number > most:
         yield f"{told} less than or equal to {most}"
