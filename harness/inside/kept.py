@@ -36,7 +36,7 @@ class Kept:
         return getattr(sys.modules.get(module), name, None)
 
     def own(self) -> Any:
-        """Returns the value where LocalStack keeps it in stores of its own, else None."""
+        """Returns LocalStack's stores; None where moto keeps the value."""
         assert self.place, self.places
         return self.look() if self.place[0].startswith("localstack.") else None
 

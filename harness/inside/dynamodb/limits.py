@@ -21,7 +21,7 @@ _INSERT = re.compile(r"\s*insert\s+into\s+", re.IGNORECASE)
 
 
 class DuplicateItemError(DynamodbException):  # type: ignore[misc]
-    """An INSERT of a key that is there already. `name` is its code in the answer to BatchExecuteStatement."""
+    """PartiQL inserts an item whose key exists. BatchExecuteStatement answers with `name` as the code."""
 
     name = "DuplicateItem"
 

@@ -22,7 +22,7 @@ _SETS = {"SS", "NS", "BS"}
 def normalize(value: Any) -> bool:
     """Writes the numbers of all attribute values of a request in the form that DynamoDB gives back. Returns whether that changed any.
 
-    Raises CommonServiceException for what is no number or beyond the bounds, and for a set that is empty or has something twice."""
+    Raises CommonServiceException for a text that is not a number, a number out of range, an empty set, and a set with duplicates."""
     changed = False
     if isinstance(value, dict):
         for name, inner in value.items():

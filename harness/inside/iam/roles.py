@@ -1,4 +1,4 @@
-"""The roles and sessions that LocalStack keeps: in stores of its own since 2026.3, and in moto before that."""
+"""Roles and sessions. LocalStack keeps them itself since 2026.3; before that, moto keeps them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REGION = "us-east-1"  # Roles and sessions are the same in all regions.
 
 
 def session(account: str, access_key_id: str) -> Principal | None:
-    """Returns who has assumed a role with an access key; None where nobody has."""
+    """Returns the role and the session of an access key. Returns None where AssumeRole did not make the key."""
     if (own := SESSIONS.own()) is not None:
         found = own[account][_REGION].credentials.get(access_key_id)
         if found is None or ":assumed-role/" not in found.arn:
