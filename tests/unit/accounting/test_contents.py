@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from harness.accounting.contents import broken_promise
 
@@ -61,3 +62,26 @@ def test_a_document_that_has_all_that_was_promised_keeps_it(promised, more):
     except UnicodeEncodeError:
         return
     assert broken_promise(promise, content) is None
+
+
+# Whatever may follow the promised bytes: a further field, the same one once more, a number that goes on, text that is no JSON.
+RESTS = st.lists(st.sampled_from(["}", ",", '"b":2', '"a":9', '"\\u0061":9', "0", " ", "{", '"n":{"a":1}', ".5"]), max_size=5).map(
+    "".join
+)
+
+
+@given(st.sampled_from([{}, {"a": 1}, {"a": "x"}, {"n": {"a": 1}}, {"a": 1, "b": "}"}]), RESTS)
+@example({}, ',"b":2}')
+@example({"a": 1}, ",}")
+@example({"a": 1}, "0}")
+@example({"a": 1}, ',"\\u0061":9}')
+def test_what_begins_with_the_promised_bytes_is_judged_as_any_other_text(promised, rest):
+    promise = to_json(promised)
+    content = promise[:-1] + rest.encode()
+    # A blank before it: what is stored does no longer begin with these bytes, and is the same JSON.
+    assert broken_promise(promise, content) == broken_promise(promise, b" " + content)
+
+
+def test_a_value_that_is_no_number_is_no_null():
+    assert broken_promise(b'{"a":null}', b'{"a":NaN}') == "a: promised null, found NaN"
+    assert broken_promise(b'{"a":NaN}', b'{"a": NaN}') is None

@@ -9,7 +9,7 @@ from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status, item_put, payload_hash
 from harness.accounting.tables import TableWriter
-from harness.accounting.verdict import TurnedAway
+from harness.accounting.verdict import MAX_EXAMPLES, TurnedAway
 from harness.run.lookup import LOOKUP_SCHEMA
 
 
@@ -157,3 +157,14 @@ def test_a_row_whose_id_is_spoilt_is_found_by_its_bytes_within_its_file(tmp_path
 )
 def test_numbers_of_items_are_compared_by_their_value(a, b, same):
     assert (item_put("t", {"n": {"N": a}}) == item_put("t", {"n": {"N": b}})) is same
+
+
+def test_of_many_broken_promises_the_first_are_the_examples_with_where_each_was_seen(tmp_path):
+    ledger = [(Record(f"id-{n}", b"x%d" % n, b'{"v":1}'), Answer(Status.ACKED, 1, "shard", f"{n:03d}")) for n in range(300)]
+    seen = [Observation(Outcome.STORED, f"place {n}", f"id-{n}", content=b'{"v":2}') for n in reversed(range(300))]
+    seen.append(Observation(Outcome.STORED, "once more", "id-7", content=b'{"v":3}'))
+    account = reconciled(tmp_path, ledger, seen)
+    assert account.anomalies["corrupted"] == 300
+    examples = account.examples["corrupted"]
+    assert [example.record_id for example in examples] == [f"id-{n}" for n in range(MAX_EXAMPLES)]
+    assert (examples[7].last_seen, examples[7].why) == ("place 7", "v: promised 1, found 2")
