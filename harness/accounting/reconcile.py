@@ -316,8 +316,8 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
         # The first ones are enough, and the same ones in every run.
         different = dict(sorted(different.items())[:MAX_EXAMPLES])
     for index, (n, why) in different.items():
-        [where] = db.execute("SELECT record_id, place FROM resolved JOIN ledger USING (index) WHERE n = ?", [n]).fetchall()
-        broken.setdefault(index, Example(*where, why))
+        [(record_id, place)] = db.execute("SELECT record_id, place FROM resolved JOIN ledger USING (index) WHERE n = ?", [n]).fetchall()
+        broken.setdefault(index, Example(record_id, place, why))
     db.register("corrupted", pa.table({"index": pa.array(sorted(count), pa.int64())}))
     db.execute("INSERT INTO anomalies SELECT 'corrupted', index, record_id FROM corrupted JOIN ledger USING (index)")
     return len(count), tuple(broken[index] for index in sorted(broken)[:MAX_EXAMPLES])
