@@ -316,7 +316,9 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
         # The first ones are enough, and the same ones in every run.
         different = dict(sorted(different.items())[:MAX_EXAMPLES])
     for index, (n, why) in different.items():
-        [(record_id, place)] = db.execute("SELECT record_id, place FROM resolved JOIN ledger USING (index) WHERE n = ?", [n]).fetchall()
+        [(record_id, place)] = db.execute(
+            "SELECT record_id, place FROM resolved JOIN ledger USING (index) WHERE n = ?", [n]
+        ).fetchall()
         broken.setdefault(index, Example(record_id, place, why))
     db.register("corrupted", pa.table({"index": pa.array(sorted(count), pa.int64())}))
     db.execute("INSERT INTO anomalies SELECT 'corrupted', index, record_id FROM corrupted JOIN ledger USING (index)")

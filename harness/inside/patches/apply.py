@@ -12,6 +12,7 @@ from harness.inside.patches import (
     cloudformation,
     cloudwatch,
     dynamodb,
+    errors_of_states,
     events,
     gateway,
     kinesis,
@@ -44,6 +45,7 @@ PATCHES: tuple[Patch, ...] = (
     *sns.PATCHES,
     *sqs.PATCHES,
     *map_states.PATCHES,
+    *errors_of_states.PATCHES,
     *redrives.PATCHES,
     *stepfunctions.PATCHES,
 )

@@ -1,0 +1,199 @@
+"""Patches of Step Functions for the names of errors, and for what intrinsic functions and comparisons make of their texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from harness.inside.patches.declare import NAME, patch
+
+_ASL = "localstack.services.stepfunctions.asl"
+_COMPONENT = f"{_ASL}.component"
+_STATE_EXECUTION = f"{_COMPONENT}.state.state_execution"
+
+
+@patch(f"{_COMPONENT}.common.error_name.error_equals_decl", {"ErrorEqualsDecl._eval_body": ("self", "env")})
+def error_equals(module: Any) -> None:
+    """States.ALL catches States.DataLimitExceeded in LocalStack, and States.TaskFailed none of the names that begin with States."""
+
+    def eval_body(self: Any, env: Any) -> None:
+        from harness.inside.stepfunctions.failures import matches  # noqa: PLC0415
+
+        env.stack.append(matches(self.error_names, env.stack.pop()))
+
+    module.ErrorEqualsDecl._eval_body = eval_body  # noqa: SLF001
+
+
+@patch(
+    f"{_STATE_EXECUTION}.execute_state",
+    {"ExecutionState._evaluate_with_timeout": ("self", "env"), "ExecutionState._from_error": ("self", "env", "ex")},
+)
+def states_that_execute(module: Any) -> None:
+    """What a path that finds nothing, an intrinsic function or a heartbeat raises is States.Runtime or States.Timeout in LocalStack, and has no other name."""
+    original = module.ExecutionState._evaluate_with_timeout  # noqa: SLF001
+
+    def evaluate(self: Any, env: Any) -> None:
+        from localstack.services.stepfunctions.asl.eval.callback.callback import HeartbeatTimeoutError  # noqa: PLC0415
+        from localstack.services.stepfunctions.asl.utils.json_path import NoSuchJsonPathError  # noqa: PLC0415
+
+        from harness.inside.stepfunctions.failures import (  # noqa: PLC0415
+            IntrinsicError,
+            heartbeat_stayed_away,
+            intrinsic_failed,
+            path_not_found,
+        )
+
+        try:
+            original(self, env)
+        except NoSuchJsonPathError as error:
+            raise path_not_found(env, error) from error
+        except IntrinsicError as error:
+            raise intrinsic_failed(env, error) from error
+        except HeartbeatTimeoutError as error:
+            raise heartbeat_stayed_away(self._from_error(env=env, ex=error)) from error
+
+    module.ExecutionState._evaluate_with_timeout = evaluate  # noqa: SLF001
+
+
+@patch(
+    f"{_STATE_EXECUTION}.state_task.state_task_activitiy",
+    {"StateTaskActivity._from_error": ("self", "env", "ex"), "FailureEventException": NAME},
+)
+def activities(module: Any) -> None:
+    """LocalStack raises an error of an activity's state that has a name, past its Catch."""
+    original = module.StateTaskActivity._from_error  # noqa: SLF001
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        return ex.failure_event if isinstance(ex, module.FailureEventException) else original(self, env, ex)
+
+    module.StateTaskActivity._from_error = from_error  # noqa: SLF001
+
+
+@patch(
+    f"{_COMPONENT}.common.path.result_path",
+    {"ResultPath._eval_body": ("self", "env"), "ResultPath.__init__": ("self", "result_path_src")},
+)
+def result_paths(module: Any) -> None:
+    """LocalStack drops a result whose ResultPath cannot be applied to the input, or fails without a name."""
+    original = module.ResultPath._eval_body  # noqa: SLF001
+
+    def eval_body(self: Any, env: Any) -> None:
+        from harness.inside.stepfunctions.failures import leads_nowhere, result_path_failed  # noqa: PLC0415
+
+        path = self.result_path_src
+        if path not in (None, "$") and leads_nowhere(path, env.states.get_input()):
+            raise result_path_failed(env, path)
+        original(self, env)
+
+    module.ResultPath._eval_body = eval_body  # noqa: SLF001
+
+
+@patch(
+    f"{_COMPONENT}.intrinsic.function.statesfunction.states_function",
+    {"StatesFunction.__init__": ("self", "states_name", "argument_list")},
+)
+def intrinsic_functions(module: Any) -> None:
+    """LocalStack lets through what Python raises in an intrinsic function."""
+
+    def evaluate(self: Any, env: Any) -> None:
+        from harness.inside.stepfunctions.failures import IntrinsicError  # noqa: PLC0415
+
+        try:
+            super(module.StatesFunction, self).eval(env)
+        except IntrinsicError:
+            raise
+        except Exception as error:
+            message = f"The function 'States.{self.name.function_type._name_}' had the following error: {error}"
+            raise IntrinsicError(message) from error
+
+    module.StatesFunction.eval = evaluate
+
+
+@patch(
+    f"{_ASL}.parse.intrinsic.intrinsic_parser",
+    {
+        "IntrinsicParser.parse": ("src",),
+        "ASLIntrinsicLexer": NAME,
+        "ASLIntrinsicParser": NAME,
+        "CommonTokenStream": NAME,
+        "InputStream": NAME,
+    },
+)
+def arguments(module: Any) -> None:
+    """LocalStack's grammar has no null, no fractions and no escaped quotation mark: it leaves out what it does not know."""
+
+    def parse(src: str) -> Any:
+        from harness.inside.stepfunctions.intrinsics import parsed  # noqa: PLC0415
+
+        function = parsed(json.loads(f'"{src}"', strict=False))
+        # What looks for variables reads the tree.
+        lexer = module.ASLIntrinsicLexer(module.InputStream(src))
+        parser = module.ASLIntrinsicParser(module.CommonTokenStream(lexer))
+        for part in (lexer, parser):
+            part.removeErrorListeners()
+        return function, parser.func_decl()
+
+    module.IntrinsicParser.parse = staticmethod(parse)
+
+
+@patch(f"{_COMPONENT}.intrinsic.function.statesfunction.generic.string_format", {"StringFormat._eval_body": ("self", "env")})
+def templates(module: Any) -> None:
+    """LocalStack takes a template of States.Format for one of Python's."""
+
+    def eval_body(self: Any, env: Any) -> None:
+        from harness.inside.stepfunctions.intrinsics import format_body  # noqa: PLC0415
+
+        format_body(self, env)
+
+    module.StringFormat._eval_body = eval_body  # noqa: SLF001
+
+
+@patch(
+    f"{_ASL}.parse.preprocessor",
+    {"from_string_literal": ("parser_rule_context",), "Preprocessor._inner_string_of": ("parser_rule_context",)},
+)
+def texts(module: Any) -> None:
+    """LocalStack takes the escapes of JSON in a definition for those of Python, or as they are."""
+    original = module.Preprocessor._inner_string_of  # noqa: SLF001
+
+    def inner_string_of(parser_rule_context: Any) -> str | None:
+        return _decoded(original(parser_rule_context))
+
+    def from_string_literal(parser_rule_context: Any) -> str | None:
+        return _decoded(original(parser_rule_context))
+
+    module.Preprocessor._inner_string_of = staticmethod(inner_string_of)  # noqa: SLF001
+    module.from_string_literal = from_string_literal
+
+
+@patch(
+    f"{_COMPONENT}.state.state_choice.comparison.operator.implementations.string_operators",
+    {"StringMatches._compare": ("variable", "comparison_value")},
+)
+def string_matches(module: Any) -> None:
+    """LocalStack knows more wildcards than `*`, and does not know that one can be escaped."""
+
+    def compare(variable: Any, comparison_value: Any) -> bool:
+        pieces = re.findall(r"\\.|[^\\]|\\$", comparison_value, re.DOTALL)
+        pattern = "".join(".*" if piece == "*" else re.escape(piece[-1]) for piece in pieces)
+        return isinstance(variable, str) and re.fullmatch(pattern, variable, re.DOTALL) is not None
+
+    module.StringMatches._compare = staticmethod(compare)  # noqa: SLF001
+
+
+def _decoded(text: str | None) -> str | None:
+    return text if text is None or "\\" not in text else json.loads(f'"{text}"', strict=False)
+
+
+PATCHES = (
+    error_equals,
+    states_that_execute,
+    activities,
+    result_paths,
+    intrinsic_functions,
+    arguments,
+    templates,
+    texts,
+    string_matches,
+)

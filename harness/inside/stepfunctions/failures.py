@@ -1,0 +1,81 @@
+"""Under which names a state fails, and which names of a Retry or Catch match.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonpath_ng import parser  # type: ignore[import-untyped]
+from localstack.aws.api.stepfunctions import HistoryEventType, TaskFailedEventDetails
+from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import StatesErrorName
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
+
+_ALL, _TASK_FAILED = "States.ALL", "States.TaskFailed"
+
+
+class Name(StatesErrorName):
+    """A name that an error is known by, beside the one that it is shown with. A final one is caught by its own names alone."""
+
+    def __init__(self, shown: StatesErrorNameType, also: str, *, final: bool = False) -> None:
+        super().__init__(typ=shown)
+        self.also = also
+        self.final = final
+
+
+class IntrinsicError(Exception):
+    """An intrinsic function could not be evaluated."""
+
+
+def matches(names: list[Any], error: Any) -> bool:
+    """Whether an ErrorEquals of these names catches or retries the error."""
+    wanted = {name.error_name for name in names}
+    if error.error_name in wanted or getattr(error, "also", None) in wanted:
+        return True
+    if error.error_name == "States.DataLimitExceeded" or getattr(error, "final", False):
+        return False
+    return _ALL in wanted or (_TASK_FAILED in wanted and error.error_name != "States.Timeout")
+
+
+def path_not_found(env: Any, error: Any) -> FailureEventException:
+    """A path in Parameters, ItemSelector or ResultSelector finds nothing."""
+    return _failed(env, Name(StatesErrorNameType.StatesRuntime, "States.ParameterPathFailure", final=True), error.message)
+
+
+def intrinsic_failed(env: Any, error: IntrinsicError) -> FailureEventException:
+    return _failed(env, Name(StatesErrorNameType.StatesRuntime, "States.IntrinsicFailure", final=True), str(error))
+
+
+def result_path_failed(env: Any, path: str) -> FailureEventException:
+    name = StatesErrorName(typ=StatesErrorNameType.StatesResultPathMatchFailure)
+    return _failed(env, name, f"Unable to apply the ReferencePath '{path}' to the state's input: a value on its way is no object")
+
+
+def heartbeat_stayed_away(event: FailureEvent) -> FailureEventException:
+    """What a state makes of a timeout, by both of its names."""
+    event.error_name = Name(StatesErrorNameType.StatesTimeout, "States.HeartbeatTimeout")  # type: ignore[misc]
+    return FailureEventException(event)
+
+
+def leads_nowhere(path: str, document: Any) -> bool:
+    """Whether a reference path such as `$.a.b` goes through a value that can have no field of this name."""
+    steps = parser.parse(path)
+    while hasattr(steps, "left"):
+        steps = steps.left
+        if any(not isinstance(found.value, dict | list) for found in steps.find(document)):
+            return True
+    return False
+
+
+def _failed(env: Any, name: StatesErrorName, cause: str) -> FailureEventException:
+    details = TaskFailedEventDetails(error=name.error_name, cause=cause)
+    return FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=name,
+            event_type=HistoryEventType.TaskFailed,
+            event_details=EventDetails(taskFailedEventDetails=details),
+        )
+    )
