@@ -42,6 +42,19 @@ def authorize(
     return _by_function(authorizer, request, event, way, invoke)
 
 
+def claims_of(token: str) -> dict[str, Any]:
+    """Returns what a JSON web token claims, its signature aside. Raises ValueError where it is none."""
+    try:
+        part = token.removeprefix("Bearer ").split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (IndexError, binascii.Error) as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(claims, dict):
+        message = "the claims of a token are no object"
+        raise ValueError(message)  # noqa: TRY004 - as for any other text that is no token
+    return claims
+
+
 def _header(request: Incoming, name: str) -> str:
     return next((value for key, value in request.headers if key.lower() == name.lower()), "")
 
@@ -68,9 +81,8 @@ def _identities(authorizer: Any, request: Incoming) -> list[str]:
 def _by_token(authorizer: Any, scopes: list[str], request: Incoming) -> dict[str, Any]:
     [token, *_] = _identities(authorizer, request) or [_header(request, "authorization")]
     try:
-        part = token.removeprefix("Bearer ").split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (IndexError, ValueError, binascii.Error):
+        claims = claims_of(token)
+    except ValueError:
         raise RefusedError(HTTPStatus.UNAUTHORIZED) from None
     wanted = {key.lower(): value for key, value in (authorizer.jwt_config or {}).items()}
     now, audience = time.time(), claims.get("aud", claims.get("client_id"))

@@ -30,18 +30,20 @@ def http_apis(module: Any) -> None:
     "localstack.services.apigateway.next_gen.execute_api.handlers.api_key_validation",
     {"ApiKeyValidationHandler.__call__": ("self", "chain", "context", "response")},
 )
-def usage_plans(module: Any) -> None:
-    """LocalStack neither throttles REST APIs nor counts their quotas."""
+def rest_apis(module: Any) -> None:
+    """LocalStack asks no authorizer of a REST API, does not throttle it and counts no quotas."""
     validate = module.ApiKeyValidationHandler.__call__
 
     @functools.wraps(validate)
     def counted(self: Any, chain: Any, context: Any, response: Any) -> None:
-        from harness.inside.usage_plans import take  # noqa: PLC0415
+        from harness.inside.rest_api.authorizers import authorize  # noqa: PLC0415
+        from harness.inside.rest_api.usage_plans import take  # noqa: PLC0415
 
+        authorize(context)
         validate(self, chain, context, response)
         take(context)
 
     module.ApiKeyValidationHandler.__call__ = counted
 
 
-PATCHES = (http_apis, usage_plans)
+PATCHES = (http_apis, rest_apis)

@@ -1,0 +1,1 @@
+"""What LocalStack's REST APIs lack: authorizers, throttling and quotas."""
