@@ -58,6 +58,11 @@ class Window:
         draw = int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4])
         return draw < self.percent / 100 * 2**32
 
+    def goes_on_after(self, number: int) -> bool:
+        """Returns whether it holds every event from the next one on for a while: it had not come to its end."""
+        is_every = self.every == 1 and self.percent == 100
+        return is_every and (not self.ranges or any(first <= number + 1 <= last for first, last in self.ranges))
+
     def planned(self, seed: str) -> int | None:
         """Returns how many events it holds; None where it has no end, or an end that no run reaches."""
         if not self.ranges or sum(last - first + 1 for first, last in self.ranges) > _COUNTED:

@@ -27,6 +27,8 @@ _MAX_FIRINGS = 5_000
 # A shorter id is found in any text.
 _LEAST_ID = 4
 _MAX_TEXTS = 6
+# More events than a run has.
+_NO_END = 10**9
 # The fields of an event stand at its beginning; what follows in a longer one are records.
 _FIELDS_IN = 100_000
 _WORD = re.compile(r"[\w-]+")
@@ -123,6 +125,8 @@ def by_content(plan: Plan, log: Iterable[Mapping[str, Any]], entries: Entries, r
     `plan` has physical names. `log` is what faults.json has as `fired`, `entries` reads the journal from its beginning. Faults stay as
     they are that met nothing, or what carries nothing by which it can be told from the others."""
     by_id = {fault.id: fault for fault in plan}
+    log = list(log)
+    seen = {entry["id"]: int(entry["seen"] or 0) for entry in log}
     firings = {
         entry["id"]: [_firing(by_id[entry["id"]], firing) for firing in entry["firings"]]
         for entry in log
@@ -132,7 +136,7 @@ def by_content(plan: Plan, log: Iterable[Mapping[str, Any]], entries: Entries, r
     if every:
         _find_texts(every, entries, records)
         _count(every, entries)
-    return tuple(one for fault in plan for one in _rewritten(fault, firings.get(fault.id, [])))
+    return tuple(one for fault in plan for one in _rewritten(fault, firings.get(fault.id, []), seen.get(fault.id, 0)))
 
 
 def _firing(fault: Fault, firing: Mapping[str, Any]) -> _Firing:
@@ -272,7 +276,9 @@ def _is_at(entry: Entry, fault: Fault) -> bool:
     )
 
 
-def _rewritten(fault: Fault, firings: Sequence[_Firing]) -> Iterator[Fault]:
+def _rewritten(fault: Fault, firings: Sequence[_Firing], seen: int) -> Iterator[Fault]:
+    """Yields a fault per event; one without an end for the last events of a record, where the fault would have met more of them: how often
+    a record is tried again may differ by one in the next run."""
     if not firings or isinstance(fault, RecordFault):
         yield fault
         return
@@ -281,11 +287,16 @@ def _rewritten(fault: Fault, firings: Sequence[_Firing]) -> Iterator[Fault]:
         numbers = ", ".join(str(firing.number) for firing in firings)
         yield fault.model_copy(update={_window_of(fault): numbers})
         return
+    endless = _endless(firings) if fault.window.goes_on_after(seen) else {}
     for place, firing in enumerate(firings, 1):
+        begins = endless.get(_texts_of(firing))
+        if begins is not None and firing.nth > begins:
+            continue
+        numbers = f"{begins}-{_NO_END}" if firing.nth == begins else str(firing.nth)
         changes: dict[str, Any] = {
             "id": fault.id if fault.of else f"{fault.id}/{place}",
             "of": fault.whole,
-            _window_of(fault): str(firing.nth if firing.texts else firing.number),
+            _window_of(fault): numbers if firing.texts else str(firing.number),
         }
         if firing.texts:
             # A replay of a replay adds nothing to what is known.
@@ -297,6 +308,22 @@ def _rewritten(fault: Fault, firings: Sequence[_Firing]) -> Iterator[Fault]:
             if firing.entries:
                 changes["entries"] = ", ".join(map(str, firing.entries))
         yield fault.model_copy(update=changes)
+
+
+def _endless(firings: Sequence[_Firing]) -> dict[tuple[tuple[str, ...], ...], int]:
+    """Returns, by the texts of firings, from which number on they are all events with these texts; without those of which the last one passed."""
+    numbers: dict[tuple[tuple[str, ...], ...], set[int]] = defaultdict(set)
+    events: dict[tuple[tuple[str, ...], ...], int] = {}
+    for firing in firings:
+        if firing.texts and not firing.entries:
+            numbers[_texts_of(firing)].add(firing.nth)
+            events[_texts_of(firing)] = len(firing.matched)
+    passed = {texts: max(set(range(1, events[texts] + 1)) - met, default=0) for texts, met in numbers.items()}
+    return {texts: last + 1 for texts, last in passed.items() if last < events[texts]}
+
+
+def _texts_of(firing: _Firing) -> tuple[tuple[str, ...], ...]:
+    return firing.carrying, firing.within
 
 
 def _window_of(fault: Fault) -> str:

@@ -12,8 +12,10 @@ from harness.accounting.reconcile import ANOMALIES_FILE
 from harness.run.run_dir import readable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+_LEDGER = "ledger.parquet"
 _MAX_NAMED = 3
 
 
@@ -24,7 +26,30 @@ def anomalies(run_dir: Path) -> Counter[tuple[str, str]] | None:
         return None
     with readable(run_dir):
         table = pq.read_table(path, columns=["anomaly", "record_id"])
-        return Counter(zip(table["anomaly"].to_pylist(), table["record_id"].to_pylist(), strict=True))
+        uploads = _uploads(run_dir / _LEDGER)
+        names = [_again(name, uploads) for name in table["record_id"].to_pylist()]
+        return Counter(zip(table["anomaly"].to_pylist(), names, strict=True))
+
+
+def _uploads(ledger: Path) -> dict[str, str]:
+    """Returns, by the shards of a ledger, the names that they have in every run: an upload has another version each time."""
+    if not ledger.is_file():
+        return {}
+    shards = dict.fromkeys(pq.read_table(ledger, columns=["shard"])["shard"].to_pylist())
+    keys = Counter[str]()
+    names = {}
+    for shard in shards:
+        key, is_upload, _ = (shard or "").rpartition("@")
+        if is_upload:
+            keys[key] += 1
+            names[shard] = key if keys[key] == 1 else f"{key} ({keys[key]})"
+    return names
+
+
+def _again(name: str | None, uploads: Mapping[str, str]) -> str | None:
+    """Returns the name of an anomaly's record, or of a phantom by its place, as it is in every run."""
+    shard, colon, sequence = (name or "").rpartition(":")
+    return f"{uploads[shard]}:{sequence}" if colon and shard in uploads else name
 
 
 @dataclass(frozen=True, slots=True)

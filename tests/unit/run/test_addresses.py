@@ -219,3 +219,26 @@ def test_the_order_of_writes_is_that_of_objects_that_several_invocations_have_wr
     ]
     found = writes(lambda: journal, Records(["order-1", "order-2"]))
     assert found == [{"place": "bucket/shared", "writes": [("order-2",), ("order-1",)]}]
+
+
+@pytest.mark.parametrize(
+    ("calls", "numbers"),
+    [("2-1000", ["1-1000000000"]), ("2-3", ["1", "2"]), ("every 2", ["1", "2"])],
+    ids=["goes on", "has ended", "some of them"],
+)
+def test_a_fault_that_would_have_met_more_meets_all_that_come_of_the_same_record(calls, numbers):
+    """How often a record is tried again may differ by one in the next run."""
+    journal = [call(f"c{n}", {"Item": {"id": {"S": "order-2" if n > 1 else "order-1"}}}, at_ms=n) for n in (1, 2, 3)]
+    plan = named(load([{**THROTTLED, "calls": calls}]), 1)
+    firings = [{"event": n, "at_ms": n, "request_id": f"c{n}"} for n in (2, 3)]
+    log = [{"id": plan[0].id, "seen": 3, "firings": firings}]
+    found = by_content(plan, log, lambda: journal, Records(["order-1", "order-2"]))
+    assert [(fault.carrying, fault.calls) for fault in found] == [(("order-2",), number) for number in numbers]
+
+
+def test_a_fault_that_has_let_one_event_of_a_record_pass_meets_those_that_it_met():
+    journal = [call(f"c{n}", {"Item": {"id": {"S": "order-1"}}}, at_ms=n) for n in (1, 2, 3)]
+    plan = named(load([{**THROTTLED, "calls": "1, 3-1000"}]), 1)
+    log = [{"id": plan[0].id, "seen": 3, "firings": [{"event": n, "at_ms": n, "request_id": f"c{n}"} for n in (1, 3)]}]
+    found = by_content(plan, log, lambda: journal, Records(["order-1"]))
+    assert [fault.calls for fault in found] == ["1", "3-1000000000"]

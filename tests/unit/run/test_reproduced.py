@@ -34,3 +34,18 @@ def test_what_differs_is_named(tmp_path):
 def test_a_run_that_was_not_reconciled_cannot_be_compared(tmp_path):
     (tmp_path / "b").mkdir()
     assert compare(run(tmp_path / "a"), tmp_path / "b") is None
+
+
+def test_an_upload_is_the_same_one_in_its_next_version(tmp_path):
+    def made(folder, version, *lines):
+        made_run = run(folder, *(("phantom", f"in/a%20b.csv@{version}:{line}") for line in lines))
+        shards = [f"in/a%20b.csv@{version}", f"in/a%20b.csv@{version}2", "in/c.csv@x", None]
+        pq.write_table(pa.table({"shard": pa.array(shards, pa.string())}), made_run / "ledger.parquet")
+        return made_run
+
+    earlier = made(tmp_path / "a", "v1", 3, 4)
+    assert compare(earlier, made(tmp_path / "b", "v9", 4, 3)).same
+    assert (
+        compare(earlier, made(tmp_path / "c", "v9", 4, 5)).text
+        == "phantom: 1 not again (in/a%20b.csv:3), 1 only now (in/a%20b.csv:5)"
+    )
