@@ -27,7 +27,7 @@ def anomalies(run_dir: Path) -> Counter[tuple[str, str]] | None:
     with readable(run_dir):
         table = pq.read_table(path, columns=["anomaly", "record_id"])
         uploads = _uploads(run_dir / _LEDGER)
-        names = [_again(name, uploads) for name in table["record_id"].to_pylist()]
+        names = [_again(name or "", uploads) for name in table["record_id"].to_pylist()]
         return Counter(zip(table["anomaly"].to_pylist(), names, strict=True))
 
 
@@ -46,9 +46,9 @@ def _uploads(ledger: Path) -> dict[str, str]:
     return names
 
 
-def _again(name: str | None, uploads: Mapping[str, str]) -> str | None:
+def _again(name: str, uploads: Mapping[str, str]) -> str:
     """Returns the name of an anomaly's record, or of a phantom by its place, as it is in every run."""
-    shard, colon, sequence = (name or "").rpartition(":")
+    shard, colon, sequence = name.rpartition(":")
     return f"{uploads[shard]}:{sequence}" if colon and shard in uploads else name
 
 
