@@ -269,9 +269,10 @@ def _importer(stack: Any, name: str) -> str:
 
 
 def _verify_exports(executor: ChangeSetModelExecutor) -> None:
-    """Raises ValueError where another stack exports one of the names, or imports a name that is not exported any more."""
+    """Raises ValueError where another stack exports one of the names, or imports one that is not exported any more or has another value."""
     stack = executor._change_set.stack
-    names = {output["ExportName"] for output in executor.outputs if output.get("ExportName")}
+    values = {output["ExportName"]: output["OutputValue"] for output in executor.outputs if output.get("ExportName")}
+    names = values.keys()
     for other in _others(stack):
         for name in names & other.resolved_exports.keys():
             raise ValueError(
@@ -280,6 +281,9 @@ def _verify_exports(executor: ChangeSetModelExecutor) -> None:
     for name in stack.resolved_exports.keys() - names:
         if importer := _importer(stack, name):
             raise ValueError(f"Export {name} cannot be deleted as it is in use by {importer}")
+    for name, value in stack.resolved_exports.items():
+        if values.get(name, value) != value and (importer := _importer(stack, name)):
+            raise ValueError(f"Export {name} cannot be updated as it is in use by {importer}")
 
 
 def import_value(original: Any) -> Any:

@@ -137,6 +137,51 @@ def updates(module: Any) -> None:
     executor.execute_action = execute_action
 
 
+@patch(
+    "localstack.services.cloudformation.v2.provider",
+    {
+        "CloudformationProviderV2._resolve_parameters": (
+            "template",
+            "parameters",
+            "account_id",
+            "region_name",
+            "before_parameters",
+        ),
+        "CloudformationProviderV2._setup_change_set_model": ("cls", "change_set", "before_template", "after_template"),
+        "get_cloudformation_store": ("account_id", "region_name"),
+    },
+)
+def requests(module: Any) -> None:
+    """LocalStack does not look at the bounds of parameters and at capabilities, and keeps the stack of a request that it has refused."""
+    provider = module.CloudformationProviderV2
+    resolve = provider._resolve_parameters  # noqa: SLF001
+    set_up = provider._setup_change_set_model.__func__  # noqa: SLF001
+
+    def resolved(template: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
+        from harness.inside.cloudformation.requests import check_parameters  # noqa: PLC0415
+
+        found = resolve(template, parameters, *args, **kwargs)
+        check_parameters(template.get("Parameters") or {}, parameters or {}, found)
+        return found
+
+    def prepared(cls: Any, change_set: Any, *args: Any, **kwargs: Any) -> None:
+        from localstack.aws.api import ServiceException  # noqa: PLC0415
+
+        from harness.inside.cloudformation.requests import check_capabilities  # noqa: PLC0415
+
+        stack = change_set.stack
+        try:
+            set_up(cls, change_set, *args, **kwargs)
+            check_capabilities(change_set.processed_template or {}, stack.capabilities or [])
+        except ServiceException:
+            if stack.template is None:
+                module.get_cloudformation_store(stack.account_id, stack.region_name).stacks_v2.pop(stack.stack_id, None)
+            raise
+
+    provider._resolve_parameters = staticmethod(resolved)  # noqa: SLF001
+    provider._setup_change_set_model = classmethod(prepared)  # noqa: SLF001
+
+
 @patch("localstack.services.lambda_.resource_providers.aws_lambda_function", {"create_zip_file": NAME})
 def inline_code(module: Any) -> None:
     """LocalStack packs the code that a template holds with `zip`, which a machine need not have."""
@@ -149,4 +194,4 @@ def inline_code(module: Any) -> None:
     module.create_zip_file = pack
 
 
-PATCHES = (deploy_poll, sam, sam_of_change_sets, deployments, stack_statuses, imports, updates, inline_code)
+PATCHES = (deploy_poll, sam, sam_of_change_sets, deployments, stack_statuses, imports, updates, requests, inline_code)

@@ -1,0 +1,114 @@
+"""CloudFormation: what is refused before anything is deployed, and exports that would change."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conformance.functions import wait_until
+
+PARAMETERS = "AWSCloudFormation/latest/UserGuide/parameters-section-structure.html"
+CAPABILITIES = "AWSCloudFormation/latest/APIReference/API_CreateStack.html"
+TRUST = {"Version": "2012-10-17", "Statement": []}
+
+
+@pytest.fixture
+def stack(clients):
+    """Creates or updates the stack `stack`, or another one; returns its status."""
+    client = clients("cloudformation")
+
+    def deploy(template, *, name="stack", parameters=None, capabilities=(), update=False):
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()]
+        (client.update_stack if update else client.create_stack)(
+            StackName=name, TemplateBody=json.dumps(template), Parameters=given, Capabilities=list(capabilities)
+        )
+
+        def ended():
+            status = client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+            return None if status.endswith("_IN_PROGRESS") else status
+
+        return wait_until(ended, f"{name} to end", 90)
+
+    deploy.client = client
+    return deploy
+
+
+def queue(name="made", **parameters):
+    declared = {"Parameters": parameters} if parameters else {}
+    return {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name}}}, **declared}
+
+
+@pytest.mark.rule(PARAMETERS)
+@pytest.mark.parametrize(
+    ("declared", "value", "why"),
+    [
+        ({"Type": "String", "AllowedValues": ["a", "b"]}, "c", "must be one of AllowedValues"),
+        ({"Type": "String", "AllowedPattern": "[a-z]+"}, "a1", "must match pattern"),
+        ({"Type": "String", "MinLength": 2}, "a", "must contain at least 2 characters"),
+        ({"Type": "String", "MaxLength": "2"}, "abc", "must contain at most 2 characters"),
+        ({"Type": "Number"}, "many", "must be a number"),
+        ({"Type": "Number", "MinValue": 1}, "0", "must be a number not less than 1"),
+        ({"Type": "Number", "MaxValue": 10}, "10.5", "must be a number not greater than 10"),
+        ({"Type": "CommaDelimitedList", "AllowedValues": ["a", "b"]}, "a,c", "must be one of AllowedValues"),
+        ({"Type": "String", "AllowedPattern": "x", "ConstraintDescription": "an x"}, "y", "failed to satisfy constraint: an x"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_parameter_beyond_its_bounds_is_refused(stack, declared, value, why):
+    """AllowedValues, AllowedPattern, lengths and values of a parameter are checked: a request beyond them is refused and makes no stack."""
+    with pytest.raises(stack.client.exceptions.ClientError, match=f"Parameter '?P'? {why}") as refused:
+        stack(queue(P=declared), parameters={"P": value})
+    assert refused.value.response["Error"]["Code"] == "ValidationError"
+    assert stack(queue()) == "CREATE_COMPLETE", "the name is free"
+
+
+@pytest.mark.rule(PARAMETERS)
+def test_parameters_within_their_bounds_are_taken(stack):
+    """Values within the bounds, and defaults, are taken."""
+    declared = {
+        "A": {"Type": "String", "AllowedValues": ["a", "b"], "Default": "b"},
+        "B": {"Type": "Number", "MinValue": 1, "MaxValue": 10},
+        "C": {"Type": "CommaDelimitedList", "AllowedValues": ["a", "b"]},
+        "D": {"Type": "String", "AllowedValues": [True, 1]},
+    }
+    assert stack(queue(**declared), parameters={"B": "10", "C": "b, a", "D": "true"}) == "CREATE_COMPLETE"
+
+
+@pytest.mark.rule(CAPABILITIES)
+def test_a_parameter_that_the_template_has_not_is_refused(stack):
+    """A request with a parameter that the template does not declare is refused."""
+    with pytest.raises(stack.client.exceptions.ClientError, match=r"Parameters: \[X\] do not exist in the template"):
+        stack(queue(), parameters={"X": "1"})
+
+
+@pytest.mark.rule(CAPABILITIES)
+@pytest.mark.parametrize(
+    ("name", "given", "needed"),
+    [
+        ({}, (), "CAPABILITY_IAM"),
+        ({"RoleName": "mine"}, (), "CAPABILITY_NAMED_IAM"),
+        ({"RoleName": "mine"}, ("CAPABILITY_IAM",), "CAPABILITY_NAMED_IAM"),
+        ({}, ("CAPABILITY_IAM",), None),
+        ({"RoleName": "mine"}, ("CAPABILITY_NAMED_IAM",), None),
+    ],
+)
+def test_iam_resources_are_to_be_acknowledged(stack, name, given, needed):
+    """A template with IAM resources needs CAPABILITY_IAM, with names of them CAPABILITY_NAMED_IAM."""
+    template = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST, **name}}}}
+    if needed is None:
+        assert stack(template, capabilities=given) == "CREATE_COMPLETE"
+        return
+    with pytest.raises(stack.client.exceptions.InsufficientCapabilitiesException, match=rf"Requires capabilities : \[{needed}\]"):
+        stack(template, capabilities=given)
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/UserGuide/using-cfn-stack-exports.html")
+def test_an_export_in_use_keeps_its_value(stack):
+    """The value of an export that another stack imports cannot be changed: the update rolls back."""
+    export = {"Outputs": {"O": {"Value": "first", "Export": {"Name": "shared"}}}}
+    assert stack({**queue(), **export}, name="one") == "CREATE_COMPLETE"
+    assert stack({**queue("other"), "Outputs": {"I": {"Value": {"Fn::ImportValue": "shared"}}}}, name="two") == "CREATE_COMPLETE"
+    export["Outputs"]["O"]["Value"] = "second"
+    assert stack({**queue(), **export}, name="one", update=True) == "UPDATE_ROLLBACK_COMPLETE"
+    assert [one["Value"] for one in stack.client.list_exports()["Exports"]] == ["first"]
