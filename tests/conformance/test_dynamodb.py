@@ -251,3 +251,67 @@ def test_values_that_are_none(dynamodb, value):
     """What is no number, a number beyond the bounds, an empty set, and a set that has something twice are a ValidationException."""
     code, _ = refused(dynamodb.put_item, TableName="t", Item={**item("a"), "x": value})
     assert code == "ValidationException"
+
+
+@pytest.fixture
+def indexed(clients):
+    """A table with the index `by-of` over `of`, a text, and `at`, a number."""
+    client = clients("dynamodb")
+    names = {"id": "S", "of": "S", "at": "N"}
+    client.create_table(
+        TableName="indexed",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in names.items()],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-of",
+                "KeySchema": [{"AttributeName": "of", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    return client
+
+
+@pytest.mark.rule("amazondynamodb/latest/developerguide/GSI.html")
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ({"of": {"N": "1"}}, "Type mismatch for Index Key of Expected: S Actual: N IndexName: by-of"),
+        ({"at": {"S": "1"}}, "Type mismatch for Index Key at Expected: N Actual: S IndexName: by-of"),
+        ({"at": {"NULL": True}}, "Type mismatch for Index Key at Expected: N Actual: NULL IndexName: by-of"),
+        ({"of": {"S": ""}}, "cannot contain an empty string value. IndexName: by-of, IndexKey: of"),
+    ],
+    ids=["a number", "a text", "null", "empty"],
+)
+def test_the_key_of_an_index_has_its_type(indexed, attributes, why):
+    """An item whose attribute is the key of an index must have its type there, and no empty text: it is refused, however it is written."""
+    put = {"TableName": "indexed", "Item": item("a", **attributes)}
+    [[name, value]] = attributes.items()
+    update = {
+        "TableName": "indexed",
+        "Key": item("a"),
+        "UpdateExpression": "SET #n = :v, other = :o",
+        "ExpressionAttributeNames": {"#n": name},
+        "ExpressionAttributeValues": {":v": value, ":o": {"S": "x"}},
+    }
+    told = [
+        refused(indexed.put_item, **put),
+        refused(indexed.update_item, **update),
+        refused(indexed.batch_write_item, RequestItems={"indexed": [{"PutRequest": {"Item": put["Item"]}}]}),
+        refused(indexed.transact_write_items, TransactItems=[{"Put": put}]),
+    ]
+    assert {code for code, _ in told} == {"ValidationException"}
+    assert all(why in message for _, message in told)
+    assert indexed.scan(TableName="indexed")["Items"] == []
+    indexed.put_item(TableName="indexed", Item=item("a", of={"S": "x"}))
+
+
+@pytest.mark.rule(TRANSACTION)
+def test_a_transaction_has_4_mb_at_most(dynamodb):
+    """The items of a transaction have 4 MB at most together."""
+    puts = [{"Put": {"TableName": "t", "Item": item(str(n), text={"S": "x" * 390_000})}} for n in range(11)]
+    assert refused(dynamodb.transact_write_items, TransactItems=puts)[0] == "ValidationException"
+    assert items(dynamodb) == {}
+    dynamodb.transact_write_items(TransactItems=puts[:10])

@@ -228,3 +228,58 @@ def test_a_range(clients):
     with pytest.raises(s3.exceptions.ClientError) as error:
         s3.get_object(Bucket=bucket, Key="a", Range="bytes=20-30")
     assert error.value.response["Error"]["Code"] == "InvalidRange"
+
+
+@pytest.mark.rule(EVENT)
+def test_a_later_event_of_a_key_has_a_greater_sequencer(clients, queue):
+    """The sequencers of the events of one key tell their order: the later one is the greater text."""
+    bucket = own_bucket(clients)
+    configuration = {
+        "QueueConfigurations": [{"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}],
+    }
+    clients("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
+    for number in range(3):
+        clients("s3").put_object(Bucket=bucket, Key="a", Body=b"x" * number)
+    clients("s3").delete_object(Bucket=bucket, Key="a")
+    seen = []
+
+    def all_four():
+        seen.extend(record for event in queue() for record in event["Records"])
+        return len(seen) == 4
+
+    wait_until(all_four, "four events", 30)
+    in_order = sorted(seen, key=lambda record: record["s3"]["object"]["sequencer"])
+    assert [record["s3"]["object"].get("size") for record in in_order] == [0, 1, 2, None]
+
+
+@pytest.mark.rule("AmazonS3/latest/userguide/notification-how-to-filtering.html")
+@pytest.mark.parametrize(
+    ("one", "other", "is_taken"),
+    [
+        ({"prefix": "in/"}, {"prefix": "in/more/"}, False),
+        ({"suffix": ".csv"}, {}, False),
+        ({"prefix": "in/", "suffix": ".csv"}, {"prefix": "in/", "suffix": ".json"}, True),
+        ({"prefix": "in/"}, {"prefix": "out/"}, True),
+        ({"prefix": "in/", "suffix": ".gz"}, {"prefix": "in/", "suffix": "csv.gz"}, False),
+    ],
+    ids=["prefix of a prefix", "all", "other suffixes", "other prefixes", "suffix of a suffix"],
+)
+def test_filters_do_not_overlap(clients, queue, one, other, is_taken):
+    """Two configurations for one type of event may not overlap in prefix and suffix."""
+    bucket = own_bucket(clients)
+    configurations = [
+        {
+            "QueueArn": queue.arn,
+            "Events": [event],
+            "Filter": {"Key": {"FilterRules": [{"Name": name, "Value": value} for name, value in rules.items()]}},
+        }
+        for event, rules in (("s3:ObjectCreated:*", one), ("s3:ObjectCreated:Put", other))
+    ]
+    put = clients("s3").put_bucket_notification_configuration
+    if is_taken:
+        put(Bucket=bucket, NotificationConfiguration={"QueueConfigurations": configurations})
+        return
+    with pytest.raises(clients("s3").exceptions.ClientError, match="ambiguously defined"):
+        put(Bucket=bucket, NotificationConfiguration={"QueueConfigurations": configurations})
+    configurations[1]["Events"] = ["s3:ObjectRemoved:*"]
+    put(Bucket=bucket, NotificationConfiguration={"QueueConfigurations": configurations})

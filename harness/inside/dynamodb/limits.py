@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -15,8 +15,14 @@ from moto.dynamodb.parsing import partiql
 
 from harness.inside.dynamodb.values import refusal
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MAX_ITEM_BYTES = 409_600
 _MOST_WRITES, _MOST_STATEMENTS = 25, 25
+_MAX_TRANSACTION_BYTES = 4 << 20
+# SET a = :value and #a = :value, of an update expression.
+_SET = re.compile(r"(?P<name>#?[\w-]+)\s*=\s*(?P<value>:\w+)\s*(?:,|$|remove\b|add\b|delete\b)", re.IGNORECASE)
 _INSERT = re.compile(r"\s*insert\s+into\s+", re.IGNORECASE)
 
 
@@ -31,6 +37,12 @@ class DuplicateItemError(DynamodbException):  # type: ignore[misc]
 
 def verify(operation: str, request: Any, backend: Any) -> None:
     """Raises CommonServiceException for what DynamoDB would not take. `backend` is moto's of the account and region."""
+    for name, attributes in _written(operation, request):
+        table = backend.tables.get(name.rpartition("/")[2])
+        if table is not None:
+            _verify_index_keys(table, attributes)
+    if operation == "TransactWriteItems" and _size_of(request.get("TransactItems")) > _MAX_TRANSACTION_BYTES:
+        raise refusal("Collection size of a transaction exceeds 4 MB")
     if operation == "BatchWriteItem":
         _verify_batch(request.get("RequestItems") or {}, backend)
     elif operation == "BatchExecuteStatement" and len(request.get("Statements") or ()) > _MOST_STATEMENTS:
@@ -49,6 +61,60 @@ def verify_insert(backend: Any, statement: str, parameters: Any) -> None:
             range_key = DynamoType(after[table.range_key_attr]) if table.range_key_attr else None
             if table.get_item(hash_key, range_key) is not None:
                 raise DuplicateItemError
+
+
+def _written(operation: str, request: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the table and the attributes, as far as the request has them, of each item that it puts or updates."""
+    if operation == "PutItem":
+        yield request.get("TableName") or "", request.get("Item") or {}
+    elif operation == "UpdateItem":
+        yield request.get("TableName") or "", _set_by(request)
+    elif operation == "BatchWriteItem":
+        for name, writes in (request.get("RequestItems") or {}).items():
+            for write in writes:
+                yield name, (write.get("PutRequest") or {}).get("Item") or {}
+    elif operation == "TransactWriteItems":
+        for action in request.get("TransactItems") or ():
+            put, update = action.get("Put") or {}, action.get("Update") or {}
+            yield put.get("TableName") or update.get("TableName") or "", put.get("Item") or _set_by(update)
+
+
+def _set_by(update: Any) -> dict[str, Any]:
+    """Returns the attributes that an update expression sets to values of the request."""
+    names, values = update.get("ExpressionAttributeNames") or {}, update.get("ExpressionAttributeValues") or {}
+    found: dict[str, Any] = {}
+    for match in _SET.finditer(update.get("UpdateExpression") or ""):
+        found[str(names.get(match["name"], match["name"]))] = values.get(match["value"])
+    return {name: value for name, value in found.items() if value}
+
+
+def _verify_index_keys(table: Any, attributes: dict[str, Any]) -> None:
+    for index in (*table.global_indexes, *table.indexes):
+        types = {one["AttributeName"]: one["AttributeType"] for one in table.attr}
+        for key in index.schema_key_attrs:
+            value = attributes.get(key)
+            if not value or key in {table.hash_key_attr, table.range_key_attr}:
+                continue
+            kind, content = next(iter(value.items()))
+            if kind != types[key]:
+                raise refusal(
+                    "One or more parameter values were invalid: "
+                    f"Type mismatch for Index Key {key} Expected: {types[key]} Actual: {kind} IndexName: {index.name}"
+                )
+            if content in ("", b""):
+                raise refusal(
+                    "One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue "
+                    f"for a key attribute cannot contain an empty string value. IndexName: {index.name}, IndexKey: {key}"
+                )
+
+
+def _size_of(value: Any) -> int:
+    """Returns about how many bytes the attribute values of a request have."""
+    if isinstance(value, dict):
+        return sum(len(name) + _size_of(inner) for name, inner in value.items())
+    if isinstance(value, list):
+        return sum(map(_size_of, value))
+    return len(value.encode() if isinstance(value, str) else value) if isinstance(value, str | bytes) else 1
 
 
 def _verify_batch(requests: dict[str, list[dict[str, Any]]], backend: Any) -> None:

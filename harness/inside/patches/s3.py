@@ -49,6 +49,47 @@ def keys_in_events(module: Any) -> None:
 
 
 @patch(
+    "localstack.services.s3.notifications",
+    {
+        "S3EventNotificationContext": NAME,
+        "BaseNotifier._get_event_payload": ("ctx", "config_id"),
+        "EventBridgeNotifier._get_event_payload": ("ctx", "config_id"),
+        "NotificationDispatcher.verify_configuration": ("self", "notification_configurations"),
+    },
+)
+def sequencers(module: Any) -> None:
+    """LocalStack gives all events one sequencer, and takes configurations that S3 refuses."""
+    begin = module.S3EventNotificationContext.__init__
+    verify_configuration = module.NotificationDispatcher.verify_configuration
+
+    def begun(self: Any, *args: Any, **kwargs: Any) -> None:
+        from harness.inside.s3.notifications import next_sequencer  # noqa: PLC0415
+
+        begin(self, *args, **kwargs)
+        # Now, as the events come about: what sends them does not keep their order.
+        self.sequencer = next_sequencer()
+
+    def with_own(payload: Any) -> Any:
+        def made(ctx: Any, config_id: Any = None) -> Any:
+            from harness.inside.s3.notifications import with_sequencer  # noqa: PLC0415
+
+            return with_sequencer(payload(ctx, config_id), ctx.sequencer)
+
+        return staticmethod(made)
+
+    def verified(self: Any, notification_configurations: Any, *args: Any, **kwargs: Any) -> Any:
+        from harness.inside.s3.notifications import verify  # noqa: PLC0415
+
+        verify(notification_configurations)
+        return verify_configuration(self, notification_configurations, *args, **kwargs)
+
+    module.S3EventNotificationContext.__init__ = begun
+    module.NotificationDispatcher.verify_configuration = verified
+    for notifier in (module.BaseNotifier, module.EventBridgeNotifier):
+        notifier._get_event_payload = with_own(notifier._get_event_payload)  # noqa: SLF001
+
+
+@patch(
     "localstack.services.s3.presigned_url",
     {"validate_presigned_url_s3": ("context",), "validate_presigned_url_s3v4": ("context",), "AccessDenied": NAME},
 )
@@ -91,4 +132,4 @@ def listings(module: Any) -> None:
         setattr(module.S3Provider, name, encoded_afterwards(getattr(module.S3Provider, name)))
 
 
-PATCHES = (objects, hostname, notifications, keys_in_events, expiry, select, listings)
+PATCHES = (objects, hostname, notifications, keys_in_events, sequencers, expiry, select, listings)
