@@ -119,3 +119,42 @@ def test_messages_expire(sqs, queue):
     url = queue("short", MessageRetentionPeriod="60")
     sqs.send_message(QueueUrl=url, MessageBody="x")
     wait_until(lambda: not waiting(sqs, url), "the message to expire", 75)
+
+
+@pytest.mark.rule("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html")
+@pytest.mark.parametrize(
+    ("name", "dead", "allow"),
+    [
+        ("source", "nowhere", None),
+        ("source", "dead.fifo", None),
+        ("source.fifo", "dead", None),
+        ("source", "dead", {"redrivePermission": "denyAll"}),
+        ("source", "dead", {"redrivePermission": "byQueue", "sourceQueueArns": ["arn:aws:sqs:us-east-1:000000000000:another"]}),
+    ],
+    ids=["not there", "a FIFO queue", "a standard queue", "denies all", "allows another"],
+)
+def test_a_dead_letter_queue_is_there_of_the_same_type_and_open(sqs, queue, name, dead, allow):
+    """A dead-letter queue must exist, be of its source's type, and allow it by its RedriveAllowPolicy."""
+    options = {"RedriveAllowPolicy": json.dumps(allow)} if allow else {}
+    for kind in ("dead", "dead.fifo"):
+        queue(kind, **options)
+    with pytest.raises(sqs.exceptions.ClientError, match="RedrivePolicy is invalid"):
+        queue(name, dead=dead)
+    url = queue(name)
+    policy = json.dumps({"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:{url.split('/')[-2]}:{dead}", "maxReceiveCount": 1})
+    with pytest.raises(sqs.exceptions.ClientError, match="RedrivePolicy is invalid"):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": policy})
+
+
+@pytest.mark.rule("AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html")
+@pytest.mark.parametrize(("scope", "bodies"), [("queue", ["a1"]), ("messageGroup", ["a1", "b1"])])
+def test_the_scope_of_deduplication(sqs, queue, scope, bodies):
+    """With DeduplicationScope messageGroup a message is a duplicate in its group alone, whatever other groups have sent since."""
+    url = queue(
+        "scoped.fifo", DeduplicationScope=scope, FifoThroughputLimit="perQueue" if scope == "queue" else "perMessageGroupId"
+    )
+    for group, body in (("a", "a1"), ("b", "b1"), ("a", "a2"), ("b", "b2")):
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId="same")
+    found = [message["Body"] for _ in bodies for message in received(sqs, url)]
+    assert sorted(found) == bodies
+    assert received(sqs, url) == []

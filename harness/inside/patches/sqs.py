@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -102,4 +103,52 @@ def move_tasks(module: Any) -> None:
     module.MessageMoveTaskManager._run = moves  # noqa: SLF001
 
 
-PATCHES = (message_metrics, waiting_metrics, dead_letters, message_groups, move_tasks)
+@patch(
+    "localstack.services.sqs.provider",
+    {
+        "SqsProvider.create_queue": ("self", "context", "queue_name", "attributes"),
+        "SqsProvider.set_queue_attributes": ("self", "context", "queue_url", "attributes"),
+    },
+)
+def redrive_policies(module: Any) -> None:
+    """LocalStack takes any dead-letter queue, one that is not there too: what would go there is gone."""
+    create, set_attributes = module.SqsProvider.create_queue, module.SqsProvider.set_queue_attributes
+
+    @functools.wraps(create)
+    def created(self: Any, context: Any, queue_name: str, attributes: Any = None, *args: Any, **kwargs: Any) -> Any:
+        from harness.inside.sqs.redrive_policies import verify  # noqa: PLC0415
+
+        verify(context.account_id, context.region, queue_name, attributes)
+        return create(self, context, queue_name, attributes, *args, **kwargs)
+
+    @functools.wraps(set_attributes)
+    def changed(self: Any, context: Any, queue_url: str, attributes: Any, **kwargs: Any) -> Any:
+        from harness.inside.sqs.redrive_policies import verify  # noqa: PLC0415
+
+        verify(context.account_id, context.region, queue_url.rpartition("/")[2], attributes)
+        return set_attributes(self, context, queue_url, attributes, **kwargs)
+
+    module.SqsProvider.create_queue, module.SqsProvider.set_queue_attributes = created, changed
+
+
+@patch("localstack.services.sqs.models", {"FifoQueue.put": ("self", "message")})
+def deduplication(module: Any) -> None:
+    """LocalStack remembers the last message of a deduplication id alone, so that with DeduplicationScope messageGroup another group's makes it forget."""
+    put = module.FifoQueue.put
+
+    @functools.wraps(put)
+    def of_group(self: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.deduplication_scope != "messageGroup":
+            return put(self, message, *args, **kwargs)
+        with self.mutex:
+            whole, groups = self.deduplication, vars(self).setdefault("deduplication_of_groups", {})
+            self.deduplication = groups.setdefault(kwargs.get("message_group_id"), {})
+            try:
+                return put(self, message, *args, **kwargs)
+            finally:
+                self.deduplication = whole
+
+    module.FifoQueue.put = of_group
+
+
+PATCHES = (message_metrics, waiting_metrics, dead_letters, message_groups, move_tasks, redrive_policies, deduplication)
