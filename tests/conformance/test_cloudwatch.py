@@ -398,3 +398,16 @@ def test_embedded_metrics_of_a_function(functions, metric):
     functions.create("embedded", source)
     functions.invoke("embedded", {})
     assert metric("Own", "Rows", "Sum", service="s") == 7
+
+
+@pytest.mark.rule("AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Generation_PutLogEvents.html")
+def test_embedded_metrics_of_put_log_events(clients, metric):
+    """Metrics in the embedded metric format are extracted from what PutLogEvents puts."""
+    logs, now_ms = clients("logs"), int(time.time() * 1000)
+    logs.create_log_group(logGroupName="own")
+    logs.create_log_stream(logGroupName="own", logStreamName="s")
+    described = {"Namespace": "Own", "Dimensions": [["service"]], "Metrics": [{"Name": "Rows", "Unit": "Count"}]}
+    document = {"_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [described]}, "service": "s", "Rows": [3, 4]}
+    events = [{"timestamp": now_ms, "message": json.dumps(document)}, {"timestamp": now_ms, "message": '{"_aws": 1}'}]
+    logs.put_log_events(logGroupName="own", logStreamName="s", logEvents=events)
+    assert metric("Own", "Rows", "Sum", service="s") == 7

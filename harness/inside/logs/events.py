@@ -20,6 +20,7 @@ from moto.core.utils import unix_time_millis
 from moto.logs.models import LogEvent, logs_backends
 
 from harness.inside.gauges.deliveries import in_background
+from harness.inside.logs.embedded import embedded
 from harness.inside.logs.patterns import BadPatternError, matcher, value_at
 from harness.inside.metrics import put
 
@@ -51,6 +52,8 @@ def put_log_events(self: Any, log_events: Sequence[dict[str, Any]]) -> str:
     self.events += events
     self.upload_sequence_token += 1
     _measure(self, events)
+    for namespace, data in embedded(event.message for event in events):
+        in_background(self.account_id, put, self.account_id, self.region, namespace, data)
     for subscription in list(self.log_group.subscription_filters.values()):
         matches = pattern_matcher(subscription.filter_pattern)
         chosen = [event for event in events if matches("", event)]

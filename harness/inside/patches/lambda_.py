@@ -25,11 +25,11 @@ def assignment(module: Any) -> None:
     {"LogHandler.run_log_loop": ("self",), "LogHandler.add_logs": ("self", "log_item")},
 )
 def function_logs(module: Any) -> None:
-    """LocalStack makes a request to CloudWatch Logs for every invocation, and does not extract metrics that are embedded in logs."""
-    from harness.inside.lambda_ import cloudwatch  # noqa: PLC0415
+    """LocalStack makes a request to CloudWatch Logs for every invocation."""
+    from harness.inside.lambda_ import logs  # noqa: PLC0415
 
-    module.LogHandler.run_log_loop = cloudwatch.run_log_loop
-    module.LogHandler.add_logs = cloudwatch.add_logs
+    module.LogHandler.run_log_loop = logs.run_log_loop
+    module.LogHandler.add_logs = logs.add_logs
 
 
 @patch(

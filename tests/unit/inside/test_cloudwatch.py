@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from harness.inside.lambda_.cloudwatch import _batches, metric_data
+from harness.inside.lambda_.logs import _batches
+from harness.inside.logs.embedded import metric_data
 
 
 def test_a_line_in_embedded_metric_format_is_its_metrics():

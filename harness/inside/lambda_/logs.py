@@ -1,13 +1,10 @@
-"""What an invocation leaves in CloudWatch: its log, its metrics, and the metrics embedded in its log.
+"""What an invocation leaves in CloudWatch Logs.
 
-LocalStack writes each of them with one request per invocation, which takes longer than the invocation; here they go
-out a few times a second, together. LocalStack does not extract metrics in embedded metric format from logs; CloudWatch does:
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+LocalStack writes it with one request per invocation, which takes longer than the invocation; here logs go out a few times a second, together.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import UTC, datetime
 from queue import Empty
@@ -17,7 +14,6 @@ from localstack.aws.connect import connect_to
 from localstack.services.lambda_.invocation.logs import QUEUE_SHUTDOWN
 from localstack.utils.aws.client_types import ServicePrincipal
 
-from harness.inside import metrics
 from harness.inside.gauges.deliveries import DELIVERIES
 
 if TYPE_CHECKING:
@@ -26,8 +22,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 LINGER_S = 0.1
-# Limits of PutLogEvents and PutMetricData.
-_METRICS_PER_PUT = 1000
+# Limits of PutLogEvents.
 _EVENTS_PER_PUT, _EVENT_BYTES_PER_PUT, _EVENT_OVERHEAD_BYTES = 10_000, 1_048_576, 26
 _MAX_EVENT_BYTES = 262_144 - _EVENT_OVERHEAD_BYTES
 
@@ -54,9 +49,6 @@ def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
                 _ship(logs, group, stream, lines)
             except Exception as error:  # noqa: BLE001 - the log of a function must not end the shipping of logs
                 LOG.warning("Log of %s in %s was refused: %s", group, self.region, error)
-            for namespace, data in _embedded(lines).items():
-                for start in range(0, len(data), _METRICS_PER_PUT):
-                    metrics.put(account, self.region, namespace, data[start : start + _METRICS_PER_PUT])
         for _item in range(len(items) - items.count(QUEUE_SHUTDOWN)):
             DELIVERIES.leave(account)
         if QUEUE_SHUTDOWN in items:
@@ -111,41 +103,3 @@ def _batches(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         batches[-1].append(event)
         size += event_size
     return batches
-
-
-def _embedded(lines: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """Returns the metric data that the lines hold, by namespace."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for line in lines:
-        for namespace, data in metric_data(line) if '"_aws"' in line else ():
-            found.setdefault(namespace, []).extend(data)
-    return found
-
-
-def metric_data(line: str) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Returns the PutMetricData calls that one log line stands for: (namespace, metric data). Empty for any other line."""
-    try:
-        document = json.loads(line)
-        directives = document["_aws"]["CloudWatchMetrics"]
-        timestamp = datetime.fromtimestamp(document["_aws"]["Timestamp"] / 1000, tz=UTC)
-    except (ValueError, TypeError, KeyError):
-        return []
-    calls = []
-    for directive in directives:
-        data = []
-        for dimension_set in directive.get("Dimensions") or [[]]:
-            dimensions = [{"Name": name, "Value": str(document[name])} for name in dimension_set if name in document]
-            for metric in directive.get("Metrics", []):
-                value = document.get(metric["Name"])
-                data.append(
-                    {
-                        "MetricName": metric["Name"],
-                        "Dimensions": dimensions,
-                        "Timestamp": timestamp,
-                        "Values": [float(v) for v in (value if isinstance(value, list) else [value])],
-                        "Unit": metric.get("Unit", "None"),
-                        "StorageResolution": metric.get("StorageResolution", 60),
-                    }
-                )
-        calls.append((directive["Namespace"], data))
-    return calls
