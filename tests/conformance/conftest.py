@@ -150,3 +150,36 @@ def note(what):
 def note():
     """The source of `note`, which goes before that of a function."""
     return NOTE
+
+
+@pytest.fixture
+def queue(clients):
+    """Creates a queue; returns (ARN, a function that returns the bodies received so far)."""
+
+    def create(name="out"):
+        url = clients("sqs").create_queue(QueueName=name)["QueueUrl"]
+        found = []
+
+        def bodies():
+            messages = clients("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+            found.extend(message["Body"] for message in messages)
+            for message in messages:
+                clients("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return found
+
+        return f"arn:aws:sqs:us-east-1:{clients.account}:{name}", bodies
+
+    return create
+
+
+@pytest.fixture
+def rule(clients, queue):
+    """Creates a rule with a queue as its target; returns what the queue's function returns."""
+
+    def create(pattern, **target):
+        arn, bodies = queue()
+        clients("events").put_rule(Name="rule", EventPattern=json.dumps(pattern))
+        clients("events").put_targets(Rule="rule", Targets=[{"Id": "1", "Arn": arn, **target}])
+        return bodies
+
+    return create

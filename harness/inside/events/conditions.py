@@ -86,3 +86,49 @@ def _is_in_network(value: str, network: str) -> bool:
         return ipaddress.ip_address(value) in ipaddress.ip_network(network)
     except ValueError:
         return False
+
+
+def problem(pattern: Any, name: str = "") -> str:
+    """Returns what is wrong with an event pattern; empty where nothing is."""
+    if isinstance(pattern, dict):
+        if not pattern:
+            return "Empty objects are not allowed"
+        found = (_problem_of_or(inner) if key == "$or" else problem(inner, key) for key, inner in pattern.items())
+        return next(filter(None, found), "")
+    if not isinstance(pattern, list):
+        return f'"{name}" must be an object or an array'
+    if not pattern:
+        return "Empty arrays are not allowed"
+    return next(filter(None, map(_problem_of_condition, pattern)), "")
+
+
+def _problem_of_or(patterns: Any) -> str:
+    if not isinstance(patterns, list) or len(patterns) < 2:
+        return '"$or" must be an array of at least two objects'
+    return next(filter(None, (problem(one, "$or") for one in patterns)), "")
+
+
+def _problem_of_condition(condition: Any) -> str:
+    if isinstance(condition, list):
+        return "Arrays within arrays are not allowed"
+    if not isinstance(condition, dict):
+        return ""
+    if len(condition) != 1:
+        return "Only one key allowed in match expression"
+    ((name, operand),) = condition.items()
+    if name == "exists":
+        return "" if isinstance(operand, bool) else "exists match pattern must be either true or false."
+    if name == "numeric":
+        return "" if _is_numeric(operand) else "Value of numeric must be an array of comparisons with numbers."
+    if name in _OF_TEXT or name == "anything-but":
+        return ""
+    return f"Unrecognized match type {name}"
+
+
+def _is_numeric(bounds: Any) -> bool:
+    return (
+        isinstance(bounds, list)
+        and len(bounds) in {2, 4}
+        and all(sign in _COMPARED for sign in bounds[::2])
+        and all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds[1::2])
+    )

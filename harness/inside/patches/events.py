@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from datetime import datetime
 from typing import Any
@@ -103,4 +104,32 @@ def processing(module: Any) -> None:
         module.start_worker_thread = lambda function, params=None, *_args, **_named: in_background("", function, params)
 
 
-PATCHES = (delivery, templates, disabled_rules, conditions, archives, processing)
+@patch(
+    "localstack.services.events.provider",
+    {"EventsProvider.put_rule": ("self", "context", "name", "schedule_expression", "event_pattern")},
+)
+def patterns(module: Any) -> None:
+    """LocalStack takes a rule whose event pattern is none, and which then never matches."""
+    put = module.EventsProvider.put_rule
+
+    @functools.wraps(put)
+    def put_rule(self: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        from localstack.aws.api.events import InvalidEventPatternException  # noqa: PLC0415
+
+        from harness.inside.events.conditions import problem  # noqa: PLC0415
+
+        written = kwargs.get("event_pattern")
+        if written:
+            try:
+                pattern = json.loads(written)
+                why = problem(pattern) if isinstance(pattern, dict) else "Filter is not an object"
+            except ValueError:
+                why = "Filter is not valid JSON"
+            if why:
+                raise InvalidEventPatternException(f"Event pattern is not valid. Reason: {why}")
+        return put(self, context, *args, **kwargs)
+
+    module.EventsProvider.put_rule = put_rule
+
+
+PATCHES = (delivery, templates, disabled_rules, conditions, archives, processing, patterns)
