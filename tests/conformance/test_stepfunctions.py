@@ -274,3 +274,20 @@ def test_a_state_passes_at_most_256_kib(machine):
     state = {"Type": "Pass", "Parameters": {"a.$": "States.Format('{}{}', $.text, $.text)"}, "End": True}
     ended = machine({"P": state}, {"text": "x" * 140_000})
     assert (ended["status"], ended["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
+@pytest.mark.rule("step-functions/latest/dg/concepts-state-machine-alias.html")
+def test_an_alias_runs_the_version_that_it_routes_to(clients, machine):
+    """An execution that an alias starts runs its version, whatever the state machine has become, and names both."""
+    client = clients("stepfunctions")
+    definitions = [{"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": n, "End": True}}} for n in (1, 2)]
+    role = f"arn:aws:iam::{clients.account}:role/machine"
+    arn = client.create_state_machine(name="versioned", definition=json.dumps(definitions[0]), roleArn=role)["stateMachineArn"]
+    version = client.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
+    routes = [{"stateMachineVersionArn": version, "weight": 100}]
+    alias = client.create_state_machine_alias(name="live", routingConfiguration=routes)["stateMachineAliasArn"]
+    client.update_state_machine(stateMachineArn=arn, definition=json.dumps(definitions[1]))
+    started = [client.start_execution(stateMachineArn=which)["executionArn"] for which in (alias, version, arn)]
+    ended = [machine.ended(execution) for execution in started]
+    assert [output(one) for one in ended] == [1, 1, 2]
+    assert (ended[0]["stateMachineAliasArn"], ended[0]["stateMachineVersionArn"]) == (alias, version)

@@ -144,6 +144,12 @@ def execution_metrics(module: Any) -> None:
     module.Execution.publish_execution_status_change_event = publish
 
 
+@patch("localstack.services.stepfunctions.backend.alias", {"Alias.update": ("self", "description", "routing_configuration_list")})
+def aliases(module: Any) -> None:
+    """LocalStack copies a state machine for each execution, and cannot copy one with an alias."""
+    module.Alias.__deepcopy__ = lambda self, _memo: self
+
+
 def _json_paths(module: Any) -> None:
     """The parser makes its tables anew for every path, which is most of the work of a small state."""
     module.parse = functools.lru_cache(maxsize=4096)(module.parse)
@@ -156,6 +162,7 @@ PATCHES = (
     jsonata,
     choices,
     execution_metrics,
+    aliases,
     patch("jsonpath_ng.parser", {"parse": ("string",)})(_json_paths),
     patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug")})(_json_paths),
 )
