@@ -12,6 +12,7 @@ import inspect
 import itertools
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ import pytest
 from harness.conformance import PAGE
 from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
-from tests.conformance.functions import Functions
+from tests.conformance.functions import Functions, wait_until
 from tests.conformance.machines import Machines
 
 KIND = os.environ.get("PIPEPROOF_EMULATOR", "embedded")
@@ -183,3 +184,23 @@ def rule(clients, queue):
         return bodies
 
     return create
+
+
+@pytest.fixture
+def metric(clients):
+    """The statistic of a metric over the last hour, once it has data: `metric(namespace, name, statistic, Dimension=value)`."""
+
+    def look(namespace, name, statistic, timeout_s=30, **dimensions):
+        def found():
+            now = datetime.now(UTC)
+            extended = statistic.startswith("p")
+            points = clients("cloudwatch").get_metric_statistics(
+                Namespace=namespace, MetricName=name, StartTime=now - timedelta(hours=1), EndTime=now + timedelta(minutes=5), Period=86400,
+                Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+                **({"ExtendedStatistics": [statistic]} if extended else {"Statistics": [statistic]}),
+            )["Datapoints"]  # fmt: skip
+            return [point["ExtendedStatistics"][statistic] if extended else point[statistic] for point in points] or None
+
+        return sum(wait_until(found, f"{namespace} {name}", timeout_s))
+
+    return look

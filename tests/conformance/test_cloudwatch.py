@@ -1,11 +1,8 @@
-"""CloudWatch: metrics of services, statistics, alarms, metric filters, subscription filters, embedded metrics."""
+"""CloudWatch: metrics of services, statistics and alarms."""
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,27 +11,6 @@ from tests.conformance.functions import wait_until
 
 LAMBDA = "lambda/latest/dg/monitoring-metrics-types.html"
 STATISTICS = "AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html"
-FILTERS = "AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html"
-
-
-@pytest.fixture
-def metric(clients):
-    """The statistic of a metric over the last hour, once it has data: `metric(namespace, name, statistic, Dimension=value)`."""
-
-    def look(namespace, name, statistic, timeout_s=30, **dimensions):
-        def found():
-            now = datetime.now(UTC)
-            extended = statistic.startswith("p")
-            points = clients("cloudwatch").get_metric_statistics(
-                Namespace=namespace, MetricName=name, StartTime=now - timedelta(hours=1), EndTime=now + timedelta(minutes=5), Period=86400,
-                Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-                **({"ExtendedStatistics": [statistic]} if extended else {"Statistics": [statistic]}),
-            )["Datapoints"]  # fmt: skip
-            return [point["ExtendedStatistics"][statistic] if extended else point[statistic] for point in points] or None
-
-        return sum(wait_until(found, f"{namespace} {name}", timeout_s))
-
-    return look
 
 
 @pytest.fixture
@@ -293,121 +269,27 @@ def test_set_alarm_state_runs_the_actions(clients, alarm):
     wait_until(lambda: [n for n in alarm.notices() if n["NewStateValue"] == "ALARM"], "the notice", 30)
 
 
-@pytest.fixture
-def log(clients):
-    client = clients("logs")
-    client.create_log_group(logGroupName="group")
-    client.create_log_stream(logGroupName="group", logStreamName="stream")
+@pytest.mark.rule("AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html")
+def test_a_composite_alarm_has_the_state_of_its_rule(clients):
+    """A composite alarm follows its rule, of AND, OR and NOT over the states of alarms, other composite ones among them."""
+    cloudwatch = clients("cloudwatch")
+    for name in ("one", "two"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name, MetricName="m", Namespace="Own", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
+            ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore",
+        )  # fmt: skip
+    cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule='ALARM(one) AND NOT OK("two")')
+    cloudwatch.put_composite_alarm(AlarmName="above", AlarmRule="ALARM(both) OR FALSE")
 
-    def put(*messages):
-        now = int(time.time() * 1000)
-        client.put_log_events(
-            logGroupName="group", logStreamName="stream", logEvents=[{"timestamp": now, "message": message} for message in messages]
-        )
+    def states(*changes):
+        for name, state in changes:
+            cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+        found = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
 
-    return put
-
-
-LINES = ['{"level": "ERROR", "ms": 120}', '{"level": "INFO", "ms": 3}', "ERROR plain text", "127.0.0.1 - frank 500 1534"]
-
-
-@pytest.mark.rule(FILTERS)
-@pytest.mark.parametrize(
-    ("pattern", "count"),
-    [
-        ("", 4), ("ERROR", 2), ("ERROR plain", 1), ('"plain text"', 1), ("?plain ?frank", 2), ("ERROR -plain", 1),
-        ('{ $.level = "ERROR" }', 1), ("{ $.ms > 100 }", 1), ('{ $.level = "INFO" || $.ms = 120 }', 2), ('{ $.level = "E*" && $.ms >= 1 }', 1),
-        ("{ $.level = * }", 2), ("[ip, id, user, status = 5*, size]", 1),
-    ],
-)  # fmt: skip
-def test_filter_patterns(clients, log, pattern, count):
-    """Filter patterns match terms, phrases, excluded and optional terms, members of JSON, and columns."""
-    log(*LINES)
-    found = clients("logs").filter_log_events(logGroupName="group", filterPattern=pattern)["events"]
-    assert len(found) == count
-
-
-@pytest.mark.rule("AmazonCloudWatch/latest/logs/MonitoringLogData.html")
-def test_a_metric_filter_counts_what_matches(clients, log, metric):
-    """A metric filter adds its value to a metric for each log event that matches its pattern."""
-    clients("logs").put_metric_filter(
-        logGroupName="group", filterName="errors", filterPattern='{ $.level = "ERROR" }',
-        metricTransformations=[{"metricName": "Errors", "metricNamespace": "Own", "metricValue": "1"}],
-    )  # fmt: skip
-    log(*LINES, LINES[0])
-    assert wait_until(lambda: metric("Own", "Errors", "Sum") == 2, "two errors")
-
-
-@pytest.mark.rule("AmazonCloudWatch/latest/logs/MonitoringLogData.html")
-def test_a_metric_filter_takes_its_value_from_the_log(clients, log, metric):
-    """The value of a metric filter can be a member of the log event."""
-    clients("logs").put_metric_filter(
-        logGroupName="group", filterName="times", filterPattern="{ $.ms = * }",
-        metricTransformations=[{"metricName": "Time", "metricNamespace": "Own", "metricValue": "$.ms"}],
-    )  # fmt: skip
-    log(*LINES)
-    assert wait_until(lambda: metric("Own", "Time", "Sum") == 123, "the sum of the times")
-
-
-@pytest.mark.rule("AmazonCloudWatch/latest/logs/SubscriptionFilters.html")
-def test_a_subscription_sends_what_matches_to_a_function(clients, log, functions, note, seen):
-    """A subscription filter sends the log events that match to a function, compressed and encoded."""
-    functions.create("reader", note + "def handler(event, context):\n    note(event)\n")
-    arn = f"arn:aws:lambda:us-east-1:{clients.account}:function:reader"
-    clients("lambda").add_permission(
-        FunctionName="reader", StatementId="logs", Action="lambda:InvokeFunction", Principal="logs.amazonaws.com"
-    )
-    clients("logs").put_subscription_filter(logGroupName="group", filterName="f", filterPattern="ERROR", destinationArn=arn)
-    log(*LINES)
-    event = wait_until(seen, "an event")[0]
-    data = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
-    assert (data["messageType"], data["logGroup"], data["subscriptionFilters"]) == ("DATA_MESSAGE", "group", ["f"])
-    assert [one["message"] for one in data["logEvents"]] == [LINES[0], LINES[2]]
-
-
-@pytest.mark.rule("AmazonCloudWatch/latest/logs/SubscriptionFilters.html")
-def test_a_subscription_sends_to_a_stream(clients, log):
-    """A subscription filter sends log events to a Kinesis stream."""
-    clients("kinesis").create_stream(StreamName="stream", ShardCount=1)
-    clients("kinesis").get_waiter("stream_exists").wait(StreamName="stream", WaiterConfig={"Delay": 1})
-    arn = f"arn:aws:kinesis:us-east-1:{clients.account}:stream/stream"
-    clients("logs").put_subscription_filter(
-        logGroupName="group", filterName="f", filterPattern="", destinationArn=arn, roleArn=f"arn:aws:iam::{clients.account}:role/r"
-    )
-    log("hello")
-
-    def records():
-        shard = clients("kinesis").list_shards(StreamName="stream")["Shards"][0]["ShardId"]
-        iterator = clients("kinesis").get_shard_iterator(StreamName="stream", ShardId=shard, ShardIteratorType="TRIM_HORIZON")[
-            "ShardIterator"
-        ]
-        read = clients("kinesis").get_records(ShardIterator=iterator)["Records"]
-        return [e["message"] for r in read for e in json.loads(gzip.decompress(r["Data"])).get("logEvents", [])]
-
-    assert wait_until(lambda: "hello" in records(), "the log event in the stream")
-
-
-@pytest.mark.rule("AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html")
-def test_embedded_metrics_of_a_function(functions, metric):
-    """Metrics that a function's log holds in the embedded metric format are extracted."""
-    source = (
-        "import json\ndef handler(event, context):\n    print(json.dumps({'_aws': {'Timestamp': 1, 'CloudWatchMetrics': [{'Namespace': 'Own',"
-        " 'Dimensions': [['service']], 'Metrics': [{'Name': 'Rows', 'Unit': 'Count'}]}]}, 'service': 's', 'Rows': 7}))\n"
-    )
-    source = source.replace("'Timestamp': 1", "'Timestamp': int(__import__('time').time() * 1000)")
-    functions.create("embedded", source)
-    functions.invoke("embedded", {})
-    assert metric("Own", "Rows", "Sum", service="s") == 7
-
-
-@pytest.mark.rule("AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Generation_PutLogEvents.html")
-def test_embedded_metrics_of_put_log_events(clients, metric):
-    """Metrics in the embedded metric format are extracted from what PutLogEvents puts."""
-    logs, now_ms = clients("logs"), int(time.time() * 1000)
-    logs.create_log_group(logGroupName="own")
-    logs.create_log_stream(logGroupName="own", logStreamName="s")
-    described = {"Namespace": "Own", "Dimensions": [["service"]], "Metrics": [{"Name": "Rows", "Unit": "Count"}]}
-    document = {"_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [described]}, "service": "s", "Rows": [3, 4]}
-    events = [{"timestamp": now_ms, "message": json.dumps(document)}, {"timestamp": now_ms, "message": '{"_aws": 1}'}]
-    logs.put_log_events(logGroupName="own", logStreamName="s", logEvents=events)
-    assert metric("Own", "Rows", "Sum", service="s") == 7
+    assert states() == {"both": "OK", "above": "OK"}
+    assert states(("two", "OK"), ("one", "ALARM")) == {"both": "OK", "above": "OK"}
+    assert states(("two", "ALARM")) == {"both": "ALARM", "above": "ALARM"}
+    assert states(("one", "OK")) == {"both": "OK", "above": "OK"}
+    with pytest.raises(cloudwatch.exceptions.ClientError, match="alarm rule"):
+        cloudwatch.put_composite_alarm(AlarmName="none", AlarmRule="ALARM(one) AND")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from harness.inside.patches.declare import NAME, patch
@@ -87,4 +88,49 @@ def alarms(module: Any) -> None:
     module.collect_metric_data = ours.collected(module.collect_metric_data)
 
 
-PATCHES = (log_patterns, percentiles, metric_math, alarms)
+@patch(
+    "localstack.services.cloudwatch.provider_v2",
+    {
+        "CloudwatchProvider.put_composite_alarm": ("self", "context", "request"),
+        "CloudwatchProvider._evaluate_composite_alarm": ("self", "context", "composite_alarm", "triggering_alarm"),
+        "CloudwatchProvider._validate_alarm_rule_expression": ("self", "alarm_rule"),
+        "CloudwatchProvider._update_state": ("self", "context", "alarm", "state_value", "state_reason", "state_reason_data"),
+        "CloudwatchProvider._run_composite_alarm_actions": (
+            "self",
+            "context",
+            "composite_alarm",
+            "old_state_value",
+            "triggering_alarm",
+        ),
+        "_STORE_LOCK": NAME,
+    },
+)
+def composite_alarms(module: Any) -> None:
+    """LocalStack evaluates composite alarms alone whose rule is an OR of ALARM, and none before one of their alarms has changed."""
+    provider = module.CloudwatchProvider
+    put = provider.put_composite_alarm
+
+    @functools.wraps(put)
+    def put_composite_alarm(self: Any, context: Any, request: Any) -> None:
+        from localstack.utils.aws import arns  # noqa: PLC0415
+
+        from harness.inside.cloudwatch import composite_alarms as ours  # noqa: PLC0415
+
+        ours.verify(request["AlarmRule"])
+        put(self, context, request)
+        with module._STORE_LOCK:  # noqa: SLF001
+            arn = arns.cloudwatch_alarm_arn(request["AlarmName"], account_id=context.account_id, region_name=context.region)
+            made = self.get_store(context.account_id, context.region).alarms[arn]
+            ours.evaluate(self, context, made, made)
+
+    def evaluated(self: Any, context: Any, composite_alarm: Any, triggering_alarm: Any) -> None:
+        from harness.inside.cloudwatch import composite_alarms as ours  # noqa: PLC0415
+
+        ours.evaluate(self, context, composite_alarm, triggering_alarm)
+
+    provider.put_composite_alarm = put_composite_alarm
+    provider._evaluate_composite_alarm = evaluated  # noqa: SLF001
+    provider._validate_alarm_rule_expression = lambda _self, _rule: []  # noqa: SLF001
+
+
+PATCHES = (log_patterns, percentiles, metric_math, alarms, composite_alarms)
