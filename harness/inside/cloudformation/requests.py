@@ -10,10 +10,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api.cloudformation import InsufficientCapabilitiesException
+from localstack.services.cloudformation.engine.v2.change_set_model import ChangeType
 from localstack.services.cloudformation.engine.validations import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _NAMES = {
     "AWS::IAM::Role": "RoleName",
@@ -27,25 +28,35 @@ _NAMES = {
 }
 
 
-def check_parameters(declared: Mapping[str, Any], given: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
-    """Raises ValidationError for a parameter that the template has not, or whose value is beyond its bounds."""
-    unknown = sorted(given.keys() - declared.keys())
+def verify(change_set: Any) -> None:
+    """Raises ValidationError or InsufficientCapabilitiesException for a change set, LocalStack's, that CloudFormation does not take."""
+    stack, template = change_set.stack, change_set.template or {}
+    # The parameters that a stack is created with; those of an update are not kept.
+    given = {} if stack.template else {one["ParameterKey"] for one in stack.parameters or ()}
+    _check_parameters(template.get("Parameters") or {}, given, change_set.resolved_parameters or {})
+    resources = change_set.update_model.node_template.resources.resources
+    kinds = {resource.type_.value for resource in resources if resource.change_type != ChangeType.REMOVED}
+    _check_capabilities(template, kinds, stack.capabilities or [])
+
+
+def _check_parameters(declared: Mapping[str, Any], given: Iterable[str], resolved: Mapping[str, Any]) -> None:
+    unknown = sorted(set(given) - declared.keys())
     if unknown:
         raise ValidationError(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     for name, parameter in resolved.items():
         value = next(
             (parameter[key] for key in ("resolved_value", "given_value", "default_value") if parameter.get(key) is not None), ""
         )
-        for why in _breaches(name, declared[name], value):
+        for why in _breaches(name, declared.get(name) or {}, value):
             described = declared[name].get("ConstraintDescription")
             raise ValidationError(f"Parameter {name} failed to satisfy constraint: {described}" if described else why)
 
 
-def check_capabilities(template: Mapping[str, Any], acknowledged: list[str]) -> None:
-    """Raises InsufficientCapabilitiesException for a template with IAM resources that the request does not acknowledge."""
+def _check_capabilities(template: Mapping[str, Any], kinds: set[str], acknowledged: list[str]) -> None:
+    """`kinds` are the types of all resources, also of those that a transform has made."""
     resources = [one for one in (template.get("Resources") or {}).values() if isinstance(one, dict) and one.get("Type") in _NAMES]
     named = any(_NAMES[one["Type"]] in (one.get("Properties") or {}) for one in resources)
-    if not resources or "CAPABILITY_NAMED_IAM" in acknowledged or (not named and "CAPABILITY_IAM" in acknowledged):
+    if kinds.isdisjoint(_NAMES) or "CAPABILITY_NAMED_IAM" in acknowledged or (not named and "CAPABILITY_IAM" in acknowledged):
         return
     raise InsufficientCapabilitiesException(f"Requires capabilities : [{'CAPABILITY_NAMED_IAM' if named else 'CAPABILITY_IAM'}]")
 

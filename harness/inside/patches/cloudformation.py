@@ -138,48 +138,53 @@ def updates(module: Any) -> None:
 
 
 @patch(
-    "localstack.services.cloudformation.v2.provider",
-    {
-        "CloudformationProviderV2._resolve_parameters": (
-            "template",
-            "parameters",
-            "account_id",
-            "region_name",
-            "before_parameters",
-        ),
-        "CloudformationProviderV2._setup_change_set_model": ("cls", "change_set", "before_template", "after_template"),
-        "get_cloudformation_store": ("account_id", "region_name"),
-    },
+    "localstack.services.cloudformation.engine.v2.change_set_model_validator",
+    {"ChangeSetModelValidator.validate": ("self",)},
 )
 def requests(module: Any) -> None:
-    """LocalStack does not look at the bounds of parameters and at capabilities, and keeps the stack of a request that it has refused."""
+    """LocalStack looks neither at the bounds of parameters nor at capabilities."""
+    validate = module.ChangeSetModelValidator.validate
+
+    def verified(self: Any) -> None:
+        from harness.inside.cloudformation.requests import verify  # noqa: PLC0415
+
+        verify(self._change_set)
+        validate(self)
+
+    module.ChangeSetModelValidator.validate = verified
+
+
+@patch(
+    "localstack.services.cloudformation.v2.provider",
+    {
+        "CloudformationProviderV2.create_stack": ("self", "context", "request"),
+        "CloudformationProviderV2.create_change_set": ("self", "context", "request"),
+        "get_cloudformation_store": NAME,
+    },
+)
+def refused_stacks(module: Any) -> None:
+    """LocalStack keeps the stack of a request that it has refused: its name is taken."""
+
+    def undone(create: Any) -> Any:
+        @functools.wraps(create)
+        def created(self: Any, context: Any, request: Any) -> Any:
+            from localstack.aws.api import ServiceException  # noqa: PLC0415
+
+            stacks = module.get_cloudformation_store(context.account_id, context.region).stacks_v2
+            before = set(stacks)
+            try:
+                return create(self, context, request)
+            except ServiceException:
+                for arn in [
+                    arn for arn, stack in stacks.items() if stack.stack_name == request.get("StackName") and arn not in before
+                ]:
+                    del stacks[arn]
+                raise
+
+        return created
+
     provider = module.CloudformationProviderV2
-    resolve = provider._resolve_parameters  # noqa: SLF001
-    set_up = provider._setup_change_set_model.__func__  # noqa: SLF001
-
-    def resolved(template: Any, parameters: Any, *args: Any, **kwargs: Any) -> Any:
-        from harness.inside.cloudformation.requests import check_parameters  # noqa: PLC0415
-
-        found = resolve(template, parameters, *args, **kwargs)
-        check_parameters(template.get("Parameters") or {}, parameters or {}, found)
-        return found
-
-    def prepared(cls: Any, change_set: Any, *args: Any, **kwargs: Any) -> None:
-        from localstack.aws.api import ServiceException  # noqa: PLC0415
-
-        from harness.inside.cloudformation.requests import check_capabilities  # noqa: PLC0415
-
-        stack = change_set.stack
-        try:
-            set_up(cls, change_set, *args, **kwargs)
-            check_capabilities(change_set.processed_template or {}, stack.capabilities or [])
-        except ServiceException:
-            if stack.template is None:
-                module.get_cloudformation_store(stack.account_id, stack.region_name).stacks_v2.pop(stack.stack_id, None)
-            raise
-
-    provider._resolve_parameters = staticmethod(resolved)  # noqa: SLF001
-    provider._setup_change_set_model = classmethod(prepared)  # noqa: SLF001
+    provider.create_stack, provider.create_change_set = undone(provider.create_stack), undone(provider.create_change_set)
 
 
 @patch("localstack.services.lambda_.resource_providers.aws_lambda_function", {"create_zip_file": NAME})
@@ -194,4 +199,15 @@ def inline_code(module: Any) -> None:
     module.create_zip_file = pack
 
 
-PATCHES = (deploy_poll, sam, sam_of_change_sets, deployments, stack_statuses, imports, updates, requests, inline_code)
+PATCHES = (
+    deploy_poll,
+    sam,
+    sam_of_change_sets,
+    deployments,
+    stack_statuses,
+    imports,
+    updates,
+    requests,
+    refused_stacks,
+    inline_code,
+)
