@@ -249,6 +249,7 @@ def test_a_later_event_of_a_key_has_a_greater_sequencer(clients, queue):
 
     wait_until(all_four, "four events", 30)
     in_order = sorted(seen, key=lambda record: record["s3"]["object"]["sequencer"])
+    assert len({record["s3"]["object"]["sequencer"] for record in seen}) == 4
     assert [record["s3"]["object"].get("size") for record in in_order] == [0, 1, 2, None]
 
 
