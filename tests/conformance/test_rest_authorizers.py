@@ -175,8 +175,11 @@ def test_tokens_of_a_user_pool(api, clients):
 @pytest.mark.rule("apigateway/latest/developerguide/permissions.html")
 def test_a_method_with_iam_needs_a_signature(api):
     """A method with AWS_IAM refuses a request without a signature: 403 Missing Authentication Token."""
-    answer = api(kind="AWS_IAM")()
+    ask = api(kind="AWS_IAM")
+    answer = ask()
     assert (answer.status, answer.json()) == (403, {"message": "Missing Authentication Token"})
+    signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/execute-api/aws4_request, SignedHeaders=host, Signature=0"
+    assert ask(Authorization=signed).status == 200
 
 
 @pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-apigateway-authorizer.html")
