@@ -32,7 +32,7 @@ def anomalies(run_dir: Path) -> Counter[tuple[str, str]] | None:
 
 
 def _uploads(ledger: Path) -> dict[str, str]:
-    """Returns, by the shards of a ledger, the names that they have in every run: an upload has another version each time."""
+    """Maps each upload in a ledger (`key@version`) to its key; the n-th upload of one key to `key (n)`."""
     if not ledger.is_file():
         return {}
     shards = dict.fromkeys(pq.read_table(ledger, columns=["shard"])["shard"].to_pylist())
@@ -47,7 +47,8 @@ def _uploads(ledger: Path) -> dict[str, str]:
 
 
 def _again(name: str, uploads: Mapping[str, str]) -> str:
-    """Returns the name of an anomaly's record, or of a phantom by its place, as it is in every run."""
+    """Returns a name that two runs can share. A phantom is named `upload:line`; the version of the upload, which each run draws anew, is
+    left out. Every other name stays as it is."""
     shard, colon, sequence = name.rpartition(":")
     return f"{uploads[shard]}:{sequence}" if colon and shard in uploads else name
 

@@ -26,7 +26,7 @@ def handler(event, context):
         return {"isAuthorized": True}
     resource = event["methodArn"] if token == "this" else "*"
     statement = {"Action": "execute-api:Invoke", "Effect": "Deny" if token == "denied" else "Allow", "Resource": resource}
-    if token == "nobody":
+    if token == "another-api":
         statement["Resource"] = "arn:aws:execute-api:*:*:another/*"
     return {
         "principalId": "user", "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
@@ -99,7 +99,7 @@ def test_a_token_authorizer_is_given_the_token_and_the_method(by_token, clients,
         ({}, 401, {"message": "Unauthorized"}),
         ({"Authorization": "unauthorized"}, 401, {"message": "Unauthorized"}),
         ({"Authorization": "denied"}, 403, {"Message": "User is not authorized to access this resource with an explicit deny"}),
-        ({"Authorization": "nobody"}, 403, {"Message": "User is not authorized to access this resource"}),
+        ({"Authorization": "another-api"}, 403, {"Message": "User is not authorized to access this resource"}),
         ({"Authorization": "broken"}, 500, {"message": None}),
         ({"Authorization": "nonsense"}, 500, {"message": None}),
     ],

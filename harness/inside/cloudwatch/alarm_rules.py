@@ -17,7 +17,8 @@ _TOKEN = re.compile(
 
 
 def is_true(rule: str, state_of: Callable[[str], str]) -> bool:
-    """Returns whether a rule holds. `state_of` returns the state of an alarm by its name or ARN. Raises ValueError for what is no rule."""
+    """Evaluates the rule of a composite alarm. `state_of` takes the name or ARN of an alarm and returns its state. Raises ValueError where
+    the text is not a valid rule."""
     tokens = list(_tokens(rule))
     value = _or(tokens, state_of)
     if tokens:
