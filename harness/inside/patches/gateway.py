@@ -41,6 +41,22 @@ def parsers(module: Any) -> None:
     module.create_serializer = _one_per_service(module.create_serializer)
 
 
+@patch("localstack.aws.handlers.service_plugin", {"ServiceLoader.require_service": ("self", "_", "context", "response")})
+def loaded_services(module: Any) -> None:
+    """LocalStack calls a service loaded before its operations can be routed: of two first requests at once, one found no handler."""
+    original = module.ServiceLoader.require_service
+
+    @functools.wraps(original)
+    def until_routed(self: Any, chain: Any, context: Any, response: Any) -> None:
+        original(self, chain, context, response)
+        if context.service:
+            # Whoever loads the service holds its lock until the operations are routed.
+            with self.service_locks[context.service.service_name]:
+                pass
+
+    module.ServiceLoader.require_service = until_routed
+
+
 @patch("localstack.aws.skeleton", {"create_serializer": NAME})
 def serializers(module: Any) -> None:
     """The answers of services, as above."""

@@ -75,19 +75,6 @@ def jsonata(module: Any) -> None:
 @patch(f"{_STATE_EXECUTION.rpartition('.')[0]}.state_choice.state_choice", {"StateChoice._eval_state": ("self", "env")})
 def choices(module: Any) -> None:
     """A Choice without a match fails with States.Runtime in LocalStack, so that a Catch of its error does not see it."""
-    from localstack.aws.api.stepfunctions import ExecutionFailedEventDetails, HistoryEventType  # noqa: PLC0415
-    from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import (  # noqa: PLC0415
-        FailureEvent,
-        FailureEventException,
-    )
-    from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import (  # noqa: PLC0415
-        StatesErrorName,
-    )
-    from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import (  # noqa: PLC0415
-        StatesErrorNameType,
-    )
-    from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails  # noqa: PLC0415
-
     original = module.StateChoice._eval_state  # noqa: SLF001
 
     def eval_state(self: Any, env: Any) -> None:
@@ -96,19 +83,9 @@ def choices(module: Any) -> None:
         except RuntimeError as error:
             if not str(error.args[0] if error.args else "").startswith("No branching option"):
                 raise
-            name = StatesErrorName(typ=StatesErrorNameType.StatesNoChoiceMatched)
-            details = ExecutionFailedEventDetails(
-                error=name.error_name,
-                cause=f"An error occurred while executing the state '{self.name}'. Failed to transition out of the state. The state's choices do not match its input.",
-            )
-            raise FailureEventException(
-                FailureEvent(
-                    env=env,
-                    error_name=name,
-                    event_type=HistoryEventType.ExecutionFailed,
-                    event_details=EventDetails(executionFailedEventDetails=details),
-                )
-            ) from error
+            from harness.inside.stepfunctions.failures import no_choice_matched  # noqa: PLC0415
+
+            raise no_choice_matched(env, self.name) from error
 
     module.StateChoice._eval_state = eval_state  # noqa: SLF001
 

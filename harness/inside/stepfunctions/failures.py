@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from jsonpath_ng import parser  # type: ignore[import-untyped]
-from localstack.aws.api.stepfunctions import HistoryEventType, TaskFailedEventDetails
+from localstack.aws.api.stepfunctions import ExecutionFailedEventDetails, HistoryEventType, TaskFailedEventDetails
 from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import StatesErrorName
 from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
@@ -69,13 +69,19 @@ def leads_nowhere(path: str, document: Any) -> bool:
     return False
 
 
+def failed_with(env: Any, name: StatesErrorName, event_type: HistoryEventType, **details: Any) -> FailureEventException:
+    """What a state fails with: `details` is the part of the history's event that tells of it, by its name."""
+    event = FailureEvent(env=env, error_name=name, event_type=event_type, event_details=EventDetails(**details))
+    return FailureEventException(event)
+
+
+def no_choice_matched(env: Any, state: str) -> FailureEventException:
+    name = StatesErrorName(typ=StatesErrorNameType.StatesNoChoiceMatched)
+    cause = f"An error occurred while executing the state '{state}'. Failed to transition out of the state. The state's choices do not match its input."
+    details = ExecutionFailedEventDetails(error=name.error_name, cause=cause)
+    return failed_with(env, name, HistoryEventType.ExecutionFailed, executionFailedEventDetails=details)
+
+
 def _failed(env: Any, name: StatesErrorName, cause: str) -> FailureEventException:
     details = TaskFailedEventDetails(error=name.error_name, cause=cause)
-    return FailureEventException(
-        FailureEvent(
-            env=env,
-            error_name=name,
-            event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(taskFailedEventDetails=details),
-        )
-    )
+    return failed_with(env, name, HistoryEventType.TaskFailed, taskFailedEventDetails=details)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from localstack.aws.api.stepfunctions import HistoryEventType, MapRunFailedEventDetails, MapRunStatus
-from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import FailureEventException
 from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import StatesErrorName
 from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from localstack.services.stepfunctions.asl.component.common.timeouts.timeout import EvalTimeoutError
@@ -26,6 +26,7 @@ from localstack.services.stepfunctions.asl.eval.program_state import ProgramErro
 from localstack.services.stepfunctions.asl.eval.states import ItemData, MapData
 
 from harness.inside.stepfunctions.batches import Batch, batches
+from harness.inside.stepfunctions.failures import failed_with
 from harness.inside.stepfunctions.progress import stop_frames
 
 if TYPE_CHECKING:
@@ -112,14 +113,7 @@ class Run:
         """Returns what the Map state fails with."""
         name = StatesErrorName(typ=EXCEEDED)
         details = MapRunFailedEventDetails(error=name.error_name, cause="The specified tolerated failure threshold was exceeded")
-        return FailureEventException(
-            FailureEvent(
-                env=env,
-                error_name=name,
-                event_type=HistoryEventType.MapRunFailed,
-                event_details=EventDetails(mapRunFailedEventDetails=details),
-            )
-        )
+        return failed_with(env, name, HistoryEventType.MapRunFailed, mapRunFailedEventDetails=details)
 
 
 def evaluate(component: Any, env: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections import defaultdict
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +51,42 @@ def test_a_content_type_is_parsed_once_and_no_access_log_is_written():
         assert twisted._parseContentType(b"application/json; charset=utf-8") == b"application/json"
     assert parsed == [b"application/json; charset=utf-8"]
     twisted.HTTPFactory().log("request")
+
+
+def test_no_request_goes_on_before_the_operations_of_its_service_are_routed():
+    routed, seen, second_asked = [], [], threading.Event()
+
+    class ServiceLoader:
+        """As LocalStack's: it calls a service loaded before it has routed it."""
+
+        def __init__(self):
+            self.service_locks = defaultdict(threading.RLock)
+            self.loaded = set()
+
+        def require_service(self, _, context, response):
+            name = context.service.service_name
+            if name in self.loaded:
+                second_asked.set()
+                return
+            with self.service_locks[name]:
+                self.loaded.add(name)
+                threading.Thread(target=second).start()
+                assert second_asked.wait(10), "the second request never asked for the service"
+                response.wait(0.2)
+                routed.append(name)
+
+    gateway.loaded_services.apply(SimpleNamespace(ServiceLoader=ServiceLoader))
+    loader, context = ServiceLoader(), SimpleNamespace(service=SimpleNamespace(service_name="cloudwatch"))
+    ended = threading.Event()
+
+    def second():
+        loader.require_service(None, context, ended)
+        seen.extend(routed)
+        ended.set()
+
+    loader.require_service(None, context, ended)
+    assert ended.wait(10)
+    assert seen == ["cloudwatch"]
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.module)
