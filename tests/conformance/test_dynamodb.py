@@ -315,3 +315,101 @@ def test_a_transaction_has_4_mb_at_most(dynamodb):
     assert refused(dynamodb.transact_write_items, TransactItems=puts)[0] == "ValidationException"
     assert items(dynamodb) == {}
     dynamodb.transact_write_items(TransactItems=puts[:10])
+
+
+UPDATE = "amazondynamodb/latest/developerguide/ql-reference.update.html"
+DELETE = "amazondynamodb/latest/developerguide/ql-reference.delete.html"
+
+
+@pytest.mark.rule(UPDATE)
+@pytest.mark.parametrize(
+    ("statement", "parameters", "becomes"),
+    [
+        ("UPDATE t SET n = 2 WHERE id = 'a'", [], {"n": {"N": "2"}, "tags": {"SS": ["x", "y"]}, "m": {"M": {"k": {"S": "v"}}}}),
+        ("UPDATE \"t\" SET n = n + ? SET s='it''s' WHERE \"id\" = ?", [{"N": "4"}, {"S": "a"}], {"n": {"N": "5"}, "s": {"S": "it's"}, "tags": {"SS": ["x", "y"]}, "m": {"M": {"k": {"S": "v"}}}}),
+        ("UPDATE t SET m.k = 'w' REMOVE tags WHERE id = 'a' AND n = 1", [], {"n": {"N": "1"}, "m": {"M": {"k": {"S": "w"}}}}),
+        ("UPDATE t SET tags = set_add(tags, <<'z'>>) REMOVE m WHERE id = 'a'", [], {"n": {"N": "1"}, "tags": {"SS": ["x", "y", "z"]}}),
+        ("UPDATE t SET l = [1, {'a': TRUE}] REMOVE m REMOVE tags WHERE id = 'a' AND l IS MISSING", [], {"n": {"N": "1"}, "l": {"L": [{"N": "1"}, {"M": {"a": {"BOOL": True}}}]}}),
+    ],
+    ids=["a literal", "parameters", "a path", "a set", "a list"],
+)  # fmt: skip
+def test_a_partiql_update(dynamodb, statement, parameters, becomes):
+    """UPDATE sets and removes attributes of the one item that its WHERE names."""
+    dynamodb.put_item(TableName="t", Item=item("a", n={"N": "1"}, tags={"SS": ["x", "y"]}, m={"M": {"k": {"S": "v"}}}))
+    dynamodb.put_item(TableName="t", Item=item("b", n={"N": "1"}))
+    dynamodb.execute_statement(Statement=statement, **({"Parameters": parameters} if parameters else {}))
+    found = items(dynamodb)
+    if "tags" in found["a"]:
+        found["a"]["tags"]["SS"].sort()
+    assert found == {"a": item("a", **becomes), "b": item("b", n={"N": "1"})}
+
+
+@pytest.mark.rule(UPDATE)
+@pytest.mark.parametrize(
+    "where", ["id = 'none'", "id = 'a' AND n = 2", "id = 'a' AND n IS MISSING", "id = 'a' AND (n > 5 OR begins_with(id, 'b'))"]
+)
+@pytest.mark.parametrize("verb", ["UPDATE t SET n = 9", "DELETE FROM t"])
+def test_a_partiql_change_whose_condition_does_not_hold(dynamodb, verb, where):
+    """An UPDATE or DELETE that finds no item as its WHERE wants it, fails and changes nothing."""
+    dynamodb.put_item(TableName="t", Item=item("a", n={"N": "1"}))
+    code, _ = refused(dynamodb.execute_statement, Statement=f"{verb} WHERE {where}")
+    assert code == "ConditionalCheckFailedException"
+    assert items(dynamodb) == {"a": item("a", n={"N": "1"})}
+
+
+@pytest.mark.rule(DELETE)
+@pytest.mark.parametrize("statement", ["DELETE FROM t", "DELETE FROM t WHERE n = 1", "UPDATE t SET n = 2 WHERE id = 'a' OR n = 1"])
+def test_a_partiql_change_names_one_item(dynamodb, statement):
+    """The WHERE of a DELETE or UPDATE has an equality for each key attribute."""
+    dynamodb.put_item(TableName="t", Item=item("a", n={"N": "1"}))
+    code, _ = refused(dynamodb.execute_statement, Statement=statement)
+    assert code == "ValidationException"
+    assert items(dynamodb) == {"a": item("a", n={"N": "1"})}
+
+
+@pytest.mark.rule(DELETE)
+def test_a_partiql_delete_with_a_parameter(dynamodb):
+    """DELETE removes the item of its WHERE, and RETURNING ALL OLD * returns it."""
+    for key in ("a", "b"):
+        dynamodb.put_item(TableName="t", Item=item(key, n={"N": "1"}))
+    answer = dynamodb.execute_statement(Statement="DELETE FROM t WHERE id = ? RETURNING ALL OLD *", Parameters=[{"S": "a"}])
+    assert answer["Items"] == [item("a", n={"N": "1"})]
+    assert set(items(dynamodb)) == {"b"}
+
+
+@pytest.mark.rule("amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeNames.html")
+@pytest.mark.parametrize(
+    ("call", "options"),
+    [
+        ("update_item", {"Key": item("a"), "UpdateExpression": "SET #n = :v", "ExpressionAttributeValues": {":v": {"N": "1"}}}),
+        ("update_item", {"Key": item("a"), "UpdateExpression": "SET n = :v"}),
+        ("put_item", {"Item": item("a"), "ConditionExpression": "attribute_not_exists(#n)"}),
+        ("put_item", {"Item": item("a"), "ConditionExpression": "n = :v"}),
+        ("delete_item", {"Key": item("a"), "ConditionExpression": "#n = :v", "ExpressionAttributeValues": {":v": {"N": "1"}}}),
+        ("query", {"KeyConditionExpression": "#id = :v", "ExpressionAttributeValues": {":v": {"S": "a"}}}),
+        ("query", {"KeyConditionExpression": "id = :v"}),
+        ("scan", {"FilterExpression": "#n = :v", "ExpressionAttributeValues": {":v": {"N": "1"}}}),
+        ("get_item", {"Key": item("a"), "ProjectionExpression": "#n"}),
+        ("scan", {"ProjectionExpression": "#n"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(v for k, v in value.items() if k.endswith("Expression")),
+)
+def test_what_an_expression_does_not_define(dynamodb, call, options):
+    """An expression that uses a name or a value which the request does not define, is refused."""
+    dynamodb.put_item(TableName="t", Item=item("a"))
+    code, message = refused(getattr(dynamodb, call), TableName="t", **options)
+    assert code == "ValidationException"
+    assert "An expression attribute " in message
+    assert "used in" in message or "used in expression is not defined" in message
+
+
+@pytest.mark.rule("amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeValues.html")
+@pytest.mark.parametrize(
+    "unused", [{"ExpressionAttributeNames": {"#x": "x"}}, {"ExpressionAttributeValues": {":x": {"N": "1"}, ":v": {"N": "1"}}}]
+)
+def test_what_no_expression_uses(dynamodb, unused):
+    """A name or a value that no expression of the request uses, is refused."""
+    options = {"UpdateExpression": "SET n = :v", "ExpressionAttributeValues": {":v": {"N": "1"}}, **unused}
+    code, message = refused(dynamodb.update_item, TableName="t", Key=item("a"), **options)
+    assert code == "ValidationException"
+    assert "unused in expressions" in message

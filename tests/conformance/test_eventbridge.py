@@ -188,9 +188,8 @@ def schedule(clients):
             "Input": '{"tick": 1}',
             **options.pop("target", {}),
         }
-        return clients("scheduler").create_schedule(
-            Name="schedule", ScheduleExpression=expression, FlexibleTimeWindow={"Mode": "OFF"}, Target=target, **options
-        )
+        named = {"Name": "schedule", "ScheduleExpression": expression, **options}
+        return clients("scheduler").create_schedule(FlexibleTimeWindow={"Mode": "OFF"}, Target=target, **named)
 
     return create
 
@@ -210,6 +209,37 @@ def test_a_schedule_with_a_rate_fires(clients, queue, schedule):
     arn, bodies = queue()
     schedule("rate(1 minute)", arn)
     assert json.loads(wait_until(bodies, "a tick", 90)[0]) == {"tick": 1}
+
+
+@pytest.mark.rule("scheduler/latest/APIReference/API_CreateSchedule.html")
+def test_a_schedule_needs_its_group(clients, schedule):
+    """A schedule of a group that is not there is not found, and not made."""
+    with pytest.raises(clients("scheduler").exceptions.ResourceNotFoundException, match="Schedule group nowhere does not exist"):
+        schedule("rate(1 minute)", f"arn:aws:sqs:us-east-1:{clients.account}:q", GroupName="nowhere")
+    assert clients("scheduler").list_schedules()["Schedules"] == []
+
+
+@pytest.mark.rule("scheduler/latest/APIReference/API_UpdateSchedule.html")
+def test_an_updated_schedule_is_enabled(clients, schedule):
+    """UpdateSchedule replaces all of a schedule: what it does not name has its default, State ENABLED."""
+    arn = f"arn:aws:sqs:us-east-1:{clients.account}:q"
+    schedule("rate(1 hour)", arn, State="DISABLED", Description="old")
+    target = clients("scheduler").get_schedule(Name="schedule")["Target"]
+    clients("scheduler").update_schedule(
+        Name="schedule", ScheduleExpression="rate(2 hours)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+    )
+    found = clients("scheduler").get_schedule(Name="schedule")
+    assert (found["State"], found["ScheduleExpression"], found.get("Description")) == ("ENABLED", "rate(2 hours)", None)
+
+
+@pytest.mark.rule("scheduler/latest/APIReference/API_ListSchedules.html")
+def test_schedules_by_pages(clients, schedule):
+    """ListSchedules has pages of MaxResults, and takes the beginning of a name."""
+    scheduler, arn = clients("scheduler"), f"arn:aws:sqs:us-east-1:{clients.account}:q"
+    for name in ("b", "a1", "a2", "a3"):
+        schedule("rate(1 hour)", arn, Name=name)
+    pages = scheduler.get_paginator("list_schedules").paginate(NamePrefix="a", PaginationConfig={"PageSize": 2})
+    assert [[one["Name"] for one in page["Schedules"]] for page in pages] == [["a1", "a2"], ["a3"]]
 
 
 @pytest.mark.rule("scheduler/latest/UserGuide/managing-schedule-delete.html")

@@ -112,3 +112,23 @@ def test_a_fifo_topic_delivers_a_message_once(clients, how):
     for _ in range(3):
         got += sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1, MaxNumberOfMessages=10).get("Messages", [])
     assert sorted(message["Body"] for message in got) == expected
+
+
+@pytest.mark.rule("sns/latest/dg/sns-message-attributes.html")
+@pytest.mark.parametrize("raw", ["true", "false"])
+def test_a_raw_message_has_ten_attributes_at_most(clients, raw):
+    """A raw message with more than ten attributes is not delivered to a queue: it is a client-side error, and a dead letter. One that is not raw has them in its body."""
+    sns, sqs = clients("sns"), clients("sqs")
+    topic = sns.create_topic(Name="topic")["TopicArn"]
+    urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("to", "dead")}
+    arns = {name: f"arn:aws:sqs:us-east-1:{clients.account}:{name}" for name in urls}
+    redrive = json.dumps({"deadLetterTargetArn": arns["dead"]})
+    sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arns["to"], Attributes={"RawMessageDelivery": raw, "RedrivePolicy": redrive}
+    )
+    attributes = {f"a{n}": {"DataType": "String", "StringValue": "v"} for n in range(11)}
+    sns.publish(TopicArn=topic, Message="m", MessageAttributes=attributes)
+    there, elsewhere = ("dead", "to") if raw == "true" else ("to", "dead")
+    (message,) = sqs.receive_message(QueueUrl=urls[there], WaitTimeSeconds=10)["Messages"]
+    assert message["Body"] == "m" if raw == "true" else json.loads(message["Body"])["Message"] == "m"
+    assert not sqs.receive_message(QueueUrl=urls[elsewhere], WaitTimeSeconds=0).get("Messages")

@@ -158,3 +158,55 @@ def test_the_scope_of_deduplication(sqs, queue, scope, bodies):
     found = [message["Body"] for _ in bodies for message in received(sqs, url)]
     assert sorted(found) == bodies
     assert received(sqs, url) == []
+
+
+ATTEMPTS = "AWSSimpleQueueService/latest/SQSDeveloperGuide/using-receiverequestattemptid-request-parameter.html"
+
+
+def attempted(sqs, url, attempt):
+    return {
+        one["MessageId"]: one["ReceiptHandle"] for one in received(sqs, url, ReceiveRequestAttemptId=attempt, WaitTimeSeconds=0)
+    }
+
+
+@pytest.fixture
+def groups(sqs, queue):
+    """A FIFO queue with a message in each of two groups."""
+    url = queue("groups.fifo", ContentBasedDeduplication="true")
+    for group in ("a", "b"):
+        sqs.send_message(QueueUrl=url, MessageBody=group, MessageGroupId=group)
+    return url
+
+
+@pytest.mark.rule(ATTEMPTS)
+def test_a_receive_that_is_tried_again_has_the_same_messages(sqs, groups):
+    """A receive with the ReceiveRequestAttemptId of an earlier one gets the same messages by the same handles; another one does not."""
+    first = attempted(sqs, groups, "1")
+    assert len(first) == 2
+    assert attempted(sqs, groups, "1") == first
+    assert attempted(sqs, groups, "2") == {}
+
+
+@pytest.mark.rule(ATTEMPTS)
+@pytest.mark.parametrize("change", ["deleted", "hidden longer"])
+def test_an_attempt_whose_messages_were_changed_is_a_new_receive(sqs, groups, change):
+    """Once a message of an attempt was deleted, or its visibility changed, the same id does not bring them back."""
+    handle = next(iter(attempted(sqs, groups, "1").values()))
+    if change == "deleted":
+        sqs.delete_message(QueueUrl=groups, ReceiptHandle=handle)
+    else:
+        sqs.change_message_visibility(QueueUrl=groups, ReceiptHandle=handle, VisibilityTimeout=120)
+    assert attempted(sqs, groups, "1") == {}
+
+
+@pytest.mark.rule("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html")
+def test_a_message_has_ten_attributes_at_most(sqs, queue):
+    """A message can have up to ten attributes; in a batch only the one that has more fails."""
+    url = queue("q")
+    many = {f"a{n}": {"DataType": "String", "StringValue": "v"} for n in range(11)}
+    with pytest.raises(sqs.exceptions.ClientError, match=r"Number of message attributes \[11\] exceeds the allowed maximum \[10\]"):
+        sqs.send_message(QueueUrl=url, MessageBody="m", MessageAttributes=many)
+    entries = [{"Id": "good", "MessageBody": "good"}, {"Id": "bad", "MessageBody": "bad", "MessageAttributes": many}]
+    answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    assert [one["Id"] for one in answer["Successful"]] == ["good"]
+    assert [(one["Id"], one["SenderFault"]) for one in answer["Failed"]] == [("bad", True)]

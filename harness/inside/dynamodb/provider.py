@@ -17,7 +17,7 @@ from localstack.services.plugins import Service
 from moto.dynamodb.models import dynamodb_backends
 
 from harness.inside.call import of as call_of
-from harness.inside.dynamodb import limits, tokens, values
+from harness.inside.dynamodb import expressions, limits, tokens, values
 from harness.inside.dynamodb.log import one_request
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
     with _one_at_a_time:
         if values.normalize(request):
             call_of(context).rewritten = True
+        expressions.verify(request)
         limits.verify(context.operation.name, request, dynamodb_backends[context.account_id][context.region])
         if is_transaction and tokens.is_repeated(context.account_id, context.region, request):
             return {}

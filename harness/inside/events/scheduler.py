@@ -8,16 +8,20 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.inside import schedules
 from harness.inside.events import clock
 from harness.inside.events.delivery import delivered
 from harness.inside.kept import SCHEDULES
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 LOG = logging.getLogger(__name__)
 
 _LOOK_S = 0.5
+_PAGE = 100
 _started = threading.Event()
 _looked_at: dict[str, tuple[str, datetime]] = {}
 """By ARN: the expression, and until when the schedule has been looked at."""
@@ -28,6 +32,14 @@ def start() -> None:
     if not _started.is_set():
         _started.set()
         threading.Thread(target=_run, name="scheduler", daemon=True).start()
+
+
+def page(schedules: Iterable[Any], prefix: str | None, token: str | None, most: Any) -> tuple[list[Any], str | None]:
+    """Returns the schedules whose names begin so, up to `most` after the token, and the token of the next page where there are more."""
+    found = sorted((one for one in schedules if one.name.startswith(prefix or "")), key=lambda one: str(one.arn))
+    rest = [one for one in found if token is None or one.arn > token]
+    shown = rest[: int(most or _PAGE)]
+    return shown, shown[-1].arn if len(shown) < len(rest) else None
 
 
 def _run() -> None:

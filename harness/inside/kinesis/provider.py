@@ -21,6 +21,7 @@ from localstack.aws.api.kinesis import (
     GetShardIteratorOutput,
     HashKeyRange,
     InvalidArgumentException,
+    ListShardsOutput,
     PutRecordOutput,
     PutRecordsOutput,
     PutRecordsResultEntry,
@@ -31,7 +32,7 @@ from localstack.services.kinesis.provider import KinesisProvider
 from moto.kinesis.exceptions import StreamNotFoundError
 from moto.kinesis.models import kinesis_backends
 
-from harness.inside.kinesis import script
+from harness.inside.kinesis import listing, script
 from harness.inside.kinesis.shard import IndexedShard
 from harness.inside.kinesis.throughput import ShardThroughput
 
@@ -57,7 +58,7 @@ class _ValidationError(CommonServiceException):
 
 
 class PipeproofKinesisProvider(KinesisProvider):
-    """PutRecord(s), GetShardIterator and GetRecords on `IndexedShard`; all else falls through to moto."""
+    """PutRecord(s), GetShardIterator, GetRecords and ListShards on `IndexedShard`; all else falls through to moto."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,6 +161,22 @@ class PipeproofKinesisProvider(KinesisProvider):
             result["NextShardIterator"] = _encode_iterator(stream, shard, next_index)
         else:
             result["ChildShards"] = _children(stream, shard)
+        return result
+
+    def list_shards(
+        self, context: RequestContext, stream_name: str | None = None, next_token: str | None = None,
+        exclusive_start_shard_id: str | None = None, max_results: int | None = None, shard_filter: Any = None,
+        stream_arn: str | None = None, **_: Any,
+    ) -> ListShardsOutput:  # fmt: skip
+        if next_token is not None:
+            if stream_name or stream_arn or exclusive_start_shard_id:
+                raise InvalidArgumentException("NextToken and StreamName cannot be provided together.")
+            stream_name, exclusive_start_shard_id, shard_filter = listing.of_token(next_token)
+        stream = _stream(context, stream_name, stream_arn)
+        shards, last = listing.page(listing.filtered(stream, shard_filter), exclusive_start_shard_id, max_results)
+        result = ListShardsOutput(Shards=[shard.to_json() for shard in shards])
+        if last:
+            result["NextToken"] = listing.token(stream, last, shard_filter)
         return result
 
 

@@ -44,12 +44,27 @@ class IndexedShard(Shard, RecordLog[StreamRecord]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         RecordLog.__init__(self)
+        self.opened_at_s = time.time()
+        self.closed_at_s: float | None = None
         Shard.__init__(self, *args, **kwargs)
         # What moto's code for splitting and merging sees: nothing to move. On AWS, too, the records stay with the parent.
         self.records: OrderedDict[int, Any] = OrderedDict()
         created_at_ms = time.time_ns() // 1_000_000
         prefix = f"49{created_at_ms:013d}{self._shard_id:0{_SHARD_DIGITS}d}"
         self._first_sequence: int = int(prefix) * 10**_INDEX_DIGITS
+
+    @property
+    def is_open(self) -> bool:
+        """Whether records can be put. moto sets it where it splits and merges."""
+        return self.closed_at_s is None
+
+    @is_open.setter
+    def is_open(self, value: bool) -> None:
+        self.closed_at_s = None if value else time.time()
+
+    def was_open(self, at_s: float) -> bool:
+        """Returns whether records could be put then."""
+        return self.opened_at_s <= at_s and (self.closed_at_s is None or self.closed_at_s >= at_s)
 
     def append(self, partition_key: str, data: bytes) -> str:
         """Stores a record and returns its sequence number."""

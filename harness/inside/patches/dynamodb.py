@@ -16,13 +16,16 @@ def stream(module: Any) -> None:
 
 
 @patch("moto.dynamodb.models", {"DynamoDBBackend.execute_statement": ("self", "statement", "parameters")})
-def inserts(module: Any) -> None:
-    """Moto's INSERT takes the place of an item that has the key."""
+def statements(module: Any) -> None:
+    """Moto's INSERT takes the place of an item that has the key; its DELETE with a parameter deletes nothing."""
     execute_statement = module.DynamoDBBackend.execute_statement
 
     def verified(self: Any, statement: str, parameters: Any) -> Any:
+        from harness.inside.dynamodb import partiql  # noqa: PLC0415
         from harness.inside.dynamodb.limits import verify_insert  # noqa: PLC0415
 
+        if partiql.is_change(statement):
+            return partiql.done(self, statement, parameters)
         verify_insert(self, statement, parameters)
         return execute_statement(self, statement, parameters)
 
@@ -47,4 +50,4 @@ def item_size(module: Any) -> None:
     module.LimitedSizeDict.__setitem__ = put
 
 
-PATCHES = (stream, inserts, item_size)
+PATCHES = (stream, statements, item_size)

@@ -132,4 +132,52 @@ def patterns(module: Any) -> None:
     module.EventsProvider.put_rule = put_rule
 
 
-PATCHES = (delivery, templates, disabled_rules, conditions, archives, processing, patterns)
+@patch(
+    "moto.scheduler.models",
+    {
+        "EventBridgeSchedulerBackend.create_schedule": NAME,
+        "EventBridgeSchedulerBackend.delete_schedule_group": ("self", "name"),
+        "EventBridgeSchedulerBackend.update_schedule": NAME,
+    },
+)
+def schedules(module: Any) -> None:
+    """Moto fails in itself where the group is not there, and removes the default one. An update without a state leaves one that never fires."""
+    backend = module.EventBridgeSchedulerBackend
+    create, delete_group, update = backend.create_schedule, backend.delete_schedule_group, backend.update_schedule
+
+    @functools.wraps(create)
+    def created(self: Any, *args: Any, group_name: Any = None, **kwargs: Any) -> Any:
+        return create(self, *args, group_name=self.get_schedule_group(group_name).name, **kwargs)
+
+    @functools.wraps(delete_group)
+    def deleted(self: Any, name: Any) -> None:
+        if self.get_schedule_group(name).name == "default":
+            raise module.ValidationException("The default schedule group cannot be deleted.")
+        delete_group(self, name)
+
+    @functools.wraps(update)
+    def updated(self: Any, *args: Any, state: Any = None, **kwargs: Any) -> Any:
+        return update(self, *args, state=state or "ENABLED", **kwargs)
+
+    backend.create_schedule, backend.delete_schedule_group, backend.update_schedule = created, deleted, updated
+
+
+@patch("moto.scheduler.responses", {"EventBridgeSchedulerResponse.list_schedules": ("self",)})
+def schedule_pages(module: Any) -> None:
+    """Moto lists all schedules, whatever their names, on one page."""
+
+    def list_schedules(self: Any) -> str:
+        from harness.inside.events.scheduler import page  # noqa: PLC0415
+
+        shown, token = page(
+            self.scheduler_backend.list_schedules(self.querystring.get("ScheduleGroup"), self._get_param("State")),
+            self._get_param("NamePrefix"),
+            self._get_param("NextToken"),
+            self._get_param("MaxResults"),
+        )
+        return json.dumps({"Schedules": [one.to_dict(short=True) for one in shown], "NextToken": token})
+
+    module.EventBridgeSchedulerResponse.list_schedules = list_schedules
+
+
+PATCHES = (delivery, templates, disabled_rules, conditions, archives, processing, patterns, schedules, schedule_pages)

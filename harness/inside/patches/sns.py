@@ -6,6 +6,9 @@ from typing import Any
 
 from harness.inside.patches.declare import NAME, patch
 
+_MOST_ATTRIBUTES = 10
+"""That a message of a queue may have."""
+
 
 @patch("localstack.services.sns.publisher", {"ThreadPoolExecutor": NAME, "TopicPartitionedThreadPoolExecutor": NAME})
 def deliveries(module: Any) -> None:
@@ -55,4 +58,20 @@ def fifo_topics(module: Any) -> None:
     dispatcher.publish_batch_to_topic = batch_published_once(dispatcher.publish_batch_to_topic)
 
 
-PATCHES = (deliveries, filter_policies, fifo_topics)
+@patch(
+    "localstack.services.sns.publisher",
+    {"sns_error_to_dead_letter_queue": ("sns_subscriber", "message", "error")},
+)
+def undeliverable(module: Any) -> None:
+    """LocalStack sends a dead letter with the attributes that a queue has just refused: it is refused again, and gone."""
+    to_dead_letter_queue = module.sns_error_to_dead_letter_queue
+
+    def dead_lettered(sns_subscriber: Any, message: str, error: str, **kwargs: Any) -> None:
+        if len(kwargs.get("MessageAttributes") or ()) > _MOST_ATTRIBUTES:
+            del kwargs["MessageAttributes"]
+        to_dead_letter_queue(sns_subscriber, message, error, **kwargs)
+
+    module.sns_error_to_dead_letter_queue = dead_lettered
+
+
+PATCHES = (deliveries, filter_policies, fifo_topics, undeliverable)

@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.inside.patches.declare import NAME, patch
 
+_MOST_ATTRIBUTES = 10
+
 
 @patch(
     "localstack.services.sqs.provider",
@@ -151,4 +153,51 @@ def deduplication(module: Any) -> None:
     module.FifoQueue.put = of_group
 
 
-PATCHES = (message_metrics, waiting_metrics, dead_letters, message_groups, move_tasks, redrive_policies, deduplication)
+@patch("localstack.services.sqs.provider", {"SqsProvider.receive_message": ("self", "context", "queue_url"), "FifoQueue": NAME})
+def attempts(module: Any) -> None:
+    """LocalStack does not look at ReceiveRequestAttemptId: after a lost answer, the group of its messages waits for their visibility timeout."""
+    receive = module.SqsProvider.receive_message
+
+    @functools.wraps(receive)
+    def tried(
+        self: Any, context: Any, queue_url: str, *args: Any, receive_request_attempt_id: str | None = None, **kwargs: Any
+    ) -> Any:
+        from harness.inside.sqs.attempts import answered_before, remember  # noqa: PLC0415
+
+        queue = self._resolve_queue(context, queue_url=queue_url) if receive_request_attempt_id else None
+        if receive_request_attempt_id is None or not isinstance(queue, module.FifoQueue):
+            return receive(self, context, queue_url, *args, **kwargs)
+        result = answered_before(queue, receive_request_attempt_id)
+        if result is None:
+            result = receive(self, context, queue_url, *args, **kwargs)
+            remember(queue, receive_request_attempt_id, result)
+        return result
+
+    module.SqsProvider.receive_message = tried
+
+
+@patch("localstack.services.sqs.provider", {"check_message_max_size": ("message_body", "message_attributes", "max_message_size")})
+def message_attributes(module: Any) -> None:
+    """LocalStack takes any number of attributes."""
+    check = module.check_message_max_size
+
+    def checked(message_body: str, message_attributes: Any, max_message_size: int) -> None:
+        if len(message_attributes or ()) > _MOST_ATTRIBUTES:
+            message = f"Number of message attributes [{len(message_attributes)}] exceeds the allowed maximum [{_MOST_ATTRIBUTES}]."
+            raise module.InvalidParameterValueException(message)
+        check(message_body, message_attributes, max_message_size)
+
+    module.check_message_max_size = checked
+
+
+PATCHES = (
+    message_metrics,
+    waiting_metrics,
+    dead_letters,
+    message_groups,
+    move_tasks,
+    redrive_policies,
+    deduplication,
+    attempts,
+    message_attributes,
+)
