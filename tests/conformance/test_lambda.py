@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from botocore.exceptions import ClientError
@@ -251,6 +252,23 @@ def test_a_failed_event_goes_to_its_destination(clients, lambda_, functions, que
 
 
 @pytest.mark.rule("lambda/latest/dg/invocation-async-retain-records.html")
+def test_a_failed_event_goes_to_a_bucket(clients, lambda_, functions):
+    """A bucket as OnFailure destination keeps the record of the invocation, with the event, below aws/lambda/async/FUNCTION."""
+    bucket = f"failed-{clients.account}"
+    clients("s3").create_bucket(Bucket=bucket)
+    functions.create("f", FAILS)
+    lambda_.put_function_event_invoke_config(
+        FunctionName="f", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}}
+    )
+    lambda_.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"n": 1}')
+    (found,) = wait_until(lambda: clients("s3").list_objects_v2(Bucket=bucket).get("Contents"), "the record", 60)
+    assert re.fullmatch(r"aws/lambda/async/f/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{36}", found["Key"])
+    record = json.loads(clients("s3").get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
+    assert (record["requestPayload"], record["requestContext"]["condition"]) == ({"n": 1}, "RetriesExhausted")
+    assert record["responsePayload"]["errorMessage"] == "as told"
+
+
+@pytest.mark.rule("lambda/latest/dg/invocation-async-retain-records.html")
 def test_a_successful_event_goes_to_its_destination(lambda_, functions, queue):
     """OnSuccess has the request and the answer."""
     functions.create("f", ECHO)
@@ -329,3 +347,41 @@ def handler(event, context):
     _, (name, memory, invoked, left), _ = functions.invoke("f")
     assert (name, memory, invoked) == ("f", "128", arn(clients))
     assert 5000 < left <= 7000
+
+
+LOGS = "lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html"
+
+
+def lines_of(clients, group):
+    found = clients("logs").filter_log_events(logGroupName=group)["events"] if groups(clients, group) else []
+    return [one["message"] for one in found]
+
+
+def groups(clients, name):
+    return clients("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+
+
+@pytest.mark.rule(LOGS)
+def test_a_log_as_json(clients, lambda_, functions):
+    """With LogFormat JSON the function's log and Lambda's own lines are JSON objects, and ApplicationLogLevel drops what is below it."""
+    code = "import logging\n\ndef handler(event, context):\n    logging.getLogger().info('not told')\n    logging.getLogger().warning('told')\n"
+    functions.create("f", code, LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "WARN"})
+    functions.invoke("f")
+    lines = wait_until(lambda: len(found := lines_of(clients, "/aws/lambda/f")) >= 3 and found, "the log")
+    told = [json.loads(line) for line in lines]
+    assert [one.get("type") or (one["level"], one["message"]) for one in told] == [
+        "platform.start",
+        ("WARNING", "told"),
+        "platform.report",
+    ]
+    assert told[1]["requestId"] == told[0]["record"]["requestId"] == told[2]["record"]["requestId"]
+    assert told[2]["record"]["metrics"]["memorySizeMB"] == 128
+
+
+@pytest.mark.rule("lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html")
+def test_a_log_group_of_ones_own(clients, lambda_, functions):
+    """LoggingConfig names the log group; the function knows it."""
+    functions.create("f", "def handler(event, context):\n    return context.log_group_name\n", LoggingConfig={"LogGroup": "ours"})
+    assert functions.invoke("f")[1] == "ours"
+    assert wait_until(lambda: lines_of(clients, "ours"), "the log")[0].startswith("START RequestId: ")
+    assert groups(clients, "/aws/lambda/f") == []

@@ -84,6 +84,23 @@ def test_too_much_data_is_not_caught_by_a_wildcard(caught, clients, functions, n
 
 
 @pytest.mark.rule(ERRORS)
+@pytest.mark.parametrize("kind", ["Map", "Parallel"])
+def test_an_error_within_is_the_error_of_the_state(caught, waiting, kind):
+    """A Map or Parallel state fails with the error of its iteration or branch, also with one of AWS's own."""
+    within = {"StartAt": "W", "States": {"W": {**waiting, "End": True}}}
+    state = {"Type": kind, **({"ItemsPath": "$.items", "ItemProcessor": within} if kind == "Map" else {"Branches": [within]})}
+    assert caught(state, {"items": [1]}, "States.Timeout") == "States.Timeout"
+
+
+@pytest.mark.rule("step-functions/latest/dg/state-fail.html")
+@pytest.mark.parametrize("error", [{"Error": "States.Timeout"}, {"ErrorPath": "$.error"}])
+def test_a_fail_state_goes_on_with_an_error(machine, error):
+    """A Fail state ends the execution with the error that it names, also where this is one of AWS's own, as a Catch has found it."""
+    ended = machine({"F": {"Type": "Fail", **error, "Cause": "as told"}}, {"error": "States.Timeout"})
+    assert (ended["status"], ended["error"], ended["cause"]) == ("FAILED", "States.Timeout", "as told")
+
+
+@pytest.mark.rule(ERRORS)
 def test_task_failed_catches_the_error_of_a_service(caught):
     """States.TaskFailed matches any known error but States.Timeout."""
     task = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:getQueueUrl", "Parameters": {"QueueName": "none"}}

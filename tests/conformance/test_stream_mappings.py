@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
+import re
 import time
 
 import pytest
@@ -234,6 +236,22 @@ def test_a_batch_that_exhausts_its_retries_goes_to_the_destination(clients, mapp
     batch = told["KinesisBatchInfo"]
     assert (batch["streamArn"], batch["batchSize"]) == (stream, 1)
     assert batch["startSequenceNumber"] == batch["endSequenceNumber"]
+
+
+@pytest.mark.rule("lambda/latest/dg/kinesis-on-failure-destination.html")
+def test_a_bucket_keeps_the_records_of_a_discarded_batch(clients, mapping):
+    """A bucket as on-failure destination gets the records themselves, below aws/lambda/MAPPING/SHARD."""
+    bucket = f"failed-{clients.account}"
+    clients("s3").create_bucket(Bucket=bucket)
+    config = {"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}}
+    mapping(variables={"FAIL": "p"}, MaximumRetryAttempts=0, DestinationConfig=config)
+    put(clients, "p")
+    (found,) = wait_until(lambda: clients("s3").list_objects_v2(Bucket=bucket).get("Contents"), "the batch", 60)
+    assert re.match(r"aws/lambda/[0-9a-f-]{36}/shardId-\d{12}/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-", found["Key"])
+    told = json.loads(clients("s3").get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
+    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    payload = told["payload"] if isinstance(told["payload"], dict) else json.loads(told["payload"])
+    assert [base64.b64decode(one["kinesis"]["data"]) for one in payload["Records"]] == [b"p"]
 
 
 @pytest.mark.rule(RETRIES)

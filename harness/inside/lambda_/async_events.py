@@ -8,8 +8,11 @@ from __future__ import annotations
 import copy
 import functools
 import json
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
+from localstack.aws.connect import connect_to
 from localstack.services.lambda_.api_utils import qualifier_is_alias
 
 _LONGEST_MESSAGE = 1024
@@ -70,6 +73,26 @@ def with_payload(process: Any) -> Any:
         return process(self, sqs_invocation, result, *args, **kwargs)
 
     return once
+
+
+def to_bucket(send: Any) -> Any:
+    """Returns LocalStack's send_event_to_target that knows buckets, too."""
+
+    @functools.wraps(send)
+    def sent(*, target_arn: str, event: Any, **options: Any) -> Any:
+        if target_arn.split(":")[2:3] != ["s3"]:
+            return send(target_arn=target_arn, event=event, **options)
+        function, now = options["source_arn"].split(":")[6], datetime.now(UTC)
+        client = connect_to.with_assumed_role(
+            role_arn=options["role"], service_principal=options["source_service"], region_name=options["source_arn"].split(":")[3]
+        )
+        return client.s3.put_object(
+            Bucket=target_arn.rpartition(":")[2],
+            Key=f"aws/lambda/async/{function}/{now:%Y/%m/%d}/{now:%Y-%m-%dT%H.%M.%S}-{uuid4()}",
+            Body=json.dumps(event),
+        )
+
+    return sent
 
 
 def _told(payload: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ import psutil
 
 from harness.inside import callers
 from harness.inside.lambda_ import errors
+from harness.inside.lambda_.invocation_log import Figures, as_json, as_text
 from harness.inside.lambda_.private_tmp import command_with_private_tmp
 from harness.inside.lambda_.runtime_api import Invocation, Reply, RuntimeApi
 
@@ -44,7 +44,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A reply, and what CloudWatch Logs gets for it: START, the function's output, END and REPORT."""
+    """A reply, and what CloudWatch Logs gets for it."""
 
     reply: Reply
     log: str
@@ -251,20 +251,12 @@ class Environment:
     def _report(self, request_id: str, version: str, failure: Reply | None, duration_ms: float) -> str:
         output = self._log.read_bytes()
         os.truncate(self._log, 0)
-        report = (
-            f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\tBilled Duration: {int(duration_ms) + 1} ms\t"
-            f"Memory Size: {self._limits.memory_mb} MB\tMax Memory Used: {math.ceil(self._peak_mb)} MB\t"
-        )
-        if self._init_ms is not None:
-            report += f"Init Duration: {self._init_ms:.2f} ms\t"
+        figures = Figures(duration_ms, self._limits.memory_mb, self._peak_mb, self._init_ms)
         self._init_ms, self._peak_mb = None, 0.0
-        return "\n".join(
-            [
-                f"START RequestId: {request_id} Version: {version}",
-                *([output.decode(errors="replace").rstrip("\n")] if output else []),
-                *([failure.payload.decode(errors="replace")] if failure else []),
-                f"END RequestId: {request_id}",
-                report,
-                "",
-            ]
-        )
+        written = [output.decode(errors="replace").rstrip("\n")] if output else []
+        written += [failure.payload.decode(errors="replace")] if failure else []
+        if self._variables.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+            lines = as_json(request_id, version, written, figures, failed=failure is not None)
+        else:
+            lines = as_text(request_id, version, written, figures)
+        return "\n".join([*lines, ""])

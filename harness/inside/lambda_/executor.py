@@ -147,6 +147,10 @@ def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path,
     }
     if str(version.config.runtime).startswith("python"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{version.config.runtime}"
+    told = version.config.logging_config or {}
+    for name, setting in (("AWS_LAMBDA_LOG_FORMAT", "LogFormat"), ("AWS_LAMBDA_LOG_LEVEL", "ApplicationLogLevel")):
+        if told.get(setting):
+            variables[name] = str(told[setting])
     return variables
 
 

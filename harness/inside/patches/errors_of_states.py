@@ -25,6 +25,16 @@ def error_equals(module: Any) -> None:
     module.ErrorEqualsDecl._eval_body = eval_body  # noqa: SLF001
 
 
+@patch(f"{_COMPONENT}.common.error_name.custom_error_name", {"CustomErrorName.__init__": ("self", "error_name")})
+def error_names(module: Any) -> None:
+    """LocalStack raises where an error of AWS's own goes on: from an iteration to its Map, or by the ErrorPath of a Fail state."""
+
+    def made(self: Any, error_name: str | None) -> None:
+        super(module.CustomErrorName, self).__init__(error_name=error_name)
+
+    module.CustomErrorName.__init__ = made
+
+
 @patch(
     f"{_STATE_EXECUTION}.execute_state",
     {"ExecutionState._evaluate_with_timeout": ("self", "env"), "ExecutionState._from_error": ("self", "env", "ex")},
@@ -188,6 +198,7 @@ def _decoded(text: str | None) -> str | None:
 
 PATCHES = (
     error_equals,
+    error_names,
     states_that_execute,
     activities,
     result_paths,

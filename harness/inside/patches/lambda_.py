@@ -32,6 +32,17 @@ def function_logs(module: Any) -> None:
     module.LogHandler.add_logs = logs.add_logs
 
 
+@patch("localstack.services.lambda_.invocation.execution_environment", {"ExecutionEnvironment.get_log_group_name": ("self",)})
+def log_groups(module: Any) -> None:
+    """LocalStack writes the log to the group of the function's name, whatever group its LoggingConfig names."""
+    by_name = module.ExecutionEnvironment.get_log_group_name
+
+    def get_log_group_name(self: Any) -> str:
+        return str((self.function_version.config.logging_config or {}).get("LogGroup") or by_name(self))
+
+    module.ExecutionEnvironment.get_log_group_name = get_log_group_name
+
+
 @patch(
     "localstack.services.lambda_.invocation.metrics",
     {
@@ -48,8 +59,9 @@ def function_metrics(module: Any) -> None:
 
 
 @patch("localstack.services.lambda_.invocation.event_manager", {"dead_letter_queue": NAME, "send_event_to_target": NAME})
-def failure_metrics(module: Any) -> None:
-    """LocalStack does not count what it could not send to a dead-letter queue or a destination."""
+def failed_events(module: Any) -> None:
+    """LocalStack does not count what it could not send to a dead-letter queue or a destination, and sends nothing to a bucket."""
+    from harness.inside.lambda_.async_events import to_bucket  # noqa: PLC0415
     from harness.inside.lambda_.function_metrics import counting_failures  # noqa: PLC0415
 
     # The name was made public between the two LocalStacks that are supported.
@@ -57,7 +69,7 @@ def failure_metrics(module: Any) -> None:
     name = next(name for name in names if hasattr(module.dead_letter_queue, name))
     send = counting_failures(getattr(module.dead_letter_queue, name), "DeadLetterErrors")
     module.dead_letter_queue = SimpleNamespace(**{name: send})
-    module.send_event_to_target = counting_failures(module.send_event_to_target, "DestinationDeliveryFailures")
+    module.send_event_to_target = counting_failures(to_bucket(module.send_event_to_target), "DestinationDeliveryFailures")
 
 
 @patch(
@@ -106,6 +118,22 @@ def fan_out_consumers(module: Any) -> None:
         check(self, service, resource_arn.partition("/consumer/")[0], function_arn, function_role_arn)
 
     module.LambdaProvider.check_service_resource_exists = check_stream
+
+
+@patch(
+    "localstack.services.lambda_.provider",
+    {"LambdaProvider._validate_destination_config": ("self", "store", "function_name", "destination_config")},
+)
+def buckets(module: Any) -> None:
+    """LocalStack refuses a bucket as a failure destination."""
+    validate = module.LambdaProvider._validate_destination_config  # noqa: SLF001
+
+    def validated(self: Any, store: Any, function_name: str, destination_config: Any) -> None:
+        arn = str((destination_config.get("OnFailure") or {}).get("Destination"))
+        others = {**destination_config, "OnFailure": {}} if arn.startswith("arn:aws:s3:::") else destination_config
+        validate(self, store, function_name, others)
+
+    module.LambdaProvider._validate_destination_config = validated  # noqa: SLF001
 
 
 @patch("localstack.services.lambda_.invocation.version_manager", {"LambdaVersionManager.invoke": ("self",)})
@@ -196,8 +224,10 @@ PATCHES = (
     invocation,
     refused_invocations,
     function_logs,
+    log_groups,
     function_metrics,
-    failure_metrics,
+    failed_events,
+    buckets,
     async_events,
     mappings,
     fan_out_consumers,

@@ -121,6 +121,27 @@ def execution_metrics(module: Any) -> None:
     module.Execution.publish_execution_status_change_event = publish
 
 
+@patch(
+    "localstack.services.stepfunctions.backend.execution",
+    {"BaseExecutionWorkerCommunication._reflect_execution_status": ("self",), "ProgramEnded": NAME, "ProgramError": NAME},
+)
+def ends(module: Any) -> None:
+    """LocalStack shows an execution as SUCCEEDED a moment before it has its output, and as FAILED before it has its error: who looks
+    then, such as a state that waits for an execution (.sync), finds none."""
+    reflect = module.BaseExecutionWorkerCommunication._reflect_execution_status  # noqa: SLF001
+
+    def whole(self: Any) -> None:
+        env = self.execution.exec_worker.env
+        state = env.program_state()
+        if isinstance(state, module.ProgramEnded):
+            self.execution.output = env.states.get_input()
+        elif isinstance(state, module.ProgramError):
+            self.execution.error, self.execution.cause = state.error.get("error"), state.error.get("cause")
+        reflect(self)
+
+    module.BaseExecutionWorkerCommunication._reflect_execution_status = whole  # noqa: SLF001
+
+
 @patch("localstack.services.stepfunctions.backend.alias", {"Alias.update": ("self", "description", "routing_configuration_list")})
 def aliases(module: Any) -> None:
     """LocalStack copies a state machine for each execution, and cannot copy one with an alias."""
@@ -139,6 +160,7 @@ PATCHES = (
     jsonata,
     choices,
     execution_metrics,
+    ends,
     aliases,
     patch("jsonpath_ng.parser", {"parse": ("string",)})(_json_paths),
     patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug")})(_json_paths),

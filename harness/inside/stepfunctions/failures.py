@@ -14,15 +14,16 @@ from localstack.services.stepfunctions.asl.component.common.error_name.states_er
 from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
 
 _ALL, _TASK_FAILED = "States.ALL", "States.TaskFailed"
+_FINAL = {"States.DataLimitExceeded", "States.Runtime"}
+"""What no wildcard catches."""
 
 
 class Name(StatesErrorName):
-    """A name that an error is known by, beside the one that it is shown with. A final one is caught by its own names alone."""
+    """A name that an error is known by, beside the one that it is shown with."""
 
-    def __init__(self, shown: StatesErrorNameType, also: str, *, final: bool = False) -> None:
+    def __init__(self, shown: StatesErrorNameType, also: str) -> None:
         super().__init__(typ=shown)
         self.also = also
-        self.final = final
 
 
 class IntrinsicError(Exception):
@@ -34,18 +35,18 @@ def matches(names: list[Any], error: Any) -> bool:
     wanted = {name.error_name for name in names}
     if error.error_name in wanted or getattr(error, "also", None) in wanted:
         return True
-    if error.error_name == "States.DataLimitExceeded" or getattr(error, "final", False):
+    if error.error_name in _FINAL:
         return False
     return _ALL in wanted or (_TASK_FAILED in wanted and error.error_name != "States.Timeout")
 
 
 def path_not_found(env: Any, error: Any) -> FailureEventException:
     """A path in Parameters, ItemSelector or ResultSelector finds nothing."""
-    return _failed(env, Name(StatesErrorNameType.StatesRuntime, "States.ParameterPathFailure", final=True), error.message)
+    return _failed(env, Name(StatesErrorNameType.StatesRuntime, "States.ParameterPathFailure"), error.message)
 
 
 def intrinsic_failed(env: Any, error: IntrinsicError) -> FailureEventException:
-    return _failed(env, Name(StatesErrorNameType.StatesRuntime, "States.IntrinsicFailure", final=True), str(error))
+    return _failed(env, Name(StatesErrorNameType.StatesRuntime, "States.IntrinsicFailure"), str(error))
 
 
 def result_path_failed(env: Any, path: str) -> FailureEventException:

@@ -6,11 +6,12 @@ import os
 import threading
 from collections import defaultdict
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
 from harness.inside import kept
-from harness.inside.patches import cloudformation, gateway, runtime
+from harness.inside.patches import cloudformation, gateway, runtime, stepfunctions
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
 
@@ -87,6 +88,32 @@ def test_no_request_goes_on_before_the_operations_of_its_service_are_routed():
     loader.require_service(None, context, ended)
     assert ended.wait(10)
     assert seen == ["cloudwatch"]
+
+
+class Ended:
+    """As LocalStack's program states, of one that has ended well or not."""
+
+    error: ClassVar = {"error": "E", "cause": "as told"}
+
+
+@pytest.mark.parametrize(("ended", "shows"), [("ProgramEnded", ("out", None, None)), ("ProgramError", (None, "E", "as told"))])
+def test_an_execution_has_its_output_and_its_error_before_it_is_shown_as_ended(ended, shows):
+    kinds = {name: type(name, (Ended,), {}) for name in ("ProgramEnded", "ProgramError")}
+    env = SimpleNamespace(program_state=kinds[ended], states=SimpleNamespace(get_input=lambda: "out"))
+    execution = SimpleNamespace(exec_worker=SimpleNamespace(env=env), output=None, error=None, cause=None)
+    seen = []
+
+    class BaseExecutionWorkerCommunication:
+        def __init__(self):
+            self.execution = execution
+
+        def _reflect_execution_status(self):
+            seen.append((execution.output, execution.error, execution.cause))
+
+    module = SimpleNamespace(BaseExecutionWorkerCommunication=BaseExecutionWorkerCommunication, **kinds)
+    stepfunctions.ends.apply(module)
+    module.BaseExecutionWorkerCommunication()._reflect_execution_status()
+    assert seen == [shows]
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.module)
