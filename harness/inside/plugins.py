@@ -111,6 +111,7 @@ def attach() -> None:
     from harness.inside.kinesis import script  # noqa: PLC0415
     from harness.inside.lambda_ import limits  # noqa: PLC0415
     from harness.inside.patches.apply import apply  # noqa: PLC0415
+    from harness.inside.refusals import check as refusals  # noqa: PLC0415
 
     if config.LAMBDA_RUNTIME_EXECUTOR != "pipeproof":
         # This LocalStack only has pipeproof installed beside it, and did not ask for it.
@@ -131,6 +132,7 @@ def attach() -> None:
     handlers.serve_custom_service_request_handlers.append(nowhere.not_found)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)
     handlers.serve_custom_service_request_handlers.append(bounds.check)
+    handlers.serve_custom_service_request_handlers.append(refusals.check)
     handlers.serve_custom_service_request_handlers.append(requests.request_begins)
     handlers.serve_custom_service_request_handlers.append(journal.on_request)
     handlers.serve_custom_service_request_handlers.append(enforcement.on_request)

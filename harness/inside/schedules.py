@@ -19,6 +19,7 @@ from localstack.http import Response, route
 from localstack.services.events.target import TargetSenderFactory
 from localstack.utils.xray.trace_header import TraceHeader
 
+from harness.inside.events.delivery import AsItIs
 from harness.inside.gauges import requests
 from harness.inside.kept import RULES, SCHEDULES
 from harness.inside.understood import understood
@@ -58,7 +59,25 @@ class _Schedule:
                 self._call(target)
                 continue
             sender = TargetSenderFactory(target, self.arn, self.name, self.region, self.account).get_target_sender()
-            sender.process_event_once(self.event(), trace_header=TraceHeader().ensure_root_exists())
+            trace_header = TraceHeader().ensure_root_exists()
+            if self.source == "aws.scheduler" and target.get("Input"):
+                sender.send_event(AsItIs(self._filled(target["Input"])), trace_header)
+            else:
+                sender.process_event_once(self.event(), trace_header=trace_header)
+
+    def _filled(self, text: str) -> str:
+        """Returns an input with the values of its context attributes.
+
+        https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html"""
+        values = {
+            "schedule-arn": self.arn,
+            "scheduled-time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "execution-id": str(uuid4()),
+            "attempt-number": "1",
+        }
+        for name, value in values.items():
+            text = text.replace(f"<aws.scheduler.{name}>", value)
+        return text
 
     def event(self) -> dict[str, Any]:
         """Returns the event that targets without an input get."""

@@ -293,3 +293,22 @@ def test_a_composite_alarm_has_the_state_of_its_rule(clients):
     assert states(("one", "OK")) == {"both": "OK", "above": "OK"}
     with pytest.raises(cloudwatch.exceptions.ClientError, match="alarm rule"):
         cloudwatch.put_composite_alarm(AlarmName="none", AlarmRule="ALARM(one) AND")
+
+
+@pytest.mark.rule("AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html")
+def test_eventbridge_is_told_of_an_alarm(clients, rule):
+    """An alarm that changes its state is told to EventBridge, with both states and its metric."""
+    bodies = rule(
+        {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"], "detail": {"state": {"value": ["ALARM"]}}}
+    )
+    clients("cloudwatch").put_metric_alarm(
+        AlarmName="alarm", Namespace="N", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    clients("cloudwatch").set_alarm_state(AlarmName="alarm", StateValue="ALARM", StateReason="as told")
+    event = json.loads(wait_until(bodies, "the event", 20)[0])
+    assert event["resources"] == [f"arn:aws:cloudwatch:us-east-1:{clients.account}:alarm:alarm"]
+    assert event["detail"]["alarmName"] == "alarm"
+    assert (event["detail"]["state"]["value"], event["detail"]["state"]["reason"]) == ("ALARM", "as told")
+    assert event["detail"]["previousState"]["value"] in {"INSUFFICIENT_DATA", "OK"}
+    assert event["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"]["name"] == "m"

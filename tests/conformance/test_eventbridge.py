@@ -285,3 +285,87 @@ def test_a_pattern_that_is_none_is_refused(clients, pattern):
     with pytest.raises(events.exceptions.InvalidEventPatternException, match="Event pattern is not valid"):
         events.put_rule(Name="wrong", EventPattern=pattern)
     assert events.list_rules(NamePrefix="wrong")["Rules"] == []
+
+
+INPUT = {
+    "the whole event": {},
+    "InputPath": {"InputPath": "$.detail"},
+    "Input": {"Input": '{"n": 1}'},
+    "InputTransformer": {"InputTransformer": {"InputPathsMap": {"n": "$.detail.n"}, "InputTemplate": '{"n": <n>}'}},
+}
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-transform-target-input.html")
+@pytest.mark.parametrize("how", INPUT)
+def test_a_state_machine_gets_its_input(clients, how):
+    """A rule starts an execution with what InputPath, Input or InputTransformer makes of the event; two rules start two."""
+    machines, role = clients("stepfunctions"), f"arn:aws:iam::{clients.account}:role/r"
+    definition = '{"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}'
+    arn = machines.create_state_machine(name="m", roleArn=role, definition=definition)["stateMachineArn"]
+    for name in ("one", "other"):
+        clients("events").put_rule(Name=name, EventPattern='{"source": ["app"]}')
+        clients("events").put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn, "RoleArn": role, **INPUT[how]}])
+    send(clients, {"n": 1})
+
+    def started():
+        found = machines.list_executions(stateMachineArn=arn)["executions"]
+        return found if len(found) == 2 else None
+
+    inputs = [
+        json.loads(machines.describe_execution(executionArn=one["executionArn"])["input"])
+        for one in wait_until(started, "two executions", 20)
+    ]
+    assert [one.get("detail", one) for one in inputs] == [{"n": 1}] * 2
+
+
+@pytest.mark.rule("eventbridge/latest/userguide/eb-transform-target-input.html")
+@pytest.mark.parametrize("how", INPUT)
+def test_a_stream_gets_its_input(clients, how):
+    """A stream as a target gets what is made of the event, also where that has no id."""
+    kinesis, role = clients("kinesis"), f"arn:aws:iam::{clients.account}:role/r"
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="s", WaiterConfig={"Delay": 1})
+    arn = f"arn:aws:kinesis:us-east-1:{clients.account}:stream/s"
+    clients("events").put_rule(Name="rule", EventPattern='{"source": ["app"]}')
+    clients("events").put_targets(Rule="rule", Targets=[{"Id": "1", "Arn": arn, "RoleArn": role, **INPUT[how]}])
+    send(clients, {"n": 1})
+    begin = kinesis.get_shard_iterator(StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")
+    (record,) = wait_until(lambda: kinesis.get_records(ShardIterator=begin["ShardIterator"])["Records"], "the record", 20)
+    told = json.loads(record["Data"])
+    assert told.get("detail", told) == {"n": 1}
+
+
+@pytest.mark.rule("eventbridge/latest/APIReference/API_ReplayDestination.html")
+def test_a_replay_goes_to_the_rules_that_it_names(clients, queue):
+    """A replay with FilterArns is sent to those rules alone."""
+    events = clients("events")
+    bus = f"arn:aws:events:us-east-1:{clients.account}:event-bus/default"
+    archive = events.create_archive(ArchiveName="archive", EventSourceArn=bus)["ArchiveArn"]
+    bodies = {}
+    for name in ("one", "other"):
+        arn, bodies[name] = queue(name)
+        events.put_rule(Name=name, EventPattern='{"source": ["app"]}')
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn}])
+    send(clients, {"n": 1})
+    for received in bodies.values():
+        wait_until(received, "the event")
+    begin = datetime.now(UTC) - timedelta(minutes=5)
+    events.start_replay(
+        ReplayName="replay",
+        EventSourceArn=archive,
+        EventStartTime=begin,
+        EventEndTime=datetime.now(UTC) + timedelta(minutes=5),
+        Destination={"Arn": bus, "FilterArns": [f"arn:aws:events:us-east-1:{clients.account}:rule/one"]},
+    )
+    wait_until(lambda: len(bodies["one"]()) == 2, "the event again")
+    assert len(bodies["other"]()) == 1
+
+
+@pytest.mark.rule("scheduler/latest/UserGuide/managing-schedule-context-attributes.html")
+@pytest.mark.parametrize("text", ["plain text", "{}", "[]", '{"a":   1}', "of <aws.scheduler.schedule-arn>"])
+def test_the_input_of_a_schedule_is_sent_as_it_is(clients, queue, schedule, text):
+    """A schedule sends its input as it is, text or JSON, with the values of context attributes in it."""
+    arn, bodies = queue()
+    at = datetime.now(UTC) + timedelta(seconds=2)
+    made = schedule(f"at({at:%Y-%m-%dT%H:%M:%S})", arn, target={"Input": text})
+    assert wait_until(bodies, "the input", 30) == [text.replace("<aws.scheduler.schedule-arn>", made["ScheduleArn"])]

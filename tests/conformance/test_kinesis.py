@@ -105,3 +105,32 @@ def test_a_closed_shard_has_an_ending_sequence_number(kinesis):
     by_id = {int(one["ShardId"][-12:]): one for one in kinesis.list_shards(StreamName="s")["Shards"]}
     assert ["EndingSequenceNumber" in by_id[n]["SequenceNumberRange"] for n in range(4)] == [True, False, False, False]
     assert [by_id[n].get("ParentShardId") for n in range(4)] == [None, None, *["shardId-000000000000"] * 2]
+
+
+@pytest.mark.rule("kinesis/latest/APIReference/API_DescribeStream.html")
+def test_a_description_by_pages(kinesis):
+    """ExclusiveStartShardId leads to the next page of shards."""
+    split(kinesis)
+    first = kinesis.describe_stream(StreamName="s", Limit=3)["StreamDescription"]
+    rest = kinesis.describe_stream(StreamName="s", ExclusiveStartShardId=first["Shards"][-1]["ShardId"])["StreamDescription"]
+    assert [[int(one["ShardId"][-12:]) for one in page["Shards"]] for page in (first, rest)] == [[0, 1, 2], [3]]
+    assert (first["HasMoreShards"], rest["HasMoreShards"]) == (True, False)
+
+
+@pytest.mark.rule("kinesis/latest/APIReference/API_DescribeStreamSummary.html")
+def test_open_shards_are_counted(kinesis):
+    """OpenShardCount is the number of open shards: a shard that was split is closed."""
+    split(kinesis)
+    assert kinesis.describe_stream_summary(StreamName="s")["StreamDescriptionSummary"]["OpenShardCount"] == 3
+
+
+@pytest.mark.rule("kinesis/latest/APIReference/API_DeleteStream.html")
+def test_a_stream_with_consumers_stays(kinesis):
+    """A consumer is registered once; a stream that has consumers is deleted only with EnforceConsumerDeletion."""
+    arn = kinesis.describe_stream_summary(StreamName="s")["StreamDescriptionSummary"]["StreamARN"]
+    kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="c")
+    with pytest.raises(kinesis.exceptions.ResourceInUseException):
+        kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="c")
+    with pytest.raises(kinesis.exceptions.ResourceInUseException):
+        kinesis.delete_stream(StreamName="s")
+    kinesis.delete_stream(StreamName="s", EnforceConsumerDeletion=True)

@@ -146,6 +146,26 @@ def test_keys_at_eventbridge_are_as_they_are(clients, queue, key):
     assert (event["detail-type"], event["detail"]["object"]["key"]) == ("Object Created", key)
 
 
+@pytest.mark.rule("AmazonS3/latest/userguide/ev-events.html")
+def test_the_reason_of_an_event(clients, queue):
+    """The reason of Object Created is the operation: PutObject, CopyObject or CompleteMultipartUpload."""
+    s3, bucket = clients("s3"), own_bucket(clients)
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
+    clients("events").put_rule(
+        Name="objects", EventPattern=json.dumps({"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}})
+    )
+    clients("events").put_targets(Rule="objects", Targets=[{"Id": "queue", "Arn": queue.arn}])
+    s3.put_object(Bucket=bucket, Key="put", Body=b"x")
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "put"})
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1, Body=b"x")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload, MultipartUpload=parts)
+    told = wait_until(lambda: len(found := queue()) == 3 and found, "three events", 30)
+    reasons = {event["detail"]["object"]["key"]: event["detail"]["reason"] for event in told}
+    assert reasons == {"put": "PutObject", "copy": "CopyObject", "parts": "CompleteMultipartUpload"}
+
+
 @pytest.mark.rule("AmazonS3/latest/userguide/notification-how-to-filtering.html")
 def test_a_filter_of_keys(clients, queue):
     """A prefix and a suffix choose the objects that are told of."""

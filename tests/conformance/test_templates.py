@@ -112,3 +112,52 @@ def test_an_export_in_use_keeps_its_value(stack):
     export["Outputs"]["O"]["Value"] = "second"
     assert stack({**queue(), **export}, name="one", update=True) == "UPDATE_ROLLBACK_COMPLETE"
     assert [one["Value"] for one in stack.client.list_exports()["Exports"]] == ["first"]
+
+
+QUEUE = {"Type": "AWS::SQS::Queue"}
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/UserGuide/template-anatomy.html")
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ({"Resources": {}}, "At least one Resources member must be defined"),
+        ({"Resources": {"Q": QUEUE}, "Outputs": {"O": {"Value": {"Ref": "None"}}}}, "Unresolved resource dependencies"),
+        ({"Resources": {"Q": {**QUEUE, "Condition": "None"}}}, "Unresolved condition dependency None"),
+        (
+            {"Resources": {"A": {**QUEUE, "DependsOn": "B"}, "B": {**QUEUE, "Properties": {"QueueName": {"Fn::Sub": "b-${A.QueueName}"}}}}},
+            "Circular dependency between resources: \\[A, B\\]",
+        ),
+    ],
+    ids=["no resources", "an output of nothing", "a condition of nothing", "a circle"],
+)  # fmt: skip
+def test_a_template_that_is_wrong_is_refused(stack, template, why):
+    """A template without resources, with names that are not there or with a circle is refused before anything is made."""
+    with pytest.raises(stack.client.exceptions.ClientError, match=why):
+        stack(template)
+    assert (
+        stack.client.list_stacks(StackStatusFilter=["CREATE_COMPLETE", "CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE"])["StackSummaries"]
+        == []
+    )
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/UserGuide/view-stack-events.html")
+def test_a_stack_that_was_rolled_back_is_not_updated(stack):
+    """A stack in ROLLBACK_COMPLETE can only be deleted."""
+    wrong = {"Resources": {"Q": {**QUEUE, "Properties": {"QueueName": "not a name"}}}}
+    assert stack(wrong) == "ROLLBACK_COMPLETE"
+    with pytest.raises(stack.client.exceptions.ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
+        stack(queue(), update=True)
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/UserGuide/using-cfn-protect-stacks.html")
+def test_a_protected_stack_is_not_deleted(clients):
+    """A stack with termination protection is not deleted before it is taken off."""
+    client = clients("cloudformation")
+    client.create_stack(StackName="stack", TemplateBody=json.dumps(queue()), EnableTerminationProtection=True)
+    client.get_waiter("stack_create_complete").wait(StackName="stack", WaiterConfig={"Delay": 1})
+    with pytest.raises(client.exceptions.ClientError, match="TerminationProtection is enabled"):
+        client.delete_stack(StackName="stack")
+    client.update_termination_protection(StackName="stack", EnableTerminationProtection=False)
+    client.delete_stack(StackName="stack")
+    client.get_waiter("stack_delete_complete").wait(StackName="stack", WaiterConfig={"Delay": 1})

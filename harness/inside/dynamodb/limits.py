@@ -9,8 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from moto.dynamodb.exceptions import DynamodbException
-from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.exceptions import DynamodbException, ItemSizeTooLarge
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.parsing import partiql
 
 from harness.inside.dynamodb.values import refusal
@@ -126,7 +126,32 @@ def _verify_batch(requests: dict[str, list[dict[str, Any]]], backend: Any) -> No
             continue
         keys = []
         for write in writes:
+            _verify_write(table, write)
             item = (write.get("PutRequest") or {}).get("Item") or (write.get("DeleteRequest") or {}).get("Key") or {}
             keys.append(json.dumps([item.get(table.hash_key_attr), item.get(table.range_key_attr)], sort_keys=True, default=repr))
         if len(set(keys)) < len(keys):
             raise refusal("Provided list of item keys contains duplicates")
+
+
+def _verify_write(table: Any, write: dict[str, Any]) -> None:
+    """Moto finds out about one entry of a batch when it has written those before it."""
+    types = {one["AttributeName"]: one["AttributeType"] for one in table.attr}
+    keys = [name for name in (table.hash_key_attr, table.range_key_attr) if name]
+    if "DeleteRequest" in write:
+        key = write["DeleteRequest"].get("Key") or {}
+        if set(key) != set(keys) or any(set(key[name]) != {types[name]} for name in keys):
+            raise refusal("The provided key element does not match the schema")
+        return
+    item = (write.get("PutRequest") or {}).get("Item") or {}
+    for name in keys:
+        if name not in item:
+            raise refusal(f"One or more parameter values were invalid: Missing the key {name} in the item")
+        if set(item[name]) != {types[name]}:
+            (kind,) = item[name]
+            raise refusal(
+                f"One or more parameter values were invalid: Type mismatch for key {name} expected: {types[name]} actual: {kind}"
+            )
+    try:
+        Item(DynamoType(item[keys[0]]), DynamoType(item[keys[1]]) if keys[1:] else None, item)
+    except ItemSizeTooLarge as error:
+        raise refusal("Item size has exceeded the maximum allowed size") from error

@@ -1,6 +1,7 @@
-"""PartiQL's UPDATE and DELETE as DynamoDB's own update and delete. moto's do not look at their parameters, nor at most of their conditions.
+"""PartiQL's SELECT, UPDATE and DELETE by DynamoDB's own filters, updates and deletes. moto's do not look at most of their conditions, and
+find nothing then.
 
-Sources: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.update.html and ql-reference.delete.html
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.html
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import copy
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from moto.dynamodb.comparisons import get_filter_expression
 
 from harness.inside.dynamodb.partiql_tokens import PartiqlError, Tokens, not_well_formed
 from harness.inside.dynamodb.values import number
@@ -22,10 +25,13 @@ _LITERALS = {"true": {"BOOL": True}, "false": {"BOOL": False}, "null": {"NULL": 
 
 
 @dataclass(slots=True)
-class Change:
-    """An update (`update` is its expression) or a delete of one item."""
+class Statement:
+    """A select, an update (`update` is its expression) or a delete of one item."""
 
     table: str
+    index: str | None = None
+    columns: list[list[Any]] | None = None
+    """What a select shows, as paths; None for all."""
     update: str | None = None
     condition: str = ""
     key: dict[str, Any] = field(default_factory=dict)
@@ -35,21 +41,33 @@ class Change:
     """ALL or MODIFIED, and OLD or NEW."""
 
 
-def is_change(statement: str) -> bool:
-    """Returns whether a statement is an UPDATE or a DELETE."""
-    return statement.split(None, 1)[:1] != [] and statement.split(None, 1)[0].lower() in {"update", "delete"}
+def verb_of(statement: str) -> str:
+    """Returns `select`, `update`, `delete` or `insert`, or whatever a statement begins with."""
+    return (statement.split(None, 1) or [""])[0].lower()
 
 
-def change_of(statement: str, parameters: Sequence[Any], keys_of: Any) -> Change:
-    """Returns what a statement does. `keys_of(table)` gives the names of its key attributes.
+def selected(backend: Any, statement: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+    """Returns what a SELECT finds. `backend` is moto's. Raises PartiqlError for what is not well formed, or names no index."""
+    wanted = _Reader(statement, list(parameters or ())).select()
+    table = backend.get_table(wanted.table)
+    needed = [] if wanted.index is None else _index(table, wanted.index).schema_key_attrs
+    holds = get_filter_expression(wanted.condition, wanted.names, wanted.values).expr if wanted.condition else lambda _: True
+    found = [item for item in table.all_items() if all(name in item.attrs for name in needed) and holds(item)]
+    return [_attributes(item.project(wanted.columns) if wanted.columns else item) for item in found]
 
-    Raises PartiqlError for what is not well formed or does not name one item."""
-    return _Reader(statement, list(parameters or ())).change(keys_of)
+
+def _index(table: Any, name: str) -> Any:
+    for index in table.all_indexes():
+        if index.name == name:
+            return index
+    raise PartiqlError("The table does not have the specified index: " + name)
 
 
 def done(backend: Any, statement: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
-    """Does what a statement says, and returns what its RETURNING asks for. `backend` is moto's."""
-    change = change_of(statement, parameters, lambda name: _keys(backend.get_table(name)))
+    """Does what an UPDATE or DELETE says, and returns what its RETURNING asks for. `backend` is moto's.
+
+    Raises PartiqlError for what is not well formed or does not name one item."""
+    change = _Reader(statement, list(parameters or ())).change(lambda name: _keys(backend.get_table(name)))
     names, values, condition = change.names, change.values, change.condition
     before = _attributes(backend.get_item(change.table, change.key))
     if change.update is None:
@@ -76,9 +94,9 @@ class _Reader(Tokens):
     def __init__(self, statement: str, parameters: list[Any]) -> None:
         super().__init__(statement)
         self.parameters = parameters
-        self.made = Change("")
+        self.made = Statement("")
 
-    def change(self, keys_of: Any) -> Change:
+    def change(self, keys_of: Any) -> Statement:
         self.verify_parameters()
         verb = self.word()
         if verb == "delete":
@@ -93,6 +111,35 @@ class _Reader(Tokens):
         if self.at < len(self.tokens):
             raise not_well_formed(self.tokens[self.at][1])
         return self.made
+
+    def select(self) -> Statement:
+        self.verify_parameters()
+        self.expect("select")
+        self.made.columns = self.columns()
+        self.expect("from")
+        self.made.table = self.name()
+        if self.is_next("."):
+            self.at += 1
+            self.made.index = self.name()
+        if self.is_next("where"):
+            self.at += 1
+            self.made.condition = self.expression({"order"})
+        if self.is_next("order"):
+            self.at = len(self.tokens)
+        return self.made
+
+    def columns(self) -> list[list[Any]] | None:
+        if self.is_next("*"):
+            self.at += 1
+            return None
+        paths: list[list[Any]] = []
+        while not paths or self.is_next(","):
+            self.at += bool(paths)
+            paths.append([self.name()])
+            while self.is_next("."):
+                self.at += 1
+                paths[-1].append(self.name())
+        return paths
 
     def verify_parameters(self) -> None:
         if sum(found == ("sign", "?") for found in self.tokens) != len(self.parameters):

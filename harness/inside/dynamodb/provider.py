@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from localstack.aws.api.dynamodb import DynamodbApi
 from localstack.aws.client import parse_response, raise_service_exception
 from localstack.aws.forwarder import ForwardingFallbackDispatcher
+from localstack.http import Response
 from localstack.services.moto import call_moto_with_request, dispatch_to_moto
 from localstack.services.plugins import Service
 from moto.dynamodb.models import dynamodb_backends
 
 from harness.inside.call import of as call_of
-from harness.inside.dynamodb import expressions, limits, tokens, values
+from harness.inside.dynamodb import expressions, limits, reads, tokens, values
 from harness.inside.dynamodb.log import one_request
 
 if TYPE_CHECKING:
@@ -36,10 +37,14 @@ def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
         if values.normalize(request):
             call_of(context).rewritten = True
         expressions.verify(request)
-        limits.verify(context.operation.name, request, dynamodb_backends[context.account_id][context.region])
+        backend = dynamodb_backends[context.account_id][context.region]
+        limits.verify(context.operation.name, request, backend)
+        reads.verify(context.operation.name, request, backend)
         if is_transaction and tokens.is_repeated(context.account_id, context.region, request):
             return {}
         response = _answer_of_moto(context, request)
+        if context.operation.name in {"Query", "Scan"} and isinstance(response, Response):
+            response.data = reads.complete(request, response.data, backend)
         if is_transaction:
             tokens.note(context.account_id, context.region, request)
     return response

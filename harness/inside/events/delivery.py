@@ -31,6 +31,12 @@ _FINAL = frozenset(
 )  # fmt: skip
 
 
+class AsItIs(str):
+    """A text that a target gets as it is, not as a JSON string."""
+
+    __slots__ = ()
+
+
 def delivered(send: Callable[[], None], account: str, target: Any, rule_arn: str, event: Any) -> None:
     """Sends an event. Where that fails, a thread sends it again; the thread counts as a delivery under way."""
     try:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from localstack.aws.api import CommonServiceException
 from localstack.aws.api.kinesis import (
     ChildShard,
+    DescribeStreamOutput,
+    DescribeStreamSummaryOutput,
     ExpiredIteratorException,
     GetRecordsOutput,
     GetShardIteratorOutput,
@@ -26,9 +28,12 @@ from localstack.aws.api.kinesis import (
     PutRecordsOutput,
     PutRecordsResultEntry,
     Record,
+    RegisterStreamConsumerOutput,
+    ResourceInUseException,
     ResourceNotFoundException,
 )
 from localstack.services.kinesis.provider import KinesisProvider
+from localstack.services.moto import call_moto
 from moto.kinesis.exceptions import StreamNotFoundError
 from moto.kinesis.models import kinesis_backends
 
@@ -46,6 +51,7 @@ MAX_PUT_BYTES = 5 * 1024 * 1024
 MAX_RECORDS_PER_GET = 10_000
 MAX_GET_BYTES = 10 * 1024 * 1024
 MAX_PARTITION_KEY_CHARS = 256
+SHARDS_PER_DESCRIPTION = 100
 ITERATOR_LIFE_S = 300
 _HASH_SPACE = 2**128
 
@@ -58,7 +64,7 @@ class _ValidationError(CommonServiceException):
 
 
 class PipeproofKinesisProvider(KinesisProvider):
-    """PutRecord(s), GetShardIterator, GetRecords and ListShards on `IndexedShard`; all else falls through to moto."""
+    """PutRecord(s), GetShardIterator, GetRecords and ListShards on `IndexedShard`, and what moto tells wrongly of shards and consumers; all else falls through to moto."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,6 +184,45 @@ class PipeproofKinesisProvider(KinesisProvider):
         if last:
             result["NextToken"] = listing.token(stream, last, shard_filter)
         return result
+
+    def describe_stream(
+        self, context: RequestContext, stream_name: str | None = None, limit: int | None = None,
+        exclusive_start_shard_id: str | None = None, stream_arn: str | None = None, **_: Any,
+    ) -> DescribeStreamOutput:  # fmt: skip
+        stream = _stream(context, stream_name, stream_arn)
+        answer = call_moto(context)
+        shards, last = listing.page(listing.filtered(stream, None), exclusive_start_shard_id, limit or SHARDS_PER_DESCRIPTION)
+        answer["StreamDescription"] |= {"Shards": [shard.to_json() for shard in shards], "HasMoreShards": last is not None}
+        return answer  # type: ignore[no-any-return]
+
+    def describe_stream_summary(
+        self, context: RequestContext, stream_name: str | None = None, stream_arn: str | None = None, **_: Any
+    ) -> DescribeStreamSummaryOutput:
+        stream = _stream(context, stream_name, stream_arn)
+        answer = call_moto(context)
+        answer["StreamDescriptionSummary"]["OpenShardCount"] = sum(shard.is_open for shard in stream.shards.values())
+        return answer  # type: ignore[no-any-return]
+
+    def delete_stream(
+        self, context: RequestContext, stream_name: str | None = None, enforce_consumer_deletion: bool | None = None,  # noqa: FBT001 - LocalStack's
+        stream_arn: str | None = None, **_: Any,
+    ) -> None:  # fmt: skip
+        stream = _stream(context, stream_name, stream_arn)
+        if stream.consumers and not enforce_consumer_deletion:
+            raise ResourceInUseException(
+                f"Stream {stream.stream_name} under account {context.account_id} has registered consumers."
+            )
+        call_moto(context)
+
+    def register_stream_consumer(
+        self, context: RequestContext, stream_arn: str, consumer_name: str, **_: Any
+    ) -> RegisterStreamConsumerOutput:
+        stream = _stream(context, None, stream_arn)
+        if any(consumer.consumer_name == consumer_name for consumer in stream.consumers):
+            raise ResourceInUseException(
+                f"Consumer {consumer_name} under stream {stream.stream_name} already exists for account {context.account_id}."
+            )
+        return call_moto(context)  # type: ignore[no-any-return]
 
 
 def _stream(context: RequestContext, name: str | None, arn: str | None) -> Stream:

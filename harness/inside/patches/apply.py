@@ -15,6 +15,7 @@ from harness.inside.patches import (
     errors_of_states,
     events,
     gateway,
+    jsonata,
     kinesis,
     lambda_,
     map_states,
@@ -46,6 +47,7 @@ PATCHES: tuple[Patch, ...] = (
     *sqs.PATCHES,
     *map_states.PATCHES,
     *errors_of_states.PATCHES,
+    *jsonata.PATCHES,
     *redrives.PATCHES,
     *stepfunctions.PATCHES,
 )

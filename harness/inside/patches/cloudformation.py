@@ -16,6 +16,9 @@ from harness.inside.patches.declare import NAME, patch
 DEPLOY_POLL_S = 0.1
 _REGION = "AWS_DEFAULT_REGION"
 
+# Of which only a deletion leads on.
+_NEVER_UPDATED = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+
 
 @patch(
     "localstack.services.cloudformation.resource_provider",
@@ -187,6 +190,48 @@ def refused_stacks(module: Any) -> None:
     provider.create_stack, provider.create_change_set = undone(provider.create_stack), undone(provider.create_change_set)
 
 
+@patch(
+    "localstack.services.cloudformation.v2.provider",
+    {
+        "CloudformationProviderV2.create_stack": ("self", "context", "request"),
+        "CloudformationProviderV2.update_stack": ("self", "context", "request"),
+        "CloudformationProviderV2.delete_stack": ("self", "context", "stack_name"),
+        "find_stack_v2": NAME,
+        "ValidationError": NAME,
+    },
+)
+def protected_stacks(module: Any) -> None:
+    """LocalStack updates a stack whose creation was rolled back, and deletes one that is protected."""
+    provider = module.CloudformationProviderV2
+    create, update, delete = provider.create_stack, provider.update_stack, provider.delete_stack
+
+    def found(context: Any, name: str) -> Any:
+        return module.find_stack_v2(module.get_cloudformation_store(context.account_id, context.region), name)
+
+    @functools.wraps(create)
+    def created(self: Any, context: Any, request: Any) -> Any:
+        answer = create(self, context, request)
+        found(context, answer["StackId"]).enable_termination_protection = bool(request.get("EnableTerminationProtection"))
+        return answer
+
+    @functools.wraps(update)
+    def updated(self: Any, context: Any, request: Any) -> Any:
+        stack = found(context, request.get("StackName") or "")
+        if stack is not None and stack.status in _NEVER_UPDATED:
+            raise module.ValidationError(f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
+        return update(self, context, request)
+
+    @functools.wraps(delete)
+    def deleted(self: Any, context: Any, stack_name: str, *args: Any, **kwargs: Any) -> Any:
+        stack = found(context, stack_name)
+        if stack is not None and stack.enable_termination_protection:
+            message = f"Stack [{stack.stack_name}] cannot be deleted while TerminationProtection is enabled"
+            raise module.ValidationError(message)
+        return delete(self, context, stack_name, *args, **kwargs)
+
+    provider.create_stack, provider.update_stack, provider.delete_stack = created, updated, deleted
+
+
 @patch("localstack.services.lambda_.resource_providers.aws_lambda_function", {"create_zip_file": NAME})
 def inline_code(module: Any) -> None:
     """LocalStack packs the code that a template holds with `zip`, which a machine need not have."""
@@ -209,5 +254,6 @@ PATCHES = (
     updates,
     requests,
     refused_stacks,
+    protected_stacks,
     inline_code,
 )

@@ -30,11 +30,14 @@ def log_patterns(module: Any) -> None:
 
 @patch(
     "localstack.services.cloudwatch.cloudwatch_database_helper",
-    {"CloudwatchDatabase.get_metric_data_stat": ("self", "account_id", "region", "query", "start_time", "end_time", "scan_by")},
+    {
+        "CloudwatchDatabase.get_metric_data_stat": ("self", "account_id", "region", "query", "start_time", "end_time", "scan_by"),
+        "CloudwatchDatabase.add_metric_data": ("self", "account_id", "region", "namespace", "metric_data"),
+    },
 )
-def percentiles(module: Any) -> None:
-    """LocalStack's database has no percentiles."""
-    from harness.inside.cloudwatch import statistics  # noqa: PLC0415
+def database(module: Any) -> None:
+    """LocalStack's database has no database, and a commit for every metric."""
+    from harness.inside.cloudwatch import statistics, writes  # noqa: PLC0415
 
     original = module.CloudwatchDatabase.get_metric_data_stat
 
@@ -50,6 +53,7 @@ def percentiles(module: Any) -> None:
         return {"timestamps": times[order], "values": values[order]}
 
     module.CloudwatchDatabase.get_metric_data_stat = stat
+    module.CloudwatchDatabase.add_metric_data = writes.add_metric_data
 
 
 @patch(
@@ -133,4 +137,15 @@ def composite_alarms(module: Any) -> None:
     provider._validate_alarm_rule_expression = lambda _self, _rule: []  # noqa: SLF001
 
 
-PATCHES = (log_patterns, percentiles, metric_math, alarms, composite_alarms)
+@patch(
+    "localstack.services.cloudwatch.provider_v2",
+    {"CloudwatchProvider._update_state": ("self", "context", "alarm", "state_value", "state_reason")},
+)
+def state_events(module: Any) -> None:
+    """LocalStack tells EventBridge nothing of an alarm."""
+    from harness.inside.cloudwatch.state_events import told  # noqa: PLC0415
+
+    module.CloudwatchProvider._update_state = told(module.CloudwatchProvider._update_state)  # noqa: SLF001
+
+
+PATCHES = (log_patterns, database, metric_math, alarms, composite_alarms, state_events)

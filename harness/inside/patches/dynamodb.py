@@ -15,21 +15,37 @@ def stream(module: Any) -> None:
     module.StreamShard = TableLog
 
 
-@patch("moto.dynamodb.models", {"DynamoDBBackend.execute_statement": ("self", "statement", "parameters")})
+@patch(
+    "moto.dynamodb.models",
+    {
+        "DynamoDBBackend.execute_statement": ("self", "statement", "parameters"),
+        "DynamoDBBackend.execute_transaction": ("self", "statements"),
+    },
+)
 def statements(module: Any) -> None:
-    """Moto's INSERT takes the place of an item that has the key; its DELETE with a parameter deletes nothing."""
+    """Moto's INSERT takes the place of an item that has the key, its SELECT finds nothing by most conditions, its DELETE with a parameter deletes nothing,
+    and of a transaction that fails the first statements stay."""
     execute_statement = module.DynamoDBBackend.execute_statement
 
     def verified(self: Any, statement: str, parameters: Any) -> Any:
         from harness.inside.dynamodb import partiql  # noqa: PLC0415
         from harness.inside.dynamodb.limits import verify_insert  # noqa: PLC0415
 
-        if partiql.is_change(statement):
+        verb = partiql.verb_of(statement)
+        if verb == "select":
+            return partiql.selected(self, statement, parameters)
+        if verb in {"update", "delete"}:
             return partiql.done(self, statement, parameters)
         verify_insert(self, statement, parameters)
         return execute_statement(self, statement, parameters)
 
+    def all_or_none(self: Any, statements: Any) -> Any:
+        from harness.inside.dynamodb.partiql_transaction import executed  # noqa: PLC0415
+
+        return executed(self, statements)
+
     module.DynamoDBBackend.execute_statement = verified
+    module.DynamoDBBackend.execute_transaction = all_or_none
 
 
 @patch("moto.dynamodb.models.dynamo_type", {"LimitedSizeDict": NAME, "ItemSizeTooLarge": NAME, "bytesize": ("val",)})
@@ -50,4 +66,30 @@ def item_size(module: Any) -> None:
     module.LimitedSizeDict.__setitem__ = put
 
 
-PATCHES = (stream, statements, item_size)
+@patch(
+    "moto.dynamodb.comparisons",
+    {
+        **{f"{name}.expr": ("self", "item") for name in ("OpEqual", "OpNotEqual", "OpLessThan", "OpLessThanOrEqual")},
+        **{f"{name}.expr": ("self", "item") for name in ("OpGreaterThan", "OpGreaterThanOrEqual")},
+        **{f"{name}.expr": ("self", "item") for name in ("FuncBeginsWith", "FuncContains", "FuncBetween", "FuncIn")},
+        "AttributePath._get_attr": ("self", "item"),
+    },
+)
+def comparisons(module: Any) -> None:
+    """Moto compares what Python makes of the values: true is 1, 0 is between nothing, and a text that is compared with a number raises."""
+    from harness.inside.dynamodb import comparisons as ours  # noqa: PLC0415
+
+    def compared(holds: Any) -> Any:
+        return lambda self, item: holds(self.lhs, self.rhs, item)
+
+    for name, holds in ours.COMPARISONS.items():
+        getattr(module, name).expr = compared(holds)
+    module.FuncBeginsWith.expr = lambda self, item: ours.begins_with(self.attr, self.substr, item)
+    module.FuncContains.expr = lambda self, item: ours.contains(self.attr, self.operand, item)
+    module.FuncBetween.expr = lambda self, item: (
+        ours.at_most(self.start, self.attr, item) and ours.at_most(self.attr, self.end, item)
+    )
+    module.FuncIn.expr = lambda self, item: any(ours.equal(self.attr, value, item) for value in self.possible_values)
+
+
+PATCHES = (stream, statements, item_size, comparisons)

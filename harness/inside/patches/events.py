@@ -7,6 +7,7 @@ import functools
 import json
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from harness.inside.patches.declare import NAME, patch
 
@@ -55,14 +56,79 @@ def templates(module: Any) -> None:
     module.replace_template_placeholders = ours.filled
 
 
-@patch("localstack.services.events.provider", {"EventsProvider._process_rules": ("self", "rule")})
-def disabled_rules(module: Any) -> None:
-    """LocalStack's disabled rules match."""
+@patch(
+    "localstack.services.events.target",
+    {
+        "to_json_str": NAME,
+        "StatesTargetSender.send_event": ("self", "event", "trace_header"),
+        "KinesisTargetSender.send_event": ("self", "event", "trace_header"),
+    },
+)
+def inputs(module: Any) -> None:
+    """LocalStack names an execution by the event's id: one whose input is made of the event has none, and of two rules only the first starts one."""
+    from harness.inside.events.delivery import AsItIs  # noqa: PLC0415
+
+    serialized = module.to_json_str
+
+    def to_json_str(value: Any, *args: Any, **kwargs: Any) -> str:
+        return str(value) if isinstance(value, AsItIs) else serialized(value, *args, **kwargs)
+
+    def start(self: Any, event: Any, _trace_header: Any) -> None:
+        self.service = "stepfunctions"
+        self.client.start_execution(stateMachineArn=self.target["Arn"], name=str(uuid4()), input=to_json_str(event))
+
+    def put(self: Any, event: Any, _trace_header: Any) -> None:
+        path = (self.target.get("KinesisParameters") or {}).get("PartitionKeyPath")
+        key = module.collections.get_safe(event, path) if path and isinstance(event, dict) else None
+        self.client.put_record(
+            StreamName=self.target["Arn"].split("/")[-1],
+            Data=to_json_str(event).encode(),
+            PartitionKey=str(key if key is not None else _id_of(event)),
+        )
+
+    module.to_json_str = to_json_str
+    module.StatesTargetSender.send_event = start
+    module.KinesisTargetSender.send_event = put
+
+
+def _id_of(event: Any) -> str:
+    return str(event.get("id") or uuid4()) if isinstance(event, dict) else str(uuid4())
+
+
+@patch(
+    "localstack.services.events.provider",
+    {"EventsProvider._process_entry": ("self", "entry", "processed_entries", "failed_entry_count", "context")},
+)
+def sources(module: Any) -> None:
+    """LocalStack takes events from everybody in the name of AWS's services."""
+    process = module.EventsProvider._process_entry  # noqa: SLF001
+
+    def process_entry(self: Any, entry: Any, processed_entries: Any, failed_entry_count: Any, context: Any) -> None:
+        forged = str(entry.get("Source") or "").startswith("aws.")
+        if forged and not context.is_internal_call and context.operation.name == "PutEvents":
+            failed_entry_count["count"] += 1
+            processed_entries.append(
+                {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
+            )
+            return
+        process(self, entry, processed_entries, failed_entry_count, context)
+
+    module.EventsProvider._process_entry = process_entry  # noqa: SLF001
+
+
+@patch(
+    "localstack.services.events.provider",
+    {"EventsProvider._process_rules": ("self", "rule", "region", "account_id", "event_formatted")},
+)
+def rules_that_match(module: Any) -> None:
+    """LocalStack's disabled rules match, and a replay goes to all rules."""
     process = module.EventsProvider._process_rules  # noqa: SLF001
 
-    def process_rules(self: Any, rule: Any, *args: Any, **kwargs: Any) -> None:
-        if rule.state != "DISABLED":
-            process(self, rule, *args, **kwargs)
+    def process_rules(self: Any, rule: Any, region: str, account_id: str, event_formatted: Any, *args: Any, **kwargs: Any) -> None:
+        replay = self.get_store(region, account_id).replays.get(event_formatted.get("replay-name"))
+        chosen = (replay.destination.get("FilterArns") if replay else None) or [rule.arn]
+        if rule.state != "DISABLED" and rule.arn in chosen:
+            process(self, rule, region, account_id, event_formatted, *args, **kwargs)
 
     module.EventsProvider._process_rules = process_rules  # noqa: SLF001
 
@@ -180,4 +246,16 @@ def schedule_pages(module: Any) -> None:
     module.EventBridgeSchedulerResponse.list_schedules = list_schedules
 
 
-PATCHES = (delivery, templates, disabled_rules, conditions, archives, processing, patterns, schedules, schedule_pages)
+PATCHES = (
+    delivery,
+    templates,
+    rules_that_match,
+    inputs,
+    sources,
+    conditions,
+    archives,
+    processing,
+    patterns,
+    schedules,
+    schedule_pages,
+)

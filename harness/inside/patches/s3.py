@@ -71,9 +71,9 @@ def sequencers(module: Any) -> None:
 
     def with_own(payload: Any) -> Any:
         def made(ctx: Any, config_id: Any = None) -> Any:
-            from harness.inside.s3.notifications import with_sequencer  # noqa: PLC0415
+            from harness.inside.s3.notifications import corrected  # noqa: PLC0415
 
-            return with_sequencer(payload(ctx, config_id), ctx.sequencer)
+            return corrected(payload(ctx, config_id), ctx.sequencer)
 
         return staticmethod(made)
 

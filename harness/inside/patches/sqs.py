@@ -176,10 +176,27 @@ def attempts(module: Any) -> None:
     module.SqsProvider.receive_message = tried
 
 
-@patch("localstack.services.sqs.provider", {"check_message_max_size": ("message_body", "message_attributes", "max_message_size")})
-def message_attributes(module: Any) -> None:
-    """LocalStack takes any number of attributes."""
+@patch(
+    "localstack.services.sqs.provider",
+    {
+        "check_message_max_size": ("message_body", "message_attributes", "max_message_size"),
+        "SqsProvider._put_message": ("self", "queue", "context", "message_body", "delay_seconds"),
+    },
+)
+def messages(module: Any) -> None:
+    """LocalStack takes any number of attributes, and any delay."""
     check = module.check_message_max_size
+
+    put = module.SqsProvider._put_message  # noqa: SLF001
+
+    def put_message(
+        self: Any, queue: Any, context: Any, message_body: Any, delay_seconds: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        from harness.inside.refusals.sqs import delay_refusal  # noqa: PLC0415
+
+        if (why := delay_refusal(delay_seconds)) is not None:
+            raise module.InvalidParameterValueException(why)
+        return put(self, queue, context, message_body, delay_seconds, *args, **kwargs)
 
     def checked(message_body: str, message_attributes: Any, max_message_size: int) -> None:
         if len(message_attributes or ()) > _MOST_ATTRIBUTES:
@@ -188,6 +205,31 @@ def message_attributes(module: Any) -> None:
         check(message_body, message_attributes, max_message_size)
 
     module.check_message_max_size = checked
+    module.SqsProvider._put_message = put_message  # noqa: SLF001
+
+
+@patch("localstack.services.sqs.models", {"SqsQueue.update_visibility_timeout": ("self", "receipt_handle", "visibility_timeout")})
+def visibility(module: Any) -> None:
+    """LocalStack takes any time, and says yes for a message that is visible already."""
+    update = module.SqsQueue.update_visibility_timeout
+
+    @functools.wraps(update)
+    def updated(self: Any, receipt_handle: str, visibility_timeout: int) -> None:
+        from localstack.aws.api.sqs import MessageNotInflight  # noqa: PLC0415
+
+        from harness.inside.refusals.sqs import visibility_refusal  # noqa: PLC0415
+
+        if (why := visibility_refusal(visibility_timeout)) is not None:
+            raise module.InvalidParameterValueException(why)
+        with self.mutex:
+            message = self.receipts.get(receipt_handle)
+            if message is not None and message not in self.inflight:
+                raise MessageNotInflight(
+                    f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: Message is not in flight."
+                )
+            update(self, receipt_handle, visibility_timeout)
+
+    module.SqsQueue.update_visibility_timeout = updated
 
 
 PATCHES = (
@@ -199,5 +241,6 @@ PATCHES = (
     redrive_policies,
     deduplication,
     attempts,
-    message_attributes,
+    messages,
+    visibility,
 )

@@ -57,21 +57,6 @@ def task_clients(module: Any) -> None:
     module.boto_client_for = one_at_a_time(boto_client_for)
 
 
-@patch(
-    "localstack.services.stepfunctions.asl.jsonata.jsonata",
-    {"eval_jsonata_expression": ("jsonata_expression",), "_eval_jsonata": NAME},
-)
-def jsonata(module: Any) -> None:
-    """LocalStack downloads a Java machine for JSONata."""
-
-    def evaluated(expression: str) -> Any:
-        from harness.inside.stepfunctions.jsonata import evaluated as in_python  # noqa: PLC0415
-
-        return in_python(expression)
-
-    module._eval_jsonata = evaluated  # noqa: SLF001
-
-
 @patch(f"{_STATE_EXECUTION.rpartition('.')[0]}.state_choice.state_choice", {"StateChoice._eval_state": ("self", "env")})
 def choices(module: Any) -> None:
     """A Choice without a match fails with States.Runtime in LocalStack, so that a Catch of its error does not see it."""
@@ -142,6 +127,26 @@ def ends(module: Any) -> None:
     module.BaseExecutionWorkerCommunication._reflect_execution_status = whole  # noqa: SLF001
 
 
+@patch(
+    "localstack.services.stepfunctions.provider",
+    {
+        "StepFunctionsProvider.send_task_success": ("self", "context", "task_token", "output"),
+        "StepFunctionsProvider.start_execution": ("self", "context", "state_machine_arn", "name", "input"),
+        "StepFunctionsProvider.start_sync_execution": ("self", "context", "state_machine_arn", "name", "input"),
+        "StepFunctionsProvider.get_execution_history": ("self", "context", "execution_arn"),
+    },
+)
+def requests(module: Any) -> None:
+    """LocalStack takes an output that is no JSON, and an input of any size; it returns a history as one page."""
+    from harness.inside.stepfunctions import requests as ours  # noqa: PLC0415
+
+    provider = module.StepFunctionsProvider
+    provider.send_task_success = ours.with_json(provider.send_task_success)
+    provider.start_execution = ours.within_bounds(provider.start_execution)
+    provider.start_sync_execution = ours.within_bounds(provider.start_sync_execution)
+    provider.get_execution_history = ours.by_pages(provider.get_execution_history)
+
+
 @patch("localstack.services.stepfunctions.backend.alias", {"Alias.update": ("self", "description", "routing_configuration_list")})
 def aliases(module: Any) -> None:
     """LocalStack copies a state machine for each execution, and cannot copy one with an alias."""
@@ -157,10 +162,10 @@ PATCHES = (
     inline_map,
     nested_executions,
     task_clients,
-    jsonata,
     choices,
     execution_metrics,
     ends,
+    requests,
     aliases,
     patch("jsonpath_ng.parser", {"parse": ("string",)})(_json_paths),
     patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug")})(_json_paths),

@@ -24,10 +24,12 @@ def next_sequencer() -> str:
     return f"{time.time_ns():016X}{next(_count) & 0xFFFF:04X}"
 
 
-def with_sequencer(record: Any, sequencer: str) -> Any:
-    """Returns a record of a notification, or an entry of EventBridge, with the sequencer of its event, where it has one."""
+def corrected(record: Any, sequencer: str) -> Any:
+    """Returns a record of a notification, or an entry of EventBridge, with the sequencer of its event, where it has one, and with the reason as S3 gives it."""
     if "Detail" in record:
         detail = json.loads(record["Detail"])
+        if "reason" in detail:
+            detail["reason"] = detail["reason"].rpartition(":")[2]
         if "sequencer" in detail["object"]:
             detail["object"]["sequencer"] = sequencer
         return {**record, "Detail": json.dumps(detail)}

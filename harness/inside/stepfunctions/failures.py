@@ -7,7 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from jsonpath_ng import parser  # type: ignore[import-untyped]
-from localstack.aws.api.stepfunctions import ExecutionFailedEventDetails, HistoryEventType, TaskFailedEventDetails
+from localstack.aws.api.stepfunctions import (
+    EvaluationFailedEventDetails,
+    ExecutionFailedEventDetails,
+    HistoryEventType,
+    TaskFailedEventDetails,
+)
 from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import StatesErrorName
 from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
@@ -52,6 +57,20 @@ def intrinsic_failed(env: Any, error: IntrinsicError) -> FailureEventException:
 def result_path_failed(env: Any, path: str) -> FailureEventException:
     name = StatesErrorName(typ=StatesErrorNameType.StatesResultPathMatchFailure)
     return _failed(env, name, f"Unable to apply the ReferencePath '{path}' to the state's input: a value on its way is no object")
+
+
+def evaluation_failed(env: Any, expression: str, reason: str) -> FailureEventException:
+    """A JSONata expression fails. Writes it to the history, too."""
+    name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+    cause = f"The JSONata expression '{expression}' threw an error during evaluation. {reason}"
+    details = EvaluationFailedEventDetails(error=name.error_name, cause=cause)
+    failed = failed_with(env, name, HistoryEventType.EvaluationFailed, evaluationFailedEventDetails=details)
+    env.event_manager.add_event(
+        context=env.event_history_context,
+        event_type=HistoryEventType.EvaluationFailed,
+        event_details=EventDetails(evaluationFailedEventDetails=failed.get_evaluation_failed_event_details()),
+    )
+    return failed
 
 
 def heartbeat_stayed_away(event: FailureEvent) -> FailureEventException:
