@@ -185,3 +185,16 @@ def test_the_catalogue_has_the_table(clients, athena, lake):
     assert [column["Name"] for column in table["StorageDescriptor"]["Columns"]] == ["id", "kind", "amount"]
     assert table["PartitionKeys"] == [{"Name": "dt", "Type": "string"}]
     assert table["StorageDescriptor"]["Location"] == f"s3://{lake}/days/"
+
+
+@pytest.mark.rule("athena/latest/APIReference/API_StartQueryExecution.html")
+def test_a_query_with_the_same_token_runs_once(clients, athena, lake):
+    """A request with the ClientRequestToken of an earlier one starts nothing; another query with it is refused."""
+    make = f"CREATE TABLE buys WITH (format = 'PARQUET', external_location = 's3://{lake}/buys/') AS SELECT id FROM events WHERE kind = 'buy'"
+    athena(make)
+    token, insert = "t" * 32, "INSERT INTO buys SELECT id FROM events WHERE kind = 'look'"
+    first, again = (athena(insert, ClientRequestToken=token) for _ in range(2))
+    assert first["QueryExecutionId"] == again["QueryExecutionId"]
+    assert rows(clients, athena("SELECT count(*) AS n FROM buys")) == [["n"], ["6"]]
+    with pytest.raises(clients("athena").exceptions.InvalidRequestException):
+        athena("SELECT 1", ClientRequestToken=token)

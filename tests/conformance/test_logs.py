@@ -132,3 +132,15 @@ def test_embedded_metrics_of_put_log_events(clients, metric):
     events = [{"timestamp": now_ms, "message": json.dumps(document)}, {"timestamp": now_ms, "message": '{"_aws": 1}'}]
     logs.put_log_events(logGroupName="own", logStreamName="s", logEvents=events)
     assert metric("Own", "Rows", "Sum", service="s") == 7
+
+
+@pytest.mark.rule("AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html")
+def test_events_of_all_streams_are_in_order(clients):
+    """FilterLogEvents sorts the events of all streams by their time."""
+    logs, now = clients("logs"), int(time.time() * 1000)
+    logs.create_log_group(logGroupName="group")
+    for name, at in (("a", (0, 2)), ("b", (1, 3))):
+        logs.create_log_stream(logGroupName="group", logStreamName=name)
+        batch = [{"timestamp": now + n, "message": str(n)} for n in at]
+        logs.put_log_events(logGroupName="group", logStreamName=name, logEvents=batch)
+    assert [one["message"] for one in logs.filter_log_events(logGroupName="group")["events"]] == ["0", "1", "2", "3"]

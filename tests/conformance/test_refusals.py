@@ -111,17 +111,6 @@ def test_a_mapping_has_the_options_of_its_source(clients, functions, sqs, source
     assert refused(call, FunctionName="f", EventSourceArn=arn, **options) == "InvalidParameterValueException"
 
 
-@pytest.mark.rule("lambda/latest/dg/services-sqs-configure.html")
-def test_messages_are_hidden_as_long_as_the_function_may_take(clients, functions, sqs):
-    """A queue whose visibility timeout is less than the function's timeout cannot be mapped."""
-    functions.create("f", "def handler(event, context):\n    pass\n", Timeout=60)
-    url = sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "59"})["QueueUrl"]
-    call, arn = clients("lambda").create_event_source_mapping, f"arn:aws:sqs:us-east-1:{clients.account}:q"
-    assert refused(call, FunctionName="f", EventSourceArn=arn) == "InvalidParameterValueException"
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
-    call(FunctionName="f", EventSourceArn=arn)
-
-
 @pytest.mark.rule("lambda/latest/dg/configuration-envvars.html")
 def test_variables_of_lambda_are_its_own(functions):
     """Variables that Lambda sets cannot be set."""

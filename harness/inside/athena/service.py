@@ -43,10 +43,13 @@ class Execution:
 
 
 _executions: dict[tuple[str, str, str], Execution] = {}
+_tokens: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = {}
+"""By account, region and ClientRequestToken: the query's id, and what was asked."""
+_tokens_lock = threading.Lock()
 
 
 def start_query_execution(context: RequestContext, request: Any) -> dict[str, Any]:
-    """Starts a query on a thread, which counts as under way."""
+    """Starts a query on a thread, which counts as under way. The same request with the same token starts it once."""
     output = (request.get("ResultConfiguration") or {}).get("OutputLocation") or _workgroup_output(
         context, request.get("WorkGroup")
     )
@@ -54,7 +57,20 @@ def start_query_execution(context: RequestContext, request: Any) -> dict[str, An
         raise _invalid(
             "No output location provided. An output location is required either through the Workgroup result configuration setting or as an API input."
         )
-    key = str(uuid4())
+    token = (context.account_id, context.region, request.get("ClientRequestToken") or str(uuid4()))
+    asked = {
+        name: request.get(name) for name in ("QueryString", "QueryExecutionContext", "ResultConfiguration", "ExecutionParameters")
+    }
+    with _tokens_lock:
+        key, known = _tokens.setdefault(token, (str(uuid4()), asked))
+        if known != asked:
+            raise _invalid("Idempotent parameters do not match")
+        if (context.account_id, context.region, key) in _executions:
+            return {"QueryExecutionId": key}
+        return _started(context, request, key, output)
+
+
+def _started(context: RequestContext, request: Any, key: str, output: str) -> dict[str, Any]:
     statement = request["QueryString"].strip().rstrip(";")
     kind = (
         "DDL"

@@ -29,6 +29,21 @@ def log_patterns(module: Any) -> None:
 
 
 @patch(
+    "moto.logs.models",
+    {"LogGroup.filter_log_events": ("self", "log_group_name", "log_stream_names", "start_time", "end_time", "limit", "next_token")},
+)
+def log_order(module: Any) -> None:
+    """Moto returns the events of one stream after those of another, unless it is asked for their order, which AWS always keeps."""
+    filtered = module.LogGroup.filter_log_events
+
+    def by_time(self: Any, *args: Any) -> Any:
+        # The last one is `interleaved`, which AWS does not look at any longer.
+        return filtered(self, *args[:-1], True)  # noqa: FBT003 - as moto calls it
+
+    module.LogGroup.filter_log_events = by_time
+
+
+@patch(
     "localstack.services.cloudwatch.cloudwatch_database_helper",
     {
         "CloudwatchDatabase.get_metric_data_stat": ("self", "account_id", "region", "query", "start_time", "end_time", "scan_by"),
@@ -148,4 +163,4 @@ def state_events(module: Any) -> None:
     module.CloudwatchProvider._update_state = told(module.CloudwatchProvider._update_state)  # noqa: SLF001
 
 
-PATCHES = (log_patterns, database, metric_math, alarms, composite_alarms, state_events)
+PATCHES = (log_patterns, log_order, database, metric_math, alarms, composite_alarms, state_events)

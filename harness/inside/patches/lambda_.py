@@ -120,22 +120,6 @@ def fan_out_consumers(module: Any) -> None:
     module.LambdaProvider.check_service_resource_exists = check_stream
 
 
-@patch("localstack.services.lambda_.provider", {"LambdaProvider.validate_event_source_mapping": ("self", "context", "request")})
-def visibility_timeouts(module: Any) -> None:
-    """LocalStack maps a queue whose messages are visible again before the function has ended."""
-    validate = module.LambdaProvider.validate_event_source_mapping
-
-    def validated(self: Any, context: Any, request: Any) -> Any:
-        from harness.inside.refusals.lambda_ import visible_too_early  # noqa: PLC0415
-
-        answer = validate(self, context, request)
-        if (why := visible_too_early(context.account_id, context.region, request)) is not None:
-            raise module.InvalidParameterValueException(why, Type="User")
-        return answer
-
-    module.LambdaProvider.validate_event_source_mapping = validated
-
-
 @patch(
     "localstack.services.lambda_.provider",
     {"LambdaProvider._validate_destination_config": ("self", "store", "function_name", "destination_config")},
@@ -243,7 +227,6 @@ PATCHES = (
     log_groups,
     function_metrics,
     failed_events,
-    visibility_timeouts,
     buckets,
     async_events,
     mappings,

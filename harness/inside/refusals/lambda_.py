@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.inside.kept import FUNCTIONS, QUEUES, Kept
-
 _OF_STREAMS = (
     "BisectBatchOnFunctionError", "DestinationConfig", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "ParallelizationFactor",
     "StartingPosition", "StartingPositionTimestamp", "TumblingWindowInSeconds",
@@ -66,38 +64,6 @@ def _function(request: Any) -> tuple[str, str] | None:
     return "InvalidParameterValueException", (
         "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved "
         f"keys that are currently not supported for modification. Reserved keys used in this request: {', '.join(taken)}"
-    )
-
-
-def visible_too_early(account: str, region: str, request: Any) -> str | None:
-    """Returns why a queue cannot be mapped whose messages are visible again before the function has ended."""
-    _, is_queue, name = str(request.get("EventSourceArn") or "").partition(":sqs:")
-    if not is_queue:
-        return None
-    queue = _kept(QUEUES, account, region, "queues").get(name.rpartition(":")[2])
-    function = _kept(FUNCTIONS, account, region, "functions").get(_function_name(str(request.get("FunctionName"))))
-    if queue is None or function is None:
-        return None
-    hidden_s, timeout_s = queue.visibility_timeout, function.latest().config.timeout
-    if hidden_s >= timeout_s:
-        return None
-    return f"Queue visibility timeout: {hidden_s} seconds is less than Function timeout: {timeout_s} seconds"
-
-
-def _kept(kept: Kept, account: str, region: str, what: str) -> dict[str, Any]:
-    found = [store for _, of, store in kept.stores(account) if of == region]
-    return dict(getattr(found[0], what)) if found else {}
-
-
-def _function_name(text: str) -> str:
-    """Returns the name that a name, an ARN or a part of one has, without its version."""
-    rest = text.rsplit(":function:", maxsplit=1)[-1]
-    return (
-        rest.split(":")[0]
-        if ":function:" in text
-        else rest.split(":")[-1]
-        if rest.count(":") == 1 and rest[:12].isdecimal()
-        else rest.split(":")[0]
     )
 
 
