@@ -141,6 +141,15 @@ def test_a_template_that_is_wrong_is_refused(stack, template, why):
     )
 
 
+@pytest.mark.rule("AWSCloudFormation/latest/UserGuide/template-formats.html")
+def test_a_template_that_is_no_template(clients):
+    """A template that cannot be read is a ValidationError."""
+    client = clients("cloudformation")
+    for text in ("Resources: {", "just text", "[]"):
+        with pytest.raises(client.exceptions.ClientError, match=r"ValidationError.*Template format error"):
+            client.create_stack(StackName="stack", TemplateBody=text)
+
+
 @pytest.mark.rule("AWSCloudFormation/latest/UserGuide/view-stack-events.html")
 def test_a_stack_that_was_rolled_back_is_not_updated(stack):
     """A stack in ROLLBACK_COMPLETE can only be deleted."""

@@ -13,8 +13,6 @@ from localstack.aws.api.cloudformation import InsufficientCapabilitiesException
 from localstack.services.cloudformation.engine.v2.change_set_model import ChangeType
 from localstack.services.cloudformation.engine.validations import ValidationError
 
-from harness.inside.cloudformation import templates
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -33,8 +31,6 @@ _NAMES = {
 def verify(change_set: Any) -> None:
     """Raises ValidationError or InsufficientCapabilitiesException for a change set, LocalStack's, that CloudFormation does not take."""
     stack, template = change_set.stack, change_set.template or {}
-    if template:
-        templates.verify(template)
     # The parameters that a stack is created with; those of an update are not kept.
     given = {} if stack.template else {one["ParameterKey"] for one in stack.parameters or ()}
     _check_parameters(template.get("Parameters") or {}, given, change_set.resolved_parameters or {})

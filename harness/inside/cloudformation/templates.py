@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 _IN_TEXT = re.compile(r"\$\{([A-Za-z0-9:]+)[.}]")
 
 
-def verify(template: Mapping[str, Any]) -> None:
+def verify(template: Any) -> None:
     """Raises ValidationError for a template without resources, with names that are not there, or with a circle. One with a transform, which may make
     what it names, is only looked at for its resources."""
+    if not isinstance(template, dict):
+        raise ValidationError("Template format error: unsupported structure.")
     resources = template.get("Resources")
     if not isinstance(resources, dict) or not resources:
         raise ValidationError("Template format error: At least one Resources member must be defined.")

@@ -163,16 +163,32 @@ def requests(module: Any) -> None:
         "CloudformationProviderV2.create_stack": ("self", "context", "request"),
         "CloudformationProviderV2.create_change_set": ("self", "context", "request"),
         "get_cloudformation_store": NAME,
+        "api_utils": NAME,
+        "template_preparer": NAME,
+        "ValidationError": NAME,
     },
 )
 def refused_stacks(module: Any) -> None:
-    """LocalStack keeps the stack of a request that it has refused: its name is taken."""
+    """LocalStack finds out late, or not at all, what is wrong in a template, and keeps the stack of a request that it has refused: its name is taken."""
+
+    def verified(request: Any) -> None:
+        from harness.inside.cloudformation.templates import verify  # noqa: PLC0415
+
+        if not request.get("TemplateBody") and not request.get("TemplateURL"):
+            return
+        text = module.api_utils.extract_template_body(request)
+        try:
+            template = module.template_preparer.parse_template(text)
+        except Exception as error:
+            raise module.ValidationError(f"Template format error: {error}") from error
+        verify(template)
 
     def undone(create: Any) -> Any:
         @functools.wraps(create)
         def created(self: Any, context: Any, request: Any) -> Any:
             from localstack.aws.api import ServiceException  # noqa: PLC0415
 
+            verified(request)
             stacks = module.get_cloudformation_store(context.account_id, context.region).stacks_v2
             before = set(stacks)
             try:

@@ -235,12 +235,14 @@ def schedule_pages(module: Any) -> None:
     def list_schedules(self: Any) -> str:
         from harness.inside.events.scheduler import page  # noqa: PLC0415
 
-        shown, token = page(
-            self.scheduler_backend.list_schedules(self.querystring.get("ScheduleGroup"), self._get_param("State")),
-            self._get_param("NamePrefix"),
-            self._get_param("NextToken"),
-            self._get_param("MaxResults"),
-        )
+        groups, state = self.querystring.get("ScheduleGroup"), self._get_param("State")
+        found = [
+            one
+            for group in self.scheduler_backend.schedule_groups.values()
+            for one in group.schedules.values()
+            if (not groups or group.name in groups) and state in {None, one.state}
+        ]
+        shown, token = page(found, self._get_param("NamePrefix"), self._get_param("NextToken"), self._get_param("MaxResults"))
         return json.dumps({"Schedules": [one.to_dict(short=True) for one in shown], "NextToken": token})
 
     module.EventBridgeSchedulerResponse.list_schedules = list_schedules
