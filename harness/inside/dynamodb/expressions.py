@@ -34,7 +34,7 @@ def verify(request: Any) -> None:
 
 
 def _parts(request: Any) -> Iterator[Any]:
-    """Yields what has expressions of its own: the request, the tables of a batch, the actions of a transaction."""
+    """Yields the parts of a request that may hold expressions: the request itself, the tables of a batch, the actions of a transaction."""
     yield request
     for table in (request.get("RequestItems") or {}).values():
         if isinstance(table, dict):

@@ -17,7 +17,7 @@ _PAGE, _MOST = 100, 1000
 
 
 def with_json(send_task_success: Any) -> Any:
-    """Returns SendTaskSuccess that raises InvalidOutput for what is no JSON."""
+    """Returns a SendTaskSuccess that raises InvalidOutput where the output is not JSON."""
 
     @functools.wraps(send_task_success)
     def sent(self: Any, context: Any, task_token: str, output: str, **kwargs: Any) -> Any:
