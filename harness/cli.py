@@ -20,7 +20,7 @@ import click
 from harness import __version__
 from harness.accounting.verdict import Judgement
 from harness.errors import UnknownVerdictError, UsageError
-from harness.interrupts import EXIT_INTERRUPTED, clean_up, end_at_once
+from harness.interrupts import EXIT_INTERRUPTED, came, clean_up, end_at_once
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class ErrorsAsMessages(click.Group):
             where = f" ({error.filename})" if error.filename else ""
             self._fail(f"{error.strerror or error}{where}", EXIT[Judgement.UNKNOWN])
         except Exception:  # noqa: BLE001 - a defect of ours, to be seen as it is; but no verdict, so not the code of one
+            if came():
+                self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
             traceback.print_exc()
             sys.exit(EXIT[Judgement.UNKNOWN])
 

@@ -6,8 +6,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 EXIT_INTERRUPTED = 130
+_came = False
 
 
 def end_at_once() -> None:
@@ -23,7 +28,18 @@ def end_at_once() -> None:
 
 def clean_up() -> None:
     """Raises KeyboardInterrupt where a signal comes. A run that is told to end cleans up as for Ctrl-C."""
-    _on_signals(signal.default_int_handler)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        global _came  # noqa: PLW0603 - a signal is the process's own
+        _came = True
+        signal.default_int_handler(number, frame)
+
+    _on_signals(interrupt)
+
+
+def came() -> bool:
+    """Returns whether a signal has come. A library may turn the KeyboardInterrupt into an error of its own, as DuckDB does."""
+    return _came
 
 
 def _on_signals(handler: object) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -26,7 +27,7 @@ from harness.emulator.docker_engine import connect
 from harness.emulator.tokens import directory
 from harness.emulator.tokens import sweep as sweep_tokens
 from tests.conformance.functions import wait_until
-from tests.e2e.commands import KIND, containers, emulators, kill_emulator, leftovers, start
+from tests.e2e.commands import KIND, containers, inside, kill_emulator, leftovers, start
 
 PHASES = ("start", "emulator", "deploy", "load", "drain", "observe", "reconcile")
 HOW = ("harness", "emulator", "environment", "SIGINT", "SIGTERM")
@@ -34,6 +35,7 @@ HOW = ("harness", "emulator", "environment", "SIGINT", "SIGTERM")
 _OBSERVED = ("reconcile",)
 _LONGEST_DELAY_S = 1.0
 _ENDS_WITHIN_S = 180
+_SHOWN = 3000
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ def made(kill: Kill, cwd: Path) -> tuple[str, list[str]]:
     """Makes a run and kills. Returns what came of it, and what is wrong with that."""
     process = start(cwd, "run", "clickstream-smoke", "--records", 400, "--seed", kill.seed)
     events = cwd / "runs" / "latest" / "events.jsonl"
-    if kill.phase != "start":
+    if kill.phase == "start":
+        # Before that it is Python that starts, and answers a signal in its own way.
+        wait_until(lambda: _catches_signals(process.pid) or process.poll() is not None, "our own code to begin", _ENDS_WITHIN_S)
+    else:
         begun = f'"phase": "{kill.phase}"'
         wait_until(
             lambda: (events.is_file() and begun in events.read_text()) or process.poll() is not None,
@@ -74,6 +79,7 @@ def made(kill: Kill, cwd: Path) -> tuple[str, list[str]]:
     # The moment that was drawn: nothing is waited for.
     time.sleep(kill.delay_s)
     hit = process.poll() is None and _strike(kill.how, cwd, process)
+    observed = events.is_file() and any(f'"phase": "{phase}"' in events.read_text() for phase in _OBSERVED)
     output, _ = process.communicate(timeout=_ENDS_WITHIN_S)
     wrong = ["a traceback"] if "Traceback" in output else []
     result = cwd / "runs" / "latest" / "result.json"
@@ -82,7 +88,7 @@ def made(kill: Kill, cwd: Path) -> tuple[str, list[str]]:
         wrong.append("a fail, though nothing was lost")
     if hit and kill.how == "harness" and verdict is not None and kill.phase != "reconcile":
         wrong.append(f"a verdict of a run whose harness was killed: {verdict}")
-    if hit and kill.how == "emulator" and verdict == "pass" and kill.phase not in _OBSERVED:
+    if hit and kill.how == "emulator" and verdict == "pass" and not observed:
         wrong.append("a pass, though the emulator was killed before everything was observed")
     if hit and kill.how in {"SIGINT", "SIGTERM"} and process.returncode not in {130, 0}:
         wrong.append(f"exit {process.returncode}")
@@ -95,7 +101,18 @@ def made(kill: Kill, cwd: Path) -> tuple[str, list[str]]:
         wait_until(lambda: leftovers(cwd) == [], "nothing to be left", 30)
     except AssertionError:
         wrong.append(f"left: {leftovers(cwd)}")
+    if wrong:
+        wrong.append(output[-_SHOWN:])
     return f"{verdict or 'no verdict'}, exit {process.returncode}{'' if hit else ', missed'}", wrong
+
+
+def _catches_signals(pid: int) -> bool:
+    """Returns whether a process has a handler of its own for SIGTERM."""
+    try:
+        caught = re.search(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        return False
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _strike(how: str, cwd: Path, process: object) -> bool:
@@ -107,8 +124,7 @@ def _strike(how: str, cwd: Path, process: object) -> bool:
             case "emulator":
                 kill_emulator(cwd)
             case "environment":
-                victim = next(one for one in emulators(cwd) if "awslambdaric" in " ".join(one.cmdline()))
-                victim.kill()
+                next(one for one in inside(cwd) if "awslambdaric" in " ".join(one.cmdline())).kill()
             case _:
                 process.send_signal(getattr(signal, how))
     except (StopIteration, psutil.Error):

@@ -14,8 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PositiveFloat,
-    PositiveInt,
     TypeAdapter,
     model_validator,
 )
@@ -51,6 +49,8 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | int) else value
 
 
+# A week: nobody waits longer.
+Seconds = Annotated[float, Field(gt=0, le=604_800)]
 Events = Annotated[str, AfterValidator(_window)]
 Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)]
 
@@ -91,7 +91,7 @@ class ServiceFault(_Fault):
     during: Texts = ()
     calls: Events = "1"
     entries: Events = "all"
-    seconds: PositiveFloat | None = None
+    seconds: Seconds | None = None
     code: str | None = None
     status: Annotated[int, Field(ge=400, le=599)] | None = None
     until_success: bool = False
@@ -139,8 +139,8 @@ class LambdaFault(_Fault):
     function: str
     carrying: Texts = ()
     invocations: Events = "1"
-    after_calls: PositiveInt = 1
-    seconds: PositiveFloat | None = None
+    after_calls: Annotated[int, Field(gt=0, le=1_000_000_000)] = 1
+    seconds: Seconds | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> LambdaFault:

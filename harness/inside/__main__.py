@@ -1,8 +1,8 @@
 """`python -m harness.inside`: LocalStack's own start, with the settings that make it ours, tied to the life of whoever started it.
 
 PIPEPROOF_LIFELINE_FD names the read end of a pipe whose write end the parent holds. When the parent ends, however it ends, the
-pipe closes, and this process with its session (LocalStack and all execution environments) is killed. In a container there is no
-PIPEPROOF_WORK_DIR, and the whole container ends with this process.
+pipe closes, and this process is killed; the cleaner kills its session (LocalStack and all execution environments). In a container there is
+no PIPEPROOF_WORK_DIR, and the whole container ends with this process.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-
-from harness.processes import kill_session
 
 # The same for every way to have an emulator. What differs (GATEWAY_LISTEN, directories) comes from whoever starts it.
 _SETTINGS = {
@@ -57,10 +55,8 @@ def _hold_lifeline(fd: int) -> None:
         pass
     work_dir = os.environ.get("PIPEPROOF_WORK_DIR", "")
     if work_dir:
-        kill_session(os.getsid(0), work_dir, but=os.getpid())
-        # Another process removes the directory: LocalStack writes there as long as this one lives.
-        cleaner = 'n=0; while kill -0 "$1" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done; rm -rf "$2"'
-        subprocess.Popen(["/bin/sh", "-c", cleaner, "sh", str(os.getpid()), work_dir], start_new_session=True)
+        command = [sys.executable, "-m", "harness.inside.cleaner", str(os.getsid(0)), work_dir]
+        subprocess.Popen(command, cwd="/", start_new_session=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -193,5 +193,8 @@ def serve(request: Request) -> Response:
     if journal is None:
         return Response.for_json({"error": f"no journal of account {account} has begun"}, status=404)
     if request.method == "GET":
-        return Response(journal.part(int(request.args.get("offset", "0"))), mimetype="application/octet-stream")
+        offset = int(request.args.get("offset", "0"))
+        if offset < 0:
+            raise ValueError(f"offset {offset} is below 0")
+        return Response(journal.part(offset), mimetype="application/octet-stream")
     return Response.for_json({"size": journal.size})

@@ -15,6 +15,14 @@ MOST_RECORDS = 1_000_000_000
 Records = Annotated[int, Field(gt=0, le=MOST_RECORDS)]
 """How many records a source makes."""
 
+Files = Annotated[int, Field(gt=0, le=1_000_000)]
+"""Over how many files a source spreads its records."""
+
+MOST_SECONDS = 604_800
+"""A week: nobody waits longer, and no clock of the system takes more than it holds."""
+
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
-from harness.parts.part import NotEmpty, Part
+from harness.parts.part import NotEmpty, Part, Seconds
+
+PerSecond = Annotated[float, Field(ge=0.001, le=1_000_000_000)]
 
 
 class Unlimited(Part):
@@ -23,7 +25,7 @@ class Constant(Part):
     """Sends `records_per_s` records in each second, evenly."""
 
     shape: Literal["constant"]
-    records_per_s: PositiveFloat
+    records_per_s: PerSecond
 
     def due_s(self, number: int) -> float:
         """Returns when record `number` (from 0) may be sent, in seconds from the start of the load."""
@@ -33,8 +35,8 @@ class Constant(Part):
 class Stage(Part):
     """A rate that holds for a time. The last stage lasts as long as there are records."""
 
-    records_per_s: PositiveFloat
-    seconds: PositiveFloat
+    records_per_s: PerSecond
+    seconds: Seconds
 
 
 class Stages(Part):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from harness import interrupts
 from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
@@ -114,7 +115,8 @@ def conduct(run: Run) -> Iterator[events.Event]:
             interrupted = True
             verdict = _undecided(run, state, UnknownVerdictError("interrupted"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the run has no verdict: unknown, with the reason
-            verdict = _undecided(run, state, error)
+            interrupted = interrupts.came()
+            verdict = _undecided(run, state, UnknownVerdictError("interrupted") if interrupted else error)
         finally:
             if state.ledger is not None:
                 state.ledger.close()

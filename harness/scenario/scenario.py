@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from harness.accounting.verdict import ALLOWABLE
 from harness.faults.plan import Fault
-from harness.parts.part import Beside, NotEmpty, Part, one_of
+from harness.parts.part import MOST_RECORDS, Beside, NotEmpty, Part, Seconds, one_of
 from harness.parts.ports import Actor, Check, Ingress, Probe, Source
 
+# A century, of which dates can still be counted.
+_MOST_HOURS = 876_000
 Allowable = Annotated[str, one_of(ALLOWABLE)]
 
 
@@ -35,8 +37,8 @@ class ChaosPart(Part):
 
     pick: PositiveInt
     of: Annotated[tuple[Fault, ...], NotEmpty]
-    begin: PositiveInt = 4
-    length: PositiveInt = 3
+    begin: Annotated[int, Field(gt=0, le=MOST_RECORDS)] = 4
+    length: Annotated[int, Field(gt=0, le=MOST_RECORDS)] = 3
 
 
 class SchedulesPart(Part):
@@ -46,7 +48,7 @@ class SchedulesPart(Part):
 
     fire: bool = True
     ignore: tuple[str, ...] = ()
-    rounds: PositiveInt = 20
+    rounds: Annotated[int, Field(gt=0, le=1000)] = 20
 
 
 class Scenario(Part):
@@ -64,13 +66,13 @@ class Scenario(Part):
     faults: tuple[Fault, ...] = ()
     chaos: ChaosPart | None = None
     # Faults end when the pipeline has come to rest, or after this time; then it has `drain_timeout_s` to recover.
-    faults_timeout_s: PositiveFloat = 60
-    drain_timeout_s: PositiveFloat = 120
+    faults_timeout_s: Seconds = 60
+    drain_timeout_s: Seconds = 120
     # What becomes of calls that the roles' and resources' policies do not allow: denied as on AWS, only told, or not looked at.
     iam: Literal["enforce", "report", "off"] = "report"
     schedules: SchedulesPart = SchedulesPart()
     # What is stored must stay there for so long: what removes it sooner is a doubt.
-    kept_for_hours: PositiveFloat = 48
+    kept_for_hours: Annotated[float, Field(gt=0, le=_MOST_HOURS)] = 48
     allow: dict[Allowable, NonNegativeInt | Literal["all"]] = Field(default={})
 
     @property

@@ -50,7 +50,7 @@ def environment(cwd, **more):
 def start(cwd, *args, **more):
     """With Ctrl-C as in a terminal: a shell's background job, as the suite may be, has it ignored."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", *map(str, args)],
+        [sys.executable, "-m", "harness", *map(str, args)],
         cwd=cwd, env=environment(cwd, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - takes no lock
     )  # fmt: skip
@@ -99,11 +99,22 @@ def containers(cwd):
     return [thing for thing in found if json.loads(container.labels_of(thing)[container.LABEL])["pid"] in _started[cwd]]
 
 
+def inside(cwd):
+    """The processes of the emulator that a command in `cwd` has started, as this machine sees them."""
+    if KIND != "container":
+        return emulators(cwd)
+    listed = _container(cwd).top()
+    return [psutil.Process(int(row[listed["Titles"].index("PID")])) for row in listed["Processes"]]
+
+
+def _container(cwd):
+    return next(thing for thing in containers(cwd) if hasattr(thing, "kill") and not thing.name.endswith("-door"))
+
+
 def kill_emulator(cwd):
     """SIGKILL, as `docker kill` and the kernel send it."""
     if KIND == "container":
-        running = next(thing for thing in containers(cwd) if hasattr(thing, "kill") and not thing.name.endswith("-door"))
-        running.kill()
+        _container(cwd).kill()
     else:
         localstack = next(p for p in emulators(cwd) if "harness.inside" in " ".join(p.cmdline()))
         localstack.send_signal(signal.SIGKILL)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import urllib3
-from pydantic import AfterValidator, NonNegativeInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, model_validator
 
 from harness.accounting.record import payload_hash
 from harness.emulator.plugin import ONE_REQUEST
 from harness.errors import UnknownVerdictError
 from harness.parts.objects import hashes
-from harness.parts.part import Part
+from harness.parts.part import MOST_SECONDS, Part
 from harness.parts.ports import Check, Context, Finding
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Link(Part):
     pattern: Pattern = r"https?://[^\s\"'<>]*[^\s\"'<>.,;:!?)]"
     bucket: str
     prefix: str = ""
-    valid_for_s: NonNegativeInt = 3600
+    valid_for_s: Annotated[int, Field(ge=0, le=MOST_SECONDS)] = 3600
 
     def of(self, message: dict[str, Any]) -> str | None:
         """Returns the link of an e-mail; None where it has none into this bucket, and so is of another run."""

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _POOL = 400
 # A choice of more values has no class for each, a longer list none for its length.
 _FEW, _LONG = 12, 100
+# A draw holds each value as often as it weighs.
+_MOST_WEIGHT = 1_000_000
+# No number of AWS has more digits.
+_WITHIN_NUMBERS = Field(ge=-(10**38), le=10**38)
 _WIDE = Context(prec=1000)
 
 
@@ -67,6 +71,8 @@ class ChoiceField(BaseField):
     def _has_a_weight_for_each(self) -> Self:
         if self.weights is not None and (len(self.weights) != len(self.of) or not sum(self.weights)):
             raise ValueError(f"weights: expected {len(self.of)} numbers, one for each value, not all of them 0")
+        if sum(self.weights or ()) > _MOST_WEIGHT:
+            raise ValueError(f"weights: their sum is more than {_MOST_WEIGHT:,}")
         return self
 
     def draw(self, drawing: Drawing) -> Draw:
@@ -85,8 +91,8 @@ class IntField(BaseField):
     """A whole number from `min` to `max`. With `unique` no two records of a file have the same."""
 
     type: Literal["int"]
-    min: int = 0
-    max: int = 1_000_000
+    min: Annotated[int, _WITHIN_NUMBERS] = 0
+    max: Annotated[int, _WITHIN_NUMBERS] = 1_000_000
     unique: bool = False
 
     @model_validator(mode="after")
@@ -117,8 +123,8 @@ class DecimalField(BaseField):
     """A number from `min` to `max` with `places` digits behind the point."""
 
     type: Literal["decimal"]
-    min: Decimal = Decimal(0)
-    max: Decimal = Decimal(1000)
+    min: Annotated[Decimal, _WITHIN_NUMBERS] = Decimal(0)
+    max: Annotated[Decimal, _WITHIN_NUMBERS] = Decimal(1000)
     places: Annotated[int, Field(ge=0, le=12)] = 2
 
     @model_validator(mode="after")

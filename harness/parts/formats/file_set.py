@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, Self
 
-from pydantic import PositiveInt, model_validator
+from pydantic import model_validator
 from pydantic_core import to_json
 
 from harness.accounting.record import Record
 from harness.errors import UsageError
-from harness.parts.part import NotEmpty, Part, Records, Share
+from harness.parts.part import Files, NotEmpty, Part, Records, Share
 from harness.parts.ports import Source, SourceContext
 from harness.parts.variety import Row, Variety
 
@@ -102,7 +102,7 @@ class FileSource(Source):
     """The malformed kinds of which an earlier, healthy record is the first of two."""
 
     records: Records
-    files: PositiveInt = 1
+    files: Files = 1
     malformed: Malformed | None = None
     file_faults: tuple[str, ...] = ()
 

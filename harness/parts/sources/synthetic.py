@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
 from harness.accounting.record import Record
@@ -29,7 +29,7 @@ from harness.parts.formats.file_set import Draft, Entry, FileSet, Malformed, ref
 from harness.parts.formats.json_format import JSON_FILE_FAULTS, JsonFormat
 from harness.parts.formats.ndjson_format import NDJSON_FILE_FAULTS, NdjsonFormat
 from harness.parts.formats.typed_malformers import csv_malformers, json_malformers
-from harness.parts.part import NotEmpty, Part, Records
+from harness.parts.part import Files, NotEmpty, Part, Records
 from harness.parts.ports import DUPLICATE, LATE, Load, Source, SourceContext
 from harness.parts.variety import Dimensions, Variety
 
@@ -82,7 +82,7 @@ class Synthetic(Source):
 
     records: Records
     format: Literal["events", "ndjson", "csv", "json"] = "events"
-    files: PositiveInt = 1
+    files: Files = 1
     name: str = "records"
     prefix: str = "input/"
     id: str | Annotated[tuple[str, ...], NotEmpty]

@@ -175,6 +175,14 @@ def test_an_interrupt_is_told_as_unknown_and_raised_again_after_the_result(condu
     assert conducted.emulator.stopped == 1
 
 
+def test_an_interrupt_that_a_library_made_an_error_of_its_own_is_one_too(conducted, monkeypatch):
+    """DuckDB raises a RuntimeError where a signal comes while it works."""
+    monkeypatch.setattr("harness.interrupts._came", True)
+    with pytest.raises(KeyboardInterrupt):
+        conducted(Put(fails="raises"))
+    assert conducted.emulator.stopped == 1
+
+
 def test_an_unknown_output_is_a_usage_error_and_the_emulator_is_stopped(conducted):
     with pytest.raises(UsageError, match=r"probes.0.where: \$\{outputs.Plaze\} is not known; there is outputs.Place"):
         conducted(probes=(Look(where="${outputs.Plaze}"),))

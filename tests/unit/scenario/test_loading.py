@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -38,6 +39,14 @@ def test_every_shipped_scenario_loads_and_has_one_line(name):
         ("source:", "source: [", "is not YAML"),
         ("description:", "description: 2026-02-30\nwhen:", "is not YAML: day is out of range"),
         ("  records: 2000", "  records: " + "9" * 5000, "has a number of more than 4,096 characters"),
+        ("send:", "drain_timeout_s: 1.0e+308\nsend:", "drain_timeout_s: Input should be less than or equal to 604800"),
+        ("send:", "kept_for_hours: 1.0e+308\nsend:", "kept_for_hours: Input should be less than or equal to 876000"),
+        (
+            "  to: kinesis",
+            "  to: kinesis\n  rate: {shape: constant, records_per_s: 1.0e-300}",
+            "records_per_s: Input should be greater than or equal to 0.001",
+        ),
+        ("send:", f"schedules: {{rounds: {10**30}}}\nsend:", "schedules.rounds: Input should be less than or equal to 1000"),
         ("source:", "source: " + "[" * 3000, "is nested more than 100 deep"),
     ],
 )
@@ -48,6 +57,14 @@ def test_what_is_wrong_is_named(tmp_path, old, new, said):
     with pytest.raises(UsageError) as refused:
         load_scenario(path)
     assert said in str(refused.value)
+
+
+def test_a_load_of_files_without_an_end_is_refused(tmp_path):
+    path = tmp_path / "s.yaml"
+    students = scenario_files()["students"].read_text().replace("../", f"{scenario_files()['students'].parents[1]}/")
+    path.write_text(re.sub(r"  files: \d+\n", f"  files: {10**30}\n", students))
+    with pytest.raises(UsageError, match=r"source\.files: Input should be less than or equal to 1000000"):
+        load_scenario(path)
 
 
 @pytest.mark.parametrize("name", scenario_files())
