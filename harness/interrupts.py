@@ -3,16 +3,20 @@ everything is cleaned up."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 EXIT_INTERRUPTED = 130
 _came = False
+_late = False
+_holds = 0
 
 
 def end_at_once() -> None:
@@ -30,11 +34,29 @@ def clean_up() -> None:
     """Raises KeyboardInterrupt where a signal comes. A run that is told to end cleans up as for Ctrl-C."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        global _came  # noqa: PLW0603 - a signal is the process's own
+        global _came, _late  # noqa: PLW0603 - a signal is the process's own
         _came = True
-        signal.default_int_handler(number, frame)
+        if _holds:
+            _late = True
+        else:
+            signal.default_int_handler(number, frame)
 
     _on_signals(interrupt)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Holds a signal back until the block has ended. What starts something and notes what it has started is not interrupted between the two: nobody
+    would end it."""
+    global _holds, _late  # noqa: PLW0603 - as above
+    _holds += 1
+    try:
+        yield
+    finally:
+        _holds -= 1
+        if _late and not _holds:
+            _late = False
+            raise KeyboardInterrupt
 
 
 def came() -> bool:

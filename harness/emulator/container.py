@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import interrupts
 from harness.documents import MISTYPED
 from harness.emulator import image, tokens
 from harness.emulator.docker_engine import connect
@@ -165,25 +166,11 @@ class Container:
         for attempt in range(1, _ATTEMPTS + 1):
             port = free_port() if self._port is None else wanted_port(self._port)
             labels = {LABEL: _owner_label()}
-            self._token_of = port
-            self._networks = True
-            self._client.networks.create(
-                # Without a way out: no route of the engine's, and no address of this machine in it, at which its services could be reached.
-                self._name, driver="bridge", internal=True, labels=labels, options={_BRIDGE + "inhibit_ipv4": "true"},
-            )  # fmt: skip
-            self._client.networks.create(
-                _door(self._name), driver="bridge", labels=labels, options={_BRIDGE + "enable_ip_masquerade": "false"}
-            )
-            self._container = self._client.containers.create(
-                image.tag(), name=self._name, labels=labels, network=self._name, environment=self._environment(port),
-                tmpfs={"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={_FILES}"},  # noqa: S108 - of the container
-                mem_limit=self._memory, memswap_limit=self._memory, pids_limit=PIDS, nano_cpus=self._nano_cpus(),
-                stdin_open=not self.stays, **_UNPRIVILEGED,
-            )  # fmt: skip
-            self._hold(self._name)
-            self._container.start()
+            with interrupts.held():
+                self._create(port, labels)
             try:
-                self._open_door(port, labels)
+                with interrupts.held():
+                    self._open_door(port, labels)
             except APIError as error:
                 taken = "address already in use" in str(error) or "port is already allocated" in str(error)
                 if not taken or attempt == _ATTEMPTS:
@@ -192,6 +179,26 @@ class Container:
             else:
                 return port
         raise AssertionError
+
+    def _create(self, port: int, labels: dict[str, str]) -> None:
+        """Creates the networks and the container, and starts it."""
+        self._token_of = port
+        self._networks = True
+        self._client.networks.create(
+            # Without a way out: no route of the engine's, and no address of this machine in it, at which its services could be reached.
+            self._name, driver="bridge", internal=True, labels=labels, options={_BRIDGE + "inhibit_ipv4": "true"},
+        )  # fmt: skip
+        self._client.networks.create(
+            _door(self._name), driver="bridge", labels=labels, options={_BRIDGE + "enable_ip_masquerade": "false"}
+        )
+        self._container = self._client.containers.create(
+            image.tag(), name=self._name, labels=labels, network=self._name, environment=self._environment(port),
+            tmpfs={"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={_FILES}"},  # noqa: S108 - of the container
+            mem_limit=self._memory, memswap_limit=self._memory, pids_limit=PIDS, nano_cpus=self._nano_cpus(),
+            stdin_open=not self.stays, **_UNPRIVILEGED,
+        )  # fmt: skip
+        self._hold(self._name)
+        self._container.start()
 
     def _open_door(self, port: int, labels: dict[str, str]) -> None:
         """Starts the container that passes connections on to the emulator (harness/inside/door.py)."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from harness import interrupts
 from harness.emulator import tokens, work_dirs
 from harness.emulator.cache import cache_dir
 from harness.emulator.emulator import Description
@@ -65,11 +66,23 @@ class Embedded:
         # Checked here: inside LocalStack a value that means nothing would only be an entry in a log.
         settings()
         port = free_port() if self._port is None else wanted_port(self._port)
+        try:
+            with interrupts.held():
+                self._launch(port)
+            endpoint = f"http://127.0.0.1:{port}"
+            health = wait_until_healthy(endpoint, self.check, self._log)
+        except BaseException:
+            self.stop()
+            raise
+        return Description("embedded", "localstack", health.version, endpoint, health.python_runtime)
+
+    def _launch(self, port: int) -> None:
+        """Starts LocalStack, in a work directory of its own."""
         self._work_dir = work_dirs.create()
         (self._work_dir / "tmp").mkdir()
         env = _environment(port, self._work_dir) | tokens.settings_inside(port, self._origins)
         self._token_of = port
-        read_end, write_end = os.pipe()
+        read_end, self._lifeline = os.pipe()
         pass_fds: tuple[int, ...] = ()
         if not self.stays:
             env["PIPEPROOF_LIFELINE_FD"] = str(read_end)
@@ -82,15 +95,7 @@ class Embedded:
                 )  # fmt: skip
         finally:
             os.close(read_end)
-        self._lifeline = write_end
         work_dirs.label(self._work_dir, Owner.of(os.getpid(), self.pid))
-        endpoint = f"http://127.0.0.1:{port}"
-        try:
-            health = wait_until_healthy(endpoint, self.check, self._log)
-        except BaseException:
-            self.stop()
-            raise
-        return Description("embedded", "localstack", health.version, endpoint, health.python_runtime)
 
     def let_go(self) -> dict[str, Any]:
         """See Detachable."""

@@ -1,0 +1,46 @@
+"""Signals while something is started that must be noted before anything else happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from harness import interrupts
+
+
+@pytest.fixture(autouse=True)
+def handlers(monkeypatch):
+    """The handlers of a command, for the time of a test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(interrupts, "_came", False)
+    interrupts.clean_up()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_held_back_until_the_block_has_ended(number):
+    noted = []
+
+    def start() -> None:
+        with interrupts.held():
+            with interrupts.held():
+                os.kill(os.getpid(), number)
+            noted.append("started")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert noted == ["started"]
+    assert interrupts.came()
+
+
+def test_a_signal_outside_of_a_block_interrupts_at_once():
+    with interrupts.held():
+        pass
+    assert not interrupts.came()
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert interrupts.came()
