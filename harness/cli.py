@@ -26,6 +26,8 @@ from harness.interrupts import EXIT_INTERRUPTED, came, clean_up, end_at_once
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.console import Console
+
     from harness.run import events
     from harness.run.recipe import Recipe
 
@@ -78,7 +80,7 @@ _emulator_option = click.option(
 
 
 def _account(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    if not (len(value) == 12 and value.isdecimal()):
+    if not (len(value) == 12 and value.isascii() and value.isdecimal()):
         raise click.BadParameter("an AWS account id has 12 digits")
     return value
 
@@ -153,6 +155,10 @@ def _standard_input(path: Path | None) -> Iterator[Path | None]:
     if path != Path("-"):
         yield path
         return
+    if sys.stdin is None:
+        raise UsageError("--input -: standard input is closed")
+    # What comes may take long, and its copy goes with an interrupt.
+    clean_up()
     folder = work_dirs.create()
     try:
         file = folder / "stdin"
@@ -206,8 +212,6 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
 
 def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *, allow_remote: bool = False) -> events.RunFinished:
     """Runs the recipe, and reports it on the terminal and in its run directory."""
-    from rich.console import Console  # noqa: PLC0415
-
     from harness.emulator.choose import choose_emulator  # noqa: PLC0415
     from harness.report.run_record import record  # noqa: PLC0415
     from harness.report.terminal import Terminal  # noqa: PLC0415
@@ -221,11 +225,23 @@ def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *
     clean_up()
     before = latest(out)
     run_dir = create_run_dir(out, recipe.name)
-    with _removed_if_refused(run_dir, before), Terminal(Console()) as terminal:
+    with _removed_if_refused(run_dir, before), Terminal(_console()) as terminal:
         chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
         planned = Run(recipe, load, chosen, why, command, run_dir, account, allow_remote)
         keep(recipe, run_dir)
         return record(run_dir, conduct(planned), terminal.show)
+
+
+def _console() -> Console:
+    """Returns a console that goes on where nobody reads any more, as in `pipeproof run … | head`: a run has a verdict, whoever looks."""
+    from rich.console import Console  # noqa: PLC0415
+
+    class Unread(Console):
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return Unread()
 
 
 @contextlib.contextmanager
@@ -297,7 +313,7 @@ def down() -> None:
     "--defects", type=click.Path(path_type=Path), default=None, help="Folder of planted defects. [default: fixtures/defects]"
 )
 @click.option(
-    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Clean runs of each scenario: seeds 1 to N."
+    "--seeds", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Clean runs of each scenario: seeds 1 to N."
 )
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
@@ -323,6 +339,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     if seeds == 1 and not any(case.defect for case in todo):
         message = f"no planted defect in {directory}" + (f" is for {', '.join(scenarios)}" if scenarios else "")
         raise UsageError(message)
+    choose_emulator(emulator, Path(os.devnull))
     # A log has no width: the table is as wide as its names.
     console = Console() if sys.stdout.isatty() else Console(width=140)
     clean_up()
@@ -354,8 +371,11 @@ def conformance(
     Exit 0 where every rule is kept but those that are known not to be, 1 otherwise."""
     from rich.console import Console  # noqa: PLC0415
 
+    from harness.emulator.external import External  # noqa: PLC0415
     from harness.report.conformance import run_rules  # noqa: PLC0415
 
+    if endpoint is not None:
+        External(endpoint)
     clean_up()
     return run_rules(Console(), endpoint, emulator, names, python_runtime, workers, markdown)
 

@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1 << 20
 MOST_NODES = 10_000
+LONGEST_LINE = 10 << 20
+"""Bytes of a line, and of a row of CSV: what Kinesis takes as one record at most."""
+
+MOST_ERRORS = 10
+"""So many are told of a file; of the others, how many they are."""
 _DEEPEST = 100
 _LONGEST_NUMBER = 4096
 _MOST_JSON_BYTES = 1 << 28
+_MOST_JSON_PARTS = 3_000_000
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 
 MISTYPED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 """What code raises that is given a document with other types in it than it expects, or nested without end."""
@@ -81,10 +88,21 @@ def read_json(path: Path, what: str) -> Any:
     """Returns the document of a JSON file. Raises UsageError as `read_text` does, and where it is not JSON."""
     text = read_text(path, what, _MOST_JSON_BYTES)
     try:
-        return json.loads(text)
+        require_few_values(text.encode())
+        document = json.loads(text)
+        if "\\ud" in text.lower():
+            # Half of a character: it cannot be written anywhere again.
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         told = "nested too deeply" if isinstance(error, RecursionError) else error
         raise UsageError(f"{what} {path} is not JSON: {told}") from error
+    return document
+
+
+def require_few_values(content: bytes) -> None:
+    """Raises ValueError for a JSON text that would take too much memory as a document: three bytes of an empty list are eighty there."""
+    if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_JSON_PARTS:
+        raise ValueError(f"it has more than {_MOST_JSON_PARTS:,} values")
 
 
 class _TooMuchError(Exception):
@@ -102,7 +120,8 @@ def _bounded(text: str, loader: type[Any], most: int) -> None:
                 depth -= 1
             case yaml.ScalarEvent():
                 count += 1
-                if len(event.value) > _LONGEST_NUMBER and event.implicit[0] and event.value[0] in "+-.0123456789":
+                number = event.tag in _NUMBERS or (event.implicit[0] and event.value[:1] in "+-.0123456789")
+                if len(event.value) > _LONGEST_NUMBER and number:
                     # Numbers are read in a time that grows as the square of their length.
                     raise _TooMuchError(f"has a number of more than {_LONGEST_NUMBER:,} characters")
             case yaml.AliasEvent():

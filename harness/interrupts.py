@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: before anything has been started they end the command with one line; after that they are a KeyboardInterrupt, and
+"""Ctrl-C, SIGTERM, and a terminal that is closed: before anything has been started they end the command with one line; after that they are a KeyboardInterrupt, and
 everything is cleaned up."""
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def came() -> bool:
 
 def _on_signals(handler: object) -> None:
     signal.signal(signal.SIGTERM, handler)  # type: ignore[arg-type]
-    # A shell's background job ignores Ctrl-C, and goes on doing so.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
+    # A shell's background job ignores Ctrl-C, one of nohup the end of its terminal, and each goes on doing so.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)  # type: ignore[arg-type]

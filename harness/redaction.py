@@ -10,14 +10,17 @@ _HIDDEN = "[redacted]"
 
 # What names a secret. A token that tells where a listing goes on, or how much a model may say, is none.
 _NAME = (
-    r"(?:passwords?|passwd|(?:secret|api|access|private)[_-]?keys?|secrets?|credentials?"
+    r"(?:passwords?|passwd|passphrase|pwd|(?<=[_-])pass|(?:secret|api|access|private)[_-]?keys?|secrets?|credentials?"
     r"|(?<!next)(?<!next_)(?<!page)(?<!page_)(?<!max_)(?<!sequence)(?<!sequence_)(?<!continuation)(?<!continuation_)token)"
 )
 # In JSON, also within JSON: all up to the closing quote.
 _QUOTED = re.compile(
     rf"""({_NAME}\\*["']?\s{{0,8}}[:=]\s{{0,8}}\[?\s{{0,8}}\\*["'])(?!\[redacted\])[^"'\\\r\n]{{3,}}""", re.IGNORECASE
 )
-_ASSIGNED = re.compile(rf"""({_NAME}=)(?!\[redacted\])[^\s"',;&}}\])\\]{{6,}}""", re.IGNORECASE)
+_ASSIGNED = re.compile(rf"""({_NAME}\s?=>?\s?)(?!\[redacted\])[^\s"',;&}}\])\\]{{3,}}""", re.IGNORECASE)
+_IN_A_URL = re.compile(r"(://[^\s/:@\"']{1,200}:)(?!\[redacted\])[^\s/@\"']{1,200}(?=@)")
+_OF_A_LINK = re.compile(r"(X-Amz-(?:Signature|Security-Token)=)(?!\[redacted\])[^\s&\"']+", re.IGNORECASE)
+_COOKIE = re.compile(r"""(\bcookie\\*["']?\s{0,8}[:=]\s{0,8}\\*["']?)(?!\[redacted\])[^"'\r\n,}\\]{3,}""", re.IGNORECASE)
 # After a colon there may be a sentence: a value has a digit in it, or is long.
 _AFTER_COLON = re.compile(
     rf"""({_NAME}\\*["']?\s{{0,8}}[:=]\s{{0,8}})(?!\[redacted\])(?:(?=[^\s"',;&}}\])\\]{{0,100}}\d)[^\s"',;&}}\])\\]{{6,}}|[^\s"',;&}}\])\\]{{16,}})""",
@@ -32,6 +35,7 @@ _FORMS = re.compile(
     r"|\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_[A-Za-z0-9_]{30,}\b|\bxox[abprs]-[A-Za-z0-9-]{10,}|\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"
     r"|\beyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
+    r"|\bAIza[A-Za-z0-9_-]{30,}|\bsk-[A-Za-z0-9_-]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bnpm_[A-Za-z0-9]{30,}|(?<=Basic )[A-Za-z0-9+/]{12,}=*"
     r"|(?<=Bearer )[A-Za-z0-9._~+/-]{16,}=*",
     re.DOTALL,
 )
@@ -39,6 +43,6 @@ _FORMS = re.compile(
 
 def redacted(text: str) -> str:
     """Returns the text with `[redacted]` in the place of values that look like credentials. Twice is as good as once."""
-    for pattern in (_AUTHORIZATION, _QUOTED, _ASSIGNED, _AFTER_COLON):
+    for pattern in (_AUTHORIZATION, _COOKIE, _IN_A_URL, _OF_A_LINK, _QUOTED, _ASSIGNED, _AFTER_COLON):
         text = pattern.sub(rf"\1{_HIDDEN}", text)
     return _FORMS.sub(_HIDDEN, text)

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt, ValidationError
+from pydantic import AfterValidator, Field, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from harness.errors import UsageError
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     lambda_environments: PositiveInt | None = Field(
         default=None, description="how many execution environments of one function run at once (default: two for each core)"
     )
-    lambda_queue_s: NonNegativeFloat = Field(
+    lambda_queue_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=900, description="the seconds that an invocation waits for an execution environment"
     )
 

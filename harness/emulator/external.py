@@ -22,7 +22,11 @@ class External:
     stays = True
 
     def __init__(self, endpoint: str, *, allow_remote: bool = False) -> None:
-        parts = urlsplit(endpoint)
+        try:
+            parts = urlsplit(endpoint)
+            _ = parts.port
+        except ValueError as error:
+            raise UsageError(f"{endpoint!r} is not an endpoint: {error}") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             message = f"{endpoint!r} is not an endpoint: expected something like http://127.0.0.1:4566"
             raise UsageError(message)

@@ -32,7 +32,10 @@ def settings_inside(port: int, origins: Sequence[str]) -> dict[str, str]:
 
     Raises UsageError where another user owns the directory of the tokens."""
     where = directory()
-    where.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        where.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(f"{where}: {error.strerror}: tokens of emulators are kept there (PIPEPROOF_CACHE)") from error
     status = where.lstat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o077:
         message = (

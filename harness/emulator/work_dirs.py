@@ -29,8 +29,11 @@ def base() -> Path:
 
 
 def create() -> Path:
-    """Returns a new work directory, owned by this process."""
-    work_dir = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base()))
+    """Returns a new work directory, owned by this process. Raises UsageError where there can be none."""
+    try:
+        work_dir = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base()))
+    except OSError as error:
+        raise UsageError(f"{base()}: {error.strerror}: emulators work there (PIPEPROOF_TMPDIR)") from error
     label(work_dir, Owner.of(os.getpid()))
     return work_dir
 

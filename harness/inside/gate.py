@@ -38,6 +38,7 @@ _SIGNED = ("AWS4-HMAC-SHA256 ", "AWS ")
 _QUEUE = re.compile(r"/(?:queue/[a-z0-9-]+/)?[0-9]{12}/[A-Za-z0-9_-]+(?:\.fifo)?/?")
 _CONTROL = ("/_pipeproof", "/_localstack")
 _HEALTH = "/_localstack/health"
+_SENT = {"ses", "sns", "sqs"}
 _READS = ("Describe", "Get", "Head", "List")
 # What AWS lets anybody do by a link, and what a queue's policy may allow to everybody.
 _WITHOUT_SIGNATURE = {
@@ -69,7 +70,7 @@ class Gate:
                 f"a web page asks ({origin}), and a page may be anybody's. `pipeproof up --allow-origin ORIGIN` lets the pages of one origin "
                 "ask, such as http://localhost:3000"
             )
-        if _is_control(path) and not (path == _HEALTH and method in {"GET", "HEAD"}) and not self._has_token(headers):
+        if _is_control(method, path) and not self._has_token(headers):
             return (
                 f"{path} needs the token of the emulator, in the header {TOKEN_HEADER}. pipeproof sends it to an emulator that this user "
                 "has started by it; for others see PIPEPROOF_TOKEN in docs/settings.md"
@@ -91,17 +92,20 @@ class Gate:
     def _foreign_origin(self, host: str, headers: Headers) -> str | None:
         """Returns what tells that a browser asks for a page of another origin."""
         own = {f"http://{host}".lower(), f"https://{host}".lower()}
-        pages = {
-            name: _origin(value) if name == "Referer" else value
+        pages = [
+            (name, _origin(value) if name == "Referer" else value)
             for name in ("Origin", "Referer")
-            if (value := headers.get(name)) is not None
-        }
-        for name, page in pages.items():
+            for value in headers.getlist(name)
+        ]
+        for name, page in pages:
             if page.lower() not in own | self.origins:
                 return f"{name}: {page}"
-        site = headers.get("Sec-Fetch-Site", "none")
-        let_in = any(page.lower() in self.origins for page in pages.values())
-        return None if let_in or site.lower() in {"none", "same-origin"} else f"Sec-Fetch-Site: {site}"
+        if any(page.lower() in self.origins for _, page in pages):
+            return None
+        sites = headers.getlist("Sec-Fetch-Site")
+        if not sites and any(name.lower().startswith("sec-fetch-") for name in headers.keys()):  # noqa: SIM118 - these headers are a list of pairs
+            return "Sec-Fetch headers without Sec-Fetch-Site"
+        return next((f"Sec-Fetch-Site: {site}" for site in sites if site.lower() not in {"none", "same-origin"}), None)
 
     def _has_token(self, headers: Headers) -> bool:
         given = hashlib.sha256(headers.get(TOKEN_HEADER, "").encode()).hexdigest()
@@ -177,9 +181,13 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_control(path: str) -> bool:
+def _is_control(method: str, path: str) -> bool:
+    """Returns whether a path is one of LocalStack's own, which is no API of AWS. What has been sent may be read by everybody, as may the health."""
     # Routes are found whatever the number of slashes before them.
-    return f"/{path.lstrip('/').partition('/')[0]}" in _CONTROL
+    first, second, *_ = [*path.lstrip("/").split("/"), ""]
+    if f"/{first}" in _CONTROL:
+        return not (path == _HEALTH and method in {"GET", "HEAD"})
+    return first == "_aws" and second != "execute-api" and not (second in _SENT and method in {"GET", "HEAD"})
 
 
 def _is_loopback(name: str) -> bool:

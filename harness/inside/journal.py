@@ -95,7 +95,7 @@ def invocation(
             "began_ms": time.time_ns() // 1_000_000 - round((time.monotonic() - began) * 1000),
             "id": request_id,
             "name": name,
-            "error": _error_of(answer) if error else None,
+            "error": redacted(_error_of(answer)) if error else None,
             "took_ms": round((time.monotonic() - began) * 1000),
             "log": redacted(log[-_LOG_CHARACTERS:]),
             "carried": payload[:_ENTRY_BYTES].decode(errors="replace"),

@@ -55,7 +55,11 @@ NotEmpty = AfterValidator(_not_empty)
 
 def _beside(path: Path, info: ValidationInfo) -> Path:
     directory: Path | None = (info.context or {}).get("directory")
-    return (directory / path).resolve() if directory else path
+    try:
+        return (directory / path).resolve() if directory else path
+    except (OSError, RuntimeError) as error:
+        # A RuntimeError: links that lead in a circle.
+        raise ValueError(f"{str(path)[:200]!r} is no path of a file: {error}") from None
 
 
 Beside = Annotated[Path, AfterValidator(_beside)]

@@ -63,8 +63,8 @@ def load(port: Port, reference: str, directory: Path) -> type[Part]:
         raise NoSuchPartError(f"{reference!r} names no class: expected a file and a class, such as ./load.py:MySource")
     try:
         module = load_module((directory / file).resolve())
-    except (OSError, ValueError) as error:
-        # A NUL in the path, or a name that is too long.
+    except (OSError, RuntimeError, ValueError) as error:
+        # Links that lead in a circle, a NUL in the path, or a name that is too long.
         raise NoSuchPartError(f"{file[:200]!r} is no path of a file: {error}") from error
     found = getattr(module, name, None)
     if found is None:

@@ -14,7 +14,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.accounting.verdict import ANOMALIES
-from harness.documents import read_yaml
+from harness.documents import MOST_ERRORS, read_yaml
 from harness.errors import UsageError
 from harness.parts.part import NotEmpty, one_of
 from harness.shipped import data
@@ -82,7 +82,10 @@ def load_defects(directory: Path) -> list[Defect]:
             document = _Document.model_validate(read_yaml(path, "defect")[1])
         except ValidationError as error:
             details = error.errors(include_url=False)
-            lines = [f"{path}: {'.'.join(map(str, detail['loc'])) or 'the file'}: {detail['msg']}" for detail in details]
+            lines = [
+                f"{path}: {'.'.join(map(str, detail['loc'])) or 'the file'}: {detail['msg']}" for detail in details[:MOST_ERRORS]
+            ]
+            lines += [f"and {len(details) - MOST_ERRORS:,} more"] if len(details) > MOST_ERRORS else []
             raise UsageError("\n".join(lines)) from error
         of = document
         defects.append(Defect(path.parent.name, of.wrong, of.scenario, of.anomaly, of.edits, of.check, directory))
@@ -129,4 +132,9 @@ def _root_of(template: Path) -> Path:
     uris = ("CodeUri", "ContentUri", "DefinitionUri")
     named = [value for properties in resources for key in uris if isinstance(value := (properties or {}).get(key), str)]
     paths = [template.parent, *((template.parent / path).resolve() for path in named if "://" not in path)]
-    return Path(os.path.commonpath(paths))
+    root = Path(os.path.commonpath(paths))
+    if root == root.parent:
+        raise UsageError(
+            f"template {template}: it names files that have only the root of the file system in common: nothing is copied"
+        )
+    return root

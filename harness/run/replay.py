@@ -107,8 +107,9 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
         faults, taken, written = _met(run_dir, load(kept.faults), kept.names)
         # The comparison comes after the replay: what it needs must be there before.
         anomalies(run_dir)
+        there = scenario.stack.template.is_file()
     recipe = Recipe(kept.scenario, scenario, kept.seed, kept.records, paths[0], faults, paths[1], batches=taken, writes=written)
-    if not scenario.stack.template.is_file():
+    if not there:
         message = f"the template of that run is no longer there: {scenario.stack.template}"
         raise UsageError(message)
     return recipe, _offered(run_dir)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal.ndjson.zst"
 _MAX_HOPS = 200
+_LONGEST_ENTRY = 64 << 20
 # To look for more of them in a large journal would take long.
 _WITH_WAY = 10
 # A key that is shorter is found everywhere.
@@ -87,6 +88,8 @@ def entries(run_dir: Path) -> Iterator[tuple[dict[str, Any], str]]:
     with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as file:
         while part := file.read(1 << 20):
             *lines, rest = (rest + part).split(b"\n")
+            if len(rest) > _LONGEST_ENTRY:
+                raise ValueError(f"{path.name} has an entry of more than {_LONGEST_ENTRY:,} bytes")
             for line in lines:
                 yield json.loads(line), line.decode()
 

@@ -43,7 +43,10 @@ def up(name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[
     if before is not None and detached_runs(before.emulator):
         message = f"{before.name} is up already at {before.endpoint}: `pipeproof down` ends it"
         raise UsageError(message)
-    STATE_DIR.mkdir(mode=0o700, exist_ok=True)
+    try:
+        STATE_DIR.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{STATE_DIR}: {error.strerror}: `pipeproof up` keeps its notes there") from error
     chosen, why = choose_own(emulator, STATE_DIR.resolve() / "emulator.log", port, stays=True, origins=origins)
     tell(f"starting {why}")
     for step in chosen.prepare():

@@ -24,10 +24,14 @@ def find_scenario(name_or_path: str) -> tuple[str, Path]:
     """Returns name and file of a scenario. Raises UsageError, with the near names, for an unknown one."""
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"}:
-        if not path.exists():
+        try:
+            there, found = path.exists(), path.resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UsageError(f"scenario file {name_or_path[:200]!r}: {error}") from None
+        if not there:
             message = f"scenario file {path} does not exist"
             raise UsageError(message)
-        return path.stem, path.resolve()
+        return path.stem, found
     files = scenario_files()
     if name_or_path in files:
         return name_or_path, files[name_or_path]

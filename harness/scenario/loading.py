@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness.documents import read_yaml
+from harness.documents import MOST_ERRORS, read_yaml
 from harness.errors import UsageError
 from harness.scenario.scenario import Scenario
 from harness.scenario.typed import scenario_type
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-_MOST_ERRORS = 10
 # The keys that say of which kind a part is.
 _TAGS = ("kind", "to", "shape", "type")
 
@@ -46,13 +45,14 @@ def scenario_of(document: Any, directory: Path) -> Scenario:
 def _validated(document: dict[str, Any], directory: Path, tell: Any, node: yaml.Node | None) -> Scenario:
     document = _with_absolute_files(document, directory)
     model, problems = scenario_type(document, directory)
-    lines = [tell(problem.place, problem.message) for problem in problems]
+    lines = [tell(problem.place, problem.message) for problem in problems[:MOST_ERRORS]]
+    lines += [f"and {len(problems) - MOST_ERRORS:,} more"] if len(problems) > MOST_ERRORS else []
     try:
         scenario = model.model_validate(document, context={"directory": directory})
     except ValidationError as error:
         details = error.errors(include_url=False)
-        lines += [tell(*_explain(detail, node, model)) for detail in details[:_MOST_ERRORS]]
-        more = len(details) - _MOST_ERRORS
+        lines += [tell(*_explain(detail, node, model)) for detail in details[:MOST_ERRORS]]
+        more = len(details) - MOST_ERRORS
         lines += [f"and {more:,} more"] if more > 0 else []
     except RecursionError:
         lines.append("the scenario is nested too deeply")

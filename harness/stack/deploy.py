@@ -171,9 +171,9 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
             runtime = _resolve(properties.get("Runtime", inherited.get("Runtime", "")), values)
             try:
                 package = build_package((path.parent / code).resolve(), runtime)
-            except UsageError as error:
-                message = f"{path}: {logical_id}: {error}"
-                raise UsageError(message) from error
+            except (UsageError, OSError, RuntimeError, ValueError) as error:
+                # Besides a UsageError: a path with a NUL in it, one that is too long, or links that lead in a circle.
+                raise UsageError(f"{path}: {logical_id}: {error}") from error
             if package not in uploaded:
                 uploaded[package] = f"{hashlib.sha256(package.read_bytes()).hexdigest()}.zip"
                 s3.upload_file(str(package), bucket, uploaded[package])

@@ -49,4 +49,26 @@ def load_template(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         message = f"template {path} has no Resources: expected a SAM or CloudFormation template"
         raise UsageError(message)
+    if (wrong := _mistyped(document)) is not None:
+        raise UsageError(f"template {path}: {wrong}")
     return document
+
+
+def _mistyped(template: dict[str, Any]) -> str | None:
+    """Returns the first place at which a template has another type than CloudFormation expects there; None where it has none."""
+    for place in ("Parameters", "Globals", "Conditions", "Mappings", "Outputs"):
+        if not isinstance(template.get(place, {}), dict):
+            return f"{place}: expected a mapping"
+    if not isinstance(template.get("Globals", {}).get("Function", {}), dict):
+        return "Globals.Function: expected a mapping"
+    for place in ("Parameters", "Resources"):
+        for name, value in template.get(place, {}).items():
+            if not isinstance(name, str):
+                return f"{place}.{name}: a name is text"
+            if not isinstance(value, dict):
+                return f"{place}.{name}: expected a mapping"
+            if not isinstance(value.get("Type"), str):
+                return f"{place}.{name}.Type: expected text, such as {'String' if place == 'Parameters' else 'AWS::S3::Bucket'}"
+            if not isinstance(value.get("Properties", {}), dict):
+                return f"{place}.{name}.Properties: expected a mapping"
+    return None

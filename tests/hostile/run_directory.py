@@ -53,7 +53,7 @@ def made() -> Path:
     ]  # fmt: skip
     with pa.CompressedOutputStream(str(directory / JOURNAL), "zstd") as file:
         file.write("".join(json.dumps(entry) + "\n" for entry in entries).encode())
-    firings = [{"number": 1, "request_id": "c-1", "call": "s3.PutObject", "caller": "store-1"}]
+    firings = [{"event": 1, "number": 1, "at_ms": 1001, "request_id": "c-1", "call": "s3.PutObject", "caller": "store-1"}]
     (directory / "faults.json").write_text(json.dumps({"fired": [{"id": recipe.faults[0].id, "seen": 1, "firings": firings}]}))
     (directory / "result.json").write_text(
         json.dumps({"verdict": "fail", "payload_sha256": "00", "reasons": ["2 of 8 records lost"]})

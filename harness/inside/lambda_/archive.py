@@ -46,6 +46,10 @@ def entries(archive: zipfile.ZipFile) -> list[Entry]:
     infos = archive.infolist()
     if len(infos) > ENTRIES:
         raise BadArchiveError(f"it has {len(infos):,} entries; at most {ENTRIES:,} are unpacked")
+    for info in infos:
+        # Python bounds what it unpacks of these two alone.
+        if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise BadArchiveError(f"{info.filename!r} is neither stored nor deflated (compression method {info.compress_type})")
     if (size := sum(info.file_size for info in infos)) >= UNPACKED:
         raise BadArchiveError(f"Unzipped size must be smaller than {UNPACKED} bytes: its entries have {size:,}")
     found = [Entry(info, _parts(info.filename), _target(archive, info)) for info in infos]

@@ -151,6 +151,18 @@ def _handler_for(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901
         wbufsize = -1
         disable_nagle_algorithm = True
 
+        def parse_request(self) -> bool:
+            if not super().parse_request():
+                return False
+            if self.headers.get_all("Host") == [api.address] and not any(
+                name.lower() in {"origin", "referer"} or name.lower().startswith("sec-fetch-") for name in self.headers
+            ):
+                return True
+            # Only the runtime asks here. A web page may find the port, too.
+            self.close_connection = True
+            self._answer(HTTPStatus.FORBIDDEN)
+            return False
+
         def do_GET(self) -> None:
             if self.path != f"{_PREFIX}/invocation/next":
                 self._answer(HTTPStatus.NOT_FOUND)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_EVENT_BYTES = 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
+_MOST_UNPACKED = 1 << 30
 _HEADERS = {"Content-Type": "application/octet-stream"}
 
 
@@ -85,6 +86,8 @@ def _copy(body: Any, path: Path, compression: str) -> tuple[int, int]:
         with opener(raw, "rb") as packed, path.open("wb") as file:
             while chunk := packed.read(_CHUNK_BYTES):
                 file.write(chunk)
+                if file.tell() > _MOST_UNPACKED:
+                    raise SelectError("OverMaxRecordSize", f"The object unpacks to more than {_MOST_UNPACKED:,} bytes.")
     except (OSError, EOFError) as error:
         raise SelectError("InvalidCompressionFormat", f"{compression} is not applicable to the queried object: {error}") from error
     scanned = raw.stat().st_size

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _POOL = 400
 # A choice of more values has no class for each, a longer list none for its length.
 _FEW, _LONG = 12, 100
+_MOST_VALUES = 100_000
 # A draw holds each value as often as it weighs.
 _MOST_WEIGHT = 1_000_000
 # No number of AWS has more digits.
@@ -238,6 +239,8 @@ class ListField(BaseField):
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
+        if _most_values(self) > _MOST_VALUES:
+            raise ValueError(f"max: with the lists within, it has more than {_MOST_VALUES:,} values")
         return ordered(self)
 
     def draw(self, drawing: Drawing) -> Draw:
@@ -254,6 +257,17 @@ class ListField(BaseField):
 
         longest = {"the longest": of(self.max)} if self.max <= _LONG else {}
         return {"empty" if not self.min else "the shortest": of(self.min), **longest}
+
+
+def _most_values(field: Any) -> int:
+    """Returns how many values a field has at most, those of its lists and mappings counted."""
+    match field:
+        case ListField():
+            return max(1, field.max * _most_values(field.of))
+        case NestedField():
+            return sum(map(_most_values, field.fields.values()))
+        case _:
+            return 1
 
 
 class LookupField(BaseField):
@@ -331,4 +345,4 @@ def value_of(field: Any, text: str) -> Any:
 
 def _coprime(span: int) -> int:
     # A prime that is larger than most spans shares no factor with them; a multiple of it is the exception.
-    return next(prime for prime in (611_953_897, 1_000_003, 999_983) if span % prime)
+    return next((prime for prime in (611_953_897, 1_000_003, 999_983) if span % prime), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from harness.parts.formats.base_field import BaseField, ordered
 from harness.parts.part import NotEmpty
@@ -22,7 +22,7 @@ class DateField(BaseField):
     type: Literal["date"]
     min: date = date(2025, 1, 1)
     max: date = date(2026, 12, 31)
-    format: str = "%Y-%m-%d"
+    format: Annotated[str, Field(max_length=100)] = "%Y-%m-%d"
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:

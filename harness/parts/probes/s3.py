@@ -7,6 +7,7 @@ import fnmatch
 import gzip
 import io
 import itertools
+import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from harness.accounting.record import Observation, Outcome, object_put
+from harness.documents import LONGEST_LINE, require_few_values
 from harness.parts.ports import Context, Probe
 from harness.parts.reading import Reader, Reading, Seen
 
@@ -28,6 +30,11 @@ _CONCURRENT_READS = 4
 _OBJECTS_PER_ROUND = 64
 
 _MOST_UNPACKED = 1 << 28
+_MOST_ROWS = 1 << 31
+_ROWS = 64
+# Python refuses fields of more than 128 KiB by default.
+csv.field_size_limit(LONGEST_LINE)
+_LINE = re.compile(rb"[^\n]+")
 
 
 class S3(Reading, Probe):
@@ -148,16 +155,22 @@ class _Lines:
     """The lines of a text in Latin-1, whose characters are bytes, for a CSV reader; `taken` are those that it has read since the list was
     cleared. It reads them as UTF-8; bytes that are not UTF-8 are escaped, so that a spoilt row is seen as such."""
 
-    def __init__(self, text: Iterable[str]) -> None:
-        self._lines = iter(text)
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
         self.taken: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines).encode("latin-1")
-        self.taken.append(line)
+        line = self._text.readline(LONGEST_LINE + 1).encode("latin-1")
+        if not line:
+            raise StopIteration
+        self.taken.append(line[:LONGEST_LINE])
+        if len(line) > LONGEST_LINE:
+            while line and not line.endswith(b"\n"):
+                line = self._text.readline(LONGEST_LINE).encode("latin-1")
+            raise csv.Error(f"a line of more than {LONGEST_LINE:,} bytes")
         return line.decode("utf-8", "backslashreplace")
 
     def row(self) -> bytes:
@@ -193,26 +206,42 @@ def _around(key: str, answer: dict[str, Any], body: bytes) -> dict[str, Any]:
 
 
 def _ndjson(body: bytes) -> Iterator[tuple[Any, bytes]]:
-    for line in body.split(b"\n"):
-        if line:
-            try:
-                yield from_json(line), line
-            except ValueError:
-                yield None, line
+    # One after the other, and blank lines not at all: a few packed bytes may be millions of them.
+    for found in _LINE.finditer(body):
+        line = found[0]
+        try:
+            yield _json(line), line
+        except ValueError:
+            yield None, line
+
+
+def _json(content: bytes) -> Any:
+    require_few_values(content)
+    return from_json(content)
 
 
 def _parquet(body: bytes) -> Iterator[tuple[Any, bytes]]:
     import pyarrow as pa  # noqa: PLC0415 - a third of a second
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    for batch in pq.ParquetFile(pa.BufferReader(body)).iter_batches():
-        for row in batch.to_pylist():
-            yield row, to_json(row, bytes_mode="base64", fallback=str)
+    with pq.ParquetFile(pa.BufferReader(body)) as file:
+        groups = [file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups)]
+        if max(groups, default=0) > _MOST_UNPACKED:
+            raise ValueError(f"a row group of it has more than {_MOST_UNPACKED:,} bytes")
+        size = 0
+        # Few rows at a time: a value that is written once may stand in all of them.
+        for batch in file.iter_batches(batch_size=_ROWS):
+            for row in batch.to_pylist():
+                raw = to_json(row, bytes_mode="base64", fallback=str)
+                size += len(raw)
+                if size > _MOST_ROWS:
+                    raise ValueError(f"its rows have more than {_MOST_ROWS:,} bytes")
+                yield row, raw
 
 
 _DOCUMENTS: dict[str, Callable[[bytes], Iterable[tuple[Any, bytes]]]] = {
     "ndjson": _ndjson,
-    "json": lambda body: [(from_json(body), body)],
+    "json": lambda body: [(_json(body), body)],
     "parquet": _parquet,
     "whole": lambda body: [({}, body)],
 }

@@ -22,7 +22,7 @@ from harness.errors import UsageError
 from harness.parts.formats.json_malformers import JSON_MALFORMERS
 from harness.parts.part import Beside
 from harness.parts.ports import Source, SourceContext
-from harness.parts.sources.lines import header_of, lines, rows
+from harness.parts.sources.lines import MOST_BYTES, header_of, lines, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 Format = Literal["apache_combined", "ndjson", "csv"]
 
 # https://httpd.apache.org/docs/current/mod/mod_log_config.html#examples; a quote inside a field is written \".
-_QUOTED = r'"((?:[^"\\]|\\.)*)"'
+_QUOTED = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _COMBINED = re.compile(rf"(\S+) (\S+) (\S+) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}\s*")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_ ]*)\}")
 _MAY_OVERFLOW = re.compile(rb"[eE]\+?\d{3}|\d{309}")
 _PROBE_BYTES = 8192
+# What the expression needs to match it is a hundred times as much.
+_LONGEST_OF_A_LOG = 1 << 20
 UNMAPPED = "unmapped line"
 
 
@@ -182,12 +184,12 @@ class RecordedLines:
         if self.format == "csv":
             yield from self._rows()
             return
-        read = _apache_fields if self.format == "apache_combined" else _json_fields
+        read, longest = (_apache_fields, _LONGEST_OF_A_LOG) if self.format == "apache_combined" else (_json_fields, MOST_BYTES)
         with self.path.open("rb") as file:
             for number, line, whole in lines(file):
                 content = line.rstrip(b"\r\n")
                 if content:
-                    yield number, content, read(content) if whole else None
+                    yield number, content, read(content) if whole and len(content) <= longest else None
 
     def _rows(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
         """Yields the rows of a CSV file with a header. A row with more or fewer columns has no fields."""

@@ -6,17 +6,19 @@ import contextlib
 import csv
 import os
 from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from harness.documents import require_regular
+from harness.documents import LONGEST_LINE, require_regular
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-MOST_BYTES = 10 << 20
-"""Of a line, and of a row of CSV: what Kinesis takes as one record at most. The rest of a longer line is skipped, not held."""
+MOST_BYTES = LONGEST_LINE
+"""The rest of a longer line is skipped, not held."""
 
 # A quote that is still open after so many lines was never meant to open.
 _MOST_LINES_OF_A_ROW = 200
@@ -45,35 +47,58 @@ def lines(file: BinaryIO) -> Iterator[Line]:
             content = file.readline(MOST_BYTES)
 
 
+@dataclass
+class _Candidate:
+    """A line that may begin a row, or go on with one. Where it ends is decided once: it may be asked for by every line before it."""
+
+    line: Line
+
+    @cached_property
+    def opens(self) -> bool:
+        """Returns whether a quote is open at its end, where none was at its beginning."""
+        return _is_open(self.line.content)
+
+    @cached_property
+    def keeps_open(self) -> bool:
+        """Returns whether a quote is open at its end, where one was at its beginning."""
+        return _is_open(b'"' + self.line.content)
+
+    @cached_property
+    def quotes(self) -> int:
+        return self.line.content.count(b'"')
+
+
 def rows(file: BinaryIO) -> Iterator[Line]:
     """Yields the rows of a CSV file, its header first. A line whose quote is not closed within a bound is a row by itself."""
-    waiting: deque[Line] = deque()
-    source = lines(file)
+    waiting: deque[_Candidate] = deque()
+    source = map(_Candidate, lines(file))
     while (first := waiting.popleft() if waiting else next(source, None)) is not None:
-        taken = [first]
-        asked = _asks_for_more(taken, lambda: waiting.popleft() if waiting else next(source, None))
-        content = b"".join(one.content for one in taken)
+        if not first.opens:
+            yield first.line
+            continue
+        taken, size, is_open = [first], len(first.line.content), True
+        while is_open and taken[-1].line.whole and len(taken) < _MOST_LINES_OF_A_ROW and size < MOST_BYTES:
+            if (one := waiting.popleft() if waiting else next(source, None)) is None:
+                break
+            taken.append(one)
+            size += len(one.line.content)
+            is_open = one.keeps_open
         # Within quotes they are doubled: where lines were joined, and a quote is left over, one of them opens what the sender never closed.
-        if asked or not taken[-1].whole or (len(taken) > 1 and content.count(b'"') % 2):
+        if is_open or not taken[-1].line.whole or sum(one.quotes for one in taken) % 2:
             waiting.extendleft(reversed(taken[1:]))
-            yield first._replace(whole=False)
+            yield first.line._replace(whole=False)
         else:
-            yield Line(first.number, content, whole=True)
+            yield Line(first.line.number, b"".join(one.line.content for one in taken), whole=True)
 
 
-def _asks_for_more(taken: list[Line], more: Callable[[], Line | None]) -> bool:
-    """Reads a row that begins with the line that is taken, and takes the others that it has. Returns whether a quote is still open after them."""
+def _is_open(content: bytes) -> bool:
+    """Returns whether a quote is open at the end of a line of CSV."""
     unclosed = False
 
     def given() -> Iterator[str]:
         nonlocal unclosed
         # Quotes and commas are the same bytes in UTF-8.
-        yield taken[0].content.decode("latin-1")
-        size = len(taken[0].content)
-        while taken[-1].whole and len(taken) < _MOST_LINES_OF_A_ROW and size < MOST_BYTES and (line := more()) is not None:
-            taken.append(line)
-            size += len(line.content)
-            yield line.content.decode("latin-1")
+        yield content.decode("latin-1")
         unclosed = True
 
     with contextlib.suppress(csv.Error, StopIteration):

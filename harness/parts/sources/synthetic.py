@@ -265,7 +265,7 @@ class Described:
         )
         if self._function is not None:
             return self._function(own)
-        for name in source.drop:
+        for name in dict.fromkeys(source.drop):
             own.pop(name)
         if source.promise:
             assert isinstance(source.promise, dict)

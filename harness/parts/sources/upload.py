@@ -6,6 +6,7 @@ import csv
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic_core import to_json
@@ -126,19 +127,22 @@ class UploadedFile:
     def _found(self) -> dict[str, dict[str, str]]:
         if self.lookup_path is None or self.lookup_key is None:
             return {}
+        columns = header_of(self.lookup_path, "--lookup")
         found: dict[str, dict[str, str]] = {}
-        try:
-            with self.lookup_path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file)
-                for row in reader:
-                    if None in row or None in row.values():
-                        raise UsageError(
-                            f"--lookup {self.lookup_path}:{reader.line_num}: not as many values as the header has columns"
-                        )
+        with self.lookup_path.open("rb") as file:
+            for number, content, whole in itertools.islice(rows(file), 1, None):
+                where = f"--lookup {self.lookup_path}:{number}"
+                if not whole:
+                    raise UsageError(f"{where}: the line is too long, or a quote opens in it that nothing closes")
+                try:
+                    fields = next(csv.reader([content.decode().rstrip("\r\n")]), [])
+                except (UnicodeDecodeError, csv.Error) as error:
+                    raise UsageError(f"{where} is not CSV: {error}") from error
+                if len(fields) not in {0, len(columns)}:
+                    raise UsageError(f"{where}: not as many values as the header has columns")
+                if fields:
+                    row = dict(zip(columns, fields, strict=True))
                     found[row[self.lookup_key]] = row
-        except (UnicodeDecodeError, csv.Error) as error:
-            message = f"--lookup {self.lookup_path} is not CSV: {error}"
-            raise UsageError(message) from error
         return found
 
     def _rows(self) -> Iterator[tuple[int, bytes, list[str]]]:
@@ -176,4 +180,4 @@ class UploadedFileWithLookup(UploadedFile):
 def _need(names: list[str], header: list[str], where: str) -> None:
     missing = [name for name in names if name not in header]
     if missing:
-        raise UsageError(f"{where}: no column {', '.join(missing)}; there is {', '.join(header)}")
+        raise UsageError(f"{where}: no column {', '.join(missing)}; there is {shorten(', '.join(header), 1000, placeholder=', …')}")
