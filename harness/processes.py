@@ -1,9 +1,15 @@
-"""Processes of an emulator: LocalStack and its execution environments share a session."""
+"""Processes of an emulator: LocalStack and its execution environments share a session.
+
+`python -m harness.processes SESSION WORK_DIR` is the cleaner: it kills an embedded emulator with all it started, and removes its work directory. It is another
+process, in another session: whoever asks for it may be killed meanwhile, and nothing is to be left."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import subprocess
+import sys
 import time
 
 import psutil
@@ -37,3 +43,20 @@ def _processes(session: int, work_dir: str) -> list[psutil.Process]:
 
 def _works_in(process: psutil.Process, work_dir: str) -> bool:
     return bool(work_dir) and process.environ().get("LAMBDA_TASK_ROOT", "").startswith(f"{work_dir}/")
+
+
+def clean(session: int, work_dir: str) -> subprocess.Popen[bytes]:
+    """Starts the cleaner."""
+    command = [sys.executable, "-m", "harness.processes", str(session), work_dir]
+    return subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def main() -> None:
+    """Is the cleaner."""
+    session, work_dir = int(sys.argv[1]), sys.argv[2]
+    kill_session(session, work_dir)
+    shutil.rmtree(work_dir, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

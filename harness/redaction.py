@@ -20,7 +20,7 @@ _QUOTED = re.compile(
 _ASSIGNED = re.compile(rf"""({_NAME}\s?=>?\s?)(?!\[redacted\])[^\s"',;&}}\])\\]{{3,}}""", re.IGNORECASE)
 _IN_A_URL = re.compile(r"(://[^\s/:@\"']{1,200}:)(?!\[redacted\])[^\s/@\"']{1,200}(?=@)")
 _OF_A_LINK = re.compile(r"(X-Amz-(?:Signature|Security-Token)=)(?!\[redacted\])[^\s&\"']+", re.IGNORECASE)
-_COOKIE = re.compile(r"""(\bcookie\\*["']?\s{0,8}[:=]\s{0,8}\\*["']?)(?!\[redacted\])[^"'\r\n,}\\]{3,}""", re.IGNORECASE)
+_COOKIE = re.compile(r"""(\bcookie\\*["']?\s{0,8}[:=]\s{0,8}\\*["']?)(?!\[redacted\])[^\s"',}\\][^"'\r\n,}\\]{2,}""", re.IGNORECASE)
 # After a colon there may be a sentence: a value has a digit in it, or is long.
 _AFTER_COLON = re.compile(
     rf"""({_NAME}\\*["']?\s{{0,8}}[:=]\s{{0,8}})(?!\[redacted\])(?:(?=[^\s"',;&}}\])\\]{{0,100}}\d)[^\s"',;&}}\])\\]{{6,}}|[^\s"',;&}}\])\\]{{16,}})""",

@@ -5,6 +5,7 @@ It ends with its parent, even where that is killed (see harness/inside/__main__.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -24,12 +25,15 @@ from harness.emulator.health import last_lines, wait_until_healthy
 from harness.emulator.owner import Owner
 from harness.emulator.ports import free_port, wanted_port
 from harness.errors import EmulatorDiedError, UsageError
-from harness.processes import kill_session
+from harness.processes import clean, kill_session
 from harness.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+
+_ENDS_WITHIN_S = 20
 
 
 class Embedded:
@@ -115,8 +119,11 @@ class Embedded:
         """Ends LocalStack and all it started, and removes its directory. Does nothing the second time."""
         if self._process is not None:
             # Killed, not asked: its state is thrown away, and its own shutdown takes seconds.
-            kill_session(self.pid, str(self._work_dir))
-            self._process.wait()
+            cleaner = clean(self.pid, str(self._work_dir))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                # First: the cleaner waits until nothing is left, and this child stays until it is waited for.
+                self._process.wait(_ENDS_WITHIN_S)
+            cleaner.wait()
             self._process = None
         if self._lifeline is not None:
             os.close(self._lifeline)

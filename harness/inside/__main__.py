@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
+
+from harness.processes import clean
 
 # The same for every way to have an emulator. What differs (GATEWAY_LISTEN, directories) comes from whoever starts it.
 _SETTINGS = {
@@ -53,10 +54,8 @@ def _hold_lifeline(fd: int) -> None:
     os.set_inheritable(fd, False)  # noqa: FBT003
     while os.read(fd, 1):
         pass
-    work_dir = os.environ.get("PIPEPROOF_WORK_DIR", "")
-    if work_dir:
-        command = [sys.executable, "-m", "harness.inside.cleaner", str(os.getsid(0)), work_dir]
-        subprocess.Popen(command, cwd="/", start_new_session=True)
+    if work_dir := os.environ.get("PIPEPROOF_WORK_DIR", ""):
+        clean(os.getsid(0), work_dir)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

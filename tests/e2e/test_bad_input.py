@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -39,6 +40,17 @@ NO_EMULATOR = [
     pytest.param(("run", "negative.yaml"), ["allow.lost"], id="negative allowance"),
     pytest.param(("run", "pipe.yaml"), ["is not a regular file"], id="scenario that is a pipe"),
     pytest.param(("run", "clickstream-replay", "--input", "pipe.log"), ["is not a regular file"], id="input that is a pipe"),
+    pytest.param(("run", "a" * 300 + ".yaml"), ["File name too long"], id="name that is too long"),
+    pytest.param(("run", "loop.yaml"), ["loop"], id="template at the end of a loop of links"),
+    pytest.param(("run", "no-mapping.yaml"), ["Resources.A: expected a mapping"], id="resource that is no mapping"),
+    pytest.param(("run", "many-parts.yaml"), ["probes.9", "and 2,4"], id="many unknown parts"),
+    pytest.param(("run", "clickstream-smoke", "--emulator", "http://[::1"), ["is not an endpoint"], id="endpoint that is no URL"),
+    pytest.param(("conformance", "http://[::1"), ["is not an endpoint"], id="endpoint of rules that is no URL"),
+    pytest.param(("conformance", "http://10.0.0.1:4566"), ["is not this machine"], id="rules of another machine"),
+    pytest.param(("prove", "--seeds", "1" + "0" * 25), ["--seeds"], id="more seeds than there can be"),
+    pytest.param(
+        ("prove", "clickstream-smoke", "--emulator", "nonsense"), ["nonsense"], id="proof with an emulator that there is not"
+    ),
     pytest.param(("run", "orders-replay", "--input", "/dev/zero"), ["is not a regular file"], id="device"),
     pytest.param(("replay", "mistyped"), ["plan.json: seed"], id="replay of a mistyped plan"),
     pytest.param(("replay", "nested"), ["nested too deeply"], id="replay of a nested plan"),
@@ -69,6 +81,12 @@ def place(tmp_path):
     (tmp_path / "infinite.yaml").write_text("drain_timeout_s: .inf\n" + smoke)
     (tmp_path / "too-many.yaml").write_text(head % f"records: {10**30}" + stack)
     (tmp_path / "negative.yaml").write_text("allow: {lost: -1}\n" + smoke)
+    (tmp_path / "loop").symlink_to("pool")
+    (tmp_path / "pool").symlink_to("loop")
+    (tmp_path / "loop.yaml").write_text(re.sub(r"template: .*", "template: loop/template.yaml", smoke))
+    (tmp_path / "no-mapping-template.yaml").write_text("Resources: {A: 1}")
+    (tmp_path / "no-mapping.yaml").write_text(re.sub(r"template: .*", "template: no-mapping-template.yaml", smoke))
+    (tmp_path / "many-parts.yaml").write_text(smoke[: smoke.index("probes:")] + "probes:\n" + "  - {kind: nope}\n" * 2500)
     for name in ("pipe.yaml", "pipe.log"):
         os.mkfifo(tmp_path / name)
     plan = {"scenario": "s", "document": {}, "seed": 1, "records": None, "input": None, "lookup": None, "faults": []}
@@ -90,6 +108,7 @@ def test_a_usage_error_is_said_and_exits_64(place, args, said):
     for part in said:
         assert part in output
     assert leftovers(place) == []
+    assert not list((place / "runs").glob("*")) if (place / "runs").is_dir() else True
 
 
 def copied_pipeline(place):

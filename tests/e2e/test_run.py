@@ -204,6 +204,16 @@ def test_a_run_listens_on_loopback_only_and_interrupted_exits_130_and_leaves_not
     assert listening == {"127.0.0.1"}
 
 
+def test_a_run_whose_output_nobody_reads_has_its_verdict(tmp_path):
+    """As in `pipeproof run … | head -1`."""
+    process = start(tmp_path, "run", "clickstream-smoke", "--records", 50)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    assert latest_result(tmp_path)["verdict"] == "pass"
+    assert leftovers(tmp_path) == []
+
+
 def test_the_harness_killed_takes_its_emulator_along(tmp_path):
     process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
     process.kill()

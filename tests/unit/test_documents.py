@@ -28,6 +28,8 @@ CHAIN = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1,
         ("a: " + "[" * 101 + "]" * 101, "nested more than 100 deep"),
         ("a: [" + "1," * 10_001 + "]", "more than 10,000"),
         ("a: 1" + ":10" * 2000, "a number of more than 4,096 characters"),
+        ("a: !!int " + "1:" * 5000 + "1", "a number of more than 4,096 characters"),
+        ("a: !!float '" + "1:" * 5000 + "1'", "a number of more than 4,096 characters"),
         ("a: !!timestamp never", "is not YAML"),
         ("a: !!int x", "is not YAML"),
         ("a: !!bool maybe", "is not YAML"),
@@ -45,7 +47,7 @@ def test_aliases_and_merges_within_bounds_are_read(tmp_path):
     assert (read["b"], read["c"], len(read["d"])) == ({"x": 1, "y": 2}, [{"x": 1}, {"x": 1}], 5000)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "{", "nothing"])
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "nothing", '{"a": "\\ud800"}', "[" + "[]," * 3_000_000 + "[]]"], ids=range(5))
 def test_what_is_no_json_is_named(tmp_path, text):
     with pytest.raises(UsageError, match="is not JSON"):
         read_json(document(tmp_path, text), "plan")

@@ -13,7 +13,7 @@ from harness import interrupts
 @pytest.fixture(autouse=True)
 def handlers(monkeypatch):
     """The handlers of a command, for the time of a test."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     monkeypatch.setattr(interrupts, "_came", False)
     interrupts.clean_up()
     yield
@@ -21,7 +21,7 @@ def handlers(monkeypatch):
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_held_back_until_the_block_has_ended(number):
     noted = []
 

@@ -61,7 +61,7 @@ def test_the_cleaner_leaves_neither_the_session_nor_the_directory(tmp_path):
     work_dir = tmp_path / "work"
     (work_dir / "tmp").mkdir(parents=True)
     busy = _busy(work_dir)
-    subprocess.run([sys.executable, "-m", "harness.inside.cleaner", str(busy.pid), str(work_dir)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "harness.processes", str(busy.pid), str(work_dir)], check=True, timeout=60)
     busy.wait()
     busy.stdout.close()
     assert _session(busy.pid) == []

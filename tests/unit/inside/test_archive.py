@@ -150,3 +150,14 @@ def test_a_zip_with_any_changed_byte_is_unpacked_or_refused(data):
 def test_what_could_not_be_unpacked_is_refused_at_once(entries):
     with pytest.raises(BadArchiveError):
         verify(made(*entries))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_whose_output_python_does_not_bound_are_refused(method, tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as zipped:
+        zipped.writestr("a", b"x" * 1000)
+    with pytest.raises(BadArchiveError, match="neither stored nor deflated"):
+        verify(file.getvalue())
+    with pytest.raises(BadArchiveError, match="neither stored nor deflated"):
+        unpacked(file.getvalue(), tmp_path)

@@ -135,3 +135,28 @@ def test_both_sides_mean_the_same_header():
 def test_names_that_sdks_make_of_the_emulators_own_may_be_asked_for():
     assert refusal(host="sync-localhost.localstack.cloud:4566") is None
     assert "Host" in refusal(host="evil-localhost.localstack.cloud:4566")
+
+
+@pytest.mark.parametrize("headers", [{"Sec_Fetch_Mode": "no-cors"}, {"Sec_Fetch_Dest": "image"}, {"sec_fetch_user": "?1"}])
+def test_a_browser_that_does_not_say_for_whom_it_asks_is_refused(headers):
+    assert "Sec-Fetch" in refusal(**headers)
+
+
+def test_of_two_headers_none_is_overlooked():
+    for name, good, bad in (
+        ("Sec-Fetch-Site", "none", "cross-site"), ("Origin", "http://localhost:4566", "http://evil.example"),
+    ):  # fmt: skip
+        both = Headers([("Host", "localhost:4566"), (name, good), (name, bad)])
+        assert bad in GATE.refusal("GET", "/", both)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "passes"),
+    [
+        ("GET", "/_aws/ses", True), ("GET", "/_aws/sqs/messages", True), ("GET", "/_aws/execute-api/id/stage/x", True),
+        ("POST", "/_aws/execute-api/id/stage/x", True), ("DELETE", "/_aws/ses", False), ("GET", "/_aws/lambda/init", False),
+        ("GET", "//_aws/cloudwatch/metrics/raw", False), ("GET", "/_aws", False),
+    ],
+)  # fmt: skip
+def test_of_localstacks_own_routes_only_what_was_sent_is_open(method, path, passes):
+    assert (refusal(method, path) is None) == passes

@@ -94,3 +94,17 @@ def test_a_runtime_that_waits_is_ready_and_is_let_go_when_the_environment_ends(a
     api.reset()
     assert ended.wait(10)
     thread.join()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Referer": "http://evil.example/"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.example"},
+    ],
+)
+def test_a_web_page_that_finds_the_port_is_refused(api, headers):
+    assert call(api, "POST", "init/error", b"from a page", headers).status == 403
+    assert api.init_error is None

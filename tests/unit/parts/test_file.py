@@ -178,3 +178,9 @@ def test_a_number_that_overflows_is_unmapped(tmp_path):
 def test_a_record_without_a_name_has_that_of_its_line(tmp_path):
     (record,) = source(write(tmp_path, 'a,b\n"",x\n'), format="csv", event={"a": "{a}"}, promise={}, id_field="a", key_field="a")
     assert (record.record_id, record.partition_key) == ("line 2", "line 2")
+
+
+def test_what_is_no_line_of_a_log_takes_no_memory(tmp_path):
+    """An expression that matches a line of a megabyte needs a hundred of them."""
+    long = LINE.replace('"GET', '"GET' + "x" * (1 << 20))
+    assert [record.malformed for record in source(write(tmp_path, LINE + "\n" + long + "\n"))] == [None, "unmapped line"]

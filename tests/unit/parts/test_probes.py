@@ -276,3 +276,31 @@ def test_an_object_that_unpacks_to_gigabytes_is_seen_and_not_unpacked(monkeypatc
     objects = {"bomb.gz": (gzip.compress(b'{"id": "1"}' + b" " * 5000), {}), "good.gz": (gzip.compress(b'{"id": "2"}\n'), {})}
     found = {sighting.place: sighting.record_id for sighting in seen(S3(bucket="b", id="id"), s3=Bucket(objects))}
     assert found == {"s3://b/bomb.gz": None, "s3://b/good.gz": "2"}
+
+
+def _packed_parquet(value, rows):
+    """One value, which is written once, in all the rows."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": ["1"] * rows, "v": [value] * rows}), file, compression="zstd")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("parquet", _packed_parquet("x" * 10_000, 200)),
+        ("json", b"[" + b"[]," * 3_000_000 + b"[]]"),
+        ("ndjson", b"[" + b"[]," * 3_000_000 + b"[]]\n"),
+        ("csv", b"id\n" + b"x" * (10 << 20) + b"xx\n"),
+    ],
+    ids=["parquet", "json", "ndjson", "csv"],
+)
+def test_what_would_take_gigabytes_of_memory_is_seen_as_no_record(monkeypatch, form, body):
+    monkeypatch.setattr("harness.parts.probes.s3._MOST_ROWS", 1_000_000)
+    found = seen(S3(bucket="b", format=form, id="id"), s3=Bucket({"bomb": (body, {})}))
+    assert [sighting.record_id for sighting in found if sighting.record_id is None] == [None]
+    assert len(found) < 200
+
+
+def test_lines_that_are_empty_take_no_time():
+    assert seen(S3(bucket="b", id="id"), s3=Bucket({"blank": (b"\n" * 20_000_000 + b'{"id": "1"}', {})}))[0].record_id == "1"

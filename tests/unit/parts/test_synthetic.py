@@ -156,6 +156,14 @@ def test_rows_are_csv_and_elements_are_json():
         ({"fields": {"id": {"type": "uid"}}}, "uuid"),
         ({"fields": {"id": {"type": "int", "min": 5, "max": 4}}}, "min: 5 is more than max"),
         ({"fields": {"id": {"type": "choice", "of": [1, 2], "weights": [1]}}}, "expected 2 numbers"),
+        (
+            {"fields": {"id": {"type": "list", "max": 9999, "of": {"type": "list", "max": 9999, "of": {"type": "int"}}}}},
+            "more than 100,000 values",
+        ),
+        ({"fields": {"id": {"type": "date", "format": "%c" * 51}}}, "at most 100 characters"),
+        ({"promise": {"a": "{{ id" + " " * 10_000 + "}}"}}, "at most 10,000 characters"),
+        ({"promise": {"a": "{% if 1 %}" * 120 + "{% endif %}" * 120 + "{{ id }}"}}, "is not an expression"),
+        ({"promise": {"a": "{{ id|center(10) }}"}}, "is not an expression"),
         ({"fields": {"id": {"type": "choice", "of": [1, 2], "weights": [1, 10**30]}}}, "their sum is more than 1,000,000"),
         ({"fields": {"id": {"type": "int", "max": 10**400}}}, "less than or equal to 1000000"),
         ({"fields": {"id": {"type": "decimal", "max": "1e400"}}}, "less than or equal to 1000000"),
@@ -173,7 +181,12 @@ def test_a_description_that_means_nothing_is_refused(keys, said):
 
 
 def test_an_expression_that_has_no_value_is_told_before_the_run():
-    for promise in ("{{ nothing }}", "{{ note ~ 1 / 0 }}", "{{ name * price }}", "{{ ''.__class__.__mro__ }}"):
+    too_much = (
+        "{{ 9**(9**9) }}", "{{ 10**9 * 10**9 ** 1000 }}", "{{ 'a' * 10**9 }}", "{{ '%1000000000d' % 1 }}", "{{ '{:1000000000}'.format(1) }}",
+        "{{ 'x'.ljust(10**9) }}", "{{ range(9) }}", "{{ lipsum() }}", "{{ name.encode('nope') }}", "{{ name.nothing.more }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    )  # fmt: skip
+    for promise in ("{{ nothing }}", "{{ note ~ 1 / 0 }}", "{{ name * price }}", "{{ ''.__class__.__mro__ }}", *too_much):
         with pytest.raises(UsageError, match="has no value here"):
             source(promise={"x": promise}).open(SourceContext(1))
 
@@ -240,3 +253,10 @@ def test_edges_stay_within_what_a_field_allows():
     assert all("2026-01-01T10" <= document["at"][:13] <= "2026-01-01T11" for document in documents)
     labels = {label for record in load.units() for label in record.classes}
     assert labels == set(load.classes)
+
+
+def test_numbers_are_unique_whatever_their_span_is_a_multiple_of():
+    span = 611_953_897 * 1_000_003 * 999_983
+    fields = {"id": {"type": "int", "min": 0, "max": span - 1, "unique": True}}
+    load = Synthetic.model_validate({"kind": "synthetic", "records": 500, "id": "id", "fields": fields, "drop": ["id", "id"]})
+    assert len({record.record_id for record in load.open(SourceContext(1)).units()}) == 500

@@ -58,6 +58,8 @@ def test_bytes_that_are_no_text_are_offered_as_they_are_and_must_not_be_stored(t
         ("id,text\n1,a\n2,b\rc\n", None, "mine.csv:3: not a row of CSV"),
         ("id\n1\n", "key\n1\n", "no column id"),
         ("id\n1\n", "id,price\n1\n", "lookup.csv:2: not as many values"),
+        ("id\n1\n", 'id,price\n1,"x\n', "lookup.csv:2: the line is too long, or a quote"),
+        (",".join(f"column{n}" for n in range(10_000)) + "\n1\n", None, "there is column0, column1, .*…$"),
     ],
 )
 def test_a_file_that_means_nothing_is_refused_with_the_line_and_the_reason(tmp_path, text, lookup, said):
@@ -76,3 +78,11 @@ def test_a_header_may_have_several_lines(tmp_path):
 def test_a_file_without_a_row_is_refused(tmp_path):
     with pytest.raises(UsageError, match="no row"):
         source(tmp_path, "id,text\n")
+
+
+def test_lookup_data_are_read_a_row_at_a_time(tmp_path):
+    rows = '\ufeffid,text\r\n\r\n1,"two\nlines, ""quoted"""\r\n2,ü'
+    assert list(source(tmp_path, "id\n1\n", rows).lookup()) == [
+        {"id": "1", "text": 'two\nlines, "quoted"'},
+        {"id": "2", "text": "ü"},
+    ]

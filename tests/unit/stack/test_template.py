@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from harness.errors import UsageError
@@ -51,3 +53,25 @@ def test_what_is_no_template_is_named(tmp_path, text, said):
 def test_a_missing_template_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"nowhere\.yaml: No such file"):
         load_template(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Resources: {A: 1}", "Resources.A: expected a mapping"),
+        ("Resources: {A: {Type: [x]}}", "Resources.A.Type: expected text, such as AWS::S3::Bucket"),
+        ("Resources: {A: {}}", "Resources.A.Type: expected text"),
+        ("Resources: {A: {Type: T, Properties: [1]}}", "Resources.A.Properties: expected a mapping"),
+        ("Resources: {1: {Type: T}}", "Resources.1: a name is text"),
+        ("Globals:\nResources: {}", "Globals: expected a mapping"),
+        ("Globals: {Function: 1}\nResources: {}", "Globals.Function: expected a mapping"),
+        ("Parameters: [a]\nResources: {}", "Parameters: expected a mapping"),
+        ("Parameters: {a: 1}\nResources: {}", "Parameters.a: expected a mapping"),
+        ("Parameters: {a: {Type: 1}}\nResources: {}", "Parameters.a.Type: expected text, such as String"),
+    ],
+)
+def test_other_types_than_cloudformation_has_are_named_with_their_place(tmp_path, text, said):
+    path = tmp_path / "t.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=re.escape(said)):
+        load_template(path)
