@@ -21,6 +21,7 @@ from pathlib import Path
 
 import click
 import psutil
+from docker.errors import APIError
 
 from harness.emulator.container import sweep
 from harness.emulator.docker_engine import connect
@@ -127,7 +128,8 @@ def _strike(how: str, cwd: Path, process: object) -> bool:
                 next(one for one in inside(cwd) if "awslambdaric" in " ".join(one.cmdline())).kill()
             case _:
                 process.send_signal(getattr(signal, how))
-    except (StopIteration, psutil.Error):
+    except (StopIteration, psutil.Error, APIError):
+        # It is gone, or is going.
         return False
     return True
 

@@ -27,11 +27,21 @@ class Clients:
     def __call__(self, service: str, *, retries: bool = True) -> Any:
         """Returns a client, one per service: boto3 clients are safe to share between threads. Without `retries` every request is made once,
         for callers to whom a repeated request is not the same as one."""
-        return _client(self, service, retries)
+        with _making:
+            of_these = _made.setdefault(self, {})
+            if (service, retries) not in of_these:
+                of_these[service, retries] = _client(self, service, retries=retries)
+            return of_these[service, retries]
+
+    def close(self) -> None:
+        """Ends the connections of all clients that were made, and forgets them. One that is still used makes new connections."""
+        with _making:
+            of_these = _made.pop(self, {})
+        for client in of_these.values():
+            client.close()
 
 
-@functools.lru_cache(maxsize=256)
-def _client(clients: Clients, service: str, retries: bool) -> Any:  # noqa: FBT001 - a cache key
+def _client(clients: Clients, service: str, *, retries: bool) -> Any:
     config = Config(
         s3={"addressing_style": "path"},
         # Newer defaults add checksums that other emulators do not know.
@@ -42,13 +52,13 @@ def _client(clients: Clients, service: str, retries: bool) -> Any:  # noqa: FBT0
         connect_timeout=5,
         read_timeout=60,
     )
-    with _making:
-        return _session().client(
-            service, region_name=clients.region, endpoint_url=clients.endpoint, config=config,
-            aws_access_key_id=clients.account, aws_secret_access_key=_DUMMY,
-        )  # fmt: skip
+    return _session().client(
+        service, region_name=clients.region, endpoint_url=clients.endpoint, config=config,
+        aws_access_key_id=clients.account, aws_secret_access_key=_DUMMY,
+    )  # fmt: skip
 
 
+_made: dict[Clients, dict[tuple[str, bool], Any]] = {}
 _making = threading.Lock()
 """Sessions are not safe to share between threads, unlike the clients that they make."""
 

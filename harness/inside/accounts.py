@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from localstack.http import Response, route
 from localstack.services.stores import AccountRegionBundle
-from moto.core.base_backend import BackendDict
+from moto.core.base_backend import AccountSpecificBackend, BackendDict
 
+from harness.inside.lambda_ import assignment
 from harness.inside.understood import understood
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def serve(request: Request) -> Response:
                 # Which account owns a name, such as that of a bucket.
                 for name in [name for name, owner in owners.items() if owner == account] if isinstance(owners, dict) else ():
                     del owners[name]
+        assignment.forget(account)
+        # It holds on to what was kept of the last 128 accounts.
+        AccountSpecificBackend._generate_regions.cache_clear()  # noqa: SLF001 - moto has no other way
         _give_back()
     return Response.for_json({"used": any(dict.__contains__(kept, account) for kept in _kept())})
 

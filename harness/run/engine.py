@@ -130,6 +130,8 @@ def conduct(run: Run) -> Iterator[events.Event]:
                 with contextlib.suppress(OSError):
                     state.faults.write(run.run_dir / "faults.json")
         _delete_stack(run, state)
+        if state.description is not None:
+            Clients(state.description.endpoint, run.account).close()
         run.emulator.stop()
     total_s = time.monotonic() - state.started
     yield events.RunFinished(

@@ -45,7 +45,8 @@ _LONGEST_WAIT_S = 2.0
 class _Queue:
     """The invocations that wait for an environment of one function version."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: str) -> None:
+        self.account = account
         self.turns = threading.Semaphore(environments_per_function())
         self.changed = threading.Condition()
         self.starting = 0
@@ -70,7 +71,7 @@ def get_environment(
         if _is_to_be_throttled(function_version):
             raise _throttled()
         with _lock:
-            queue = _queues[version_manager_id] = _queues.get(version_manager_id) or _Queue()
+            queue = _queues[version_manager_id] = _queues.get(version_manager_id) or _Queue(function_version.id.account)
         if not queue.turns.acquire(timeout=wait_for_environment_s()):
             raise _throttled()
         try:
@@ -95,6 +96,13 @@ def get_environment(
                     queue.changed.notify_all()
         finally:
             queue.turns.release()
+
+
+def forget(account: str) -> None:
+    """Forgets the functions of an account that is not used any more."""
+    with _lock:
+        for version_manager_id in [one for one, queue in _queues.items() if queue.account == account]:
+            del _queues[version_manager_id]
 
 
 def _is_to_be_throttled(version: FunctionVersion) -> bool:

@@ -77,7 +77,7 @@ class Told(threading.Condition):
 
 @pytest.fixture
 def queue():
-    queue = _Queue()
+    queue = _Queue("000000000000")
     queue.changed = Told()
     return queue
 
