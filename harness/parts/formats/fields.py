@@ -72,6 +72,10 @@ class ChoiceField(BaseField):
     def _has_a_weight_for_each(self) -> Self:
         if self.weights is not None and (len(self.weights) != len(self.of) or not sum(self.weights)):
             raise ValueError(f"weights: expected {len(self.of)} numbers, one for each value, not all of them 0")
+        try:
+            to_json(self.of)
+        except ValueError as error:
+            raise ValueError(f"of: {error}") from None
         if sum(self.weights or ()) > _MOST_WEIGHT:
             raise ValueError(f"weights: their sum is more than {_MOST_WEIGHT:,}")
         return self

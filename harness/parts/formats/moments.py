@@ -57,7 +57,12 @@ class DatetimeField(BaseField):
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
         for zone in self.zones:
-            datetime.fromisoformat(f"2026-01-01T00:00:00{zone}")
+            offset = datetime.fromisoformat(f"2026-01-01T00:00:00{zone}").tzinfo
+            for bound in (self.min, self.max):
+                try:
+                    _aware(bound).astimezone(offset)
+                except OverflowError:
+                    raise ValueError(f"{bound} has no date in the zone {zone}") from None
         return ordered(self.model_copy(update={"min": _aware(self.min), "max": _aware(self.max)}))
 
     def draw(self, drawing: Drawing) -> Draw:

@@ -51,7 +51,8 @@ _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_ .-]*$"
 class LookupRows(Part):
     """What the pipeline looks up: `records` rows with `fields`, of which `key` is drawn by a field of type `lookup`."""
 
-    records: Records = 100
+    # Held in memory, each by its key.
+    records: Annotated[int, Field(gt=0, le=1_000_000)] = 100
     key: str
     fields: Annotated[dict[Annotated[str, Field(pattern=_IDENTIFIER)], PlainField], Field(min_length=1)]
 

@@ -161,6 +161,11 @@ def test_rows_are_csv_and_elements_are_json():
             "more than 100,000 values",
         ),
         ({"fields": {"id": {"type": "date", "format": "%c" * 51}}}, "at most 100 characters"),
+        ({"fields": {"id": {"type": "choice", "of": [b"\xff"]}}}, "of: "),
+        (
+            {"fields": {"id": {"type": "datetime", "max": "9999-12-31T23:59:59Z", "zones": ["+23:59"]}}},
+            "has no date in the zone +23:59",
+        ),
         ({"promise": {"a": "{{ id" + " " * 10_000 + "}}"}}, "at most 10,000 characters"),
         ({"promise": {"a": "{% if 1 %}" * 120 + "{% endif %}" * 120 + "{{ id }}"}}, "is not an expression"),
         ({"promise": {"a": "{{ id|center(10) }}"}}, "is not an expression"),
