@@ -268,11 +268,11 @@ def _phantoms(db: duckdb.DuckDBPyConnection) -> tuple[int, tuple[Example, ...]]:
     return _one(db, f"SELECT count(*) {unresolved}"), found
 
 
-_DISORDER = """
+DISORDER = """
 SELECT index, record_id, place, position
 FROM (
     SELECT index, place, position,
-           max(index) OVER (PARTITION BY place ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+           max(index) OVER (PARTITION BY place ORDER BY position, index ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
     FROM resolved WHERE outcome = 'stored' AND position IS NOT NULL
 ) JOIN ledger USING (index)
 WHERE before > index
@@ -293,7 +293,7 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
         "SELECT index, record_id, place, misplaced FROM resolved JOIN ledger USING (index) WHERE misplaced IS NOT NULL AND NOT poison"
     ).fetchall():
         broken.setdefault(index, Example(record_id, place, f"in the wrong place: expected {pattern}"))
-    for index, record_id, place, position in db.execute(_DISORDER).fetchall():
+    for index, record_id, place, position in db.execute(DISORDER).fetchall():
         broken.setdefault(index, Example(record_id, place, f"out of order: row {position} there, behind one that came later"))
     count: set[int] = set(broken)
     different: dict[int, tuple[int, str]] = {}

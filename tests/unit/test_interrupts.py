@@ -14,6 +14,9 @@ from harness import interrupts
 def handlers(monkeypatch):
     """The handlers of a command, for the time of a test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        # As in a terminal, wherever the tests run.
+        signal.signal(number, signal.SIG_DFL)
     monkeypatch.setattr(interrupts, "_came", False)
     interrupts.clean_up()
     yield

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
-from harness.accounting.reconcile import reconcile
+from harness.accounting.reconcile import DISORDER, reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status, item_put, payload_hash
 from harness.accounting.tables import TableWriter
 from harness.accounting.verdict import MAX_EXAMPLES, TurnedAway
@@ -168,3 +169,13 @@ def test_of_many_broken_promises_the_first_are_the_examples_with_where_each_was_
     examples = account.examples["corrupted"]
     assert [example.record_id for example in examples] == [f"id-{n}" for n in range(MAX_EXAMPLES)]
     assert (examples[7].last_seen, examples[7].why) == ("place 7", "v: promised 1, found 2")
+
+
+def test_an_upload_that_stands_in_one_place_as_a_whole_is_in_order():
+    """All its records have the same position there, in whatever order the join has made them."""
+    with duckdb.connect() as db:
+        db.execute("CREATE TABLE ledger (index BIGINT, record_id TEXT)")
+        db.execute("INSERT INTO ledger SELECT i, i::TEXT FROM range(3) r(i)")
+        db.execute("CREATE TABLE resolved (index BIGINT, outcome TEXT, place TEXT, position BIGINT)")
+        db.execute("INSERT INTO resolved VALUES (2, 'stored', 'here', 3), (1, 'stored', 'here', 3), (0, 'stored', 'here', 4)")
+        assert [index for index, *_ in db.execute(DISORDER).fetchall()] == [0]
