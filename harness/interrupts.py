@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from sys import UnraisableHookArgs
     from types import FrameType
 
 EXIT_INTERRUPTED = 130
@@ -41,7 +42,14 @@ def clean_up() -> None:
         else:
             signal.default_int_handler(number, frame)
 
+    sys.unraisablehook = _unraisable
     _on_signals(interrupt)
+
+
+def _unraisable(lost: UnraisableHookArgs) -> None:
+    """Tells of what was raised where nothing can be, but for an interrupt: it `came`, and whoever asks for that sees it."""
+    if lost.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(lost)
 
 
 @contextlib.contextmanager
@@ -60,7 +68,8 @@ def held() -> Iterator[None]:
 
 
 def came() -> bool:
-    """Returns whether a signal has come. A library may turn the KeyboardInterrupt into an error of its own, as DuckDB does."""
+    """Returns whether a signal has come. The KeyboardInterrupt may be lost: a library may turn it into an error of its own, as DuckDB does, and in the
+    callback of a weak reference Python drops it."""
     return _came
 
 

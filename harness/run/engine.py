@@ -108,7 +108,7 @@ def conduct(run: Run) -> Iterator[events.Event]:
     interrupted = False
     try:
         try:
-            verdict = yield from _phases(run, state)
+            verdict = yield from _interruptible(_phases(run, state))
         except UsageError:
             raise
         except KeyboardInterrupt:
@@ -153,6 +153,22 @@ def conduct(run: Run) -> Iterator[events.Event]:
     )
     if interrupted:
         raise KeyboardInterrupt
+
+
+def _interruptible(phases: Generator[events.Event, None, Verdict]) -> Generator[events.Event, None, Verdict]:
+    """Goes through the phases. Raises KeyboardInterrupt where a signal came, even if the one that it raised was lost."""
+    with contextlib.closing(phases):
+        while True:
+            try:
+                event = next(phases)
+            except StopIteration as end:
+                if interrupts.came():
+                    raise KeyboardInterrupt from None
+                verdict: Verdict = end.value
+                return verdict
+            if interrupts.came():
+                raise KeyboardInterrupt
+            yield event
 
 
 def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import weakref
 
 import pytest
 
@@ -13,6 +15,7 @@ from harness import interrupts
 @pytest.fixture(autouse=True)
 def handlers(monkeypatch):
     """The handlers of a command, for the time of a test."""
+    told = sys.unraisablehook
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         # As in a terminal, wherever the tests run.
@@ -20,6 +23,7 @@ def handlers(monkeypatch):
     monkeypatch.setattr(interrupts, "_came", False)
     interrupts.clean_up()
     yield
+    sys.unraisablehook = told
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -47,3 +51,14 @@ def test_a_signal_outside_of_a_block_interrupts_at_once():
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGTERM)
     assert interrupts.came()
+
+
+def test_an_interrupt_that_python_drops_is_not_told_and_has_come(capsys):
+    class Thing:
+        pass
+
+    thing = Thing()
+    weakref.finalize(thing, os.kill, os.getpid(), signal.SIGTERM)
+    del thing
+    assert interrupts.came()
+    assert capsys.readouterr().err == ""
