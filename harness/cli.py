@@ -56,6 +56,9 @@ class ErrorsAsMessages(click.Group):
         except UnknownVerdictError as error:
             self._fail(str(error), EXIT[Judgement.UNKNOWN])
         except OSError as error:
+            if came():
+                # A terminal that was closed: what is written to it is an error too.
+                self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
             where = f" ({error.filename})" if error.filename else ""
             self._fail(f"{error.strerror or error}{where}", EXIT[Judgement.UNKNOWN])
         except Exception:  # noqa: BLE001 - a defect of ours, to be seen as it is; but no verdict, so not the code of one
@@ -66,7 +69,9 @@ class ErrorsAsMessages(click.Group):
 
     @staticmethod
     def _fail(message: str, code: int) -> None:
-        click.echo(f"pipeproof: {message}", err=True)
+        # Nobody may be there any more to be told.
+        with contextlib.suppress(OSError):
+            click.echo(f"pipeproof: {message}", err=True)
         sys.exit(code)
 
 
@@ -375,7 +380,8 @@ def conformance(
     from harness.report.conformance import run_rules  # noqa: PLC0415
 
     if endpoint is not None:
-        External(endpoint)
+        # Whoever names another machine's wants it to be checked.
+        External(endpoint, allow_remote=True)
     clean_up()
     return run_rules(Console(), endpoint, emulator, names, python_runtime, workers, markdown)
 

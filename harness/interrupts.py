@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ def held() -> Iterator[None]:
     """Holds a signal back until the block has ended. What starts something and notes what it has started is not interrupted between the two: nobody
     would end it."""
     global _holds, _late  # noqa: PLW0603 - as above
+    if threading.current_thread() is not threading.main_thread():
+        # Signals interrupt the main thread alone.
+        yield
+        return
     _holds += 1
     try:
         yield

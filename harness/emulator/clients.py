@@ -28,10 +28,14 @@ class Clients:
         """Returns a client, one per service: boto3 clients are safe to share between threads. Without `retries` every request is made once,
         for callers to whom a repeated request is not the same as one."""
         with _making:
-            of_these = _made.setdefault(self, {})
+            of_these = _made[self] = _made.pop(self, {})
             if (service, retries) not in of_these:
                 of_these[service, retries] = _client(self, service, retries=retries)
-            return of_these[service, retries]
+            made = of_these[service, retries]
+            idle = next(iter(_made)) if len(_made) > _MOST_ACCOUNTS else None
+        if idle is not None:
+            idle.close()
+        return made
 
     def close(self) -> None:
         """Ends the connections of all clients that were made, and forgets them. One that is still used makes new connections."""
@@ -58,6 +62,8 @@ def _client(clients: Clients, service: str, *, retries: bool) -> Any:
     )  # fmt: skip
 
 
+_MOST_ACCOUNTS = 32
+# The accounts in the order in which they were last asked for.
 _made: dict[Clients, dict[tuple[str, bool], Any]] = {}
 _making = threading.Lock()
 """Sessions are not safe to share between threads, unlike the clients that they make."""

@@ -22,7 +22,7 @@ _FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 def check_plan(plan: Plan, template: dict[str, Any], malformers: Collection[str], key: str) -> None:
     """Raises UsageError that names the fault, the key and what exists."""
     resources = template["Resources"]
-    functions = [name for name, resource in resources.items() if resource.get("Type") in _FUNCTIONS]
+    functions = [name for name, resource in resources.items() if isinstance(resource, dict) and resource.get("Type") in _FUNCTIONS]
     ids = [fault.id for fault in plan if fault.id]
     for number, fault in enumerate(plan):
         where = f"{key}.{number}" + (f" ({fault.id})" if fault.id else "")

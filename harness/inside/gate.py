@@ -105,7 +105,8 @@ class Gate:
         if any(page.lower() in self.origins for _, page in pages):
             return None
         sites = headers.getlist("Sec-Fetch-Site")
-        if not sites and any(name.lower().startswith("sec-fetch-") for name in headers.keys()):  # noqa: SIM118 - these headers are a list of pairs
+        # Node's fetch says how it asks (Sec-Fetch-Mode), and nothing else.
+        if not sites and any(headers.get(name) is not None for name in ("Sec-Fetch-Dest", "Sec-Fetch-User")):
             return "Sec-Fetch headers without Sec-Fetch-Site"
         return next((f"Sec-Fetch-Site: {site}" for site in sites if site.lower() not in {"none", "same-origin"}), None)
 

@@ -34,7 +34,7 @@ class ExpressionError(UsageError):
 
 # What makes text as long as a number says.
 _GROWING = ("batch", "center", "filesizeformat", "format", "indent", "slice", "wordwrap", "xmlattr")
-_WIDE = re.compile(r"\d{5}|\*")
+_WIDE = re.compile(r"%(?:\([^)]*\))?[#0\- +]*(?:\d*\.)?(?:\*|\d{5})")
 _WIDEST = 10_000
 _MOST_BITS = 4096
 _LONGEST = 1_000_000
@@ -76,9 +76,10 @@ class _Bounded(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, called: Any, *args: Any, **kwargs: Any) -> Any:
-        """Returns what a call returns. Raises SecurityError where it names a width beyond reason."""
-        if any(isinstance(one, int) and one > _WIDEST for one in (*args, *kwargs.values())):
-            raise SecurityError(f"numbers in calls are at most {_WIDEST:,}")
+        """Returns what a call returns. Raises SecurityError where a text is to be made as wide as nobody needs it."""
+        widens = isinstance(getattr(called, "__self__", None), str | bytes | int)
+        if widens and any(isinstance(one, int) and one > _WIDEST for one in (*args, *kwargs.values())):
+            raise SecurityError(f"a text is at most {_WIDEST:,} wide")
         return super().call(context, called, *args, **kwargs)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:  # noqa: ARG002 - it is never needed

@@ -18,7 +18,7 @@ from harness.documents import MOST_ERRORS, read_yaml
 from harness.errors import UsageError
 from harness.parts.part import NotEmpty, one_of
 from harness.shipped import data
-from harness.stack.template import load_template
+from harness.stack.template import load_template, resources_of
 
 BUILT_IN = data("fixtures") / "defects"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".tox", ".venv", "runs", "*.pyc")
@@ -126,8 +126,8 @@ def _root_of(template: Path) -> Path:
     """Returns the folder that holds the template and the code that it names."""
     document = load_template(template)
     resources = [
-        document.get("Globals", {}).get("Function"),
-        *(resource.get("Properties") for resource in document["Resources"].values()),
+        (document.get("Globals") or {}).get("Function"),
+        *(resource.get("Properties") for resource in resources_of(document).values()),
     ]
     uris = ("CodeUri", "ContentUri", "DefinitionUri")
     named = [value for properties in resources for key in uris if isinstance(value := (properties or {}).get(key), str)]

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from harness.errors import DeployError, UsageError
 from harness.stack.build import build_package
-from harness.stack.template import load_template
+from harness.stack.template import load_template, resources_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,7 +139,7 @@ def _empty(s3: Any, bucket: str) -> None:
 
 
 def _check_parameters(template: dict[str, Any], path: Path, parameters: Mapping[str, str]) -> None:
-    declared = template.get("Parameters", {})
+    declared = template.get("Parameters") or {}
     unknown = sorted(set(parameters) - set(declared))
     if unknown:
         message = f"template {path} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(declared)) or 'none'}"
@@ -153,15 +153,16 @@ def _check_parameters(template: dict[str, Any], path: Path, parameters: Mapping[
 def _package(clients: Clients, template: dict[str, Any], path: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Returns the template with its local paths replaced by uploaded artifacts."""
     template = copy.deepcopy(template)
-    values = {key: declared.get("Default") for key, declared in template.get("Parameters", {}).items()} | dict(parameters)
-    common = template.get("Globals", {}).get("Function", {})
+    values = {key: declared.get("Default") for key, declared in (template.get("Parameters") or {}).items()} | dict(parameters)
+    common = (template.get("Globals") or {}).get("Function") or {}
     s3 = clients("s3")
     # Names of buckets are those of all accounts.
     bucket = _artifacts(clients)
     s3.create_bucket(Bucket=bucket)
     uploaded: dict[Path, str] = {}
-    for logical_id, resource in template["Resources"].items():
-        kind, properties = resource.get("Type", ""), resource.setdefault("Properties", {})
+    for logical_id, resource in resources_of(template).items():
+        properties = resource["Properties"] = resource.get("Properties") or {}
+        kind = resource["Type"]
         inherited = common if kind == "AWS::Serverless::Function" else {}
         if (
             (key := _LOCAL_CODE.get(kind))

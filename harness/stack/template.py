@@ -54,21 +54,32 @@ def load_template(path: Path) -> dict[str, Any]:
     return document
 
 
+def resources_of(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns the resources of a template, without the macros that stand among them."""
+    return {name: resource for name, resource in template["Resources"].items() if not str(name).startswith("Fn::")}
+
+
 def _mistyped(template: dict[str, Any]) -> str | None:
     """Returns the first place at which a template has another type than CloudFormation expects there; None where it has none."""
     for place in ("Parameters", "Globals", "Conditions", "Mappings", "Outputs"):
-        if not isinstance(template.get(place, {}), dict):
+        if not isinstance(template.get(place) or {}, dict):
             return f"{place}: expected a mapping"
-    if not isinstance(template.get("Globals", {}).get("Function", {}), dict):
+    if not isinstance((template.get("Globals") or {}).get("Function") or {}, dict):
         return "Globals.Function: expected a mapping"
-    for place in ("Parameters", "Resources"):
-        for name, value in template.get(place, {}).items():
-            if not isinstance(name, str):
-                return f"{place}.{name}: a name is text"
-            if not isinstance(value, dict):
-                return f"{place}.{name}: expected a mapping"
-            if not isinstance(value.get("Type"), str):
-                return f"{place}.{name}.Type: expected text, such as {'String' if place == 'Parameters' else 'AWS::S3::Bucket'}"
-            if not isinstance(value.get("Properties", {}), dict):
-                return f"{place}.{name}.Properties: expected a mapping"
+    for name, value in (template.get("Parameters") or {}).items():
+        if not isinstance(value, dict):
+            return f"Parameters.{name}: expected a mapping"
+    return next(filter(None, (_wrong(name, value) for name, value in template["Resources"].items())), None)
+
+
+def _wrong(name: Any, resource: Any) -> str | None:
+    if str(name).startswith("Fn::"):
+        # Of a macro: CloudFormation puts resources in its place.
+        return None
+    if not isinstance(resource, dict):
+        return f"Resources.{name}: expected a mapping"
+    if not isinstance(resource.get("Type"), str):
+        return f"Resources.{name}.Type: expected text, such as AWS::S3::Bucket"
+    if not isinstance(resource.get("Properties") or {}, dict):
+        return f"Resources.{name}.Properties: expected a mapping"
     return None

@@ -105,7 +105,9 @@ def emulator(request, tmp_path_factory):
 def clients(emulator):
     """boto3 clients of an AWS account that no other test has."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return Clients(emulator.endpoint, account=f"{worker + 5:03d}{os.getpid() % 100_000:05d}{next(_accounts):04d}")
+    clients = Clients(emulator.endpoint, account=f"{worker + 5:03d}{os.getpid() % 100_000:05d}{next(_accounts):04d}")
+    yield clients
+    clients.close()
 
 
 @pytest.fixture

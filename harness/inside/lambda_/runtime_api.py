@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PREFIX = "/2018-06-01/runtime"
+_LOOPBACK = {"127.0.0.1", "localhost"}
+_OF_A_BROWSER = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +156,8 @@ def _handler_for(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901
         def parse_request(self) -> bool:
             if not super().parse_request():
                 return False
-            if self.headers.get_all("Host") == [api.address] and not any(
-                name.lower() in {"origin", "referer"} or name.lower().startswith("sec-fetch-") for name in self.headers
-            ):
+            hosts = {host.lower().partition(":")[0] for host in self.headers.get_all("Host", ())}
+            if hosts <= _LOOPBACK and not any(self.headers.get(name) for name in _OF_A_BROWSER):
                 return True
             # Only the runtime asks here. A web page may find the port, too.
             self.close_connection = True

@@ -31,6 +31,9 @@ _OBJECTS_PER_ROUND = 64
 
 _MOST_UNPACKED = 1 << 28
 _MOST_ROWS = 1 << 31
+_MOST_VALUES = 20_000_000
+# So many times its size a page may be that is worth packing.
+_PACKED = 100
 _ROWS = 64
 # Python refuses fields of more than 128 KiB by default.
 csv.field_size_limit(LONGEST_LINE)
@@ -216,7 +219,7 @@ def _ndjson(body: bytes) -> Iterator[tuple[Any, bytes]]:
 
 
 def _json(content: bytes) -> Any:
-    require_few_values(content)
+    require_few_values(content, _MOST_VALUES)
     return from_json(content)
 
 
@@ -226,8 +229,8 @@ def _parquet(body: bytes) -> Iterator[tuple[Any, bytes]]:
 
     with pq.ParquetFile(pa.BufferReader(body)) as file:
         groups = [file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups)]
-        if max(groups, default=0) > _MOST_UNPACKED:
-            raise ValueError(f"a row group of it has more than {_MOST_UNPACKED:,} bytes")
+        if max(groups, default=0) > max(_MOST_UNPACKED, _PACKED * len(body)):
+            raise ValueError(f"a row group of it has {max(groups):,} bytes, in {len(body):,}")
         size = 0
         # Few rows at a time: a value that is written once may stand in all of them.
         for batch in file.iter_batches(batch_size=_ROWS):

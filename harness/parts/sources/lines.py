@@ -56,12 +56,12 @@ class _Candidate:
     @cached_property
     def opens(self) -> bool:
         """Returns whether a quote is open at its end, where none was at its beginning."""
-        return _is_open(self.line.content)
+        return self.quotes > 0 and _is_open(self.line.content)
 
     @cached_property
     def keeps_open(self) -> bool:
         """Returns whether a quote is open at its end, where one was at its beginning."""
-        return _is_open(b'"' + self.line.content)
+        return self.quotes == 0 or _is_open(b'"' + self.line.content)
 
     @cached_property
     def quotes(self) -> int:

@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from textwrap import shorten
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TextIO
 
 from pydantic_core import to_json
 
@@ -127,22 +127,19 @@ class UploadedFile:
     def _found(self) -> dict[str, dict[str, str]]:
         if self.lookup_path is None or self.lookup_key is None:
             return {}
-        columns = header_of(self.lookup_path, "--lookup")
         found: dict[str, dict[str, str]] = {}
-        with self.lookup_path.open("rb") as file:
-            for number, content, whole in itertools.islice(rows(file), 1, None):
-                where = f"--lookup {self.lookup_path}:{number}"
-                if not whole:
-                    raise UsageError(f"{where}: the line is too long, or a quote opens in it that nothing closes")
-                try:
-                    fields = next(csv.reader([content.decode().rstrip("\r\n")]), [])
-                except (UnicodeDecodeError, csv.Error) as error:
-                    raise UsageError(f"{where} is not CSV: {error}") from error
-                if len(fields) not in {0, len(columns)}:
-                    raise UsageError(f"{where}: not as many values as the header has columns")
-                if fields:
-                    row = dict(zip(columns, fields, strict=True))
+        try:
+            with self.lookup_path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(_bounded(file))
+                for row in reader:
+                    if None in row or None in row.values():
+                        raise UsageError(
+                            f"--lookup {self.lookup_path}:{reader.line_num}: not as many values as the header has columns"
+                        )
                     found[row[self.lookup_key]] = row
+        except (UnicodeDecodeError, csv.Error) as error:
+            message = f"--lookup {self.lookup_path} is not CSV: {error}"
+            raise UsageError(message) from error
         return found
 
     def _rows(self) -> Iterator[tuple[int, bytes, list[str]]]:
@@ -175,6 +172,14 @@ class UploadedFileWithLookup(UploadedFile):
     def lookup(self) -> Iterator[Mapping[str, str]]:
         """Yields the lines of the file of lookup data."""
         yield from self._found.values()
+
+
+def _bounded(file: TextIO) -> Iterator[str]:
+    """Yields the lines of a text. Raises csv.Error for one that is too long."""
+    while line := file.readline(MOST_BYTES + 1):
+        if len(line) > MOST_BYTES:
+            raise csv.Error(f"a line has more than {MOST_BYTES:,} characters")
+        yield line
 
 
 def _need(names: list[str], header: list[str], where: str) -> None:

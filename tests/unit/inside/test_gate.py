@@ -137,9 +137,15 @@ def test_names_that_sdks_make_of_the_emulators_own_may_be_asked_for():
     assert "Host" in refusal(host="evil-localhost.localstack.cloud:4566")
 
 
-@pytest.mark.parametrize("headers", [{"Sec_Fetch_Mode": "no-cors"}, {"Sec_Fetch_Dest": "image"}, {"sec_fetch_user": "?1"}])
+@pytest.mark.parametrize(
+    "headers", [{"Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "empty"}, {"Sec_Fetch_Dest": "image"}, {"sec_fetch_user": "?1"}]
+)
 def test_a_browser_that_does_not_say_for_whom_it_asks_is_refused(headers):
     assert "Sec-Fetch" in refusal(**headers)
+
+
+def test_nodes_fetch_is_no_browser():
+    assert refusal(method="POST", path="/_aws/execute-api/id/stage/x", Sec_Fetch_Mode="cors", User_Agent="node") is None
 
 
 def test_of_two_headers_none_is_overlooked():

@@ -108,3 +108,10 @@ def test_a_runtime_that_waits_is_ready_and_is_let_go_when_the_environment_ends(a
 def test_a_web_page_that_finds_the_port_is_refused(api, headers):
     assert call(api, "POST", "init/error", b"from a page", headers).status == 403
     assert api.init_error is None
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "localhost"}, {"Host": "127.0.0.1"}, {"Sec-Fetch-Mode": "cors", "User-Agent": "node"}]
+)
+def test_a_bootstrap_of_any_language_may_ask(api, headers):
+    assert call(api, "POST", "init/error", b"{}", headers).status == 202

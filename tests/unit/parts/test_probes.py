@@ -289,8 +289,8 @@ def _packed_parquet(value, rows):
     ("form", "body"),
     [
         ("parquet", _packed_parquet("x" * 10_000, 200)),
-        ("json", b"[" + b"[]," * 3_000_000 + b"[]]"),
-        ("ndjson", b"[" + b"[]," * 3_000_000 + b"[]]\n"),
+        ("json", b"[" + b"[]," * 10_000_000 + b"[]]"),
+        ("ndjson", b"[" + b"[]," * 10_000_000 + b"[]]\n"),
         ("csv", b"id\n" + b"x" * (10 << 20) + b"xx\n"),
     ],
     ids=["parquet", "json", "ndjson", "csv"],

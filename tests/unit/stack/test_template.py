@@ -62,12 +62,10 @@ def test_a_missing_template_is_named(tmp_path):
         ("Resources: {A: {Type: [x]}}", "Resources.A.Type: expected text, such as AWS::S3::Bucket"),
         ("Resources: {A: {}}", "Resources.A.Type: expected text"),
         ("Resources: {A: {Type: T, Properties: [1]}}", "Resources.A.Properties: expected a mapping"),
-        ("Resources: {1: {Type: T}}", "Resources.1: a name is text"),
-        ("Globals:\nResources: {}", "Globals: expected a mapping"),
+        ("Globals: 1\nResources: {}", "Globals: expected a mapping"),
         ("Globals: {Function: 1}\nResources: {}", "Globals.Function: expected a mapping"),
         ("Parameters: [a]\nResources: {}", "Parameters: expected a mapping"),
         ("Parameters: {a: 1}\nResources: {}", "Parameters.a: expected a mapping"),
-        ("Parameters: {a: {Type: 1}}\nResources: {}", "Parameters.a.Type: expected text, such as String"),
     ],
 )
 def test_other_types_than_cloudformation_has_are_named_with_their_place(tmp_path, text, said):
@@ -75,3 +73,17 @@ def test_other_types_than_cloudformation_has_are_named_with_their_place(tmp_path
     path.write_text(text)
     with pytest.raises(UsageError, match=re.escape(said)):
         load_template(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Globals:\nParameters:\nOutputs:\nConditions:\nResources: {A: {Type: T, Properties: }}",
+        "Resources: {1: {Type: T}, Fn::Transform: {Name: AWS::Include}, 'Fn::ForEach::Each': [x, [a], {}]}",
+        "Globals: {Api: {Auth: x}}\nParameters: {a: {Default: 1}}\nResources: {}",
+    ],
+)
+def test_what_cloudformation_and_its_macros_take_is_a_template(tmp_path, text):
+    path = tmp_path / "t.yaml"
+    path.write_text(text)
+    assert load_template(path)["Resources"] is not None
