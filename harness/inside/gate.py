@@ -87,9 +87,8 @@ class Gate:
             return False
         name = name.removesuffix(".")
         own = {"localhost", _OWN_NAME, self.host, *(f"{prefix}{_OWN_NAME}" for prefix in _PREFIXES)}
-        # Names have names below them, addresses have not.
-        below = [one for one in own if not _is_address(one)]
-        return name in own or any(name.endswith(f".{one}") for one in below) or _is_loopback(name)
+        # Also below an address, which no browser asks for: LocalStack hands out URLs of functions so.
+        return name in own or any(name.endswith(f".{one}") for one in own) or _is_loopback(name)
 
     def _foreign_origin(self, host: str, headers: Headers) -> str | None:
         """Returns what tells that a browser asks for a page of another origin."""
@@ -193,13 +192,8 @@ def _is_control(method: str, path: str) -> bool:
     return first == "_aws" and second != "execute-api" and not (second in _SENT and method in {"GET", "HEAD"})
 
 
-def _is_address(name: str) -> bool:
+def _is_loopback(name: str) -> bool:
     try:
-        ipaddress.ip_address(name)
+        return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-    return True
-
-
-def _is_loopback(name: str) -> bool:
-    return _is_address(name) and ipaddress.ip_address(name).is_loopback

