@@ -12,42 +12,43 @@ from tests.conformance.functions import wait_until
 from tests.e2e.gates import Gate
 
 
-def activity(emulator):
-    headers = tokens.headers(emulator.endpoint)
-    return urllib3.request("GET", f"{emulator.endpoint}/_pipeproof/activity", headers=headers, retries=False).json()
+def activity(clients):
+    """What is under way for the account of a test: another one may use the same emulator at the same time."""
+    url = f"{clients.endpoint}/_pipeproof/activity?account={clients.account}"
+    return urllib3.request("GET", url, headers=tokens.headers(url), retries=False).json()
 
 
-def at_rest(emulator):
-    return activity(emulator)["at_rest"]
+def at_rest(clients):
+    return activity(clients)["at_rest"]
 
 
-def test_a_running_invocation_is_no_rest(functions, clients, emulator):
+def test_a_running_invocation_is_no_rest(functions, clients):
     gate = Gate(clients)
     functions.create("slow", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=60)
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(functions.invoke, "slow")
         gate.wait_for(1)
-        seen = activity(emulator)
+        seen = activity(clients)
         assert (seen["in_flight"]["invocations"], seen["at_rest"]) == (1, False)
         gate.open()
         future.result()
-    wait_until(lambda: at_rest(emulator), "rest")
+    wait_until(lambda: at_rest(clients), "rest")
 
 
-def test_an_asynchronous_invocation_is_no_rest_until_it_is_done(functions, clients, emulator):
+def test_an_asynchronous_invocation_is_no_rest_until_it_is_done(functions, clients):
     gate = Gate(clients)
     done = "    boto3.client('sqs').send_message(QueueUrl=event, MessageBody='done')\n"
     functions.create("later", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n{done}", Timeout=60)
     queue = clients("sqs").create_queue(QueueName="done")["QueueUrl"]
     clients("lambda").invoke(FunctionName="later", InvocationType="Event", Payload=json.dumps(queue))
     gate.wait_for(1)
-    assert not at_rest(emulator)
+    assert not at_rest(clients)
     gate.open()
-    wait_until(lambda: at_rest(emulator), "rest")
+    wait_until(lambda: at_rest(clients), "rest")
     assert clients("sqs").receive_message(QueueUrl=queue).get("Messages"), "at rest, so it must be done"
 
 
-def test_records_behind_a_mapping_are_no_rest_until_they_are_processed(functions, clients, emulator):
+def test_records_behind_a_mapping_are_no_rest_until_they_are_processed(functions, clients):
     gate = Gate(clients)
     functions.create("reader", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=60)
     kinesis = clients("kinesis")
@@ -62,22 +63,22 @@ def test_records_behind_a_mapping_are_no_rest_until_they_are_processed(functions
     kinesis.put_records(StreamName="stream", Records=[{"Data": b"x", "PartitionKey": "k"}] * 25)
 
     def behind():
-        return {s["mapping"]: s["behind"] for s in activity(emulator)["streams"]}[mapping["UUID"]]
+        return {s["mapping"]: s["behind"] for s in activity(clients)["streams"]}[mapping["UUID"]]
 
     gate.wait_for(1)
     assert behind() == 25
-    assert not at_rest(emulator)
+    assert not at_rest(clients)
     gate.open(2)
     wait_until(lambda: behind() == 5, "two batches")
     gate.wait_for(3)
-    assert not at_rest(emulator)
+    assert not at_rest(clients)
     gate.open()
     wait_until(lambda: behind() == 0, "the last batch")
-    wait_until(lambda: at_rest(emulator), "rest")
+    wait_until(lambda: at_rest(clients), "rest")
     clients("lambda").delete_event_source_mapping(UUID=mapping["UUID"])
 
 
-def test_a_message_in_a_queue_that_a_function_reads_is_no_rest(functions, clients, emulator):
+def test_a_message_in_a_queue_that_a_function_reads_is_no_rest(functions, clients):
     gate = Gate(clients)
     functions.create("taker", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=30)
     sqs = clients("sqs")
@@ -86,21 +87,21 @@ def test_a_message_in_a_queue_that_a_function_reads_is_no_rest(functions, client
     clients("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName="taker", BatchSize=1)
     sqs.send_message(QueueUrl=url, MessageBody="x")
     gate.wait_for(1)
-    assert not at_rest(emulator)
+    assert not at_rest(clients)
     gate.open()
-    wait_until(lambda: at_rest(emulator), "rest")
+    wait_until(lambda: at_rest(clients), "rest")
     left = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
 
 
-def test_a_message_in_a_queue_that_nobody_reads_is_rest(clients, emulator):
+def test_a_message_in_a_queue_that_nobody_reads_is_rest(clients):
     sqs = clients("sqs")
     url = sqs.create_queue(QueueName="dead")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="x")
-    wait_until(lambda: at_rest(emulator), "rest")
+    wait_until(lambda: at_rest(clients), "rest")
 
 
-def test_records_in_a_buffer_are_no_rest_until_they_are_delivered(clients, emulator):
+def test_records_in_a_buffer_are_no_rest_until_they_are_delivered(clients):
     bucket = f"lake-{clients.account}"
     clients("s3").create_bucket(Bucket=bucket)
     clients("firehose").create_delivery_stream(
@@ -115,15 +116,15 @@ def test_records_in_a_buffer_are_no_rest_until_they_are_delivered(clients, emula
         lambda: ask(DeliveryStreamName="stream")["DeliveryStreamDescription"]["DeliveryStreamStatus"] == "ACTIVE", "the stream"
     )
     clients("firehose").put_record(DeliveryStreamName="stream", Record={"Data": b"x"})
-    assert not at_rest(emulator)
-    assert 1 in [buffer["records"] for buffer in activity(emulator)["buffers"]]
-    url = f"{emulator.endpoint}/_pipeproof/buffers?account={clients.account}"
-    urllib3.request("POST", url, headers=tokens.headers(emulator.endpoint), retries=False)
-    wait_until(lambda: at_rest(emulator), "rest")
+    assert not at_rest(clients)
+    assert 1 in [buffer["records"] for buffer in activity(clients)["buffers"]]
+    url = f"{clients.endpoint}/_pipeproof/buffers?account={clients.account}"
+    urllib3.request("POST", url, headers=tokens.headers(clients.endpoint), retries=False)
+    wait_until(lambda: at_rest(clients), "rest")
     assert clients("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 1, "at rest, so it must be delivered"
 
 
-def test_an_open_window_is_no_rest_until_its_end(functions, clients, emulator):
+def test_an_open_window_is_no_rest_until_its_end(functions, clients):
     source = """
 import boto3
 def handler(event, context):
@@ -142,11 +143,11 @@ def handler(event, context):
     )["UUID"]  # fmt: skip
     wait_until(lambda: clients("lambda").get_event_source_mapping(UUID=mapping)["State"] == "Enabled", "the mapping")
     kinesis.put_record(StreamName="stream", Data=b"x", PartitionKey="k")
-    wait_until(lambda: at_rest(emulator), "rest", 60)
+    wait_until(lambda: at_rest(clients), "rest", 60)
     assert clients("sqs").receive_message(QueueUrl=queue).get("Messages"), "at rest, so the window must have ended"
 
 
-def test_a_message_of_a_pipe_is_no_rest_until_its_target_has_it(functions, clients, emulator):
+def test_a_message_of_a_pipe_is_no_rest_until_its_target_has_it(functions, clients):
     gate = Gate(clients)
     functions.create("target", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=60)
     url = clients("sqs").create_queue(QueueName="from")["QueueUrl"]
@@ -157,14 +158,14 @@ def test_a_message_of_a_pipe_is_no_rest_until_its_target_has_it(functions, clien
     wait_until(lambda: clients("pipes").describe_pipe(Name="pipe")["CurrentState"] == "RUNNING", "the pipe to run", 30)
     clients("sqs").send_message(QueueUrl=url, MessageBody="x")
     gate.wait_for(1)
-    assert not at_rest(emulator)
+    assert not at_rest(clients)
     gate.open()
-    wait_until(lambda: at_rest(emulator), "rest")
+    wait_until(lambda: at_rest(clients), "rest")
     left = clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
 
 
-def test_a_change_of_a_table_that_a_function_reads_is_no_rest(functions, clients, emulator):
+def test_a_change_of_a_table_that_a_function_reads_is_no_rest(functions, clients):
     gate = Gate(clients)
     functions.create("reader", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=60)
     table = clients("dynamodb").create_table(
@@ -177,12 +178,12 @@ def test_a_change_of_a_table_that_a_function_reads_is_no_rest(functions, clients
     )
     clients("dynamodb").put_item(TableName="changes", Item={"id": {"S": "a"}})
     gate.wait_for(1)
-    assert not at_rest(emulator)
+    assert not at_rest(clients)
     gate.open()
-    wait_until(lambda: at_rest(emulator), "rest")
+    wait_until(lambda: at_rest(clients), "rest")
 
 
-def test_a_function_that_goes_on_after_its_api_has_answered_is_no_rest(functions, clients, emulator):
+def test_a_function_that_goes_on_after_its_api_has_answered_is_no_rest(functions, clients):
     gate = Gate(clients)
     functions.create("late", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=60)
     gateway, arn = clients("apigatewayv2"), f"arn:aws:lambda:us-east-1:{clients.account}:function:late"
@@ -195,8 +196,8 @@ def test_a_function_that_goes_on_after_its_api_has_answered_is_no_rest(functions
     clients("lambda").add_permission(
         FunctionName="late", StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
     )
-    assert urllib3.request("POST", f"{emulator.endpoint}/_aws/execute-api/{api}/", retries=False, timeout=40).status == 503
+    assert urllib3.request("POST", f"{clients.endpoint}/_aws/execute-api/{api}/", retries=False, timeout=40).status == 503
     gate.wait_for(1)
-    assert not at_rest(emulator)
+    assert not at_rest(clients)
     gate.open()
-    wait_until(lambda: at_rest(emulator), "rest")
+    wait_until(lambda: at_rest(clients), "rest")

@@ -31,8 +31,8 @@ def received(clients, url):
     return found
 
 
-def rested(emulator):
-    wait_until(lambda: at_rest(emulator), "rest", 90)
+def rested(clients):
+    wait_until(lambda: at_rest(clients), "rest", 90)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def consumer(clients, functions):
 
 
 @pytest.mark.parametrize("kind", ["throttle", "error", "reply_lost"])
-def test_a_poll_of_a_queue_that_fails_is_made_again(clients, gateway, emulator, consumer, kind):
+def test_a_poll_of_a_queue_that_fails_is_made_again(clients, gateway, consumer, kind):
     url, seen, dead = consumer
     arm(
         gateway,
@@ -65,19 +65,19 @@ def test_a_poll_of_a_queue_that_fails_is_made_again(clients, gateway, emulator, 
     for body in BODIES:
         clients("sqs").send_message(QueueUrl=url, MessageBody=body)
     wait_until(lambda: sum(fired(gateway).values()) == 2, "both polls to fail")
-    rested(emulator)
+    rested(clients)
     assert received(clients, seen) == Counter(BODIES), "once each: nobody has got the messages of a lost answer"
     assert not received(clients, dead)
 
 
 @pytest.mark.parametrize("kind", ["throttle", "error", "reply_lost"])
-def test_a_batch_that_could_not_be_deleted_is_not_forgotten(clients, gateway, emulator, consumer, kind):
+def test_a_batch_that_could_not_be_deleted_is_not_forgotten(clients, gateway, consumer, kind):
     url, seen, dead = consumer
     arm(gateway, {"kind": kind, "service": "sqs", "operation": "DeleteMessageBatch", "caller": "localstack", "calls": "1-2"})
     for body in BODIES:
         clients("sqs").send_message(QueueUrl=url, MessageBody=body)
     wait_until(lambda: sum(fired(gateway).values()) == 2, "both calls to fail")
-    rested(emulator)
+    rested(clients)
     assert set(received(clients, seen)) == set(BODIES)
     assert not received(clients, dead)
 
@@ -117,18 +117,18 @@ def put(clients):
 
 
 @pytest.mark.parametrize("kind", ["throttle", "error", "reply_lost"])
-def test_a_delivery_of_firehose_that_is_refused_is_made_again(clients, gateway, emulator, stream, kind):
+def test_a_delivery_of_firehose_that_is_refused_is_made_again(clients, gateway, stream, kind):
     stream()
     arm(gateway, {"kind": kind, "service": "s3", "operation": "PutObject", "caller": "localstack", "calls": "1-2"})
     put(clients)
     wait_until(lambda: sum(fired(gateway).values()), "a delivery to fail", 20)
-    rested(emulator)
+    rested(clients)
     lines = stream.lines()
     assert set(lines) == set(BODIES)
     assert kind == "reply_lost" or lines == Counter(BODIES), "only a delivery whose answer is lost is made twice"
 
 
-def test_a_transformation_that_is_throttled_is_tried_again(clients, gateway, emulator, stream, functions):
+def test_a_transformation_that_is_throttled_is_tried_again(clients, gateway, stream, functions):
     functions.create(
         "transform",
         "def handler(event, context):\n    return {'records': [{**r, 'result': 'Ok'} for r in event['records']]}\n",
@@ -140,12 +140,12 @@ def test_a_transformation_that_is_throttled_is_tried_again(clients, gateway, emu
     arm(gateway, {"kind": "lambda_throttled", "function": "transform", "invocations": "1"})
     put(clients)
     wait_until(lambda: sum(fired(gateway).values()) == 1, "the transformation to be throttled")
-    rested(emulator)
+    rested(clients)
     assert stream.lines() == Counter(BODIES)
 
 
 @pytest.mark.parametrize("kind", ["throttle", "error"])
-def test_a_rule_delivers_again_what_its_target_refuses(clients, gateway, emulator, kind):
+def test_a_rule_delivers_again_what_its_target_refuses(clients, gateway, kind):
     url = queue(clients)
     clients("events").put_rule(Name="rule", EventPattern=json.dumps({"source": ["app"]}))
     arn = f"arn:aws:sqs:us-east-1:{clients.account}:queue"
@@ -153,12 +153,12 @@ def test_a_rule_delivers_again_what_its_target_refuses(clients, gateway, emulato
     arm(gateway, {"kind": kind, "service": "sqs", "operation": "SendMessage", "caller": "localstack", "calls": "1-6"})
     clients("events").put_events(Entries=[{"Source": "app", "DetailType": "d", "Detail": '{"n": 7}'}])
     wait_until(lambda: sum(fired(gateway).values()), "a delivery to fail", 20)
-    rested(emulator)
+    rested(clients)
     assert received(clients, url) == Counter(["7"])
 
 
 @pytest.mark.parametrize("kind", ["throttle", "error"])
-def test_a_pipe_delivers_again_what_its_target_refuses(clients, gateway, emulator, kind):
+def test_a_pipe_delivers_again_what_its_target_refuses(clients, gateway, kind):
     source, target = queue(clients, "from"), queue(clients, "to")
     arns = [f"arn:aws:sqs:us-east-1:{clients.account}:{name}" for name in ("from", "to")]
     clients("pipes").create_pipe(
@@ -174,5 +174,5 @@ def test_a_pipe_delivers_again_what_its_target_refuses(clients, gateway, emulato
     for body in BODIES:
         clients("sqs").send_message(QueueUrl=source, MessageBody=body)
     wait_until(lambda: sum(fired(gateway).values()), "a delivery to fail", 20)
-    rested(emulator)
+    rested(clients)
     assert set(received(clients, target)) == set(BODIES)
