@@ -238,7 +238,7 @@ def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *
 
 
 def _console() -> Console:
-    """Returns a console that goes on where nobody reads any more, as in `pipeproof run … | head`: a run has a verdict, whoever looks."""
+    """Returns a console that goes quiet when its reader ends, as in `pipeproof run … | head`. The run goes on to its verdict."""
     from rich.console import Console  # noqa: PLC0415
 
     class Unread(Console):

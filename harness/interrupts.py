@@ -55,8 +55,8 @@ def _unraisable(lost: UnraisableHookArgs) -> None:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Holds a signal back until the block has ended. What starts something and notes what it has started is not interrupted between the two: nobody
-    would end it."""
+    """Delays an interrupt until the block has ended. Code that starts a process or a container uses it, so that it can note what it has started
+    before the interrupt comes; otherwise nobody would stop it."""
     global _holds, _late  # noqa: PLW0603 - as above
     if threading.current_thread() is not threading.main_thread():
         # Signals interrupt the main thread alone.
@@ -73,8 +73,8 @@ def held() -> Iterator[None]:
 
 
 def came() -> bool:
-    """Returns whether a signal has come. The KeyboardInterrupt may be lost: a library may turn it into an error of its own, as DuckDB does, and in the
-    callback of a weak reference Python drops it."""
+    """Returns whether a signal has come. Callers need it because a KeyboardInterrupt can disappear: DuckDB raises a RuntimeError instead, and Python
+    ignores exceptions in callbacks of weak references."""
     return _came
 
 

@@ -108,7 +108,7 @@ def made(kill: Kill, cwd: Path) -> tuple[str, list[str]]:
 
 
 def _catches_signals(pid: int) -> bool:
-    """Returns whether a process has a handler of its own for SIGTERM."""
+    """Returns whether a process has installed a handler for SIGTERM."""
     try:
         caught = re.search(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     except OSError:

@@ -81,7 +81,7 @@ class Embedded:
         return Description("embedded", "localstack", health.version, endpoint, health.python_runtime)
 
     def _launch(self, port: int) -> None:
-        """Starts LocalStack, in a work directory of its own."""
+        """Creates a work directory and starts LocalStack in it."""
         self._work_dir = work_dirs.create()
         (self._work_dir / "tmp").mkdir()
         env = _environment(port, self._work_dir) | tokens.settings_inside(port, self._origins)

@@ -49,7 +49,7 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | int) else value
 
 
-# A week: nobody waits longer.
+# At most a week: Python's timers fail on much larger numbers.
 Seconds = Annotated[float, Field(gt=0, le=604_800)]
 Events = Annotated[str, AfterValidator(_window)]
 Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)]

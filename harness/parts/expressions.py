@@ -76,7 +76,7 @@ class _Bounded(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, called: Any, *args: Any, **kwargs: Any) -> Any:
-        """Returns what a call returns. Raises SecurityError where a text is to be made as wide as nobody needs it."""
+        """Returns what a call returns. Raises SecurityError for a method of a text or a number that is given a width over _WIDEST."""
         widens = isinstance(getattr(called, "__self__", None), str | bytes | int)
         if widens and any(isinstance(one, int) and one > _WIDEST for one in (*args, *kwargs.values())):
             raise SecurityError(f"a text is at most {_WIDEST:,} wide")

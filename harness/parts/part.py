@@ -19,7 +19,7 @@ Files = Annotated[int, Field(gt=0, le=1_000_000)]
 """Over how many files a source spreads its records."""
 
 MOST_SECONDS = 604_800
-"""A week: nobody waits longer, and no clock of the system takes more than it holds."""
+"""The longest time a scenario may name, one week: Python's timers fail on much larger numbers."""
 
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
 
