@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.emulator import image
-from harness.emulator.container import LABEL, sweep
+from harness.emulator.container import sweep
 from harness.emulator.docker_engine import connect
 from harness.errors import UsageError
 from tests.conformance.functions import wait_until
@@ -49,10 +49,9 @@ def one_container(cwd):
 @pytest.fixture
 def running(emulator):
     """The container that the tests share, as the engine sees it."""
-    engine, port = connect(), str(urlsplit(emulator.endpoint).port)
-    inspected = [engine.api.inspect_container(one.id) for one in engine.containers.list(filters={"label": LABEL})]
-    (door,) = [c for c in inspected if port in {b["HostPort"] for bs in c["NetworkSettings"]["Ports"].values() for b in bs or ()}]
-    return {"door": door, "emulator": engine.api.inspect_container(door["Name"].removesuffix("-door"))}
+    engine = connect()
+    (door,) = engine.containers.list(filters={"publish": urlsplit(emulator.endpoint).port})
+    return {"door": door.attrs, "emulator": engine.api.inspect_container(door.name.removesuffix("-door"))}
 
 
 @in_container
