@@ -21,6 +21,7 @@ import pytest
 from harness.conformance import PAGE
 from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
+from tests.conformance.deliveries import TRANSFORMER
 from tests.conformance.functions import Functions, wait_until
 from tests.conformance.machines import Machines
 
@@ -206,3 +207,78 @@ def metric(clients):
         return sum(wait_until(found, f"{namespace} {name}", timeout_s))
 
     return look
+
+
+@pytest.fixture
+def bucket(clients):
+    """The bucket that delivery streams write to."""
+    clients("s3").create_bucket(Bucket=f"lake-{clients.account}")
+    return f"lake-{clients.account}"
+
+
+@pytest.fixture
+def firehose(clients, bucket):
+    """Creates the delivery stream `stream` with these options of its S3 destination."""
+
+    def create(name="stream", source=None, **options):
+        configuration = {
+            "RoleARN": f"arn:aws:iam::{clients.account}:role/firehose",
+            "BucketARN": f"arn:aws:s3:::{bucket}",
+            "BufferingHints": {"IntervalInSeconds": 1, "SizeInMBs": 1},
+            **options,
+        }
+        kind = {"DeliveryStreamType": "DirectPut"}
+        if source:
+            role = f"arn:aws:iam::{clients.account}:role/firehose"
+            kind = {
+                "DeliveryStreamType": "KinesisStreamAsSource",
+                "KinesisStreamSourceConfiguration": {"KinesisStreamARN": source, "RoleARN": role},
+            }
+        clients("firehose").create_delivery_stream(
+            DeliveryStreamName=name, ExtendedS3DestinationConfiguration=configuration, **kind
+        )
+
+        def active():
+            described = clients("firehose").describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+            return described["DeliveryStreamStatus"] == "ACTIVE"
+
+        wait_until(active, "the delivery stream to be active")
+        return name
+
+    return create
+
+
+@pytest.fixture
+def objects(clients, bucket):
+    """{key: bytes} of the bucket, below a prefix."""
+
+    def look(prefix=""):
+        listed = clients("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        return {one["Key"]: clients("s3").get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in listed}
+
+    return look
+
+
+@pytest.fixture
+def transformer(clients, functions, seen, note):
+    """The processing configuration of a delivery stream whose records a function changes, drops, fails, or forgets, as they say."""
+    functions.create("transform", note + TRANSFORMER, Timeout=30)
+    arn = f"arn:aws:lambda:us-east-1:{clients.account}:function:transform"
+    parameters = [
+        {"ParameterName": "LambdaArn", "ParameterValue": arn},
+        {"ParameterName": "NumberOfRetries", "ParameterValue": "1"},
+    ]
+    return {"Enabled": True, "Processors": [{"Type": "Lambda", "Parameters": parameters}]}
+
+
+@pytest.fixture
+def dynamodb(clients):
+    """A client, and the table `t` with one key, `id`."""
+    client = clients("dynamodb")
+    client.create_table(
+        TableName="t",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    return client
