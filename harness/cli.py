@@ -1,79 +1,27 @@
-"""The command `pipeproof`. Options, exit codes and messages; the work is done elsewhere.
-
-Exit codes: 0 pass, 1 fail, 2 unknown, 64 usage, 130 interrupted.
-"""
+"""The command `pipeproof`. Commands and options; the work is done elsewhere."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shlex
-import shutil
 import sys
-import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from harness import __version__
-from harness.accounting.verdict import Judgement
 from harness.errors import UnknownVerdictError, UsageError
-from harness.interrupts import EXIT_INTERRUPTED, came, clean_up, end_at_once
+from harness.exits import EXIT, ErrorsAsMessages
+from harness.interrupts import clean_up
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.console import Console
-
     from harness.run import events
     from harness.run.recipe import Recipe
 
 DEFAULT_ACCOUNT = "000000000000"
-EXIT = {Judgement.PASS: 0, Judgement.FAIL: 1, Judgement.UNKNOWN: 2}
-EXIT_USAGE = 64
-
-
-class ErrorsAsMessages(click.Group):
-    """Turns every error that a person can cause into one message and its exit code."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs["standalone_mode"] = False
-        end_at_once()
-        try:
-            sys.exit(super().main(*args, **kwargs) or 0)
-        except click.exceptions.Abort:
-            self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
-        except KeyboardInterrupt:
-            self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
-        except click.ClickException as error:
-            error.show()
-            sys.exit(EXIT_USAGE)
-        except UsageError as error:
-            self._fail(str(error), EXIT_USAGE)
-        except UnknownVerdictError as error:
-            self._fail(str(error), EXIT[Judgement.UNKNOWN])
-        except OSError as error:
-            if came():
-                # A terminal that was closed: what is written to it is an error too.
-                self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
-            where = f" ({error.filename})" if error.filename else ""
-            self._fail(f"{error.strerror or error}{where}", EXIT[Judgement.UNKNOWN])
-        except Exception:  # noqa: BLE001 - a defect of ours, to be seen as it is; but no verdict, so not the code of one
-            if came():
-                self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
-            traceback.print_exc()
-            sys.exit(EXIT[Judgement.UNKNOWN])
-
-    @staticmethod
-    def _fail(message: str, code: int) -> None:
-        # Nobody may be there any more to be told.
-        with contextlib.suppress(OSError):
-            click.echo(f"pipeproof: {message}", err=True)
-        sys.exit(code)
-
 
 _emulator_option = click.option(
     "--emulator",
@@ -139,39 +87,18 @@ def run(
     out: Path, account: str, allow_remote: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
+    from harness.run.input_file import input_file  # noqa: PLC0415
     from harness.run.recipe import make_recipe, reproduce_command  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
     from harness.scenario.loading import load_scenario  # noqa: PLC0415
 
     name, path = find_scenario(scenario)
     loaded = load_scenario(path)
-    with _standard_input(input_path) as given:
+    with input_file(input_path) as given:
         recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
         command = reproduce_command(scenario, recipe.seed, records, emulator, input_path, account, lookup_path)
         finished = _run(recipe, command, emulator, out, account, allow_remote=allow_remote)
     return EXIT[finished.verdict.judgement]
-
-
-@contextlib.contextmanager
-def _standard_input(path: Path | None) -> Iterator[Path | None]:
-    """Gives the file of --input; for `-` one with what comes on standard input: a run reads its file more than once."""
-    from harness.emulator import work_dirs  # noqa: PLC0415
-
-    if path != Path("-"):
-        yield path
-        return
-    if sys.stdin is None:
-        raise UsageError("--input -: standard input is closed")
-    # What comes may take long, and its copy goes with an interrupt.
-    clean_up()
-    folder = work_dirs.create()
-    try:
-        file = folder / "stdin"
-        with file.open("wb") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        yield file
-    finally:
-        work_dirs.remove(folder)
 
 
 @main.command()
@@ -219,47 +146,22 @@ def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *
     """Runs the recipe, and reports it on the terminal and in its run directory."""
     from harness.emulator.choose import choose_emulator  # noqa: PLC0415
     from harness.report.run_record import record  # noqa: PLC0415
-    from harness.report.terminal import Terminal  # noqa: PLC0415
+    from harness.report.terminal import Terminal, stdout_console  # noqa: PLC0415
     from harness.run.engine import Run, conduct  # noqa: PLC0415
     from harness.run.recipe import open_load  # noqa: PLC0415
     from harness.run.replay import keep  # noqa: PLC0415
-    from harness.run.run_dir import create_run_dir, latest  # noqa: PLC0415
+    from harness.run.run_dir import create_run_dir, latest, removed_if_refused  # noqa: PLC0415
 
     load = open_load(recipe)
     choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
     clean_up()
     before = latest(out)
     run_dir = create_run_dir(out, recipe.name)
-    with _removed_if_refused(run_dir, before), Terminal(_console()) as terminal:
+    with removed_if_refused(run_dir, before), Terminal(stdout_console()) as terminal:
         chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
         planned = Run(recipe, load, chosen, why, command, run_dir, account, allow_remote)
         keep(recipe, run_dir)
         return record(run_dir, conduct(planned), terminal.show)
-
-
-def _console() -> Console:
-    """Returns a console that goes quiet when its reader ends, as in `pipeproof run … | head`. The run goes on to its verdict."""
-    from rich.console import Console  # noqa: PLC0415
-
-    class Unread(Console):
-        def on_broken_pipe(self) -> None:
-            self.quiet = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-    return Unread()
-
-
-@contextlib.contextmanager
-def _removed_if_refused(run_dir: Path, before: Path | None) -> Iterator[None]:
-    """Removes the directory of a run that was refused before it began; `latest` is again the run that it was before."""
-    from harness.run.run_dir import point_latest_to  # noqa: PLC0415
-
-    try:
-        yield
-    except UsageError:
-        shutil.rmtree(run_dir, ignore_errors=True)
-        point_latest_to(run_dir.parent, before)
-        raise
 
 
 @main.command("list")

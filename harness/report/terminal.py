@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -14,8 +17,6 @@ from harness.run import events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from rich.console import Console
 
     from harness.accounting.verdict import Example
 
@@ -189,3 +190,14 @@ def summary(finished: events.RunFinished) -> list[str]:
     if verdict.judgement is not Judgement.PASS:
         lines.append(f"Reproduce with: {escape(finished.command)}")
     return lines
+
+
+def stdout_console() -> Console:
+    """Returns a console that goes quiet when its reader ends, as in `pipeproof run … | head`. The run goes on to its verdict."""
+    return _Unread()
+
+
+class _Unread(Console):
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

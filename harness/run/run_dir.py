@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -63,3 +64,14 @@ def readable(run_dir: Path) -> Iterator[None]:
         yield
     except (OSError, duckdb.Error, pa.ArrowException, *MISTYPED) as error:
         raise UsageError(f"{run_dir} cannot be read as the directory of a run: {error or type(error).__name__}") from error
+
+
+@contextlib.contextmanager
+def removed_if_refused(run_dir: Path, before: Path | None) -> Iterator[None]:
+    """Removes the directory of a run that was refused before it began; `latest` is again the run that it was before."""
+    try:
+        yield
+    except UsageError:
+        shutil.rmtree(run_dir, ignore_errors=True)
+        point_latest_to(run_dir.parent, before)
+        raise

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from harness.cli import ErrorsAsMessages
+from harness.exits import ErrorsAsMessages
 from tests.bench import plot
 from tests.bench.batch import PEERS, bench_batch
 from tests.bench.clickstream import bench_clickstream
