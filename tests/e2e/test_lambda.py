@@ -139,6 +139,26 @@ def test_the_environment_is_the_functions_own_and_no_other(functions):
     )
 
 
+def test_a_function_finds_nothing_of_the_person_in_the_environment_of_the_emulator(functions):
+    """It may run as the user who has started the emulator, and can read what that process has then."""
+    source = """
+from pathlib import Path
+def handler(event, context):
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"harness.inside" in (process / "cmdline").read_bytes():
+                found += (process / "environ").read_bytes().decode(errors="replace").split(chr(0))
+        except OSError:
+            pass
+    return sorted({variable.partition("=")[0] for variable in found})
+"""
+    functions.create("curious", source, MemorySize=256)
+    names = functions.invoke("curious")[1]
+    assert "GATEWAY_LISTEN" in names
+    assert [name for name in names if name.startswith(("PYTEST", "TOX", "VIRTUAL_ENV"))] == []
+
+
 @pytest.mark.parametrize(
     "directory",
     [

@@ -34,6 +34,12 @@ def clean(result):
     return not any(result["anomalies"].values())
 
 
+def open_to_others(folder):
+    """What another user of this machine can read: it holds the user's data."""
+    made = [folder, *folder.rglob("*")]
+    return [path for path in made if not path.is_symlink() and path.stat().st_mode & 0o077]
+
+
 def test_the_smoke_scenario_accounts_for_every_kind_of_malformed_record(tmp_path):
     code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke")
     assert code == 0, output
@@ -44,6 +50,7 @@ def test_the_smoke_scenario_accounts_for_every_kind_of_malformed_record(tmp_path
         "stored": 1900, "dead_lettered": 90, "alerted": 0, "rejected": 10, "recovered": 0, "unacknowledged": 0,
     }  # fmt: skip
     assert leftovers(tmp_path) == []
+    assert open_to_others(tmp_path / "runs") == []
 
 
 def test_the_same_seed_offers_the_same_bytes_and_counts_the_same_and_another_does_not(tmp_path, run):
@@ -112,6 +119,7 @@ def test_up_leaves_a_stack_to_run_against_and_down_ends_it(tmp_path):
     endpoint = re.search(r"AWS_ENDPOINT_URL=(\S+)", output)[1]
     try:
         assert "EventStreamName" in output
+        assert open_to_others(tmp_path / ".pipeproof") == []
         assert pipeproof(tmp_path, "up", "clickstream-smoke")[0] == 64, "one at a time"
         code, output, result = pipeproof(tmp_path, "run", "clickstream-smoke", "--records", 200, "--emulator", endpoint)
         assert code == 0, output
