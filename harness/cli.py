@@ -147,10 +147,11 @@ def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *
     from harness.emulator.choose import choose_emulator  # noqa: PLC0415
     from harness.report.run_record import record  # noqa: PLC0415
     from harness.report.terminal import Terminal, stdout_console  # noqa: PLC0415
-    from harness.run.engine import Run, conduct  # noqa: PLC0415
+    from harness.run.engine import conduct  # noqa: PLC0415
     from harness.run.recipe import open_load  # noqa: PLC0415
     from harness.run.replay import keep  # noqa: PLC0415
     from harness.run.run_dir import create_run_dir, latest, removed_if_refused  # noqa: PLC0415
+    from harness.run.state import Run  # noqa: PLC0415
 
     load = open_load(recipe)
     choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)

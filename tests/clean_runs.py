@@ -23,10 +23,11 @@ from harness.accounting.verdict import Judgement
 from harness.emulator.choose import choose_emulator
 from harness.emulator.shared import Shared
 from harness.report.run_record import record
-from harness.run.engine import Run, conduct
+from harness.run.engine import conduct
 from harness.run.recipe import make_recipe, open_load, reproduce_command
 from harness.run.replay import keep
 from harness.run.run_dir import create_run_dir
+from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario, scenario_files
 from harness.scenario.loading import load_scenario
 

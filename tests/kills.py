@@ -1,8 +1,9 @@
 """Kills at random moments of a run's phases: nothing may be left, and no verdict may be wrong. `tox -e kills -- 200` makes two hundred.
 
 The harness, its emulator (process or container), or an execution environment is killed by SIGKILL, or the harness is told to end by SIGINT or SIGTERM, some
-time after a phase has begun. Then: no process, work directory, container, network or token is left; a run whose harness was killed has no result; one whose
-emulator was killed before everything was observed is unknown; none fails, as the pipeline loses nothing. Exit 0 where all of that holds.
+time after a phase has begun. Then: no process, work directory, container, network or token is left; a run whose harness was killed has no result, and one that
+was told to end has one; one whose emulator was killed before everything was observed is unknown; none fails, as the pipeline loses nothing. Exit 0 where all of
+that holds.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ def made(kill: Kill, cwd: Path) -> tuple[str, list[str]]:
         wrong.append("a pass, though the emulator was killed before everything was observed")
     if hit and kill.how in {"SIGINT", "SIGTERM"} and process.returncode not in {130, 0}:
         wrong.append(f"exit {process.returncode}")
+    if hit and kill.how in {"SIGINT", "SIGTERM"} and kill.phase != "start" and verdict is None:
+        wrong.append("no result of a run that was told to end")
     if KIND == "container" and kill.how == "harness":
         wait_until(
             lambda: all(one.status == "exited" for one in containers(cwd) if hasattr(one, "status")), "the containers to end"

@@ -20,12 +20,13 @@ from harness.emulator.choose import choose_emulator
 from harness.emulator.shared import Shared
 from harness.report.run_record import record
 from harness.run.defects import BUILT_IN, load_defects
-from harness.run.engine import Run, conduct
+from harness.run.engine import conduct
 from harness.run.prove import Case, planted
 from harness.run.recipe import open_load
 from harness.run.replay import keep, recall
 from harness.run.reproduced import compare
 from harness.run.run_dir import create_run_dir
+from harness.run.state import Run
 from harness.scenario.catalogue import scenario_files
 from harness.scenario.loading import load_scenario
 

@@ -132,19 +132,20 @@ class Container:
 
     def stop(self) -> None:
         """Removes the containers and their networks. Does nothing the second time."""
-        if self._container is not None or self._networks:
-            # By its id, since `let_go` may have renamed it.
-            names = [str(self._container.id)] if self._container is not None else []
-            _remove(self._client, [*names, _door(self._name), _door(self._stays_as)], [self._name, _door(self._name)])
-            if self._container is not None:
-                self._wait_for_log()
-        self._container, self._networks = None, False
-        if self._token_of is not None:
-            tokens.remove(self._token_of)
-            self._token_of = None
-        for lifeline in self._lifelines:
-            lifeline.close()
-        self._lifelines.clear()
+        with interrupts.held():
+            if self._container is not None or self._networks:
+                # By its id, since `let_go` may have renamed it.
+                names = [str(self._container.id)] if self._container is not None else []
+                _remove(self._client, [*names, _door(self._name), _door(self._stays_as)], [self._name, _door(self._name)])
+                if self._container is not None:
+                    self._wait_for_log()
+            self._container, self._networks = None, False
+            if self._token_of is not None:
+                tokens.remove(self._token_of)
+                self._token_of = None
+            for lifeline in self._lifelines:
+                lifeline.close()
+            self._lifelines.clear()
 
     def let_go(self) -> dict[str, Any]:
         """See Detachable."""

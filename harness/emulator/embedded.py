@@ -117,23 +117,24 @@ class Embedded:
 
     def stop(self) -> None:
         """Ends LocalStack and all it started, and removes its directory. Does nothing the second time."""
-        if self._process is not None:
-            # Killed, not asked: its state is thrown away, and its own shutdown takes seconds.
-            cleaner = clean(self.pid, str(self._work_dir))
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                # First: the cleaner waits until nothing is left, and this child stays until it is waited for.
-                self._process.wait(_ENDS_WITHIN_S)
-            cleaner.wait()
-            self._process = None
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
-        if self._work_dir is not None:
-            work_dirs.remove(self._work_dir)
-            self._work_dir = None
-        if self._token_of is not None:
-            tokens.remove(self._token_of)
-            self._token_of = None
+        with interrupts.held():
+            if self._process is not None:
+                # Killed, not asked: its state is thrown away, and its own shutdown takes seconds.
+                cleaner = clean(self.pid, str(self._work_dir))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    # First: the cleaner waits until nothing is left, and this child stays until it is waited for.
+                    self._process.wait(_ENDS_WITHIN_S)
+                cleaner.wait()
+                self._process = None
+            if self._lifeline is not None:
+                os.close(self._lifeline)
+                self._lifeline = None
+            if self._work_dir is not None:
+                work_dirs.remove(self._work_dir)
+                self._work_dir = None
+            if self._token_of is not None:
+                tokens.remove(self._token_of)
+                self._token_of = None
 
 
 def stop_detached(pid: int, work_dir: Path) -> None:

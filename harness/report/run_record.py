@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from harness import interrupts
 from harness.errors import UnknownVerdictError
 from harness.report.event_log import EventLog
 from harness.report.result import write_result
@@ -20,10 +21,11 @@ def record(run_dir: Path, run: Iterable[events.Event], show: Callable[[events.Ev
     finished: events.RunFinished | None = None
     with _written_down(run_dir), EventLog(run_dir / "events.jsonl") as log:
         for event in run:
-            log.write(event)
-            if isinstance(event, events.RunFinished):
-                finished = event
-                write_result(event)
+            with interrupts.held():
+                log.write(event)
+                if isinstance(event, events.RunFinished):
+                    finished = event
+                    write_result(event)
             show(event)
     assert finished is not None
     return finished

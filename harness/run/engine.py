@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,9 +17,9 @@ from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Status
-from harness.accounting.verdict import Account, Ingress, Judgement, Verdict, judge
+from harness.accounting.verdict import Verdict, judge
 from harness.emulator import accounts
-from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
+from harness.emulator.clients import Clients
 from harness.emulator.schedules import SchedulesClient
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Context
@@ -35,61 +35,20 @@ from harness.run.offering import offer
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
+from harness.run.state import State, end, since, timed, undecided
 from harness.run.trace import faults_by_request, with_ways
 from harness.scenario.references import resolved, substitute
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
-    from pathlib import Path
 
-    from harness.emulator.emulator import Description, Emulator
-    from harness.parts.ports import Load
-    from harness.run.recipe import Recipe
+    from harness.run.state import Run
     from harness.scenario.scenario import Scenario
 
 _REPORT_EVERY_S = 0.2
 _LOOKUP = "lookup.parquet"
 _HOUR_S = 3600
-
-
-@dataclass(frozen=True)
-class Run:
-    """A recipe, opened, and where it is run. `emulator_choice` says which emulator it is and why; `command` reproduces the run."""
-
-    recipe: Recipe
-    load: Load
-    emulator: Emulator
-    emulator_choice: str
-    command: str
-    run_dir: Path
-    account: str = DEFAULT_ACCOUNT
-    allow_remote: bool = False
-
-    @property
-    def scenario(self) -> Scenario:
-        """Returns the recipe's scenario."""
-        return self.recipe.scenario
-
-
-@dataclass
-class _State:
-    """What is known so far: enough for a result, whenever the run ends."""
-
-    started: float = field(default_factory=time.monotonic)
-    started_at_s: float = field(default_factory=time.time)
-    description: Description | None = None
-    ledger: Ledger | None = None
-    coverage: Coverage | None = None
-    timing: events.Timing = field(default_factory=events.Timing)
-    account: Account = field(default_factory=Account)
-    stack: str | None = None
-    unused: bool = False
-    fingerprint: str = ""
-    faults: FaultRun | None = None
-    checks: list[events.CheckFinished] = field(default_factory=list)
-    beside: Beside | None = None
-    doubts: tuple[str, ...] = ()
 
 
 def conduct(run: Run) -> Iterator[events.Event]:
@@ -102,37 +61,16 @@ def conduct(run: Run) -> Iterator[events.Event]:
     yield events.RunStarted(
         recipe.name, run.scenario.description, recipe.seed, started_at, run.command, run.run_dir, run.emulator_choice
     )
-    state = _State()
-    permissions: events.Permissions | None = None
-    given_up: tuple[str, ...] = ()
-    interrupted = False
+    state = State()
     try:
         try:
-            verdict = yield from _interruptible(_phases(run, state))
-        except UsageError:
-            raise
-        except KeyboardInterrupt:
-            interrupted = True
-            verdict = _undecided(run, state, UnknownVerdictError("interrupted"))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run has no verdict: unknown, with the reason
-            interrupted = interrupts.came()
-            verdict = _undecided(run, state, UnknownVerdictError("interrupted") if interrupted else error)
+            verdict = yield from _judged(run, state)
         finally:
-            if state.ledger is not None:
-                state.ledger.close()
-            if state.beside is not None:
-                permissions, given_up = state.beside.end()
-    finally:
-        if state.faults is not None:
-            state.faults.abandon()
-            if state.faults.plan:
-                # The verdict does not depend on this file; a full disk has been reported by then.
-                with contextlib.suppress(OSError):
-                    state.faults.write(run.run_dir / "faults.json")
-        _delete_stack(run, state)
-        if state.description is not None:
-            Clients(state.description.endpoint, run.account).close()
-        run.emulator.stop()
+            with interrupts.held():
+                end(run, state)
+    except KeyboardInterrupt:
+        state.interrupted = True
+        verdict = undecided(run, state, UnknownVerdictError("interrupted"))
     total_s = time.monotonic() - state.started
     yield events.RunFinished(
         scenario=recipe.name,
@@ -147,12 +85,26 @@ def conduct(run: Run) -> Iterator[events.Event]:
         payload_sha256=state.fingerprint,
         faults=state.faults.results() if state.faults else (),
         checks=tuple(state.checks),
-        permissions=permissions,
+        permissions=state.permissions,
         classes=state.coverage.result() if state.coverage else events.Classes(),
-        not_repeated=given_up,
+        not_repeated=state.not_repeated,
     )
-    if interrupted:
+    if state.interrupted:
         raise KeyboardInterrupt
+
+
+def _judged(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
+    """Goes through the phases. Returns the verdict, which is unknown where something went wrong. Raises UsageError alone."""
+    try:
+        return (yield from _interruptible(_phases(run, state)))
+    except UsageError:
+        raise
+    except KeyboardInterrupt:
+        state.interrupted = True
+        return undecided(run, state, UnknownVerdictError("interrupted"))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run has no verdict: unknown, with the reason
+        state.interrupted = interrupts.came()
+        return undecided(run, state, UnknownVerdictError("interrupted") if state.interrupted else error)
 
 
 def _interruptible(phases: Generator[events.Event, None, Verdict]) -> Generator[events.Event, None, Verdict]:
@@ -171,7 +123,7 @@ def _interruptible(phases: Generator[events.Event, None, Verdict]) -> Generator[
             yield event
 
 
-def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
+def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     """Goes through the phases, one after the other, and returns the verdict."""
     context, scenario, clock = yield from _deployed(run, state)
     faults = state.faults
@@ -179,7 +131,7 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     acting = Acting(scenario.actors, context)
     yield events.PhaseStarted("load", scenario.send.to or scenario.send.use.rpartition(":")[2])
     loading = time.monotonic()
-    with _timed(state, "load_s"):
+    with timed(state, "load_s"):
         yield from _load(run, scenario, state, context)
 
     began = time.monotonic()
@@ -194,7 +146,7 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
     assert state.ledger is not None
     elapsed_s = time.monotonic() - loading
-    state.timing = replace(state.timing, drain_s=_since(began), records_per_s=round(state.ledger.offered / elapsed_s, 1))
+    state.timing = replace(state.timing, drain_s=since(began), records_per_s=round(state.ledger.offered / elapsed_s, 1))
     if acting.needs_rest and rest.known:
         yield events.PhaseStarted("act", "once the pipeline is at rest")
         yield from acting.at_rest(context.check, scenario.drain_timeout_s)
@@ -219,13 +171,13 @@ def _phases(run: Run, state: _State) -> Generator[events.Event, None, Verdict]:
     return judge(state.account, scenario.allowed, doubts, broken)
 
 
-def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Context, Scenario, Clock]]:
+def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Context, Scenario, Clock]]:
     """Starts the emulator, deploys the stack and arms the faults. Returns the context, the scenario with its references resolved, and the
     clock of what the stack has scheduled."""
     scenario, emulator = run.scenario, run.emulator
     yield events.PhaseStarted("emulator", run.emulator_choice)
     yield from map(events.EmulatorPreparing, emulator.prepare())
-    with _timed(state, "start_s"):
+    with timed(state, "start_s"):
         description = emulator.start()
     state.description = description
     state.unused = emulator.stays and accounts.is_unused(description.endpoint, run.account)
@@ -246,7 +198,7 @@ def _deployed(run: Run, state: _State) -> Generator[events.Event, None, tuple[Co
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
     # Short enough for a template that names its buckets after it and the account: 63 characters.
     state.stack = f"pipeproof-{run.recipe.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
-    with _timed(state, "deploy_s"):
+    with timed(state, "deploy_s"):
         deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check)
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
@@ -308,7 +260,7 @@ def _drain(run: Run, context: Context, acting: Acting, timeout_s: float) -> Gene
     return rest
 
 
-def _load(run: Run, scenario: Scenario, state: _State, context: Context) -> Iterator[events.Event]:
+def _load(run: Run, scenario: Scenario, state: State, context: Context) -> Iterator[events.Event]:
     """Offers every record of the load, and notes the answers."""
     ledger = state.ledger = Ledger(run.run_dir / "ledger.parquet")
     coverage = state.coverage = Coverage(run.load)
@@ -331,7 +283,7 @@ def _load(run: Run, scenario: Scenario, state: _State, context: Context) -> Iter
 
 
 def _check(
-    scenario: Scenario, state: _State, context: Context
+    scenario: Scenario, state: State, context: Context
 ) -> Generator[events.Event, None, tuple[tuple[str, ...], tuple[str, ...]]]:
     """Makes the checks. Returns the reasons of those that do not hold, and of those that could not be made."""
     if scenario.checks:
@@ -357,47 +309,3 @@ def _progress(run: Run, ledger: Ledger, elapsed_s: float) -> events.LoadProgress
     return events.LoadProgress(
         ledger.offered, counts[Status.ACKED], counts[Status.REJECTED], counts[Status.INDETERMINATE], run.load.total, elapsed_s
     )
-
-
-def _undecided(run: Run, state: _State, error: Exception) -> Verdict:
-    """Returns the verdict of a run that could not be finished: unknown, with the emulator's death as the reason if that is it."""
-    reason = str(error)
-    if not isinstance(error, UnknownVerdictError):
-        try:
-            run.emulator.check()
-        except UnknownVerdictError as death:
-            reason = str(death)
-        else:
-            reason = f"{type(error).__name__}: {error}"
-    if state.ledger is not None:
-        counts = state.ledger.counts
-        ingress = Ingress(state.ledger.offered, counts[Status.ACKED], counts[Status.INDETERMINATE], counts[Status.REJECTED])
-        state.account = Account(ingress)
-    return Verdict(Judgement.UNKNOWN, (reason,))
-
-
-def _delete_stack(run: Run, state: _State) -> None:
-    """Deletes the stack on an emulator that stays, and all else of an account that was not used before: any other emulator ends with all its stacks."""
-    if state.description is None or not run.emulator.stays or state.stack is None:
-        return
-    # The verdict does not depend on it, and an endpoint that died has nothing to delete.
-    with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
-        clients = Clients(state.description.endpoint, run.account)
-        stacks.delete(clients, state.stack)
-        # Somebody may have begun to use the account since.
-        if state.unused and stacks.is_empty(clients):
-            accounts.forget(state.description.endpoint, run.account)
-
-
-@contextlib.contextmanager
-def _timed(state: _State, name: str) -> Iterator[None]:
-    """Notes how long a phase took, whether it succeeded or not."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        state.timing = replace(state.timing, **{name: _since(began)})
-
-
-def _since(began: float) -> float:
-    return round(time.monotonic() - began, 3)

@@ -15,10 +15,11 @@ from harness.accounting.verdict import Judgement
 from harness.emulator.shared import Shared
 from harness.run import events
 from harness.run.defects import Defect, plant
-from harness.run.engine import Run, conduct
+from harness.run.engine import conduct
 from harness.run.recipe import Recipe, make_recipe, open_load, reproduce_command
 from harness.run.replay import keep
 from harness.run.run_dir import create_run_dir
+from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.emulator.emulator import Description
     from harness.faults.plan import Fault, Plan
-    from harness.run.engine import Run
+    from harness.run.state import Run
 
 # No run has so many events: a fault that waits for this one counts those that come.
 _NEVER = "1000000000"

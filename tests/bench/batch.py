@@ -23,8 +23,9 @@ from harness.emulator.clients import Clients
 from harness.emulator.embedded import Embedded
 from harness.errors import UnknownVerdictError
 from harness.run import events
-from harness.run.engine import Run, conduct
+from harness.run.engine import conduct
 from harness.run.recipe import Recipe, open_load
+from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from tests.bench import ministack

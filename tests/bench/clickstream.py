@@ -30,8 +30,9 @@ from harness.errors import UnknownVerdictError, UsageError
 from harness.faults.plan import load, named
 from harness.parts.sources.clickstream import ClickstreamLoad
 from harness.run import events
-from harness.run.engine import Run, conduct
+from harness.run.engine import conduct
 from harness.run.recipe import Recipe, open_load
+from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from tests.bench.figures import Figure, write

@@ -12,9 +12,10 @@ from harness.accounting.verdict import Judgement
 from harness.emulator.embedded import Embedded
 from harness.emulator.shared import Shared
 from harness.report.run_record import record
-from harness.run.engine import Run, conduct
+from harness.run.engine import conduct
 from harness.run.recipe import make_recipe, open_load
 from harness.run.run_dir import create_run_dir
+from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from tests.bench.figures import Figure, write

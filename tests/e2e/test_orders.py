@@ -15,6 +15,7 @@ from harness.parts.probes.s3 import S3
 from harness.run import engine, events
 from harness.run.lookup import put_lookup
 from harness.run.recipe import Recipe, open_load
+from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from harness.stack import deploy as stacks
@@ -53,7 +54,7 @@ def test_the_real_orders_are_merged_row_for_row_and_in_order_as_duckdb_joins_the
     name, path = find_scenario("orders-replay")
     scenario = load_scenario(path)
     recipe = Recipe(name, scenario, 1, input_path=ORDERS, lookup_path=FINANCIALS)
-    run = engine.Run(recipe, open_load(recipe), External(emulator.endpoint), "external", "", tmp_path, account=clients.account)
+    run = Run(recipe, open_load(recipe), External(emulator.endpoint), "external", "", tmp_path, account=clients.account)
     outputs, finished = {}, None
     for event in engine.conduct(run):
         if isinstance(event, events.StackDeployed):

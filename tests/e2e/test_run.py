@@ -20,6 +20,7 @@ from harness.emulator.docker_engine import connect
 from harness.emulator.external import External
 from harness.run import engine, events
 from harness.run.recipe import Recipe, open_load
+from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from tests.conformance.functions import wait_until
@@ -86,7 +87,7 @@ def test_ten_thousand_real_requests_are_all_accounted_for_and_duckdb_finds_them_
     scenario = load_scenario(path)
     recipe = Recipe(name, scenario, 1, input_path=REAL_LOG)
     endpoint = External(emulator.endpoint)
-    run = engine.Run(recipe, open_load(recipe), endpoint, "external", "", tmp_path, account=clients.account)
+    run = Run(recipe, open_load(recipe), endpoint, "external", "", tmp_path, account=clients.account)
     deployed, finished = {}, None
     for event in engine.conduct(run):
         if isinstance(event, events.StackDeployed):

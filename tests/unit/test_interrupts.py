@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import weakref
 
 import pytest
 
 from harness import interrupts
 
-
-@pytest.fixture(autouse=True)
-def handlers(monkeypatch):
-    """The handlers of a command, for the time of a test."""
-    told = sys.unraisablehook
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for number in before:
-        # As in a terminal, wherever the tests run.
-        signal.signal(number, signal.SIG_DFL)
-    monkeypatch.setattr(interrupts, "_came", False)
-    interrupts.clean_up()
-    yield
-    sys.unraisablehook = told
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Actor, Check, Finding, Ingress, Probe, Source
 from harness.run import engine, events
 from harness.run.recipe import Recipe, open_load
+from harness.run.state import Run
 from harness.scenario.scenario import Scenario, StackPart
 from harness.stack.deploy import Stack
 from tests.unit.run.fakes import BUSY, REST, FakeEmulator, Gauges
@@ -96,14 +98,16 @@ def conducted(tmp_path, monkeypatch):
     gauges = Gauges(REST)
     emulator = FakeEmulator(gauges.endpoint)
 
-    def conduct(send=None, *, actors=(), checks=(), probes=(), answers=(REST,), **keys):
+    def conduct(send=None, *, actors=(), checks=(), probes=(), answers=(REST,), told=None, **keys):
+        told = [] if told is None else told
         gauges.answers = list(answers)
         scenario = Scenario(
             description="d", stack=StackPart(template=Path("t/template.yaml")), source=Three(), send=send or Put(), actors=actors,
             checks=checks, probes=probes or (Look(where="${outputs.Place}"),), **keys,
         )  # fmt: skip
         recipe = Recipe("fake", scenario, 1)
-        return list(engine.conduct(engine.Run(recipe, open_load(recipe), emulator, "fake", "command", tmp_path)))
+        told.extend(engine.conduct(Run(recipe, open_load(recipe), emulator, "fake", "command", tmp_path)))
+        return told
 
     conduct.emulator, conduct.gauges = emulator, gauges
     yield conduct
@@ -174,10 +178,28 @@ def test_a_defect_or_a_dead_emulator_is_an_unknown_verdict_with_the_reason(condu
 
 
 def test_an_interrupt_is_told_as_unknown_and_raised_again_after_the_result(conducted, tmp_path):
-    recipe_events = []
+    told = []
     with pytest.raises(KeyboardInterrupt):
-        recipe_events += conducted(Put(fails="interrupt"))
+        conducted(Put(fails="interrupt"), told=told)
+    assert told[-1].verdict.reasons == ("interrupted",)
     assert conducted.emulator.stopped == 1
+
+
+@pytest.mark.usefixtures("handlers")
+def test_an_interrupt_while_a_run_ends_waits_until_nothing_is_left(conducted, monkeypatch):
+    """A container had gone, and its networks stayed."""
+    ended = []
+
+    def stop():
+        signal.raise_signal(signal.SIGTERM)
+        ended.append("all of it")
+
+    monkeypatch.setattr(conducted.emulator, "stop", stop)
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        conducted(told=told)
+    assert ended == ["all of it"]
+    assert (told[-1].verdict.judgement, told[-1].verdict.reasons) == (Judgement.UNKNOWN, ("interrupted",))
 
 
 @pytest.mark.parametrize("fails", ["interrupt converted", "interrupt lost"])

@@ -1,0 +1,137 @@
+"""A run: what it is of, what is known of it so far, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from harness.accounting.record import Status
+from harness.accounting.verdict import Account, Ingress, Judgement, Verdict
+from harness.emulator import accounts
+from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
+from harness.errors import UnknownVerdictError
+from harness.run import events
+from harness.stack import deploy as stacks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.accounting.ledger import Ledger
+    from harness.emulator.emulator import Description, Emulator
+    from harness.parts.ports import Load
+    from harness.run.beside import Beside
+    from harness.run.coverage import Coverage
+    from harness.run.fault_run import FaultRun
+    from harness.run.recipe import Recipe
+    from harness.scenario.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe, opened, and where it is run. `emulator_choice` says which emulator it is and why; `command` reproduces the run."""
+
+    recipe: Recipe
+    load: Load
+    emulator: Emulator
+    emulator_choice: str
+    command: str
+    run_dir: Path
+    account: str = DEFAULT_ACCOUNT
+    allow_remote: bool = False
+
+    @property
+    def scenario(self) -> Scenario:
+        """Returns the recipe's scenario."""
+        return self.recipe.scenario
+
+
+@dataclass
+class State:
+    """What is known so far: enough for a result, whenever the run ends."""
+
+    started: float = field(default_factory=time.monotonic)
+    started_at_s: float = field(default_factory=time.time)
+    description: Description | None = None
+    ledger: Ledger | None = None
+    coverage: Coverage | None = None
+    timing: events.Timing = field(default_factory=events.Timing)
+    account: Account = field(default_factory=Account)
+    stack: str | None = None
+    unused: bool = False
+    fingerprint: str = ""
+    faults: FaultRun | None = None
+    checks: list[events.CheckFinished] = field(default_factory=list)
+    beside: Beside | None = None
+    doubts: tuple[str, ...] = ()
+    permissions: events.Permissions | None = None
+    not_repeated: tuple[str, ...] = ()
+    interrupted: bool = False
+
+
+def undecided(run: Run, state: State, error: Exception) -> Verdict:
+    """Returns the verdict of a run that could not be finished: unknown, with the emulator's death as the reason if that is it."""
+    reason = str(error)
+    if not isinstance(error, UnknownVerdictError):
+        try:
+            run.emulator.check()
+        except UnknownVerdictError as death:
+            reason = str(death)
+        else:
+            reason = f"{type(error).__name__}: {error}"
+    if state.ledger is not None:
+        counts = state.ledger.counts
+        ingress = Ingress(state.ledger.offered, counts[Status.ACKED], counts[Status.INDETERMINATE], counts[Status.REJECTED])
+        state.account = Account(ingress)
+    return Verdict(Judgement.UNKNOWN, (reason,))
+
+
+def end(run: Run, state: State) -> None:
+    """Writes what is left to be written, and stops and removes what the run has started."""
+    try:
+        if state.ledger is not None:
+            state.ledger.close()
+        if state.beside is not None:
+            state.permissions, state.not_repeated = state.beside.end()
+    finally:
+        if state.faults is not None:
+            state.faults.abandon()
+            if state.faults.plan:
+                # The verdict does not depend on this file; a full disk has been reported by then.
+                with contextlib.suppress(OSError):
+                    state.faults.write(run.run_dir / "faults.json")
+        _delete_stack(run, state)
+        if state.description is not None:
+            Clients(state.description.endpoint, run.account).close()
+        run.emulator.stop()
+
+
+def _delete_stack(run: Run, state: State) -> None:
+    """Deletes the stack on an emulator that stays, and all else of an account that was not used before: any other emulator ends with all its stacks."""
+    if state.description is None or not run.emulator.stays or state.stack is None:
+        return
+    # The verdict does not depend on it, and an endpoint that died has nothing to delete.
+    with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
+        clients = Clients(state.description.endpoint, run.account)
+        stacks.delete(clients, state.stack)
+        # Somebody may have begun to use the account since.
+        if state.unused and stacks.is_empty(clients):
+            accounts.forget(state.description.endpoint, run.account)
+
+
+@contextlib.contextmanager
+def timed(state: State, name: str) -> Iterator[None]:
+    """Notes how long a phase took, whether it succeeded or not."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        state.timing = replace(state.timing, **{name: since(began)})
+
+
+def since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
