@@ -12,7 +12,7 @@ import urllib3
 from harness.emulator.clients import Clients
 from harness.emulator.external import External
 from harness.parts.probes.s3 import S3
-from harness.run import engine, events
+from harness.run import engine, events, state
 from harness.run.lookup import put_lookup
 from harness.run.recipe import Recipe, open_load
 from harness.run.state import Run
@@ -50,7 +50,7 @@ def alerts(clients, outputs):
 
 @real_orders
 def test_the_real_orders_are_merged_row_for_row_and_in_order_as_duckdb_joins_them(tmp_path, emulator, clients, monkeypatch):
-    monkeypatch.setattr(engine, "_delete_stack", lambda *_: None)
+    monkeypatch.setattr(state, "_delete_stack", lambda *_: None)
     name, path = find_scenario("orders-replay")
     scenario = load_scenario(path)
     recipe = Recipe(name, scenario, 1, input_path=ORDERS, lookup_path=FINANCIALS)

@@ -18,7 +18,7 @@ from harness.emulator.clients import Clients
 from harness.emulator.container import sweep
 from harness.emulator.docker_engine import connect
 from harness.emulator.external import External
-from harness.run import engine, events
+from harness.run import engine, events, state
 from harness.run.recipe import Recipe, open_load
 from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
@@ -82,7 +82,7 @@ def test_ten_thousand_real_requests_are_all_accounted_for_and_duckdb_finds_them_
     tmp_path, emulator, clients, monkeypatch
 ):
     """What the probe says is what another tool reads: 9,999 records, equal lines among them."""
-    monkeypatch.setattr(engine, "_delete_stack", lambda *_: None)
+    monkeypatch.setattr(state, "_delete_stack", lambda *_: None)
     name, path = find_scenario("clickstream-replay")
     scenario = load_scenario(path)
     recipe = Recipe(name, scenario, 1, input_path=REAL_LOG)
