@@ -109,7 +109,7 @@ def test_a_task_that_takes_too_long_times_out(clients, functions, machine):
 @pytest.mark.rule("step-functions/latest/dg/state-parallel.html")
 def test_a_parallel_state_joins_the_outputs(machine):
     """A Parallel state's output is an array of the outputs of its branches, in their order."""
-    branches = [{"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": n, "End": True}}} for n in range(3)]
+    branches = [{"StartAt": f"P{n}", "States": {f"P{n}": {"Type": "Pass", "Result": n, "End": True}}} for n in range(3)]
     assert output(machine({"All": {"Type": "Parallel", "Branches": branches, "End": True}})) == [0, 1, 2]
 
 

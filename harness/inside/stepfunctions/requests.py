@@ -10,10 +10,13 @@ import json
 from typing import Any
 
 from localstack.aws.api import CommonServiceException
-from localstack.aws.api.stepfunctions import InvalidOutput, InvalidToken
+from localstack.aws.api.stepfunctions import InvalidDefinition, InvalidOutput, InvalidToken
+
+from harness.inside.stepfunctions.validation import problems
 
 _MAX_INPUT_BYTES = 262_144
 _PAGE, _MOST = 100, 1000
+_MOST_DIAGNOSTICS = 100
 
 
 def with_json(send_task_success: Any) -> Any:
@@ -66,3 +69,28 @@ def by_pages(history: Any) -> Any:
         return answer
 
     return paged
+
+
+def validated(validate: Any) -> Any:
+    """Returns the check of a definition that raises InvalidDefinition for what LocalStack's grammar lets through too."""
+
+    def checked(definition: str, *args: Any, **kwargs: Any) -> None:
+        validate(definition, *args, **kwargs)
+        if found := problems(definition):
+            raise InvalidDefinition(f"Invalid State Machine Definition: '{', '.join(map(str, found))}'")
+
+    return checked
+
+
+def with_diagnostics(validate: Any) -> Any:
+    """Returns ValidateStateMachineDefinition with one diagnostic per problem, as many as are asked for."""
+
+    @functools.wraps(validate)
+    def validated(self: Any, context: Any, request: Any, **kwargs: Any) -> Any:
+        answer = validate(self, context, request, **kwargs)
+        if found := [one.diagnostic() for one in problems(request["definition"])]:
+            most = request.get("maxResults") or _MOST_DIAGNOSTICS
+            answer |= {"diagnostics": found[:most], "truncated": len(found) > most}
+        return answer
+
+    return validated
