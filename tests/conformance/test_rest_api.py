@@ -7,6 +7,8 @@ import json
 import pytest
 import urllib3
 
+from tests.conformance.functions import wait_until
+
 PROXY = "apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"
 PLANS = "apigateway/latest/developerguide/api-gateway-api-usage-plans.html"
 THROTTLING = "apigateway/latest/developerguide/api-gateway-request-throttling.html"
@@ -17,7 +19,7 @@ ECHO = "import json\ndef handler(event, context):\n    return {'statusCode': 200
 def api(clients, functions, emulator):
     """Makes a REST API whose /orders/{id}, any method, is a function's; returns what asks it."""
 
-    def make(source=ECHO, *, key_required=False, stage_patches=()):
+    def make(source=ECHO, *, key_required=False, stage_patches=(), **options):
         gateway = clients("apigateway")
         functions.create("f", source, Timeout=20)
         api = gateway.create_rest_api(name="api")["id"]
@@ -31,7 +33,7 @@ def api(clients, functions, emulator):
             arn = f"arn:aws:lambda:us-east-1:{clients.account}:function:f"
             gateway.put_integration(
                 restApiId=api, resourceId=of, httpMethod="ANY", type="AWS_PROXY", integrationHttpMethod="POST",
-                uri=f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations",
+                uri=f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations", **options,
             )  # fmt: skip
         clients("lambda").add_permission(
             FunctionName="f", StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
@@ -183,3 +185,12 @@ def test_a_deployment_is_a_snapshot(api, clients):
     assert ask("GET", "/new").status == 403
     gateway.create_deployment(restApiId=ask.api_id, stageName="prod")
     assert ask("GET", "/new").status == 200
+
+
+@pytest.mark.rule("apigateway/latest/developerguide/limits.html")
+def test_an_integration_that_takes_too_long_is_a_504(api, note, seen):
+    """After the integration's time-out the answer is 504 Endpoint request timed out; the function goes on."""
+    source = f"{note}\ndef handler(event, context):\n    time.sleep(2)\n    note('done')\n"
+    answer = api(source, timeoutInMillis=1000)()
+    assert (answer.status, answer.json()) == (504, {"message": "Endpoint request timed out"})
+    assert wait_until(seen, "the function to end") == ["done"]

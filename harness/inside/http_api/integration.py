@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as OutOfTimeError
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -17,6 +15,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from localstack.aws.connect import connect_to
 
+from harness.inside import integrations
 from harness.inside.http_api.answer import Answer, RefusedError, of_function
 
 if TYPE_CHECKING:
@@ -27,14 +26,13 @@ if TYPE_CHECKING:
 _PRINCIPAL = "apigateway"
 _FUNCTION = re.compile(r"arn:aws[\w-]*:lambda:([\w-]+):\d+:function:[^/\s]+")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_pool = ThreadPoolExecutor(128, thread_name_prefix="http-api")
 
 
 def within(timeout_s: float, work: Callable[[], Answer]) -> Answer:
     """Returns the answer of an integration. Raises RefusedError, with 503, where it takes too long; its work then goes on."""
     try:
-        return _pool.submit(work).result(timeout_s)
-    except OutOfTimeError:
+        return integrations.within(timeout_s, work)
+    except integrations.OutOfTimeError:
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE) from None
 
 

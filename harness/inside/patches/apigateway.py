@@ -7,6 +7,9 @@ from typing import Any
 
 from harness.inside.patches.declare import patch
 
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+_LONGEST_MS = 29_000
+
 
 @patch(
     "localstack.services.apigateway.next_gen.execute_api.router",
@@ -46,4 +49,27 @@ def rest_apis(module: Any) -> None:
     module.ApiKeyValidationHandler.__call__ = counted
 
 
-PATCHES = (http_apis, rest_apis)
+@patch(
+    "localstack.services.apigateway.next_gen.execute_api.handlers.integration",
+    {"IntegrationHandler.__call__": ("self", "chain", "context", "response")},
+)
+def rest_timeouts(module: Any) -> None:
+    """LocalStack waits for an integration of a REST API as long as it takes."""
+    from localstack.services.apigateway.next_gen.execute_api.gateway_response import IntegrationTimeoutError  # noqa: PLC0415
+
+    from harness.inside import integrations  # noqa: PLC0415
+
+    integrate = module.IntegrationHandler.__call__
+
+    @functools.wraps(integrate)
+    def integrated(self: Any, chain: Any, context: Any, response: Any) -> None:
+        timeout_s = (context.integration.get("timeoutInMillis") or _LONGEST_MS) / 1000
+        try:
+            integrations.within(timeout_s, lambda: integrate(self, chain, context, response))
+        except integrations.OutOfTimeError:
+            raise IntegrationTimeoutError("Endpoint request timed out") from None
+
+    module.IntegrationHandler.__call__ = integrated
+
+
+PATCHES = (http_apis, rest_apis, rest_timeouts)
