@@ -63,7 +63,8 @@ def rest_timeouts(module: Any) -> None:
 
     @functools.wraps(integrate)
     def integrated(self: Any, chain: Any, context: Any, response: Any) -> None:
-        timeout_s = (context.integration.get("timeoutInMillis") or _LONGEST_MS) / 1000
+        # A text where it comes from a template.
+        timeout_s = int(context.integration.get("timeoutInMillis") or _LONGEST_MS) / 1000
         try:
             integrations.within(timeout_s, lambda: integrate(self, chain, context, response))
         except integrations.OutOfTimeError:
