@@ -6,12 +6,15 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
+from localstack.aws.connect import ClientFactory
 from localstack.http import Response, route
 from localstack.services.stores import AccountRegionBundle
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
+from moto.core.models import responses_mock
 
 from harness.inside.lambda_ import assignment
 from harness.inside.understood import understood
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from localstack.http import Request
 
 _MODULES = ("localstack.services.", "moto.")
+_CLIENTS_OF_ACCOUNTS = 16
+_forgotten = itertools.count(1)
 
 
 @route("/_pipeproof/accounts", methods=["GET", "DELETE"])
@@ -40,10 +45,22 @@ def serve(request: Request) -> Response:
                 for name in [name for name, owner in owners.items() if owner == account] if isinstance(owners, dict) else ():
                     del owners[name]
         assignment.forget(account)
-        # It holds on to what was kept of the last 128 accounts.
-        AccountSpecificBackend._generate_regions.cache_clear()  # noqa: SLF001 - moto has no other way
+        _forget_caches(account)
         _give_back()
     return Response.for_json({"used": any(dict.__contains__(kept, account) for kept in _kept())})
+
+
+def _forget_caches(account: str) -> None:
+    """Forgets what LocalStack and moto keep of an account beside its stores. Other accounts make anew what they still need."""
+    # moto's: what was kept of the last 128 accounts.
+    AccountSpecificBackend._generate_regions.cache_clear()  # noqa: SLF001 - moto has no other way
+    for one in responses_mock.registered():
+        # Its REST APIs, which LocalStack serves itself.
+        if getattr(getattr(getattr(one, "callback", None), "__self__", None), "account_id", None) == account:
+            responses_mock.remove(one)
+    # LocalStack's: its clients, some of each account, of which it would keep 256. They take a while to be made.
+    if next(_forgotten) % _CLIENTS_OF_ACCOUNTS == 0:
+        ClientFactory._get_client.cache_clear()  # noqa: SLF001 - as above
 
 
 def _give_back() -> None:
