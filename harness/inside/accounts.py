@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from localstack.aws.connect import ClientFactory
 from localstack.http import Response, route
 from localstack.services.stores import AccountRegionBundle
+from localstack.utils.threads import TMP_THREADS
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.core.models import responses_mock
 
@@ -58,7 +59,9 @@ def _forget_caches(account: str) -> None:
         # Its REST APIs, which LocalStack serves itself.
         if getattr(getattr(getattr(one, "callback", None), "__self__", None), "account_id", None) == account:
             responses_mock.remove(one)
-    # LocalStack's: its clients, some of each account, of which it would keep 256. They take a while to be made.
+    # LocalStack's: all threads that it has ever started, and
+    TMP_THREADS[:] = [thread for thread in TMP_THREADS if thread.is_alive()]
+    # its clients, some of each account, of which it would keep 256. They take a while to be made.
     if next(_forgotten) % _CLIENTS_OF_ACCOUNTS == 0:
         ClientFactory._get_client.cache_clear()  # noqa: SLF001 - as above
 

@@ -95,3 +95,31 @@ def test_a_history_by_pages(clients, machine, newest_first):
     ids = [event["id"] for page in told for event in page]
     assert [len(page) for page in told] == [5, 5, 2]
     assert ids == sorted(range(1, 13), reverse=newest_first)
+
+
+@pytest.mark.rule("step-functions/latest/dg/concepts-error-handling.html")
+@pytest.mark.parametrize("kind", ["Task", "Parallel", "Map"])
+def test_an_error_in_an_output_is_caught(machine, kind):
+    """An Output that fails is States.QueryEvaluationError, which the state's Catch sees; its $states.input is that of the state."""
+    inner = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
+    made = {
+        "Task": {"Resource": "arn:aws:states:::aws-sdk:sts:getCallerIdentity"},
+        "Parallel": {"Branches": [inner]},
+        "Map": {"ItemProcessor": inner, "Items": "{% [1] %}"},
+    }[kind]
+    caught = {"ErrorEquals": ["States.QueryEvaluationError"], "Next": "C", "Output": "{% $states.input.n %}"}
+    states = {
+        "S": {"Type": kind, **made, "Output": "{% $number('none') %}", "Catch": [caught], "End": True},
+        "C": {"Type": "Pass", "End": True},
+    }
+    assert output(machine(states, {"n": 7}, QueryLanguage="JSONata")) == 7
+
+
+@pytest.mark.rule("step-functions/latest/dg/transforming-data.html")
+def test_the_output_of_a_task_is_made_once(machine):
+    """Output has the result of its state, and the next state has it as its input."""
+    states = {
+        "S": {"Type": "Parallel", "Branches": [{"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}], "Output": "{% {'got': $states.result} %}", "Next": "T"},
+        "T": {"Type": "Pass", "Output": "{% [$states.input] %}", "End": True},
+    }  # fmt: skip
+    assert output(machine(states, {"n": 7}, QueryLanguage="JSONata")) == [{"got": [{"n": 7}]}]

@@ -37,11 +37,18 @@ def error_names(module: Any) -> None:
 
 @patch(
     f"{_STATE_EXECUTION}.execute_state",
-    {"ExecutionState._evaluate_with_timeout": ("self", "env"), "ExecutionState._from_error": ("self", "env", "ex")},
+    {
+        "ExecutionState._evaluate_with_timeout": ("self", "env"),
+        "ExecutionState._eval_state_output": ("self", "env"),
+        "ExecutionState._from_error": ("self", "env", "ex"),
+    },
 )
 def states_that_execute(module: Any) -> None:
-    """What a path that finds nothing, an intrinsic function or a heartbeat raises is States.Runtime or States.Timeout in LocalStack, and has no other name."""
+    """What a path that finds nothing, an intrinsic function or a heartbeat raises is States.Runtime or States.Timeout in LocalStack, and has no other name.
+    An error in a state's JSONata Output passes by its Retry and Catch."""
     original = module.ExecutionState._evaluate_with_timeout  # noqa: SLF001
+    put_out = module.ExecutionState._eval_state_output  # noqa: SLF001
+    is_out = object()
 
     def evaluate(self: Any, env: Any) -> None:
         from localstack.services.stepfunctions.asl.eval.callback.callback import HeartbeatTimeoutError  # noqa: PLC0415
@@ -56,6 +63,10 @@ def states_that_execute(module: Any) -> None:
 
         try:
             original(self, env)
+            if self.output is not None:
+                # Here, where an error of it is one of the state.
+                put_out(self, env)
+                env.stack.append(is_out)
         except NoSuchJsonPathError as error:
             raise path_not_found(env, error) from error
         except IntrinsicError as error:
@@ -63,7 +74,14 @@ def states_that_execute(module: Any) -> None:
         except HeartbeatTimeoutError as error:
             raise heartbeat_stayed_away(self._from_error(env=env, ex=error)) from error
 
+    def eval_state_output(self: Any, env: Any) -> None:
+        if env.stack[-1] is is_out:
+            env.stack.pop()
+        else:
+            put_out(self, env)
+
     module.ExecutionState._evaluate_with_timeout = evaluate  # noqa: SLF001
+    module.ExecutionState._eval_state_output = eval_state_output  # noqa: SLF001
 
 
 @patch(
