@@ -126,7 +126,7 @@ def test_rules_for_errors(found, rules):
     ids=["no choices", "empty", "no Next", "an End"],
 )  # fmt: skip
 def test_rules_of_a_choice(found, choice):
-    """A Choice state has at least one rule, each with a Next, and no End of its own."""
+    """A Choice state has at least one rule, and each rule has a Next. The state itself has no End."""
     assert found({"A": {"Type": "Choice", "Default": "B", **choice}, "B": PASS}) != []
 
 
@@ -142,7 +142,7 @@ def test_rules_of_a_choice(found, choice):
     ids=["no expression", "no expression inside", "JSONPath in JSONata", "of a processor"],
 )
 def test_expressions_and_languages(found, states, language):
-    """An expression is JSONata; a state of a JSONata machine is not of JSONPath, and a processor has no language of its own."""
+    """Step Functions parses each JSONata expression. A state of a JSONata machine cannot be of JSONPath, and a processor cannot name a query language."""
     assert found(states, QueryLanguage=language) == ["SCHEMA_VALIDATION_FAILED"]
 
 

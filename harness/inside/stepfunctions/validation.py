@@ -48,7 +48,7 @@ class Problem:
 
 
 def problems(definition: str) -> list[Problem]:
-    """Returns what is wrong with a definition; nothing for what is no JSON object, which LocalStack's parser refuses."""
+    """Returns what is wrong with a definition. A text that is not a JSON object has no problem here: LocalStack's parser refuses it."""
     try:
         machine = json.loads(definition)
     except ValueError:
