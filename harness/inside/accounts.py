@@ -8,6 +8,7 @@ import ctypes
 import gc
 import itertools
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.connect import ClientFactory
@@ -60,10 +61,15 @@ def _forget_caches(account: str) -> None:
         if getattr(getattr(getattr(one, "callback", None), "__self__", None), "account_id", None) == account:
             responses_mock.remove(one)
     # LocalStack's: all threads that it has ever started, and
-    TMP_THREADS[:] = [thread for thread in TMP_THREADS if thread.is_alive()]
+    TMP_THREADS[:] = [one for one in TMP_THREADS if not _has_ended(one)]
     # its clients, some of each account, of which it would keep 256. They take a while to be made.
     if next(_forgotten) % _CLIENTS_OF_ACCOUNTS == 0:
         ClientFactory._get_client.cache_clear()  # noqa: SLF001 - as above
+
+
+def _has_ended(one: object) -> bool:
+    # Servers are among them too, and threads that have not started yet.
+    return isinstance(one, threading.Thread) and one.ident is not None and not one.is_alive()
 
 
 def _give_back() -> None:
