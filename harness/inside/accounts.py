@@ -18,7 +18,7 @@ from localstack.utils.threads import TMP_THREADS
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.core.models import responses_mock
 
-from harness.inside.lambda_ import assignment
+from harness.inside import forgotten
 from harness.inside.understood import understood
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def serve(request: Request) -> Response:
                 # Which account owns a name, such as that of a bucket.
                 for name in [name for name, owner in owners.items() if owner == account] if isinstance(owners, dict) else ():
                     del owners[name]
-        assignment.forget(account)
+        forgotten.forget(account)
         _forget_caches(account)
         _give_back()
     return Response.for_json({"used": any(dict.__contains__(kept, account) for kept in _kept())})

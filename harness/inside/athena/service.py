@@ -21,6 +21,7 @@ from localstack.aws.api import CommonServiceException
 from localstack.aws.connect import connect_to
 from moto.athena.models import athena_backends
 
+from harness.inside import forgotten
 from harness.inside.athena import catalogue, query
 from harness.inside.gauges.deliveries import DELIVERIES
 
@@ -157,6 +158,13 @@ def _text(value: Any) -> str | None:
 def get_query_execution(context: RequestContext, request: Any) -> dict[str, Any]:
     """Tells the state of a query."""
     return {"QueryExecution": _found(context, request["QueryExecutionId"]).described}
+
+
+@forgotten.with_account
+def forget(account: str) -> None:
+    for kept in (_executions, _tokens):
+        for key in [key for key in list(kept) if key[0] == account]:
+            del kept[key]
 
 
 def list_query_executions(context: RequestContext, _request: Any) -> dict[str, Any]:

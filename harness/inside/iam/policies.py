@@ -8,6 +8,7 @@ from localstack.services.lambda_.invocation.models import lambda_stores
 from localstack.services.s3.models import s3_stores
 from localstack.services.sqs.models import sqs_stores
 
+from harness.inside import forgotten
 from harness.inside.iam import roles
 from harness.inside.iam.policy import Policy, Principal
 from harness.inside.kept import TOPICS
@@ -29,6 +30,13 @@ def session_of(account: str, access_key_id: str) -> Principal | None:
     if principal is not None:
         _sessions[access_key_id] = principal
     return principal
+
+
+@forgotten.with_account
+def forget(account: str) -> None:
+    for key, principal in list(_sessions.items()):
+        if account in principal.role_arn.split(":"):
+            _sessions.pop(key, None)
 
 
 def function(account: str, region: str, name: str) -> tuple[str, str] | None:

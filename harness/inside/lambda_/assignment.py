@@ -21,7 +21,7 @@ from localstack.aws.api.lambda_ import TooManyRequestsException
 from localstack.services.lambda_.invocation.assignment import AssignmentService
 from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException, RuntimeStatus
 
-from harness.inside import journal
+from harness.inside import forgotten, journal
 from harness.inside.gauges.lambda_ import INVOCATIONS
 from harness.inside.lambda_ import function_metrics
 from harness.inside.lambda_.executor import environments_per_function, wait_for_environment_s
@@ -98,6 +98,7 @@ def get_environment(
             queue.turns.release()
 
 
+@forgotten.with_account
 def forget(account: str) -> None:
     """Forgets the functions of an account that is not used any more."""
     with _lock:

@@ -45,14 +45,13 @@ def nested_executions(module: Any) -> None:
 )
 def task_clients(module: Any) -> None:
     """Every task of a state machine assumes its role and makes a new client, which takes longer than most tasks."""
+    from harness.inside.stepfunctions.clients import client_of  # noqa: PLC0415
+
     make = module.boto_client_for
-    of_role: dict[tuple[str, str, str], Any] = {}
 
     def boto_client_for(service: str, region: str, state_credentials: Any) -> Any:
-        key = (service, region, state_credentials.role_arn)
-        if key not in of_role:
-            of_role[key] = make(service=service, region=region, state_credentials=state_credentials)
-        return of_role[key]
+        made = functools.partial(make, service=service, region=region, state_credentials=state_credentials)
+        return client_of(state_credentials.role_arn, service, region, made)
 
     module.boto_client_for = one_at_a_time(boto_client_for)
 
