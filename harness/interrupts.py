@@ -56,7 +56,7 @@ def _unraisable(lost: UnraisableHookArgs) -> None:
 @contextlib.contextmanager
 def held() -> Iterator[None]:
     """Delays an interrupt until the block has ended. Code that starts a process or a container uses it, so that it can note what it has started
-    before the interrupt comes; otherwise nobody would stop it."""
+    before the interrupt comes, and can stop it then."""
     global _holds, _late  # noqa: PLW0603 - as above
     if threading.current_thread() is not threading.main_thread():
         # Signals interrupt the main thread alone.
