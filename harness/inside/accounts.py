@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MODULES = ("localstack.services.", "moto.")
 _CLIENTS_OF_ACCOUNTS = 16
 _forgotten = itertools.count(1)
+_one_at_a_time = threading.Lock()
 
 
 @route("/_pipeproof/accounts", methods=["GET", "DELETE"])
@@ -39,27 +40,33 @@ def serve(request: Request) -> Response:
     if not account:
         return Response.for_json({"error": "the query needs account=…, the 12 digits"}, status=400)
     if request.method == "DELETE":
-        for kept in _kept():
-            # Whoever still works for the account has what it works with.
-            dict.pop(kept, account, None)
-            for owners in getattr(kept, "_universal", {}).values():
-                # Which account owns a name, such as that of a bucket.
-                for name in [name for name, owner in owners.items() if owner == account] if isinstance(owners, dict) else ():
-                    del owners[name]
-        forgotten.forget(account)
-        _forget_caches(account)
-        _give_back()
+        with _one_at_a_time:
+            _forget(account)
     return Response.for_json({"used": any(dict.__contains__(kept, account) for kept in _kept())})
+
+
+def _forget(account: str) -> None:
+    for kept in _kept():
+        # Whoever still works for the account has what it works with.
+        dict.pop(kept, account, None)
+        for owners in getattr(kept, "_universal", {}).values():
+            # Which account owns a name, such as that of a bucket.
+            for name in [name for name, owner in list(owners.items()) if owner == account] if isinstance(owners, dict) else ():
+                owners.pop(name, None)
+    forgotten.forget(account)
+    _forget_caches(account)
+    _give_back()
 
 
 def _forget_caches(account: str) -> None:
     """Forgets what LocalStack and moto keep of an account beside its stores. Other accounts make anew what they still need."""
     # moto's: what was kept of the last 128 accounts.
     AccountSpecificBackend._generate_regions.cache_clear()  # noqa: SLF001 - moto has no other way
-    for one in responses_mock.registered():
-        # Its REST APIs, which LocalStack serves itself.
-        if getattr(getattr(getattr(one, "callback", None), "__self__", None), "account_id", None) == account:
-            responses_mock.remove(one)
+    # Its REST APIs, which LocalStack serves itself. While another is being made they stay until the next time.
+    with contextlib.suppress(RuntimeError, ValueError):
+        for one in responses_mock.registered():
+            if getattr(getattr(getattr(one, "callback", None), "__self__", None), "account_id", None) == account:
+                responses_mock.remove(one)
     # LocalStack's: all threads that it has ever started, and
     TMP_THREADS[:] = [one for one in TMP_THREADS if not _has_ended(one)]
     # its clients, some of each account, of which it would keep 256. They take a while to be made.

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as OutOfTimeError
+import threading
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _T = TypeVar("_T")
-_pool = ThreadPoolExecutor(128, thread_name_prefix="integration")
+
+
+class OutOfTimeError(Exception):
+    """The integration has not answered in its time."""
 
 
 def within(timeout_s: float, work: Callable[[], _T]) -> _T:
-    """Returns what an integration answers. Raises OutOfTimeError where it takes too long; its work then goes on."""
-    return _pool.submit(work).result(timeout_s)
+    """Returns what an integration answers. Raises OutOfTimeError where it takes too long; its work then goes on, in its own thread."""
+    answer: Future[_T] = Future()
 
+    def integrate() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is waited for
+            answer.set_exception(error)
 
-__all__ = ["OutOfTimeError", "within"]
+    threading.Thread(target=integrate, name="integration", daemon=True).start()
+    if not wait([answer], timeout_s).done:
+        raise OutOfTimeError
+    return answer.result()

@@ -12,21 +12,33 @@ from harness.report.result import write_result
 from harness.run import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 
-def record(run_dir: Path, run: Iterable[events.Event], show: Callable[[events.Event], None] = lambda _: None) -> events.RunFinished:
+def record(
+    run_dir: Path, run: Generator[events.Event], show: Callable[[events.Event], None] = lambda _: None
+) -> events.RunFinished:
     """Writes the events of a run as they come, shows each, and returns the last one."""
     finished: events.RunFinished | None = None
     with _written_down(run_dir), EventLog(run_dir / "events.jsonl") as log:
-        for event in run:
-            with interrupts.held():
-                log.write(event)
-                if isinstance(event, events.RunFinished):
-                    finished = event
-                    write_result(event)
-            show(event)
+        interrupt: KeyboardInterrupt | None = None
+        while True:
+            try:
+                event = next(run) if interrupt is None else run.throw(interrupt)
+            except StopIteration:
+                break
+            interrupt = None
+            try:
+                with interrupts.held():
+                    log.write(event)
+                    if isinstance(event, events.RunFinished):
+                        finished = event
+                        write_result(event)
+                show(event)
+            except KeyboardInterrupt as came:
+                # The run is told, so that it can end, and its result be written.
+                interrupt = came
     assert finished is not None
     return finished
 

@@ -51,7 +51,7 @@ _LOOKUP = "lookup.parquet"
 _HOUR_S = 3600
 
 
-def conduct(run: Run) -> Iterator[events.Event]:
+def conduct(run: Run) -> Generator[events.Event]:
     """Runs the recipe, and yields what happens.
 
     A failure of the emulator or the stack ends in a RunFinished with an unknown verdict. So does an interrupt, which is raised again
@@ -66,9 +66,10 @@ def conduct(run: Run) -> Iterator[events.Event]:
         try:
             verdict = yield from _judged(run, state)
         finally:
-            with interrupts.held():
-                end(run, state)
+            end(run, state)
     except KeyboardInterrupt:
+        # It may have come before the end had begun, or in the middle of it. To stop an emulator twice does no harm.
+        run.emulator.stop()
         state.interrupted = True
         verdict = undecided(run, state, UnknownVerdictError("interrupted"))
     total_s = time.monotonic() - state.started

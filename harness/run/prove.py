@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from harness.emulator.emulator import Emulator
 
-Record = Callable[[Path, Iterable[events.Event]], events.RunFinished]
+Record = Callable[[Path, Generator[events.Event]], events.RunFinished]
 """Writes the events of a run into its directory, and returns the last one."""
 
 CAUGHT, MISSED, FALSE_ALARM, CLEAN, UNKNOWN = "caught", "missed", "false alarm", "clean", "unknown"

@@ -104,10 +104,12 @@ def end(run: Run, state: State) -> None:
                 # The verdict does not depend on this file; a full disk has been reported by then.
                 with contextlib.suppress(OSError):
                     state.faults.write(run.run_dir / "faults.json")
-        _delete_stack(run, state)
-        if state.description is not None:
-            Clients(state.description.endpoint, run.account).close()
-        run.emulator.stop()
+        try:
+            _delete_stack(run, state)
+        finally:
+            if state.description is not None:
+                Clients(state.description.endpoint, run.account).close()
+            run.emulator.stop()
 
 
 def _delete_stack(run: Run, state: State) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.accounting.verdict import Account, Judgement, Verdict
 from harness.errors import UnknownVerdictError, UsageError
 from harness.report.run_record import record
+from harness.run import events
 from harness.run.run_dir import create_run_dir, latest, point_latest_to
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
@@ -67,3 +70,24 @@ def test_a_full_disk_is_told_as_what_could_not_be_written(tmp_path):
 
     with pytest.raises(UnknownVerdictError, match=r"No space left on device \(.*events.jsonl\): the run could not be written down"):
         record(tmp_path, run())
+
+
+@pytest.mark.usefixtures("handlers")
+def test_an_interrupt_while_an_event_is_shown_ends_the_run_and_its_result_is_written(tmp_path):
+    def show(event):
+        if isinstance(event, events.PhaseStarted):
+            signal.raise_signal(signal.SIGTERM)
+
+    def run():
+        verdict = Verdict(Judgement.PASS, ())
+        try:
+            yield events.PhaseStarted("load", "")
+        except KeyboardInterrupt:
+            verdict = Verdict(Judgement.UNKNOWN, ("interrupted",))
+        yield events.RunFinished(
+            scenario="s", seed=1, started_at="", command="", run_dir=tmp_path, emulator=None, verdict=verdict, account=Account(), timing=events.Timing(),
+            payload_sha256="",
+        )  # fmt: skip
+
+    assert record(tmp_path, run(), show).verdict.judgement is Judgement.UNKNOWN
+    assert json.loads((tmp_path / "result.json").read_text())["verdict"] == "unknown"

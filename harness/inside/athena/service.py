@@ -164,7 +164,7 @@ def get_query_execution(context: RequestContext, request: Any) -> dict[str, Any]
 def forget(account: str) -> None:
     for kept in (_executions, _tokens):
         for key in [key for key in list(kept) if key[0] == account]:
-            del kept[key]
+            kept.pop(key, None)
 
 
 def list_query_executions(context: RequestContext, _request: Any) -> dict[str, Any]:

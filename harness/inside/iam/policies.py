@@ -22,8 +22,8 @@ _sessions: dict[str, Principal] = {}
 
 def session_of(account: str, access_key_id: str) -> Principal | None:
     """Returns the role that has been assumed with an access key; None for a key of another kind."""
-    if access_key_id in _sessions:
-        return _sessions[access_key_id]
+    if (known := _sessions.get(access_key_id)) is not None:
+        return known
     if not access_key_id.startswith(("ASIA", "LSIA")):
         return None
     principal = roles.session(account, access_key_id)

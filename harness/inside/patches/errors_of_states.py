@@ -51,28 +51,22 @@ def states_that_execute(module: Any) -> None:
     is_out = object()
 
     def evaluate(self: Any, env: Any) -> None:
-        from localstack.services.stepfunctions.asl.eval.callback.callback import HeartbeatTimeoutError  # noqa: PLC0415
-        from localstack.services.stepfunctions.asl.utils.json_path import NoSuchJsonPathError  # noqa: PLC0415
+        from harness.inside.stepfunctions.attempts import Attempt  # noqa: PLC0415
 
-        from harness.inside.stepfunctions.failures import (  # noqa: PLC0415
-            IntrinsicError,
-            heartbeat_stayed_away,
-            intrinsic_failed,
-            path_not_found,
-        )
-
+        attempt = Attempt(env)
         try:
             original(self, env)
             if self.output is not None:
                 # Here, where an error of it is one of the state.
-                put_out(self, env)
+                with attempt.variables_as_before():
+                    put_out(self, env)
                 env.stack.append(is_out)
-        except NoSuchJsonPathError as error:
-            raise path_not_found(env, error) from error
-        except IntrinsicError as error:
-            raise intrinsic_failed(env, error) from error
-        except HeartbeatTimeoutError as error:
-            raise heartbeat_stayed_away(self._from_error(env=env, ex=error)) from error
+        except Exception as error:
+            attempt.undo()
+            named = _named(self, env, error)
+            if named is None:
+                raise
+            raise named from error
 
     def eval_state_output(self: Any, env: Any) -> None:
         if env.stack[-1] is is_out:
@@ -82,6 +76,23 @@ def states_that_execute(module: Any) -> None:
 
     module.ExecutionState._evaluate_with_timeout = evaluate  # noqa: SLF001
     module.ExecutionState._eval_state_output = eval_state_output  # noqa: SLF001
+
+
+def _named(state: Any, env: Any, error: Exception) -> Any:
+    """Returns the failure with AWS's name for an error; None where LocalStack names it rightly."""
+    from localstack.services.stepfunctions.asl.eval.callback.callback import HeartbeatTimeoutError  # noqa: PLC0415
+    from localstack.services.stepfunctions.asl.utils.json_path import NoSuchJsonPathError  # noqa: PLC0415
+
+    from harness.inside.stepfunctions import failures  # noqa: PLC0415
+
+    match error:
+        case NoSuchJsonPathError():
+            return failures.path_not_found(env, error)
+        case failures.IntrinsicError():
+            return failures.intrinsic_failed(env, error)
+        case HeartbeatTimeoutError():
+            return failures.heartbeat_stayed_away(state._from_error(env=env, ex=error))  # noqa: SLF001 - of the class that is patched
+    return None
 
 
 @patch(

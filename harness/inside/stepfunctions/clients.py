@@ -15,12 +15,13 @@ _of_role: dict[tuple[str, str, str], Any] = {}
 def client_of(role_arn: str, service: str, region: str, make: Callable[[], Any]) -> Any:
     """Returns the client of a role, which is made where there is none yet."""
     key = (role_arn, service, region)
-    if key not in _of_role:
-        _of_role[key] = make()
-    return _of_role[key]
+    client = _of_role.get(key)
+    if client is None:
+        client = _of_role[key] = make()
+    return client
 
 
 @forgotten.with_account
 def forget(account: str) -> None:
     for key in [key for key in list(_of_role) if key[0].split(":")[4:5] == [account]]:
-        del _of_role[key]
+        _of_role.pop(key, None)

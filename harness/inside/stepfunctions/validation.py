@@ -27,6 +27,7 @@ _PATHS = {"InputPath", "OutputPath", "ResultPath", "Parameters", "ResultSelector
 _OF_JSONATA = {"Arguments", "Output", "Items"}
 _OF_TASK = {"TimeoutSeconds", "HeartbeatSeconds", "TimeoutSecondsPath", "HeartbeatSecondsPath", "Resource"}
 _OF_FAILURE = {"Retry", "Catch"}
+_NOT_LOOKED_INTO = {"Comment", "ItemProcessor", "Iterator", "Branches"}
 _ONE_OF_WAIT = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
 
 
@@ -51,7 +52,7 @@ def problems(definition: str) -> list[Problem]:
     """Returns what is wrong with a definition. A text that is not a JSON object has no problem here: LocalStack's parser refuses it."""
     try:
         machine = json.loads(definition)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if not isinstance(machine, dict):
         return []
@@ -147,7 +148,7 @@ def _is_in(name: Any, names: Container[str]) -> bool:
 
 
 def _ends(state: Any) -> bool:
-    return isinstance(state, dict) and (state.get("End") is True or state.get("Type") in {"Succeed", "Fail"})
+    return isinstance(state, dict) and (state.get("End") is True or _is_in(state.get("Type"), {"Succeed", "Fail"}))
 
 
 def _of_state(state: dict[str, Any], at: str, language: str) -> Iterator[Problem]:
@@ -187,16 +188,18 @@ def _of_expressions(value: Any, at: str) -> Iterator[Problem]:
     """Yields the expressions below a place that are no JSONata. Machines within a state are looked at by themselves."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key not in {"ItemProcessor", "Iterator", "Branches"}:
+            if key not in _NOT_LOOKED_INTO:
                 yield from _of_expressions(inner, f"{at}/{key}")
     elif isinstance(value, list):
         for n, inner in enumerate(value):
             yield from _of_expressions(inner, f"{at}[{n}]")
-    elif isinstance(value, str) and value.startswith("{%") and value.endswith("%}"):
+    elif isinstance(value, str) and value.startswith("{%") and value.endswith("%}") and len(value) >= len("{%%}"):
         try:
             jsonata.Jsonata(value[2:-2].strip())
         except jsonata.JException as error:
             yield Problem(_SCHEMA, str(error), at)
+        except Exception:  # noqa: BLE001, S110 - the library fails for expressions that are right, such as those with the regular expressions of JavaScript
+            pass
 
 
 def _of_task(state: dict[str, Any], at: str) -> Iterator[Problem]:

@@ -186,13 +186,20 @@ def test_an_interrupt_is_told_as_unknown_and_raised_again_after_the_result(condu
 
 
 @pytest.mark.usefixtures("handlers")
-def test_an_interrupt_while_a_run_ends_waits_until_nothing_is_left(conducted, monkeypatch):
+@pytest.mark.parametrize("held", [True, False], ids=["while it is held", "before it is"])
+def test_an_interrupt_while_a_run_ends_leaves_nothing(conducted, monkeypatch, held):
     """A container had gone, and its networks stayed."""
-    ended = []
+    ended, calls = [], []
 
     def stop():
-        signal.raise_signal(signal.SIGTERM)
-        ended.append("all of it")
+        calls.append("stop")
+        if len(calls) == 1 and not held:
+            signal.raise_signal(signal.SIGTERM)
+        with interrupts.held():
+            if len(calls) == 1:
+                signal.raise_signal(signal.SIGTERM)
+            if not ended:
+                ended.append("all of it")
 
     monkeypatch.setattr(conducted.emulator, "stop", stop)
     told = []
