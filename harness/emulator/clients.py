@@ -51,6 +51,8 @@ def _client(clients: Clients, service: str, *, retries: bool) -> Any:
         # Newer defaults add checksums that other emulators do not know.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        # A loopback address has no names below it, such as the sync-… of Step Functions.
+        inject_host_prefix=False,
         retries={"mode": "standard", "total_max_attempts": 5 if retries else 1},
         max_pool_connections=32,
         connect_timeout=5,

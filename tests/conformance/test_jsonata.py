@@ -123,3 +123,44 @@ def test_the_output_of_a_task_is_made_once(machine):
         "T": {"Type": "Pass", "Output": "{% [$states.input] %}", "End": True},
     }  # fmt: skip
     assert output(machine(states, {"n": 7}, QueryLanguage="JSONata")) == [{"got": [{"n": 7}]}]
+
+
+@pytest.mark.rule("step-functions/latest/dg/concepts-error-handling.html")
+def test_a_retry_begins_with_the_input_of_the_state(machine, clients, functions, note, seen):
+    """A state whose Output fails is tried again with its own input."""
+    functions.create("work", f"{note}\ndef handler(event, context):\n    note(event)\n    return 'result'\n")
+    errors = {"ErrorEquals": ["States.QueryEvaluationError"]}
+    states = {
+        "S": {
+            "Type": "Task",
+            "Resource": f"arn:aws:lambda:us-east-1:{clients.account}:function:work",
+            "Output": "{% $number('none') %}",
+            "Retry": [{**errors, "MaxAttempts": 1, "IntervalSeconds": 1}],
+            "Catch": [{**errors, "Next": "C"}],
+            "End": True,
+        },
+        "C": {"Type": "Pass", "Output": "caught", "End": True},
+    }
+    assert output(machine(states, {"n": 7}, QueryLanguage="JSONata")) == "caught"
+    assert seen() == [{"n": 7}, {"n": 7}]
+
+
+@pytest.mark.rule("step-functions/latest/dg/workflow-variables.html")
+def test_an_output_does_not_see_what_its_state_assigns(machine):
+    """Assign and Output are evaluated at the same time: the next state sees the new value."""
+    inner = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
+    states = {
+        "A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "B"},
+        "B": {"Type": "Parallel", "Branches": [inner], "Assign": {"x": "{% $x + 1 %}"}, "Output": {"was": "{% $x %}"}, "Next": "C"},
+        "C": {"Type": "Pass", "Output": "{% $merge([$states.input, {'is': $x}]) %}", "End": True},
+    }
+    assert output(machine(states, {}, QueryLanguage="JSONata")) == {"was": 1, "is": 2}
+
+
+@pytest.mark.rule("step-functions/latest/dg/test-state-isolation.html")
+def test_a_state_by_itself(clients):
+    """TestState runs one state, which no machine needs to have."""
+    state = json.dumps({"Type": "Pass", "Result": {"a": 1}, "End": True})
+    role = f"arn:aws:iam::{clients.account}:role/machine"
+    answer = clients("stepfunctions").test_state(definition=state, roleArn=role, input="{}")
+    assert (answer["status"], json.loads(answer["output"])) == ("SUCCEEDED", {"a": 1})
