@@ -47,6 +47,11 @@ class ArmedFault:
                 self._owed -= 1
             return self.seen
 
+    def awaits_another(self) -> bool:
+        """Returns whether the next event would meet the fault."""
+        with self._lock:
+            return not self.over and bool(self._window.holds(self.seen + 1, self.fault.seed))
+
     def came_to_nothing(self) -> None:
         """Lets the next event make up for one that the fault had taken, and that the service itself refused or whose init failed."""
         with self._lock:
@@ -105,6 +110,16 @@ class Armed:
                 met.append((armed, number))
                 taken = taken or not delays
         return met
+
+    def awaits(self, function: str, kind: str, payload: bytes) -> bool:
+        """Returns whether a fault of a kind is addressed to what this event carries, and its next event would meet it."""
+        text = None
+        for armed in self._by_function.get(function, []):
+            if armed.fault.kind == kind and armed.fault.carrying and armed.awaits_another():
+                text = text_of_event(payload) if text is None else text
+                if holds(text, armed.fault.carrying):
+                    return True
+        return False
 
     def log(self) -> list[dict[str, Any]]:
         """Returns per fault: id, how many events matched its address, and its firings in the order of their events."""

@@ -25,7 +25,7 @@ from harness.inside import forgotten, journal
 from harness.inside.gauges.lambda_ import INVOCATIONS
 from harness.inside.lambda_ import function_metrics
 from harness.inside.lambda_.executor import environments_per_function, wait_for_environment_s
-from harness.inside.lambda_.injected import into_assignment, served
+from harness.inside.lambda_.injected import awaits_init, into_assignment, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +76,7 @@ def get_environment(
             raise _throttled()
         try:
             environments = self.environments[version_manager_id]
-            environment = _free(queue, environments) or _started(
+            environment = _free_unless_awaited(queue, environments, function_version) or _started(
                 queue, environments, lambda: self.start_environment(version_manager_id, function_version)
             )
             began = time.monotonic()
@@ -119,6 +119,17 @@ def _throttled() -> TooManyRequestsException:
     return TooManyRequestsException(
         "Rate Exceeded.", Reason="ConcurrentInvocationLimitExceeded", Type="User", retryAfterSeconds="1"
     )
+
+
+def _free_unless_awaited(
+    queue: _Queue, environments: dict[str, ExecutionEnvironment], version: FunctionVersion
+) -> ExecutionEnvironment | None:
+    """Returns a free environment; None where there is none, or where a fault waits for an init."""
+    if not awaits_init(version.id.account, version.id.function_name):
+        return _free(queue, environments)
+    with queue.changed:
+        queue.starting += 1
+    return None
 
 
 def _free(queue: _Queue, environments: dict[str, ExecutionEnvironment]) -> ExecutionEnvironment | None:

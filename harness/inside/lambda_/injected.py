@@ -59,6 +59,13 @@ def into_init(account: str, function: str) -> bool:
     return bool(met)
 
 
+def awaits_init(account: str, function: str) -> bool:
+    """Returns whether a fault is meant for an init that is made for the invocation that this thread serves. A replay has such faults: in the run that it
+    repeats no environment was free."""
+    plan = armed.of_account(account)
+    return plan is not None and plan.awaits(function, _INIT, served()[1])
+
+
 def into_assignment(account: str, function: str) -> bool:
     """Returns whether the invocation that this thread serves is to be throttled."""
     request_id, payload = served()

@@ -10,9 +10,12 @@ from types import SimpleNamespace
 import pytest
 from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException, RuntimeStatus
 
+from harness.faults.plan import load, named
 from harness.inside import metrics
+from harness.inside.faults import armed
 from harness.inside.lambda_ import assignment
 from harness.inside.lambda_.assignment import _free, _Queue, _started, get_environment
+from harness.inside.lambda_.injected import INVOCATION, into_init
 
 VERSION = SimpleNamespace(id=SimpleNamespace(account="000000000000", region="us-east-1", function_name="f"))
 
@@ -186,3 +189,21 @@ def test_a_start_that_fails_leaves_the_way_free_for_the_next(queue):
     with pytest.raises(OSError, match="no such runtime"):
         _started(queue, {}, fails)
     assert queue.starting == 0
+
+
+def test_an_init_that_a_fault_waits_for_is_made_though_an_environment_is_free(service):
+    """A replay: in the run that it repeats none was free."""
+    fault = {"kind": "lambda_init", "function": "f", "carrying": ["id-7"], "invocations": "1"}
+    service.environments["v"] = {"free": Environment("free")}
+    armed.arm("000000000000", named(load([fault]), 1), "run")
+    carried = INVOCATION.set(SimpleNamespace(request_id="r", payload=b'{"id": "id-7"}'))
+    try:
+        with service.one() as environment:
+            assert environment.id != "free"
+            assert into_init("000000000000", "f")
+        # The fault has met its init.
+        with service.one() as environment:
+            assert environment.id == "free"
+    finally:
+        INVOCATION.reset(carried)
+        armed.disarm("000000000000")
