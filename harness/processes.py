@@ -15,6 +15,7 @@ import time
 import psutil
 
 _GONE_WITHIN_S = 10
+_LOOKS_AGAIN_AFTER_S = 0.1
 
 
 def kill_session(session: int, work_dir: str) -> None:
@@ -28,7 +29,8 @@ def kill_session(session: int, work_dir: str) -> None:
         for process in doomed:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(doomed, timeout=max(0, until - time.monotonic()))
+        # A zombie stays until its parent looks: what was started meanwhile must not wait for that.
+        psutil.wait_procs(doomed, timeout=_LOOKS_AGAIN_AFTER_S)
 
 
 def _processes(session: int, work_dir: str) -> list[psutil.Process]:
