@@ -41,20 +41,24 @@ def count(ledger, observations, promise_broken):
         if ended is None and kinds:
             ended = "irrecoverable"
         elif ended is None:
-            ended = "unacknowledged" if answer.status == "indeterminate" else "lost"
+            ended = "unacknowledged" if answer.status == "indeterminate" else "filtered" if record.filtered else "lost"
         (counted.anomalies if ended in {"lost", "irrecoverable"} else counted.outcome)[ended] += 1
         counted.outcome["recovered"] += answer.status == "indeterminate" and outcomes["stored"] > 0
         counted.anomalies["duplicated"] += outcomes["stored"] > 1
         # Dead-lettered and alerted are one outcome here: given up, and told.
         counted.anomalies["conflicting"] += len({"given up" if k in {"dead_lettered", "alerted"} else k for k in kinds}) > 1
-        poison = record.promised is None
-        counted.anomalies["misrouted"] += (poison and outcomes["stored"] > 0) or (
-            not poison and outcomes["dead_lettered"] + outcomes["alerted"] > 0 and not outcomes["stored"]
-        )
+        given_up = outcomes["dead_lettered"] + outcomes["alerted"]
+        poison = record.promised is None and not record.filtered
+        if record.filtered:
+            counted.anomalies["misrouted"] += outcomes["stored"] + given_up > 0
+        elif poison:
+            counted.anomalies["misrouted"] += outcomes["stored"] > 0
+        else:
+            counted.anomalies["misrouted"] += given_up > 0 and not outcomes["stored"]
         counted.anomalies["corrupted"] += (
             number in disordered
             or (not poison and any(o.misplaced for o in seen[number]))
-            or any(promise_broken(record.promised, o.content) for o in seen[number] if o.outcome == "stored" and not poison)
+            or any(promise_broken(record.promised, o.content) for o in seen[number] if o.outcome == "stored" and record.promised)
             or any(
                 o.outcome != "stored" and o.keeps_payload and o.payload_hash and o.payload_hash not in bytes_of_it
                 for o in seen[number]
@@ -67,7 +71,11 @@ def resolve(ledger, observations):
     """Observation (by its place in the list) -> the numbers of its records."""
     by_sequence = {(a.shard, a.sequence): number for number, (_, a) in enumerate(ledger) if a.sequence}
     uploads = {a.shard for _, a in ledger}
-    poison = {number: record.promised is None for number, (record, _) in enumerate(ledger)}
+
+    def belongs(number, outcome):
+        record = ledger[number][0]
+        return not record.filtered and (record.promised is not None) == (outcome == "stored")
+
     by_upload, by_id_there, by_id, by_payload, by_payload_there, by_all, by_both = (defaultdict(list) for _ in range(7))
     for number, (record, answer) in enumerate(ledger):
         by_upload[answer.shard].append(number)
@@ -102,8 +110,9 @@ def resolve(ledger, observations):
                 # The upload as a whole.
                 found[n] = by_upload[key]
                 continue
-            stored = o.outcome == "stored"
-            candidates = sorted(known[key], key=lambda number: ((number, o.outcome) in settled, poison[number] == stored, number))
+            candidates = sorted(
+                known[key], key=lambda number: ((number, o.outcome) in settled, not belongs(number, o.outcome), number)
+            )
             found[n] = [candidates[turns[key, o.outcome] % len(candidates)]]
             turns[key, o.outcome] += 1
     return found

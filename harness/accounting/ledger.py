@@ -29,6 +29,7 @@ SCHEMA = pa.schema(
         ("put_at", pa.string()),
         ("file_hash", pa.binary()),
         ("about_record", pa.bool_()),
+        ("filtered", pa.string()),
     ]
 )
 
@@ -60,7 +61,7 @@ class Ledger:
             (
                 index, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
                 answer.status, answer.shard, answer.sequence, answer.offered_at_ms, answer.detail,
-                answer.put_at, answer.file_hash, answer.about_record,
+                answer.put_at, answer.file_hash, answer.about_record, record.filtered,
             )
         )  # fmt: skip
 

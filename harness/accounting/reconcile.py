@@ -32,7 +32,7 @@ ANOMALIES_FILE = "anomalies.parquet"
 _TABLES = """
 CREATE TABLE ledger AS
 SELECT index, record_id, payload_hash, malformed, status, shard, sequence, offered_at_ms, detail, put_at, file_hash, about_record,
-       promised IS NULL AS poison
+       promised IS NULL AND filtered IS NULL AS poison, filtered
 FROM read_parquet($ledger);
 
 -- What the harness itself has put: the load, and what the pipeline looks up.
@@ -72,10 +72,11 @@ WITH sightings AS (
 ), records AS (
     SELECT index, outcome, {keys},
            row_number() OVER (
-               PARTITION BY {keys}, outcome ORDER BY settled NULLS FIRST, poison = (outcome = 'stored'), index
+               PARTITION BY {keys}, outcome
+               ORDER BY settled NULLS FIRST, filtered IS NOT NULL OR poison = (outcome = 'stored'), index
            ) - 1 AS turn,
            count(*) OVER (PARTITION BY {keys}, outcome) AS many
-    FROM (SELECT index, record_id, payload_hash, poison, shard AS upload FROM ledger)
+    FROM (SELECT index, record_id, payload_hash, poison, filtered, shard AS upload FROM ledger)
     JOIN (SELECT DISTINCT {keys}, outcome FROM sightings) USING ({keys}) LEFT JOIN settled USING (index, outcome)
 )
 SELECT s.n, r.index
@@ -133,12 +134,14 @@ WITH sighted AS (
 ), safe AS (
     SELECT index, bool_or(outcome = 'dead_lettered') AS dead_lettered FROM kept GROUP BY index
 )
-SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.poison, l.about_record, l.put_at,
+SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.poison, l.filtered, l.about_record,
+       l.put_at,
        coalesce(s.stored, 0) AS stored, coalesce(s.dead_lettered, 0) AS dead_lettered, coalesce(s.alerted, 0) AS alerted,
        s.reason, s.stored_at_ms,
        CASE WHEN s.stored > 0 THEN 'stored' WHEN safe.dead_lettered THEN 'dead_lettered' WHEN safe.index IS NOT NULL THEN 'alerted'
             WHEN l.status = 'rejected' THEN 'rejected' WHEN s.dead_lettered + s.alerted > 0 THEN 'irrecoverable'
-            WHEN l.status = 'indeterminate' THEN 'unacknowledged' ELSE 'lost' END AS ended
+            WHEN l.status = 'indeterminate' THEN 'unacknowledged' WHEN l.filtered IS NOT NULL THEN 'filtered'
+            ELSE 'lost' END AS ended
 FROM ledger l LEFT JOIN sighted s USING (index) LEFT JOIN safe USING (index);
 """
 )
@@ -166,8 +169,11 @@ _ANOMALIES = {
         "'stored ' || stored || ', dead-lettered ' || dead_lettered || ', alerted ' || alerted || ' times; the first hop: ' || status",
     ),
     "misrouted": (
-        "(poison AND stored > 0) OR (NOT poison AND dead_lettered + alerted > 0 AND stored = 0)",
-        """CASE WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy'
+        """CASE WHEN filtered IS NOT NULL THEN stored + dead_lettered + alerted > 0
+        WHEN poison THEN stored > 0 ELSE dead_lettered + alerted > 0 AND stored = 0 END""",
+        """CASE WHEN filtered IS NOT NULL AND stored > 0 THEN 'to be dropped (' || filtered || '), and stored'
+        WHEN filtered IS NOT NULL THEN 'to be dropped (' || filtered || '), and given up' || coalesce(': ' || reason, '')
+        WHEN poison THEN 'malformed (' || malformed || '), and stored as if healthy'
         ELSE 'healthy, and not stored but given up' || coalesce(': ' || reason, '') END""",
     ),
 }

@@ -57,6 +57,7 @@ class Outcomes:
     dead_lettered: int = 0
     alerted: int = 0
     rejected: int = 0
+    filtered: int = 0
     recovered: int = 0
     unacknowledged: int = 0
 
@@ -84,7 +85,7 @@ class Account:
     """The accounting of one run. Without `reconciled` only the ingress is known: nothing was observed. A reconciled one refuses to
     exist where its identity does not hold:
 
-    offered = stored + dead_lettered + alerted + rejected + lost + irrecoverable + unacknowledged"""
+    offered = stored + dead_lettered + alerted + rejected + filtered + lost + irrecoverable + unacknowledged"""
 
     ingress: Ingress = field(default_factory=Ingress)
     outcome: Outcomes = field(default_factory=Outcomes)
@@ -100,7 +101,7 @@ class Account:
     def __post_init__(self) -> None:
         o = self.outcome
         gone = self.anomalies["lost"] + self.anomalies["irrecoverable"]
-        ends = o.stored + o.dead_lettered + o.alerted + o.rejected + gone + o.unacknowledged
+        ends = o.stored + o.dead_lettered + o.alerted + o.rejected + o.filtered + gone + o.unacknowledged
         answers = self.ingress.acked + self.ingress.indeterminate + self.ingress.rejected
         if (self.reconciled and ends != self.ingress.offered) or answers != self.ingress.offered:
             message = f"the account does not balance: {self.ingress.offered} offered, {answers} answers, {ends} ends"

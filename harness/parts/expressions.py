@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import AfterValidator
 from pydantic_core import to_json
 
 from harness.errors import UsageError
@@ -95,7 +96,10 @@ class _Bounded(ImmutableSandboxedEnvironment):
 
 @functools.cache
 def _environment() -> ImmutableSandboxedEnvironment:
-    return _Bounded()
+    environment = _Bounded()
+    # Of a text: `{{ amount | decimal > 100 }}`. Jinja's own filters make a float of it, or 0.
+    environment.filters["decimal"] = Decimal
+    return environment
 
 
 @functools.cache
@@ -124,6 +128,17 @@ def compiled(template: str) -> Callable[[Mapping[str, Any]], Any]:
             raise ExpressionError(f"{template!r} has no value here: {error}") from None
 
     return value
+
+
+def _is_expression(text: str) -> str:
+    if not _SINGLE.fullmatch(text):
+        raise ValueError(f"{text!r} is not an expression: expected {{{{ … }}}}")
+    compiled(text)
+    return text
+
+
+Filter = Annotated[str, AfterValidator(_is_expression)]
+"""An expression that is true for the records that a rule of the pipeline drops, such as `{{ amount <= 100 }}`."""
 
 
 def filled(template: Any, values: Mapping[str, Any]) -> Any:

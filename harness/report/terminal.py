@@ -169,8 +169,8 @@ def summary(finished: events.RunFinished) -> list[str]:
             f"  alerted        {o.alerted:>10,}",
             f"  rejected       {o.rejected:>10,}",
         ]
-        if o.unacknowledged:
-            lines.append(f"  unacknowledged {o.unacknowledged:>10,}")
+        seldom = (("filtered", o.filtered), ("unacknowledged", o.unacknowledged))
+        lines += [f"  {name:<14} {count:>10,}" for name, count in seldom if count]
         anomalies = ", ".join(f"{name} {count:,}" for name, count in account.anomalies.items())
         lines.append(f"  anomalies      {anomalies}")
     else:

@@ -26,7 +26,10 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
         raise UsageError(f"{run_dir} is no run directory: it has no ledger.parquet")
     with readable(run_dir), duckdb.connect() as db:
         records = db.execute(
-            "SELECT shard, sequence, status, detail, malformed, offered_at_ms FROM read_parquet($2) WHERE record_id = $1 ORDER BY index",
+            "SELECT shard, sequence, status, detail, malformed, offered_at_ms, filtered "
+            # Older runs know of no rules.
+            "FROM (SELECT NULL::VARCHAR AS filtered WHERE false UNION ALL BY NAME FROM read_parquet($2)) "
+            "WHERE record_id = $1 ORDER BY index",
             [record_id, str(ledger)],
         ).fetchall()
         if not records:
@@ -37,7 +40,7 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
             raise UsageError(f"{run_dir} offered no record {record_id}; the nearest are {', '.join(str(row[0]) for row in near)}")
         found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], _faults(run_dir))
         for record, hops in zip(records, found, strict=True):
-            yield f"{record_id}: {'malformed (' + record[4] + ')' if record[4] else 'healthy'}"
+            yield f"{record_id}: {_what_it_is(record[4], record[6])}"
             yield f"  {_at(record[5])} offered: {_answer(record)}"
             for hop in hops:
                 yield f"  {hop.text}"
@@ -48,6 +51,12 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
                 )
         if observations.is_file():
             yield from _sightings(db, str(observations), record_id, records)
+
+
+def _what_it_is(malformed: str | None, filtered: str | None) -> str:
+    if malformed:
+        return f"malformed ({malformed})"
+    return f"healthy, and to be dropped ({filtered})" if filtered else "healthy"
 
 
 def _sightings(db: duckdb.DuckDBPyConnection, observations: str, record_id: str, records: list[Any]) -> Iterator[str]:

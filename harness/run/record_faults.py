@@ -85,7 +85,7 @@ class FaultyLoad:
             else:
                 rng = random.Random(f"{fault.seed}/{number}")
                 payload = self._malformers[fault.malform](record.payload, rng)
-                yield record._replace(payload=payload, promised=None, malformed=fault.malform, classes=())
+                yield record._replace(payload=payload, promised=None, malformed=fault.malform, classes=(), filtered=None)
         yield from (record for _, record in waiting)
 
 

@@ -48,7 +48,7 @@ def test_the_smoke_scenario_accounts_for_every_kind_of_malformed_record(tmp_path
     assert clean(result)
     assert result["ingress"] == {"offered": 2000, "acked": 1990, "indeterminate": 0, "rejected": 10}
     assert result["outcome"] == {
-        "stored": 1900, "dead_lettered": 90, "alerted": 0, "rejected": 10, "recovered": 0, "unacknowledged": 0,
+        "stored": 1900, "dead_lettered": 90, "alerted": 0, "rejected": 10, "filtered": 0, "recovered": 0, "unacknowledged": 0,
     }  # fmt: skip
     assert leftovers(tmp_path) == []
     assert open_to_others(tmp_path / "runs") == []

@@ -30,7 +30,8 @@ def ledgers(draw):
     pairs = []
     for number in range(draw(st.integers(0, 8))):
         promised = draw(st.one_of(st.none(), VALUES.map(lambda v: json.dumps({"v": v}, separators=(",", ":")).encode())))
-        record = Record(draw(IDS), draw(PAYLOADS), promised, None if promised else "spoilt")
+        filtered = None if promised else draw(st.sampled_from([None, "too small"]))
+        record = Record(draw(IDS), draw(PAYLOADS), promised, None if promised or filtered else "spoilt", filtered=filtered)
         status = draw(st.sampled_from(Status))
         known = status is Status.ACKED and draw(st.booleans())
         place = (draw(SHARDS), f"{number:02d}") if known else (None, None)
@@ -82,7 +83,7 @@ def test_the_reconciler_counts_as_the_model_does(pairs, observations):
     account = accounted(pairs, observations)
     model = count(pairs, observations, broken_promise)
     assert {name: account.anomalies[name] for name in ANOMALIES} == {name: model.anomalies[name] for name in ANOMALIES}
-    for name in ("stored", "dead_lettered", "alerted", "rejected", "recovered", "unacknowledged"):
+    for name in ("stored", "dead_lettered", "alerted", "rejected", "filtered", "recovered", "unacknowledged"):
         assert getattr(account.outcome, name) == model.outcome[name], name
 
 
@@ -93,7 +94,7 @@ def test_every_offered_record_is_counted_exactly_once(pairs, observations):
     o = account.outcome
     assert account.ingress.offered == len(pairs)
     gone = account.anomalies["lost"] + account.anomalies["irrecoverable"]
-    ends = o.stored + o.dead_lettered + o.alerted + o.rejected + o.unacknowledged + gone
+    ends = o.stored + o.dead_lettered + o.alerted + o.rejected + o.filtered + o.unacknowledged + gone
     assert ends == account.ingress.offered
 
 

@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 class Entry(NamedTuple):
     """One record of a generated file, before the malformers.
 
-    `values` are what the format writes, `stored` is what a probe must find of the record, `spoilt` names what is wrong with it."""
+    `values` are what the format writes, `stored` is what a probe must find of the record, `spoilt` names what is wrong with it, and
+    `filtered` the rule by which the pipeline drops it."""
 
     record_id: str
     values: Any
     stored: Mapping[str, Any]
     spoilt: str | None
+    filtered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,8 @@ class FileSet:
                 continue
             if entry.spoilt is None:
                 labels = draft.varied[number].labels if number in draft.varied else ()
-                yield Record(entry.record_id, payload, to_json(entry.stored), classes=labels)
+                promised = None if entry.filtered else to_json(entry.stored)
+                yield Record(entry.record_id, payload, promised, classes=labels, filtered=entry.filtered)
                 continue
             if entry.spoilt in malformers:
                 payload = malformers[entry.spoilt](payload, random.Random(f"{self.seed}/{draft.before + number}"))

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from harness.accounting.record import Record
 from harness.errors import UsageError
+from harness.parts.expressions import ExpressionError, Filter, compiled
 from harness.parts.part import Beside, NotEmpty
 from harness.parts.ports import Load, Source, SourceContext
 from harness.parts.sources.lines import MOST_BYTES, ends_with_a_line_feed, header_of, rows
@@ -33,6 +34,7 @@ class Upload(Source):
     key: str = "input/{name}"
     id_fields: Annotated[tuple[str, ...], NotEmpty]
     lookup_key: str | None = None
+    filtered: Filter | None = None
     path: Beside | None = None
 
     def open(self, context: SourceContext) -> Load:
@@ -40,7 +42,7 @@ class Upload(Source):
         path = context.input_path or self.path
         if path is None:
             raise UsageError("this scenario replays a file: name it with --input FILE")
-        arguments = (path, self.key, self.id_fields, self.lookup_key, context.lookup_path, context.records)
+        arguments = (path, self.key, self.id_fields, self.lookup_key, context.lookup_path, context.records, self.filtered)
         file = UploadedFile(*arguments) if self.lookup_key is None else UploadedFileWithLookup(*arguments)
         file.check()
         return file
@@ -51,7 +53,8 @@ class UploadedFile:
     """The rows of `path`, under `key` ({name} stands for the file's name). `id_fields` name the columns that make a record's id.
 
     Where `lookup_key` names a column, `lookup_path` is a CSV file that has this column too. A stored row must have the columns of its
-    line in that file, and a row without such a line must not be stored."""
+    line in that file, and a row without such a line must not be stored. Where the expression `filtered` is true for the texts of a row, a rule of the
+    pipeline drops it; a row for which it has no value is malformed."""
 
     path: Path
     key: str
@@ -59,6 +62,7 @@ class UploadedFile:
     lookup_key: str | None = None
     lookup_path: Path | None = None
     limit: int | None = None
+    filtered: str | None = None
 
     @property
     def total(self) -> int | None:
@@ -97,10 +101,12 @@ class UploadedFile:
             if number == self.limit:
                 return
             promised, problem = self._promise(columns, fields)
+            rule, problem = self._rule(columns, fields, problem)
             values = dict(zip(columns, fields, strict=False))
             # Bytes that are not UTF-8 are escaped: an id must be text.
             record_id = "/".join(values.get(field, "") for field in self.id_fields).encode(errors="backslashreplace").decode()
-            yield Record(record_id or f"line {line}", raw, promised, problem)
+            kept = None if rule or problem else promised
+            yield Record(record_id or f"line {line}", raw, kept, problem, filtered=rule)
 
     def _promise(self, columns: list[str], fields: list[str]) -> tuple[bytes | None, str | None]:
         if len(fields) != len(columns):
@@ -115,6 +121,15 @@ class UploadedFile:
             return to_json(values), None
         except ValueError:
             # The row is not UTF-8: no pipeline may store it as text.
+            return None, UNMAPPED
+
+    def _rule(self, columns: list[str], fields: list[str], problem: str | None) -> tuple[str | None, str | None]:
+        """Returns the rule that drops a row, if one does, and what is wrong with the row."""
+        if self.filtered is None or problem:
+            return None, problem
+        try:
+            return (self.filtered if compiled(self.filtered)(dict(zip(columns, fields, strict=True))) else None), None
+        except ExpressionError:
             return None, UNMAPPED
 
     @cached_property

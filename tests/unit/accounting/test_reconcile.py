@@ -10,7 +10,7 @@ from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import DISORDER, reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status, item_put, payload_hash
 from harness.accounting.tables import TableWriter
-from harness.accounting.verdict import MAX_EXAMPLES, TurnedAway
+from harness.accounting.verdict import MAX_EXAMPLES, Judgement, TurnedAway, judge
 from harness.run.lookup import LOOKUP_SCHEMA
 
 
@@ -179,3 +179,34 @@ def test_an_upload_that_stands_in_one_place_as_a_whole_is_in_order():
         db.execute("CREATE TABLE resolved (index BIGINT, outcome TEXT, place TEXT, position BIGINT)")
         db.execute("INSERT INTO resolved VALUES (2, 'stored', 'here', 3), (1, 'stored', 'here', 3), (0, 'stored', 'here', 4)")
         assert [index for index, *_ in db.execute(DISORDER).fetchall()] == [0]
+
+
+DROPPED = Record("id", b"x", None, filtered="amount <= 100")
+
+
+@pytest.mark.parametrize(
+    ("seen", "filtered", "misrouted"),
+    [
+        ([], 1, 0),
+        ([Observation(Outcome.STORED, "place", "id", content=b"{}")], 0, 1),
+        ([Observation(Outcome.DEAD_LETTERED, "queue", "id", payload_hash=payload_hash(b"x"))], 0, 1),
+        ([Observation(Outcome.ALERTED, "queue", "id", payload_hash=payload_hash(b"x"))], 0, 1),
+    ],
+)
+def test_a_record_that_a_rule_drops_must_be_seen_nowhere(tmp_path, seen, filtered, misrouted):
+    account = reconciled(tmp_path, [(DROPPED, Answer(Status.ACKED, 1))], seen)
+    assert (account.outcome.filtered, account.anomalies["misrouted"], account.anomalies["lost"]) == (filtered, misrouted, 0)
+    if misrouted:
+        (example,) = account.examples["misrouted"]
+        assert example.why.startswith("to be dropped (amount <= 100), and ")
+
+
+def test_a_record_that_a_rule_drops_is_not_filtered_where_nobody_knows_whether_it_got_in(tmp_path):
+    account = reconciled(tmp_path, [(DROPPED, Answer(Status.INDETERMINATE, 1)), (DROPPED, Answer(Status.REJECTED, 1))], [])
+    assert (account.outcome.filtered, account.outcome.unacknowledged, account.outcome.rejected) == (0, 1, 1)
+    assert account.healthy_rejected == 1
+
+
+def test_records_that_a_rule_drops_do_not_show_that_the_way_works(tmp_path):
+    account = reconciled(tmp_path, [(DROPPED, Answer(Status.ACKED, 1))], [])
+    assert judge(account, {}).judgement is Judgement.UNKNOWN

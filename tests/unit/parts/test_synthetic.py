@@ -265,3 +265,21 @@ def test_numbers_are_unique_whatever_their_span_is_a_multiple_of():
     fields = {"id": {"type": "int", "min": 0, "max": span - 1, "unique": True}}
     load = Synthetic.model_validate({"kind": "synthetic", "records": 500, "id": "id", "fields": fields, "drop": ["id", "id"]})
     assert len({record.record_id for record in load.open(SourceContext(1)).units()}) == 500
+
+
+@pytest.mark.parametrize("form", ["events", "csv", "ndjson", "json"])
+def test_a_record_for_which_the_rule_is_true_is_filtered_and_promises_nothing(form):
+    fields = {"id": {"type": "uuid"}, "price": {"type": "decimal", "min": 90, "max": 110, "places": 1}}
+    made = records(format=form, fields=fields, filtered="{{ price <= 100 }}", malformed={"share": 0.1})
+    assert len({record.filtered for record in made}) == 2
+    for record in made:
+        if record.malformed:
+            assert (record.filtered, record.promised) == (None, None)
+            continue
+        price = float(record.payload.split(b",")[1]) if form == "csv" else from_json(record.payload)["price"]
+        assert (record.filtered == "{{ price <= 100 }}") == (price <= 100) == (record.promised is None)
+
+
+def test_a_rule_is_one_expression():
+    with pytest.raises(ValidationError, match="is not an expression"):
+        source(filtered="price <= 100")

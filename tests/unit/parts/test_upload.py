@@ -86,3 +86,12 @@ def test_lookup_data_are_read_a_row_at_a_time(tmp_path):
         {"id": "1", "text": 'two\nlines, "quoted"'},
         {"id": "2", "text": "ü"},
     ]
+
+
+def test_a_row_for_which_the_rule_is_true_is_filtered_and_one_for_which_it_has_no_value_is_malformed(tmp_path):
+    body = "id,amount\n1,100.00\n2,100.000000000000000000001\n3,many\n4\n"
+    first, second, third, fourth = flat(source(tmp_path, body, filtered="{{ amount | decimal <= 100 }}"))
+    assert (first.filtered, first.promised, first.malformed) == ("{{ amount | decimal <= 100 }}", None, None)
+    assert (second.filtered, second.malformed) == (None, None)
+    assert from_json(second.promised)["id"] == "2"
+    assert [(one.filtered, one.promised, one.malformed) for one in (third, fourth)] == [(None, None, "unmapped line")] * 2
