@@ -18,7 +18,7 @@ class File:
     `rows` returns the records, and returns the same ones each time it is called: a file may be larger than the memory.
     Without a `tail` the file consists of lines, and `end` closes the last of them. With a `tail` it is a list that `tail` closes.
     A file without rows is a record itself: `itself` is that record, and something must show what became of it. `classes` are those of
-    the file as a whole, besides the ordinary ones."""
+    the file as a whole, besides the ordinary ones. `body` returns the file's bytes where the rows put together are not: it may be packed."""
 
     name: str
     rows: Callable[[], Iterator[Record]]
@@ -28,6 +28,7 @@ class File:
     tail: bytes | None = None
     itself: Record | None = None
     classes: tuple[str, ...] = ()
+    body: Callable[[], Iterator[bytes]] | None = None
 
     def records(self) -> Iterator[Record]:
         """Yields the records that the file stands for: its rows, or itself."""
@@ -40,6 +41,9 @@ class File:
         """Yields the file's bytes, a row at a time."""
         if self.itself is not None:
             yield self.itself.payload
+            return
+        if self.body is not None:
+            yield from self.body()
             return
         yield self.head
         between, last = b"", b"-"

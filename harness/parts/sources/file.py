@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from harness.accounting.record import Record, payload_hash
 from harness.documents import MISTYPED, require_regular
@@ -22,6 +19,15 @@ from harness.errors import UsageError
 from harness.parts.formats.json_malformers import JSON_MALFORMERS
 from harness.parts.part import Beside
 from harness.parts.ports import Source, SourceContext
+from harness.parts.sources.line_formats import (
+    APACHE_FIELDS,
+    LONGEST_OF_A_LOG,
+    UNMAPPED,
+    apache_fields,
+    fill,
+    json_fields,
+    placeholders,
+)
 from harness.parts.sources.lines import MOST_BYTES, header_of, lines, rows
 
 if TYPE_CHECKING:
@@ -32,19 +38,7 @@ if TYPE_CHECKING:
 
 Format = Literal["apache_combined", "ndjson", "csv"]
 
-# https://httpd.apache.org/docs/current/mod/mod_log_config.html#examples; a quote inside a field is written \".
-_QUOTED = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
-_COMBINED = re.compile(rf"(\S+) (\S+) (\S+) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}\s*")
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_ ]*)\}")
-_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d{3}|\d{309}")
 _PROBE_BYTES = 8192
-# What the expression needs to match it is a hundred times as much.
-_LONGEST_OF_A_LOG = 1 << 20
-UNMAPPED = "unmapped line"
-
-
-class UnmappedLineError(ValueError):
-    """The line lacks the form or the fields that the mapping needs."""
 
 
 class RecordedFile(Source):
@@ -130,7 +124,7 @@ class RecordedLines:
         offered = self._fields_offered()
         if offered is None:
             return
-        unknown = sorted(_placeholders([self.event, self.promise]) - offered)
+        unknown = sorted(placeholders([self.event, self.promise]) - offered)
         if unknown:
             known = ", ".join(sorted(offered))
             raise UsageError(
@@ -142,7 +136,7 @@ class RecordedLines:
         own = {"record_id", "line_number"}
         match self.format:
             case "apache_combined":
-                return own | set(_APACHE_FIELDS)
+                return own | set(APACHE_FIELDS)
             case "csv":
                 return own | set(header_of(self.path, "--input"))
             case _:
@@ -167,10 +161,10 @@ class RecordedLines:
                 record_id = str(document[self.id_field])
             else:
                 values = {**fields, "record_id": record_id, "line_number": number}
-                document = _fill(self.event, values)
+                document = fill(self.event, values)
                 payload = to_json(document)
                 record_id = str(document[self.id_field])
-            promised = to_json({**document, **_fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
+            promised = to_json({**document, **fill(self.promise, {**fields, "record_id": record_id, "line_number": number})})
             key = str(document[self.key_field])[:256]
             # The line has an empty id: an ingress refuses records without one.
             record_id = record_id or f"line {number}"
@@ -184,7 +178,7 @@ class RecordedLines:
         if self.format == "csv":
             yield from self._rows()
             return
-        read, longest = (_apache_fields, _LONGEST_OF_A_LOG) if self.format == "apache_combined" else (_json_fields, MOST_BYTES)
+        read, longest = (apache_fields, LONGEST_OF_A_LOG) if self.format == "apache_combined" else (json_fields, MOST_BYTES)
         with self.path.open("rb") as file:
             for number, line, whole in lines(file):
                 content = line.rstrip(b"\r\n")
@@ -201,87 +195,9 @@ class RecordedLines:
                     yield number, content, _csv_fields(content, header) if whole else None
 
 
-_APACHE_FIELDS = (
-    "host", "ident", "user", "time", "hour", "request", "method", "path", "protocol", "status", "bytes", "referrer", "agent",
-)  # fmt: skip
-
-
-def _placeholders(template: Any) -> set[str]:
-    match template:
-        case dict():
-            return set().union(*map(_placeholders, template.values()))
-        case list():
-            return set().union(*map(_placeholders, template))
-        case str():
-            return set(_PLACEHOLDER.findall(template))
-        case _:
-            return set()
-
-
-def _apache_fields(line: bytes) -> dict[str, Any] | None:
-    """Returns the fields of _APACHE_FIELDS (`time` and `hour` as ISO 8601 in UTC), or None for a line of another form."""
-    try:
-        match = _COMBINED.fullmatch(line.decode())
-        if match is None:
-            return None
-        host, ident, user, time, request, status, size, referrer, agent = match.groups()
-        moment = datetime.strptime(time, "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
-        sent = None if size == "-" else int(size)
-    except (ValueError, OverflowError):
-        # OverflowError: in UTC it is the year 0 or 10000. ValueError: no such time, or a size of thousands of digits.
-        return None
-    method, _, rest = request.partition(" ")
-    path, _, protocol = rest.rpartition(" ")
-    return {
-        "host": host, "ident": _dash(ident), "user": _dash(user),
-        "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "hour": moment.strftime("%Y-%m-%dT%H:00:00Z"),
-        "request": request, "method": method, "path": path, "protocol": protocol,
-        "status": int(status), "bytes": sent, "referrer": _dash(referrer), "agent": _dash(agent),
-    }  # fmt: skip
-
-
-def _dash(value: str) -> str | None:
-    return None if value == "-" else value
-
-
-def _json_fields(line: bytes) -> dict[str, Any] | None:
-    try:
-        document = from_json(line, allow_inf_nan=False)
-        if _MAY_OVERFLOW.search(line):
-            # Python reads 1e999 as infinity, and JSON has no number for it. Raises ValueError.
-            json.dumps(document, allow_nan=False)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
 def _csv_fields(line: bytes, header: list[str]) -> dict[str, Any] | None:
     try:
         [row] = csv.reader([line.decode("utf-8", "surrogateescape")])
     except (csv.Error, ValueError):
         return None
     return dict(zip(header, row, strict=True)) if len(row) == len(header) else None
-
-
-def _fill(template: Any, values: Mapping[str, Any]) -> Any:
-    """Returns the template with its placeholders replaced. Raises UnmappedLineError for a field that the line lacks."""
-    match template:
-        case dict():
-            return {name: _fill(value, values) for name, value in template.items()}
-        case list():
-            return [_fill(value, values) for value in template]
-        case str():
-            whole = _PLACEHOLDER.fullmatch(template)
-            if whole:
-                return _field(whole[1], values)
-            return _PLACEHOLDER.sub(lambda found: str(_field(found[1], values)), template)
-        case _:
-            return template
-
-
-def _field(name: str, values: Mapping[str, Any]) -> Any:
-    try:
-        return values[name]
-    except KeyError:
-        message = f"no field {name}"
-        raise UnmappedLineError(message) from None
