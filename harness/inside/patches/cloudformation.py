@@ -119,6 +119,33 @@ def imports(module: Any) -> None:
 
 
 @patch(
+    "localstack.services.cloudformation.engine.v2.change_set_model_preproc",
+    {
+        "ChangeSetModelPreproc._resolve_reference": ("self", "logical_id"),
+        "ChangeSetModelPreproc._resolve_attribute": ("self", "arguments", "select_before"),
+        "PreprocEntityDelta": NAME,
+    },
+)
+def literals(module: Any) -> None:
+    """LocalStack takes ${!Literal} of Fn::Sub for a name. It stands for ${Literal}."""
+    preproc = module.ChangeSetModelPreproc
+    reference, attribute = preproc._resolve_reference, preproc._resolve_attribute  # noqa: SLF001
+
+    def resolved(self: Any, logical_id: str) -> Any:
+        if logical_id.startswith("!"):
+            text = f"${{{logical_id[1:]}}}"
+            return module.PreprocEntityDelta(before=text, after=text)
+        return reference(self, logical_id)
+
+    def resolved_attribute(self: Any, arguments: Any, select_before: bool) -> Any:  # noqa: FBT001 - as LocalStack calls it
+        if isinstance(arguments, str) and arguments.startswith("!"):
+            return f"${{{arguments[1:]}}}"
+        return attribute(self, arguments, select_before)
+
+    preproc._resolve_reference, preproc._resolve_attribute = resolved, resolved_attribute  # noqa: SLF001
+
+
+@patch(
     "localstack.services.cloudformation.resource_provider",
     {"ResourceProviderExecutor.execute_action": ("self", "resource_provider", "raw_payload")},
 )
@@ -248,6 +275,24 @@ def protected_stacks(module: Any) -> None:
     provider.create_stack, provider.update_stack, provider.delete_stack = created, updated, deleted
 
 
+@patch(
+    "localstack.services.kinesisfirehose.resource_providers.aws_kinesisfirehose_deliverystream",
+    {"KinesisFirehoseDeliveryStreamProvider.create": ("self", "request"), "util": NAME},
+)
+def delivery_streams(module: Any) -> None:
+    """LocalStack makes a name for a delivery stream that has none, and does not find the stream by it."""
+    provider = module.KinesisFirehoseDeliveryStreamProvider
+    create = provider.create
+
+    def created(self: Any, request: Any) -> Any:
+        model = request.desired_state
+        if not model.get("DeliveryStreamName"):
+            model["DeliveryStreamName"] = module.util.generate_default_name(request.stack_name, request.logical_resource_id)
+        return create(self, request)
+
+    provider.create = created
+
+
 @patch("localstack.services.lambda_.resource_providers.aws_lambda_function", {"create_zip_file": NAME})
 def inline_code(module: Any) -> None:
     """LocalStack packs the code that a template holds with `zip`, which a machine need not have."""
@@ -267,9 +312,11 @@ PATCHES = (
     deployments,
     stack_statuses,
     imports,
+    literals,
     updates,
     requests,
     refused_stacks,
     protected_stacks,
+    delivery_streams,
     inline_code,
 )
