@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.delivery.retry import until_done
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ENVELOPE_VERSION = 1
 # SendMessageBatch: ten messages, and 256 KiB for all of them together.
@@ -22,7 +22,8 @@ _INLINE_BYTES = 180_000
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One record that cannot be processed, and all that is known of it."""
+    """One record that cannot be processed, and all that is known of it. `kept_at` (s3://bucket/key) says where a payload is that was too large to be
+    held; `place` says where in a file the record stands."""
 
     payload: bytes
     record_id: str | None
@@ -33,6 +34,8 @@ class DeadLetter:
     shard_id: str | None
     sequence_number: str | None
     partition_key: str | None
+    kept_at: str | None = None
+    place: Mapping[str, Any] | None = None
 
     def envelope(self, *, failed_at: str, source_function: str, request_id: str, payload_location: str | None) -> dict[str, Any]:
         """Returns the message's body. `payload` is base64; None where `payloadLocation` (s3://bucket/key) has it."""
@@ -52,6 +55,7 @@ class DeadLetter:
             "shardId": self.shard_id,
             "sequenceNumber": self.sequence_number,
             "partitionKey": self.partition_key,
+            "place": self.place,
         }
 
 
@@ -97,8 +101,8 @@ class DeadLetterQueue:
 
     def put_large(self, letter: DeadLetter, request_id: str) -> str | None:
         """Puts a payload that no message can hold into the bucket, and returns where (s3://bucket/key); None for a smaller one."""
-        if len(letter.payload) <= _INLINE_BYTES:
-            return None
+        if letter.kept_at is not None or len(letter.payload) <= _INLINE_BYTES:
+            return letter.kept_at
         key = f"dead-letters/{letter.shard_id or 'direct'}/{letter.sequence_number or request_id}"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=letter.payload)
         return f"s3://{self.bucket}/{key}"
