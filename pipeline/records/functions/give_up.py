@@ -9,12 +9,12 @@ import boto3
 from botocore.config import Config
 
 from pipeline.delivery.reads import read_items
+from pipeline.files.dead_letters import DeadLetters
 from pipeline.files.failed_files import explained
 from pipeline.files.failed_rows import FailedRow
 from pipeline.files.work import Work
 from pipeline.records import items, transforms
 from pipeline.records.batches import give_up
-from pipeline.records.dead_letters import DeadLetters
 from pipeline.records.transforms import Valid
 
 _config = Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20)

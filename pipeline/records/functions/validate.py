@@ -8,10 +8,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from pipeline.files.dead_letters import DeadLetters
 from pipeline.files.failed_files import FileRejectedError
 from pipeline.files.work import Work
 from pipeline.records import transforms
-from pipeline.records.dead_letters import DeadLetters
 
 s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20))
 dead_letters = DeadLetters.of_environment()
