@@ -1,0 +1,1 @@
+"""Bronze: events by Kinesis and Firehose into Parquet, as they were received."""
