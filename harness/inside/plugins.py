@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 from localstack.runtime import hooks
@@ -144,3 +145,10 @@ def attach() -> None:
     handlers.run_custom_response_handlers.append(writes.on_response)
     handlers.run_custom_finalizers.append(service_metrics.request_served)
     handlers.run_custom_finalizers.append(requests.request_ends)
+
+
+@hooks.on_infra_ready()
+def settle() -> None:
+    """Takes what LocalStack consists of out of the search for garbage: it stays as long as the process, and each full search would walk all of it."""
+    gc.collect()
+    gc.freeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +32,9 @@ class Patch:
 
 def missing(module: str, expects: Mapping[str, tuple[str, ...] | None]) -> Iterator[str]:
     """Yields which of the names the installed module lacks, or has otherwise. Reads the source: importing all modules would take seconds."""
-    source = _source(module)
-    if source is None:
-        yield f"module {module} does not exist"
-        return
-    try:
-        defined = _defined(ast.parse(source.read_bytes()))
-    except SyntaxError:
-        yield f"module {module} is not written for this Python"
+    defined = _defined_in(module)
+    if isinstance(defined, str):
+        yield defined
         return
     for name, parameters in expects.items():
         if name not in defined:
@@ -55,6 +51,18 @@ def patch(module: str, expects: Mapping[str, tuple[str, ...] | None]) -> Callabl
         return Patch(module, expects, " ".join(function.__doc__.split()), function)
 
     return declared
+
+
+@functools.cache
+def _defined_in(module: str) -> dict[str, tuple[str, ...] | None] | str:
+    """Returns what a module defines, or what is wrong with it. Several patches ask for one module, and each is looked at twice before LocalStack runs."""
+    source = _source(module)
+    if source is None:
+        return f"module {module} does not exist"
+    try:
+        return _defined(ast.parse(source.read_bytes()))
+    except SyntaxError:
+        return f"module {module} is not written for this Python"
 
 
 def _source(module: str) -> Path | None:
