@@ -170,3 +170,60 @@ def test_a_protected_stack_is_not_deleted(clients):
     client.update_termination_protection(StackName="stack", EnableTerminationProtection=False)
     client.delete_stack(StackName="stack")
     client.get_waiter("stack_delete_complete").wait(StackName="stack", WaiterConfig={"Delay": 1})
+
+
+def outputs(stack):
+    described = stack.client.describe_stacks(StackName="stack")["Stacks"][0]
+    return {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html")
+def test_a_name_behind_an_exclamation_mark_stands_for_itself_in_sub(stack):
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "named"}}
+    text = {"Fn::Sub": "${!Literal}-${!of.two}-${Queue.QueueName}-${AWS::AccountId}"}
+    assert stack({"Resources": {"Queue": queue}, "Outputs": {"Text": {"Value": text}}}) == "CREATE_COMPLETE"
+    account = outputs(stack)["Text"].rpartition("-")[2]
+    assert outputs(stack)["Text"] == f"${{Literal}}-${{of.two}}-named-{account}"
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-glue-table.html")
+def test_databases_and_tables_of_the_catalogue_are_made_changed_and_removed_with_their_stack(stack, clients):
+    def template(column):
+        storage = {"Columns": [{"Name": column, "Type": "string"}], "Location": "s3://lake/days/"}
+        return {
+            "Resources": {
+                "Base": {"Type": "AWS::Glue::Database", "Properties": {"CatalogId": "123", "DatabaseInput": {"Name": "Lake"}}},
+                "Days": {
+                    "Type": "AWS::Glue::Table",
+                    "Properties": {
+                        "CatalogId": "123",
+                        "DatabaseName": {"Ref": "Base"},
+                        "TableInput": {"Name": "Days", "StorageDescriptor": storage},
+                    },
+                },
+            },
+            "Outputs": {"Table": {"Value": {"Ref": "Days"}}},
+        }
+
+    glue = clients("glue")
+    assert stack(template("first")) == "CREATE_COMPLETE"
+    assert outputs(stack)["Table"] == "days"
+    assert stack(template("second"), update=True) == "UPDATE_COMPLETE"
+    columns = glue.get_table(DatabaseName="lake", Name="days")["Table"]["StorageDescriptor"]["Columns"]
+    assert [column["Name"] for column in columns] == ["second"]
+    stack.client.delete_stack(StackName="stack")
+    wait_until(lambda: not glue.get_databases()["DatabaseList"], "the database to be gone", 60)
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-kinesisfirehose-deliverystream.html")
+def test_a_delivery_stream_without_a_name_gets_one(stack, clients):
+    destination = {"BucketARN": {"Fn::GetAtt": "Bucket.Arn"}, "RoleARN": "arn:aws:iam::123456789012:role/firehose"}
+    resources = {
+        "Bucket": {"Type": "AWS::S3::Bucket"},
+        "Stream": {
+            "Type": "AWS::KinesisFirehose::DeliveryStream",
+            "Properties": {"ExtendedS3DestinationConfiguration": destination},
+        },
+    }
+    assert stack({"Resources": resources, "Outputs": {"Name": {"Value": {"Ref": "Stream"}}}}) == "CREATE_COMPLETE"
+    assert clients("firehose").list_delivery_streams()["DeliveryStreamNames"] == [outputs(stack)["Name"]]

@@ -1,4 +1,4 @@
-"""Answers the tasks of state machines that wait for a person: it takes their tokens from a queue.
+"""Answers the tasks of state machines that wait for a person: by their tokens, or by the links that the person is sent.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token
 """
@@ -6,53 +6,180 @@ Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Literal, Self
+from urllib.parse import urlencode
 
 import jmespath
-from pydantic import Field
+import urllib3
+from pydantic import Field, model_validator
 from pydantic_core import from_json
 
+from harness.backoff import TryAgainError, attempts
+from harness.errors import UnknownVerdictError
+from harness.parts.part import Part
 from harness.parts.ports import Actor, Context
 from harness.parts.reading import Expression
+from harness.parts.urls import local_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_DONE = {"approve": "approved", "reject": "rejected"}
+Deed = Literal["approve", "reject", "nothing", "approve_twice", "forge"]
+_TIMEOUT_S = 35
+# Answers of API Gateway and of Step Functions that ask for another try.
+_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+
+
+class Planned(Part):
+    """What the person does about messages for which `where` is true."""
+
+    where: Expression
+    do: Deed
+    reason: str = "rejected by the scenario"
+
+
+class Links(Part):
+    """Where the links are in a message."""
+
+    approve: Expression = "approve"
+    reject: Expression = "reject"
 
 
 class Approve(Actor):
-    """Takes each message of `queue_url`, finds the task token in its JSON body, and answers the task with `output`.
+    """Takes each message of `queue_url`, and answers the task whose token its JSON body has.
 
-    With `decision: reject` the task fails with `error`, so that the pipeline must do what it does on a refusal."""
+    `decision: approve` answers with `output`; `decision: reject` lets the task fail with `error`, so that the pipeline must do what it does on
+    a refusal. `plan` says for which messages something else is done: the first entry counts whose `where` is true. `nothing` lets the time
+    run out; `approve_twice` rejects what has been approved; `forge` tries to approve with what is not valid. With `links` the person uses
+    the links of the message: looks first (GET), then decides (POST)."""
 
     when: Literal["at_rest", "meanwhile"] = "meanwhile"
 
     queue_url: str
     token: Expression = "taskToken"  # noqa: S105 - where it is
+    links: Links | None = None
     decision: Literal["approve", "reject"] = "approve"
+    plan: tuple[Planned, ...] = ()
     output: dict[str, Any] = Field(default={"approved": True})
     error: str = "Rejected"
 
+    @model_validator(mode="after")
+    def _plans_after_the_message(self) -> Self:
+        if any(planned.where.startswith("$") for planned in self.plan):
+            raise ValueError("plan: where reads the message, not what stands around it")
+        return self
+
     def open(self, context: Context) -> Iterator[str | None]:
-        """Yields what was answered; None where no task waits at the moment."""
-        sqs, states = context.clients("sqs"), context.clients("stepfunctions")
-        token_of = jmespath.compile(self.token)
-        while True:
-            messages = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=1).get("Messages", [])
-            if not messages:
-                yield None
-                continue
-            (message,) = messages
-            token = token_of.search(_document(message["Body"]))
-            if isinstance(token, str):
-                if self.decision == "approve":
-                    states.send_task_success(taskToken=token, output=json.dumps(self.output))
-                else:
-                    states.send_task_failure(taskToken=token, error=self.error, cause="rejected by the scenario")
-            sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
-            yield f"{_DONE[self.decision]} the task of message {message['MessageId']}" if isinstance(token, str) else None
+        """Yields what was answered; None where no task waits at the moment. Raises UnknownVerdictError where a decision cannot be sent."""
+        sqs = context.clients("sqs")
+        with closing(_Person(self, context)) as person:
+            while True:
+                messages = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=1).get("Messages", [])
+                if not messages:
+                    yield None
+                    continue
+                (message,) = messages
+                done = person.does(_document(message["Body"]))
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+                yield f"{done} the task of message {message['MessageId']}" if done else None
+
+
+class _Person:
+    """Decides on messages, as the plan says."""
+
+    def __init__(self, part: Approve, context: Context) -> None:
+        self._part = part
+        self._context = context
+        self._states = context.clients("stepfunctions")
+        self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S)
+        self._plan = [(jmespath.compile(planned.where), planned) for planned in part.plan]
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.clear()
+
+    def does(self, message: Any) -> str | None:
+        """Does what the plan says; returns what that was, None for a message without a task."""
+        planned = next((planned for where, planned in self._plan if _true(where, message)), None)
+        deed: Deed = planned.do if planned else self._part.decision
+        reason = planned.reason if planned else "rejected by the scenario"
+        decide = self._by_link if self._part.links else self._by_token
+        if not decide(message, "", reason):
+            return None
+        match deed:
+            case "nothing":
+                return "left alone"
+            case "approve_twice":
+                return f"approved ({decide(message, 'approve', reason)}), and then rejected ({decide(message, 'reject', reason)})"
+            case "forge":
+                return f"tried to forge an approval of ({decide(message, 'forge', reason)})"
+            case _:
+                answer = decide(message, deed, reason)
+                return f"{'approved' if deed == 'approve' else 'rejected'} ({answer})"
+
+    def _by_token(self, message: Any, deed: str, reason: str) -> str:
+        """Answers the task; without a deed, says whether there is one. Returns what Step Functions said."""
+        token = jmespath.search(self._part.token, message)
+        if not isinstance(token, str):
+            return ""
+        gone = self._states.exceptions
+        try:
+            match deed:
+                case "approve":
+                    self._states.send_task_success(taskToken=token, output=json.dumps(self._part.output))
+                case "reject":
+                    self._states.send_task_failure(taskToken=token, error=self._part.error, cause=reason)
+                case "forge":
+                    self._states.send_task_success(taskToken=token[::-1], output=json.dumps(self._part.output))
+        except (gone.TaskTimedOut, gone.TaskDoesNotExist, gone.InvalidToken) as error:
+            return str(error.response["Error"]["Code"])
+        return "taken"
+
+    def _by_link(self, message: Any, deed: str, reason: str) -> str:
+        """Uses a link of the message; without a deed, looks whether it has both. Returns the status of the answer."""
+        links = self._part.links
+        assert links is not None
+        found = {name: jmespath.search(getattr(links, name), message) for name in ("approve", "reject")}
+        if not all(isinstance(link, str) for link in found.values()):
+            return ""
+        if not deed:
+            return "there"
+        # The one link with the word of the other: who may reject must not be able to approve.
+        url = found["reject"].replace("reject", "approve") if deed == "forge" else found[deed]
+        url = local_url(url, self._context, "approve.links")
+        self._request("GET", url)
+        return str(self._request("POST", url, urlencode({"reason": reason})))
+
+    def _request(self, method: str, url: str, body: str = "") -> int:
+        status = 0
+        try:
+            for attempt in attempts():
+                with attempt:
+                    self._context.check()
+                    status = self._attempt(method, url, body)
+        except TryAgainError as error:
+            raise UnknownVerdictError(f"approve: {url.partition('?')[0]} could not be used: {error.reason}") from error
+        return status
+
+    def _attempt(self, method: str, url: str, body: str) -> int:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
+        try:
+            status = self._http.request(method, url, body=body or None, headers=headers).status
+        except urllib3.exceptions.HTTPError as error:
+            raise TryAgainError(str(error)) from error
+        if status in _TRY_AGAIN:
+            raise TryAgainError(f"it answers {status}")
+        return status
+
+
+def _true(where: Any, message: Any) -> bool:
+    try:
+        return bool(where.search(message))
+    except jmespath.exceptions.JMESPathError:
+        # The message has something else there than the expression expects.
+        return False
 
 
 def _document(body: str) -> Any:

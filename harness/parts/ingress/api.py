@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import jmespath
 import urllib3
@@ -18,10 +18,9 @@ from pydantic_core import from_json
 
 from harness.accounting.record import Answer, Record, Status, now_ms
 from harness.backoff import TryAgainError, attempts
-from harness.emulator.external import is_loopback
-from harness.errors import UsageError
 from harness.parts.ports import Context, Ingress
 from harness.parts.units import Offer, Unit, records
+from harness.parts.urls import local_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +31,6 @@ _FIRST_DELAY_S, _LAST_DELAY_S = 0.1, 5.0
 _TRY_AGAIN = frozenset({429, 503})
 _TIMEOUT_S = 35
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-call-api.html
-# LocalStack puts its own host into the outputs of a stack, whose names below it no resolver knows where it is an address.
-_EXECUTE_API = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\.(?P<of>.+)")
-_LOCALSTACK = "localhost.localstack.cloud"
-_OF_AWS = re.compile(r"[a-z0-9-]+\.amazonaws\.com(\.cn)?")
 
 
 class Api(Ingress):
@@ -68,26 +62,8 @@ class Api(Ingress):
 
     def open(self, context: Context) -> ApiSender:
         """Returns the sender. Raises UsageError for a URL of another machine, unless --allow-remote is given."""
-        url = local_url(self.url, context)
+        url = local_url(self.url, context, "send.url")
         return ApiSender(self, url.removesuffix("/") if self.path.startswith("/") else url, context)
-
-
-def local_url(url: str, context: Context) -> str:
-    """Returns the URL, or the emulator's own for one of API Gateway on AWS.
-
-    Raises UsageError for a host that is not this machine, unless the run allows remote ones."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    found = _EXECUTE_API.fullmatch(host)
-    if found and (
-        is_loopback(found["of"]) or found["of"] == _LOCALSTACK or (_OF_AWS.fullmatch(found["of"]) and not context.allow_remote)
-    ):
-        return f"{context.endpoint}/_aws/execute-api/{found['api']}{parts.path}"
-    if parts.scheme not in {"http", "https"} or not host:
-        raise UsageError(f"send.url: {url!r} is not a URL: expected something like ${{endpoint}}/_aws/execute-api/…")
-    if not (context.allow_remote or is_loopback(host)):
-        raise UsageError(f"send.url: {host} is not this machine; pass --allow-remote if the records may really be sent there")
-    return url
 
 
 class ApiSender:

@@ -9,7 +9,7 @@ import pytest
 from harness.accounting.record import Record, Status
 from harness.emulator.clients import Clients
 from harness.errors import UsageError
-from harness.parts.ingress.api import Api, local_url
+from harness.parts.ingress.api import Api
 from harness.parts.ingress.dynamodb import DynamoDb, typed
 from harness.parts.ingress.eventbridge import EventBridge
 from harness.parts.ingress.firehose import Firehose
@@ -18,6 +18,7 @@ from harness.parts.ingress.s3 import S3
 from harness.parts.ingress.sns import Sns
 from harness.parts.ingress.sqs import Sqs
 from harness.parts.units import File
+from harness.parts.urls import local_url
 from tests.loads import context
 from tests.unit.parts.places import Places
 
@@ -118,7 +119,7 @@ def test_s3_takes_files_whole_and_single_records_as_objects(tmp_path):
     ],
 )
 def test_a_url_of_this_machine_is_kept_and_one_of_api_gateway_is_the_emulators(url, expected):
-    assert local_url(url, context()) == expected
+    assert local_url(url, context(), "send.url") == expected
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_nothing_is_sent_to_another_machine_unless_that_is_allowed(url):
     with pytest.raises(UsageError, match=r"--allow-remote|is not a URL"):
         Api(url=url).open(context())
     if url.startswith("http"):
-        assert local_url(url, context(allow_remote=True)) == url
+        assert local_url(url, context(allow_remote=True), "send.url") == url
 
 
 def test_path_headers_key_and_signature_are_those_of_the_record():

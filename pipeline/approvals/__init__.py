@@ -1,0 +1,1 @@
+"""Approvals: price lists that a person must approve before they are loaded."""

@@ -1,0 +1,24 @@
+"""Price lists that wait for a person: what is decided, and what becomes of a list about which nothing is."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize("scenario", ["approvals", "approvals-malformed", "approvals-faults"])
+def test_all_prices_are_accounted_for(tmp_path, run, scenario):
+    code, output, result = run(tmp_path, "run", scenario, "--seed", 3)
+    assert code == 0, output
+    assert not any(result["anomalies"].values())
+
+
+def test_only_lists_that_were_approved_by_a_signed_link_in_time_are_loaded(tmp_path, run):
+    code, output, result = run(tmp_path, "run", "approvals-decisions", "--seed", 3)
+    assert code == 0, output
+    assert not any(result["anomalies"].values())
+    # Of five lists of 200 rows, 20 of them malformed, two are loaded.
+    outcome = result["outcome"]
+    assert (outcome["stored"], outcome["dead_lettered"] + outcome["alerted"]) == (360, 640)
+    assert "approved (200), and then rejected (410)" in output
+    assert "tried to forge an approval of (403)" in output
+    assert "left alone" in output
