@@ -10,7 +10,7 @@ from harness.parts.ports import Context, SourceContext
 from harness.parts.units import records
 
 PIPELINES = Path(__file__).parents[1] / "pipeline"
-CLASSES = {"orders": "Orders", "students": "Students", "records": "Records", "logs": "Logs"}
+CLASSES = {"orders": "Orders", "students": "Students", "records": "Records", "logs": "Logs", "approvals": "PriceLists"}
 
 
 def module(system):

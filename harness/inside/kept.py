@@ -46,6 +46,7 @@ class Kept:
         return [one for one in found.iter_stores() if account in {None, one[0]}] if found is not None else []
 
 
+BUCKETS = Kept((("localstack.services.s3.models", "s3_stores", "S3Store.global_bucket_map"),))
 EXECUTIONS = Kept(
     (
         ("localstack.services.stepfunctions.backend.models", "sfn_stores", "SFNStore.executions"),
@@ -78,6 +79,6 @@ TOPICS = Kept(
 
 def problems() -> Iterator[str]:
     """Yields what is in none of its places."""
-    for kept in (EXECUTIONS, FUNCTIONS, QUEUES, ROLES, RULES, SCHEDULES, SESSIONS, TOPICS):
+    for kept in (BUCKETS, EXECUTIONS, FUNCTIONS, QUEUES, ROLES, RULES, SCHEDULES, SESSIONS, TOPICS):
         if kept.place is None:
             yield " and ".join(f"{module} has no {name} with {shown}" for module, name, shown in kept.places)

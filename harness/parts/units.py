@@ -28,7 +28,7 @@ class File:
     tail: bytes | None = None
     itself: Record | None = None
     classes: tuple[str, ...] = ()
-    body: Callable[[], Iterator[bytes]] | None = None
+    body: Callable[[], Iterable[bytes]] | None = None
 
     def records(self) -> Iterator[Record]:
         """Yields the records that the file stands for: its rows, or itself."""

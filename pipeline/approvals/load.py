@@ -88,7 +88,8 @@ class Decided(FileSet):
         """Yields the files in their order, each with the decision in its name."""
         for number, file in enumerate(super().units()):
             decision = self.decisions[number % len(self.decisions)]
-            named = replace(file, name=f"{file.name.removesuffix('.csv')} {decision}.csv")
+            name = f"{file.name.removesuffix('.csv')} {decision}.csv"
+            named = replace(file, name=name, itself=file.itself and file.itself._replace(record_id=name))
             yield named if decision in _LOADED else replace(named, rows=partial(_not_loaded, file, f"its list is {decision}"))
 
 

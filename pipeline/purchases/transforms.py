@@ -29,7 +29,7 @@ def _amount(value: Any) -> str:
     return str(value)
 
 
-def _units(value: Any) -> str:
+def _whole(value: Any) -> str:
     if isinstance(value, bool) or not _WHOLE.fullmatch(str(value)):
         raise ValueError("expected a whole number")
     return str(value)
@@ -49,9 +49,9 @@ class _Purchase(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     purchase_id: _Text
-    customer_id: _Text
+    customer_id: Annotated[str, BeforeValidator(_whole)]
     item: _Text
-    units: Annotated[str, BeforeValidator(_units)]
+    units: Annotated[str, BeforeValidator(_whole)]
     amount: Annotated[str, BeforeValidator(_amount)]
     purchased_at: Annotated[str, AfterValidator(_moment)]
 

@@ -207,3 +207,18 @@ def test_an_object_that_is_not_there(clients, select):
             Bucket=f"select-{clients.account}", Key="missing", Expression="SELECT * FROM S3Object", ExpressionType="SQL",
             InputSerialization=HEADER, OutputSerialization={"CSV": {}},
         )  # fmt: skip
+
+
+@pytest.mark.rule(SELECT)
+def test_texts_of_json_stay_as_they_are_written(select):
+    """JSON has texts and numbers: a text that looks like a time or a UUID is neither, and a record that is selected as a whole is not written anew."""
+    record = {
+        "id": "DFF11764-D432-4426-AD5D-5B8DDB256927", "at": "2025-05-17T10:00:00+02:00", "day": "2025-05-17", "of": "007",
+        "amount": "200.50", "large": 12345678901234567890123, "nothing": None,
+    }  # fmt: skip
+    body = (json.dumps(record) + "\n" + json.dumps({**record, "amount": 99})).encode()
+    source, target = {"JSON": {"Type": "LINES"}}, {"JSON": {}}
+    whole = select(body, "SELECT * FROM S3Object s WHERE CAST(s.amount AS DECIMAL) > 100", source, target)
+    assert json.loads(whole) == record
+    some = select(body, "SELECT s.id, s.at, s.day, s.of FROM S3Object s WHERE CAST(s.amount AS DECIMAL) > 100", source, target)
+    assert json.loads(some) == {name: record[name] for name in ("id", "at", "day", "of")}

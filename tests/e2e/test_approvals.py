@@ -19,6 +19,7 @@ def test_only_lists_that_were_approved_by_a_signed_link_in_time_are_loaded(tmp_p
     # Of five lists of 200 rows, 20 of them malformed, two are loaded.
     outcome = result["outcome"]
     assert (outcome["stored"], outcome["dead_lettered"] + outcome["alerted"]) == (360, 640)
-    assert "approved (200), and then rejected (410)" in output
-    assert "tried to forge an approval of (403)" in output
-    assert "left alone" in output
+    told = (tmp_path / "runs" / "latest" / "events.jsonl").read_text()
+    assert "approved (200), and then rejected (410)" in told
+    assert "tried to forge an approval of (403)" in told
+    assert "left alone" in told

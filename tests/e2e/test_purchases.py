@@ -45,12 +45,12 @@ def selected(deployed, version):
 def test_only_what_is_more_than_the_bound_is_stored_whatever_stands_beside_it(deployed):
     clients, outputs = deployed
     rows = [
-        'p1,c,"Table, ""oak""",1,100.01,2025-05-17T10:00:00Z',
-        "p2,c,Chair,1,100.00,2025-05-17T10:00:00Z",
-        "p3,c,Lamp,1,99.99,2025-05-17T10:00:00Z",
-        "p4,c,Sofa,1,much,2025-05-17T10:00:00Z",
-        "p5,c,Sofa,1",
-        "p6,c,Bed,1,1000,2025-05-17T10:00:00Z",
+        'p1,7,"Table, ""oak""",1,100.01,2025-05-17T10:00:00Z',
+        "p2,7,Chair,1,100.00,2025-05-17T10:00:00Z",
+        "p3,7,Lamp,1,99.99,2025-05-17T10:00:00Z",
+        "p4,7,Sofa,1,much,2025-05-17T10:00:00Z",
+        "p5,7,Sofa,1",
+        "p6,7,Bed,1,1000,2025-05-17T10:00:00Z",
     ]
     version = put(deployed, "bounds.csv", *rows)
     found = selected(deployed, version)
@@ -64,7 +64,7 @@ def test_only_what_is_more_than_the_bound_is_stored_whatever_stands_beside_it(de
 
 def test_a_file_that_is_overwritten_at_once_is_selected_from_in_both_its_versions(deployed):
     clients, outputs = deployed
-    row = "{},c,Bed,1,500,2025-05-17T10:00:00Z\n"
+    row = "{},7,Bed,1,500,2025-05-17T10:00:00Z\n"
     versions = [
         clients("s3").put_object(
             Bucket=outputs["PurchasesBucketName"], Key="uploads/again.csv", Body=(HEADER + row.format(name)).encode()

@@ -17,6 +17,7 @@ from localstack.aws.protocol.serializer import create_serializer
 from localstack.http import Response, route
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 
+from harness.inside import kept
 from harness.inside.call import of as call_of
 from harness.inside.iam import policies, roles
 from harness.inside.iam.actions import Need, needs
@@ -195,7 +196,7 @@ def _context(context: RequestContext, principal: Principal) -> dict[str, str]:
     if principal.service:
         known |= {"aws:PrincipalServiceName": principal.service, "aws:PrincipalIsAWSService": "true"}
         if source:
-            known |= {"aws:SourceArn": source, "aws:SourceAccount": source.split(":")[4] or context.account_id}
+            known |= {"aws:SourceArn": source, "aws:SourceAccount": _owner(source) or context.account_id}
             # The older name, which topics' default policies use.
             known["aws:SourceOwner"] = known["aws:SourceAccount"]
     else:
@@ -207,6 +208,15 @@ def _context(context: RequestContext, principal: Principal) -> dict[str, str]:
             "aws:SourceOwner": principal.account,
         }
     return known
+
+
+def _owner(arn: str) -> str:
+    """Returns the account of a resource. The ARN of a bucket does not name it."""
+    _, _, service, _, account, name = arn.split(":", 5)
+    if account or service != "s3":
+        return account
+    owners: dict[str, str] = next((store.global_bucket_map for _, _, store in kept.BUCKETS.stores(None)), {})
+    return owners.get(name, "")
 
 
 def _who(principal: Principal) -> str:

@@ -26,6 +26,8 @@ _TABLE = "s3object"
 _ROWS_AT_ONCE = 2000
 _FROM = re.compile(r"\bS3Object\b((?:\[\s*\*\s*\]|\.[A-Za-z_][A-Za-z0-9_]*|\.\"[^\"]+\"|\[\s*'[^']+'\s*\])*)", re.IGNORECASE)
 _SAMPLE_OBJECTS = 100_000_000
+_DOCUMENT = "\x01document"
+"""The column with the whole of a JSON record. No query can name it."""
 
 
 class SelectError(ValueError):
@@ -43,11 +45,14 @@ def selected(path: Path, expression: str, source: Mapping[str, Any], target: Map
         path_in_document, sql = _statement(expression)
         names = _load(database, path, source, path_in_document)
         try:
-            result = database.execute(_translated(sql, names))
+            result = database.execute(_translated(sql, names, whole="CSV" not in target))
         except (duckdb.Error, sqlglot.errors.SqlglotError) as error:
             raise SelectError("InvalidQuery", f"The query cannot be run: {str(error).splitlines()[0]}") from error
         columns = _labels(result.description or [])
-        write = _csv_writer(target["CSV"]) if "CSV" in target else _json_writer(target.get("JSON") or {}, columns)
+        if [name for name, *_ in result.description or []] == [_DOCUMENT]:
+            write = _document_writer(target.get("JSON") or {})
+        else:
+            write = _csv_writer(target["CSV"]) if "CSV" in target else _json_writer(target.get("JSON") or {}, columns)
         try:
             while rows := result.fetchmany(_ROWS_AT_ONCE):
                 yield write(rows)
@@ -74,15 +79,45 @@ def _load(database: duckdb.DuckDBPyConnection, path: Path, source: Mapping[str, 
         elif "Parquet" in source:
             database.execute(f"CREATE VIEW {_TABLE} AS SELECT * FROM read_parquet('{file}')")
         else:
-            kind = "newline_delimited" if (source.get("JSON") or {}).get("Type", "DOCUMENT") == "LINES" else "auto"
-            options = f"format = '{kind}', sample_size = -1, maximum_object_size = {_SAMPLE_OBJECTS}, records = 'auto'"
-            database.execute(f"CREATE TABLE {_TABLE} AS SELECT * FROM read_json('{file}', {options})")
-            for name in inner[1 if inner[:1] == ["*"] else 0 :]:
+            steps = inner[1 if inner[:1] == ["*"] else 0 :]
+            _load_json(database, file, source.get("JSON") or {}, keep_documents=not steps)
+            for name in steps:
                 _enter(database, name)
     except duckdb.Error as error:
         kind = next(iter(source.keys() & {"CSV", "JSON", "Parquet"}), "JSON")
         raise SelectError(f"{kind}ParsingError", f"The object cannot be read as {kind}: {str(error).splitlines()[0]}") from error
     return [row[0] for row in database.execute(f"DESCRIBE {_TABLE}").fetchall()]
+
+
+def _load_json(database: duckdb.DuckDBPyConnection, file: str, options: Mapping[str, Any], *, keep_documents: bool) -> None:
+    """Makes the table of JSON records. A text stays a text: DuckDB's own reader takes some for times and for UUIDs, and writes them anew."""
+    kind = "newline_delimited" if options.get("Type", "DOCUMENT") == "LINES" else "auto"
+    database.execute(
+        f"CREATE TABLE documents AS SELECT json FROM read_json_objects('{file}', format = '{kind}', maximum_object_size = {_SAMPLE_OBJECTS})"
+    )
+    [(structure,)] = database.execute("SELECT json_group_structure(json) FROM documents").fetchall()
+    shape = _texts(json.loads(structure)) if structure else {}
+    if not isinstance(shape, dict) or not shape:
+        database.execute(f"CREATE TABLE {_TABLE} AS SELECT json ->> '$' AS _1 FROM documents")
+        return
+    document = f', json AS "{_DOCUMENT}"' if keep_documents else ""
+    database.execute(
+        f"CREATE TABLE {_TABLE} AS SELECT UNNEST(json_transform(json, $shape)){document} FROM documents",
+        {"shape": json.dumps(shape)},
+    )
+
+
+def _texts(structure: Any) -> Any:
+    """Returns a structure in which what is null everywhere, or of several types, is text."""
+    match structure:
+        case dict():
+            return {name: _texts(inner) for name, inner in structure.items()}
+        case list():
+            return [_texts(inner) for inner in structure]
+        case "JSON" | "NULL":
+            return "VARCHAR"
+        case _:
+            return structure
 
 
 def _enter(database: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -143,13 +178,20 @@ def _quoted_text(name: str) -> str:
     return name.replace("'", "''")
 
 
-def _translated(sql: str, names: Sequence[str]) -> str:
-    """Returns the query in DuckDB's language. A column that the object has not is MISSING, which is null."""
+def _translated(sql: str, names: Sequence[str], *, whole: bool) -> str:
+    """Returns the query in DuckDB's language. A column that the object has not is MISSING, which is null. Where all of a JSON record is selected, and
+    JSON is written (`whole`), that is the record as it stands in the object."""
     tree = sqlglot.parse_one(_functions(sql), dialect="trino")
     if not isinstance(tree, exp.Select) or tree.args.get("joins") or len(list(tree.find_all(exp.Select))) > 1:
         raise SelectError("UnsupportedSyntax", "S3 Select takes one SELECT without joins or subqueries")
     if tree.args.get("group") or tree.args.get("order"):
         raise SelectError("UnsupportedSyntax", "S3 Select has no GROUP BY and no ORDER BY")
+    if _DOCUMENT in names:
+        for star in [one for one in tree.expressions if isinstance(one, exp.Star) or (isinstance(one, exp.Column) and one.is_star)]:
+            if whole and len(tree.expressions) == 1:
+                star.replace(exp.column(_DOCUMENT, quoted=True))
+            else:
+                star.replace(exp.Star(except_=[exp.to_identifier(_DOCUMENT, quoted=True)]))
     table = tree.find(exp.Table)
     alias = table.alias_or_name if table is not None else _TABLE
     known = {name.lower() for name in names}
@@ -196,11 +238,22 @@ def _csv_writer(options: Mapping[str, Any]) -> Any:
             lineterminator=options.get("RecordDelimiter", "\n"),
         )  # fmt: skip
         for row in rows:
-            if len(row) == 1 and row[0] in {None, ""} and quoting == csv.QUOTE_MINIMAL:
+            if len(row) == 1 and row[0] in (None, "") and quoting == csv.QUOTE_MINIMAL:
                 out.write(options.get("RecordDelimiter", "\n"))
             else:
                 writer.writerow([_text(value) for value in row])
         return out.getvalue().encode()
+
+    return write
+
+
+def _document_writer(options: Mapping[str, Any]) -> Any:
+    delimiter = options.get("RecordDelimiter", "\n")
+
+    def write(rows: Sequence[Sequence[Any]]) -> bytes:
+        # A document may stand on several lines of its object.
+        lines = (text if "\n" not in text else json.dumps(json.loads(text), ensure_ascii=False) for (text,) in rows)
+        return "".join(line.strip() + delimiter for line in lines).encode()
 
     return write
 

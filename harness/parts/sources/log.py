@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Self, cast
 
 from pydantic import model_validator
 from pydantic_core import to_json
@@ -143,7 +143,7 @@ class UploadedLog:
 
     def _lines(self) -> Iterator[Line]:
         with gzip.open(self.path) if self._packed else self.path.open("rb") as file:
-            for line in lines(file):
+            for line in lines(cast("BinaryIO", file)):
                 if self.limit is not None and line.number > self.limit:
                     return
                 yield line

@@ -64,7 +64,7 @@ def offered(name, records=None):
 
 
 @pytest.mark.parametrize(
-    "name", ["clickstream-smoke", "clickstream-malformed", "orders-smoke", "orders-malformed", "students", "students-malformed", "records", "records-malformed"]
+    "name", ["clickstream-smoke", "clickstream-malformed", "orders-smoke", "orders-malformed", "students", "students-malformed", "records", "records-malformed", "logs", "logs-malformed", "purchases", "purchases-json", "bronze", "approvals", "approvals-malformed"]
 )  # fmt: skip
 def test_a_scenario_exercises_all_classes_of_its_source(name):
     assert offered(name).not_exercised == ()

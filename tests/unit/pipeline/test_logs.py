@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 
@@ -12,6 +13,7 @@ from pipeline.files.uploads import Upload
 from pipeline.logs import files
 from pipeline.logs.lines import MAX_LINE_BYTES, Place, lines
 from pipeline.logs.transforms import Malformed, normalise
+from tests import loads
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,27 @@ def test_a_file_is_read_from_any_place_on_plain_or_packed(name):
     read = files.read(bucket, Upload("b", name, "v"), 3_000_001, 1_500_000)
     assert b"".join(read) == body[3_000_001:4_500_001]
     assert b"".join(files.read(bucket, Upload("b", name, "v"))) == body
+
+
+def test_the_same_seed_makes_the_same_lines_as_ever_and_only_healthy_ones_are_promised():
+    records = loads.flat(loads.files("logs", 1, 700, number=7, share=0.2))
+    digest = hashlib.sha256(b"\n".join(record.payload for record in records)).hexdigest()
+    assert digest == "f094d49289713d57d6d89686909f874dec11af722b70842463b789aa7c848afd"
+    for record in records:
+        kinds = [record.promised is not None, record.malformed is not None, record.filtered is not None]
+        assert kinds.count(True) == 1
+    assert {record.malformed for record in records} - {None} == set(loads.module("logs").KINDS)
+
+
+def test_packed_files_hold_the_lines_that_they_promise_and_spoilt_ones_nothing_that_may_be_stored():
+    made = loads.files("logs", 1, 800, number=8, file_faults=("empty_file", "not_gzip", "cut_off_gzip"))
+    packed = 0
+    for file in made.units():
+        body, spoilt = b"".join(file.parts()), {record.malformed for record in file.records()} - {None}
+        if spoilt:
+            assert not any(record.promised or record.filtered for record in file.records())
+        elif file.name.endswith(".gz"):
+            packed += 1
+            lines_there = [line.content for line in lines([gzip.decompress(body)], Place())]
+            assert lines_there == [record.payload for record in file.records()]
+    assert packed
