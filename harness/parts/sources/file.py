@@ -28,7 +28,7 @@ from harness.parts.sources.line_formats import (
     json_fields,
     placeholders,
 )
-from harness.parts.sources.lines import MOST_BYTES, header_of, lines, rows
+from harness.parts.sources.lines import MOST_BYTES, header_of, input_of, lines, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,14 +70,6 @@ class RecordedFile(Source):
         )
         lines.check()
         return lines
-
-
-def input_of(context: SourceContext, path: Path | None) -> Path:
-    """Returns the file of --input, else the scenario's. Raises UsageError where there is neither."""
-    chosen = context.input_path or path
-    if chosen is None:
-        raise UsageError("this scenario replays a file: name it with --input FILE")
-    return chosen
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.parts.ports import SourceContext
+
 MOST_BYTES = LONGEST_LINE
 """The rest of a longer line is skipped, not held."""
 
@@ -34,6 +36,14 @@ class Line(NamedTuple):
     number: int
     content: bytes
     whole: bool
+
+
+def input_of(context: SourceContext, path: Path | None) -> Path:
+    """Returns the file of --input, else the scenario's. Raises UsageError where there is neither."""
+    chosen = context.input_path or path
+    if chosen is None:
+        raise UsageError("this scenario replays a file: name it with --input FILE")
+    return chosen
 
 
 def lines(file: BinaryIO) -> Iterator[Line]:

@@ -24,7 +24,7 @@ from harness.parts.sources.line_formats import (
     json_fields,
     placeholders,
 )
-from harness.parts.sources.lines import MOST_BYTES, lines
+from harness.parts.sources.lines import MOST_BYTES, input_of, lines
 from harness.parts.units import File
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ class Log(Source):
         """Returns the file. Raises UsageError where it is missing, or has no line that is not blank."""
         if context.lookup_path is not None:
             raise UsageError("--lookup: this scenario has no use for a file of lookup data")
-        path = context.input_path or self.path
-        if path is None:
-            raise UsageError("this scenario replays a file: name it with --input FILE")
-        log = UploadedLog(path, self.key, self.format, self.promise, context.records)
+        log = UploadedLog(input_of(context, self.path), self.key, self.format, self.promise, context.records)
         log.check()
         return log
 

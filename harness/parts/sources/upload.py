@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.parts.expressions import ExpressionError, Filter, compiled
 from harness.parts.part import Beside, NotEmpty
 from harness.parts.ports import Load, Source, SourceContext
-from harness.parts.sources.lines import MOST_BYTES, ends_with_a_line_feed, header_of, rows
+from harness.parts.sources.lines import MOST_BYTES, ends_with_a_line_feed, header_of, input_of, rows
 from harness.parts.units import File
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ class Upload(Source):
 
     def open(self, context: SourceContext) -> Load:
         """Returns the file. Raises UsageError where it is missing, is not CSV, or lacks a column that is needed."""
-        path = context.input_path or self.path
-        if path is None:
-            raise UsageError("this scenario replays a file: name it with --input FILE")
+        path = input_of(context, self.path)
         arguments = (path, self.key, self.id_fields, self.lookup_key, context.lookup_path, context.records, self.filtered)
         file = UploadedFile(*arguments) if self.lookup_key is None else UploadedFileWithLookup(*arguments)
         file.check()

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -19,14 +19,17 @@ from botocore.config import Config
 from pipeline.files import failed_files
 from pipeline.files.dead_letters import DeadLetters
 from pipeline.files.failed_files import FileRejectedError
+from pipeline.files.reading import read
 from pipeline.files.rows import check_header, lines, rows
 from pipeline.files.uploads import uploads
 from pipeline.purchases import transforms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pipeline.files.uploads import Upload
+
+Item = TypeVar("Item")
 
 logger = Logger(service="purchases-select")
 _config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=60)
@@ -38,7 +41,6 @@ BUCKET = os.environ["PURCHASES_BUCKET"]
 TOPIC = os.environ["ALERT_TOPIC_ARN"]
 QUERY = os.environ["QUERY"]
 PART_BYTES = int(os.environ["PART_BYTES"])
-_READ_BYTES = 1024 * 1024
 _ROWS_AT_A_TIME = 1000
 # The copy lies in the function's ephemeral storage.
 MAX_FILE_BYTES = 1024 * 1024 * 1024
@@ -80,37 +82,26 @@ def _copy_purchases(upload: Upload, work: str, context: Any) -> dict[str, Any]:
 
 
 def _sorted_csv(upload: Upload, copy: IO[bytes]) -> Iterator[transforms.Sorted]:
-    of_lines = lines(_read(upload))
+    of_lines = lines(read(s3, upload, MAX_FILE_BYTES))
     check_header(next(of_lines, None), transforms.COLUMNS)
     copy.write(",".join(transforms.COLUMNS).encode() + b"\n")
     of_rows = rows(of_lines, len(transforms.COLUMNS), first_line=2)
-    none = True
-    while some := list(islice(of_rows, _ROWS_AT_A_TIME)):
-        none = False
-        yield transforms.sort_out(some)
-    if none:
-        message = "HeaderOnly: no row below the header"
-        raise FileRejectedError(message)
+    yield from _batches(of_rows, transforms.sort_out, "HeaderOnly: no row below the header")
 
 
 def _sorted_json(upload: Upload) -> Iterator[transforms.Sorted]:
-    numbered = enumerate(lines(_read(upload)), 1)
+    numbered = enumerate(lines(read(s3, upload, MAX_FILE_BYTES)), 1)
+    yield from _batches(numbered, transforms.sort_out_json, "EmptyFile: not a byte in it")
+
+
+def _batches(items: Iterator[Item], sort: Callable[[list[Item]], transforms.Sorted], if_none: str) -> Iterator[transforms.Sorted]:
+    """Yields the items sorted out, some at a time. Raises FileRejectedError where there are none."""
     none = True
-    while some := list(islice(numbered, _ROWS_AT_A_TIME)):
+    while some := list(islice(items, _ROWS_AT_A_TIME)):
         none = False
-        yield transforms.sort_out_json(some)
+        yield sort(some)
     if none:
-        message = "EmptyFile: not a byte in it"
-        raise FileRejectedError(message)
-
-
-def _read(upload: Upload) -> Iterator[bytes]:
-    answer = s3.get_object(**upload.arguments())
-    if answer["ContentLength"] > MAX_FILE_BYTES:
-        message = f"FileTooLarge: {answer['ContentLength']} bytes, at most {MAX_FILE_BYTES}; split it"
-        raise FileRejectedError(message)
-    parts: Iterator[bytes] = answer["Body"].iter_chunks(_READ_BYTES)
-    return parts
+        raise FileRejectedError(if_none)
 
 
 def _select(upload: Upload, work: str, source: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from pipeline.files import failed_files
 from pipeline.files.failed_files import FileRejectedError
 from pipeline.files.failed_rows import FailedRow
 from pipeline.files.failed_rows_object import put_failed_rows
+from pipeline.files.reading import read
 from pipeline.files.rows import check_header, lines, rows
 from pipeline.files.uploads import uploads
 from pipeline.students import transforms
@@ -43,7 +44,6 @@ ARCHIVE_BUCKET = os.environ["ARCHIVE_BUCKET"]
 ERROR_BUCKET = os.environ["ERROR_BUCKET"]
 NOTICE_TOPIC = os.environ["NOTICE_TOPIC_ARN"]
 ALERT_TOPIC = os.environ["ALERT_TOPIC_ARN"]
-_READ_BYTES = 1024 * 1024
 _ROWS_AT_A_TIME = 1000
 # What one invocation can write in its time: some 250,000 rows.
 MAX_FILE_BYTES = 16 * 1024 * 1024
@@ -54,7 +54,7 @@ def handler(event: dict[str, Any], _context: Any) -> None:
     for upload in uploads(event):
         try:
             # Once before anything is written: what turns out to be no file of rows is not taken in by half.
-            for _ in lines(_read(upload)):
+            for _ in lines(read(s3, upload, MAX_FILE_BYTES)):
                 pass
             counts = _take_in(upload)
         except s3.exceptions.ClientError as error:
@@ -71,17 +71,8 @@ def handler(event: dict[str, Any], _context: Any) -> None:
         failed_files.move(s3, upload, upload.run, bucket=ARCHIVE_BUCKET)
 
 
-def _read(upload: Upload) -> Iterator[bytes]:
-    answer = s3.get_object(**upload.arguments())
-    if answer["ContentLength"] > MAX_FILE_BYTES:
-        message = f"FileTooLarge: {answer['ContentLength']} bytes, at most {MAX_FILE_BYTES}; split it"
-        raise FileRejectedError(message)
-    parts: Iterator[bytes] = answer["Body"].iter_chunks(_READ_BYTES)
-    return parts
-
-
 def _take_in(upload: Upload) -> dict[str, int]:
-    of_lines = lines(_read(upload))
+    of_lines = lines(read(s3, upload, MAX_FILE_BYTES))
     check_header(next(of_lines, None), transforms.COLUMNS)
     of_rows = rows(of_lines, len(transforms.COLUMNS), first_line=2)
     counts, known = Counter(rows=0, stored=0, failed=0), set[tuple[str, str]]()
