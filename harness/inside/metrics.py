@@ -71,9 +71,10 @@ def _send() -> None:
         _counted.clear()
     try:
         for (account, region, namespace), data in data_of(counted).items():
-            _store(account, region, namespace, data)
-    except Exception:
-        LOG.exception("Metrics of services could not be stored")
+            try:
+                _store(account, region, namespace, data)
+            except Exception:
+                LOG.exception("Metrics of namespace %s could not be stored", namespace)
     finally:
         for (metric, _), times in counted.items():
             for _time in range(0 if metric.name in _OF_READERS else times):

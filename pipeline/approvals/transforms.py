@@ -37,7 +37,9 @@ def _price(value: str) -> str:
 
 
 def _day(value: str) -> str:
-    date.fromisoformat(value)
+    if date.fromisoformat(value).isoformat() != value:
+        # As a week, or without dashes: the same day would have two keys.
+        raise ValueError("expected a day such as 2026-01-31")
     return value
 
 

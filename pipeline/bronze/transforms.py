@@ -7,12 +7,15 @@ sender lives, and are dropped. A row has the event itself as it was received, be
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
+YEARS = range(2000, 2100)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 DROPPED_KINDS = ("heartbeat",)
 _Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -60,8 +63,8 @@ def transform(payload: bytes) -> Row | Dropped | Failed:
     try:
         text = payload.decode()
         document = from_json(payload, allow_inf_nan=False)
-        if isinstance(document, dict) and not isinstance(document.get("at"), str):
-            return Failed("at: expected a text")
+        if isinstance(document, dict) and not _ISO.match(str(document.get("at"))):
+            return Failed("at: expected a time such as 2026-01-31T12:00:00Z")
         event = _Event.model_validate(document)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
@@ -74,5 +77,7 @@ def transform(payload: bytes) -> Row | Dropped | Failed:
         moment = event.at.astimezone(UTC)
     except OverflowError:
         return Failed("at: in UTC it is of no year between 1 and 9999")
+    if moment.year not in YEARS:
+        return Failed(f"at: expected a year from {YEARS[0]} to {YEARS[-1]}, which are those that a query finds")
     occurred_at = moment.isoformat().replace("+00:00", "Z")
     return Row(event.id, event.kind, event.user, occurred_at, text, occurred_at[:10], occurred_at[11:13])

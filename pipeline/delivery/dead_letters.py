@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ _MESSAGES_PER_BATCH = 10
 _BYTES_PER_BATCH = 262_144
 # A payload that is larger than a message may be is kept in S3, and the envelope points to it.
 _INLINE_BYTES = 180_000
+_LONGEST_SHARD = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,11 @@ class DeadLetterQueue:
         """Puts a payload that no message can hold into the bucket, and returns where (s3://bucket/key); None for a smaller one."""
         if letter.kept_at is not None or len(letter.payload) <= _INLINE_BYTES:
             return letter.kept_at
-        key = f"dead-letters/{letter.shard_id or 'direct'}/{letter.sequence_number or request_id}"
+        shard = letter.shard_id or "direct"
+        if len(shard) > _LONGEST_SHARD:
+            # The id of an upload is longer than its key, which may be as long as a key of S3 can be.
+            shard = hashlib.sha256(shard.encode()).hexdigest()
+        key = f"dead-letters/{shard}/{letter.sequence_number or request_id}"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=letter.payload)
         return f"s3://{self.bucket}/{key}"
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".log", ".json", ".ndjson", ".gz")
 _READ_BYTES = 1024 * 1024
+# What an invocation can unpack in its time.
+MAX_UNPACKED_BYTES = 16 * 1024**3
 
 
 def check(s3: Any, upload: Upload) -> None:
@@ -27,8 +29,12 @@ def check(s3: Any, upload: Upload) -> None:
         raise FileRejectedError("EmptyFile: not a byte in it")
     if not _is_packed(upload):
         return
+    size = 0
     try:
-        size = sum(map(len, read(s3, upload)))
+        for part in read(s3, upload):
+            size += len(part)
+            if size > MAX_UNPACKED_BYTES:
+                raise FileRejectedError(f"FileTooLarge: it unpacks to more than {MAX_UNPACKED_BYTES} bytes; split it")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FileRejectedError(f"NotGzip: {error}") from error
     if not size:

@@ -22,7 +22,7 @@ _APACHE = re.compile(rf"(\S+) (\S+) (\S+) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d{{
 _APACHE_TIME = "%d/%b/%Y:%H:%M:%S %z"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # JSON has no number for infinity, but Python reads 1e999 as one.
-_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d{3}|\d{309}")
+_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d\d|\d{200}")
 
 
 class Normalised(NamedTuple):
@@ -70,7 +70,8 @@ def is_blank(line: bytes) -> bool:
 
 def _of_json(line: bytes) -> Normalised | Malformed:
     try:
-        event = from_json(line, allow_inf_nan=False)
+        # In a list: what is stored of it is one level deeper, and must be read again.
+        (event,) = from_json(b"[" + line + b"]", allow_inf_nan=False)
         if _MAY_OVERFLOW.search(line):
             # Raises ValueError: what is stored must be read as it was written.
             json.dumps(event, allow_nan=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -69,10 +72,19 @@ def sort_out(rows: Iterable[Row]) -> Sorted:
     for row in rows:
         problem = row.problem or _invalid(dict(zip(COLUMNS, row.fields, strict=True)))
         if problem is None:
-            good.append(row.raw)
+            good.append(_no_comment(row))
         else:
             bad.append(FailedRow(row.line, row.raw, problem))
     return Sorted(good, bad)
+
+
+def _no_comment(row: Row) -> bytes:
+    """Returns the row as it came. S3 Select leaves out rows that begin with #, but not where the sign is quoted."""
+    if not row.raw.startswith(b"#"):
+        return row.raw
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="").writerow(row.fields)
+    return text.getvalue().encode()
 
 
 def sort_out_json(lines: Sequence[tuple[int, bytes]]) -> Sorted:
@@ -92,10 +104,18 @@ def _invalid_json(raw: bytes) -> str | None:
     if not raw.strip():
         return "EmptyRow: nothing between two line ends"
     try:
-        document = from_json(raw, allow_inf_nan=False)
-    except ValueError as error:
+        from_json(raw, allow_inf_nan=False)
+        document = json.loads(raw, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
         return f"InvalidJson: {error}"
     return _invalid(document) if isinstance(document, dict) else "InvalidJson: no object"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object. Raises ValueError where S3 Select would not know which of its values is meant: it ends the whole query at such a row."""
+    if len({name.lower() for name, _ in pairs}) < len(pairs) or any(not name for name, _ in pairs):
+        raise ValueError("a name stands twice, or is empty")
+    return dict(pairs)
 
 
 def _invalid(values: Mapping[str, Any]) -> str | None:

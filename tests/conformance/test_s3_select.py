@@ -222,3 +222,12 @@ def test_texts_of_json_stay_as_they_are_written(select):
     assert json.loads(whole) == record
     some = select(body, "SELECT s.id, s.at, s.day, s.of FROM S3Object s WHERE CAST(s.amount AS DECIMAL) > 100", source, target)
     assert json.loads(some) == {name: record[name] for name in ("id", "at", "day", "of")}
+
+
+@pytest.mark.rule(API)
+def test_rows_that_begin_with_the_comment_character_are_left_out(select):
+    """Comments is # where it is not given. The sign within a row, or quoted, begins no comment."""
+    rows = '#x,1\n"#y",2\na#b,3\n"two\n#lines",4\n'
+    assert select("name,n\n" + rows, "SELECT s.n FROM S3Object s") == "2\n3\n4\n"
+    other = {"CSV": {"FileHeaderInfo": "USE", "Comments": ";"}}
+    assert select("name,n\n#x,1\n;y,2\n", "SELECT s.n FROM S3Object s", other) == "1\n"

@@ -255,6 +255,34 @@ def test_a_task_token_is_waited_for(clients, machine):
     assert json.loads(described["output"]) == {"ok": True}
 
 
+@pytest.mark.rule("step-functions/latest/apireference/API_SendTaskSuccess.html")
+def test_the_first_answer_closes_a_task_and_every_later_one_is_too_late(clients):
+    """SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat of a task that has been answered are TaskTimedOut, though its execution runs."""
+    url = clients("sqs").create_queue(QueueName="tokens")["QueueUrl"]
+    client = clients("stepfunctions")
+    task = {
+        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "Next": "W",
+        "Parameters": {"QueueUrl": url, "MessageBody": {"token.$": "$$.Task.Token"}},
+    }  # fmt: skip
+    definition = {"StartAt": "T", "States": {"T": task, "W": {"Type": "Wait", "Seconds": 4, "End": True}}}
+    arn = client.create_state_machine(
+        name="answered", definition=json.dumps(definition), roleArn=f"arn:aws:iam::{clients.account}:role/machine"
+    )["stateMachineArn"]
+    execution = client.start_execution(stateMachineArn=arn)["executionArn"]
+    message = clients("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"][0]
+    token = json.loads(message["Body"])["token"]
+    client.send_task_heartbeat(taskToken=token)
+    client.send_task_success(taskToken=token, output='{"first": true}')
+    with pytest.raises(client.exceptions.TaskTimedOut):
+        client.send_task_failure(taskToken=token, error="Later")
+    with pytest.raises(client.exceptions.TaskTimedOut):
+        client.send_task_heartbeat(taskToken=token)
+    described = wait_until(
+        lambda: (d := client.describe_execution(executionArn=execution))["status"] != "RUNNING" and d, "the execution to end"
+    )
+    assert json.loads(described["output"]) == {"first": True}
+
+
 @pytest.mark.rule("step-functions/latest/apireference/API_StartExecution.html")
 def test_an_execution_name_is_used_once(clients):
     """StartExecution with a name that was used with another input answers ExecutionAlreadyExists."""

@@ -180,10 +180,10 @@ def outputs(stack):
 @pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html")
 def test_a_name_behind_an_exclamation_mark_stands_for_itself_in_sub(stack):
     queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "named"}}
-    text = {"Fn::Sub": "${!Literal}-${!of.two}-${Queue.QueueName}-${AWS::AccountId}"}
+    text = {"Fn::Sub": "${!Queue}-${!of.two}-${Queue.QueueName}-${AWS::AccountId}"}
     assert stack({"Resources": {"Queue": queue}, "Outputs": {"Text": {"Value": text}}}) == "CREATE_COMPLETE"
     account = outputs(stack)["Text"].rpartition("-")[2]
-    assert outputs(stack)["Text"] == f"${{Literal}}-${{of.two}}-named-{account}"
+    assert outputs(stack)["Text"] == f"${{Queue}}-${{of.two}}-named-{account}"
 
 
 @pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-glue-table.html")

@@ -51,12 +51,14 @@ def test_only_what_is_more_than_the_bound_is_stored_whatever_stands_beside_it(de
         "p4,7,Sofa,1,much,2025-05-17T10:00:00Z",
         "p5,7,Sofa,1",
         "p6,7,Bed,1,1000,2025-05-17T10:00:00Z",
+        "#7,7,Bed,1,1000,2025-05-17T10:00:00Z",
     ]
     version = put(deployed, "bounds.csv", *rows)
     found = selected(deployed, version)
     assert [(row["purchase_id"], row["item"], row["amount"]) for row in found] == [
         ("p1", 'Table, "oak"', "100.01"),
         ("p6", "Bed", "1000"),
+        ("#7", "Bed", "1000"),
     ]
     letters = [one for one in take(clients, outputs["DeadLetterQueueUrl"]) if one["shardId"].endswith(f"@{version}")]
     assert {one["sequenceNumber"]: base64.b64decode(one["payload"]).decode() for one in letters} == {"5": rows[3], "6": rows[4]}

@@ -15,6 +15,8 @@ from harness.inside.patches.declare import NAME, patch
 
 DEPLOY_POLL_S = 0.1
 _REGION = "AWS_DEFAULT_REGION"
+# LocalStack puts the values of Fn::Sub in one after the other: what stands for itself must not look like a name meanwhile.
+_DOLLAR = "\x01"
 
 # Of which only a deletion leads on.
 _NEVER_UPDATED = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
@@ -123,6 +125,7 @@ def imports(module: Any) -> None:
     {
         "ChangeSetModelPreproc._resolve_reference": ("self", "logical_id"),
         "ChangeSetModelPreproc._resolve_attribute": ("self", "arguments", "select_before"),
+        "ChangeSetModelPreproc.visit_node_intrinsic_function_fn_sub": ("self", "node_intrinsic_function"),
         "PreprocEntityDelta": NAME,
     },
 )
@@ -133,16 +136,24 @@ def literals(module: Any) -> None:
 
     def resolved(self: Any, logical_id: str) -> Any:
         if logical_id.startswith("!"):
-            text = f"${{{logical_id[1:]}}}"
+            text = f"{_DOLLAR}{{{logical_id[1:]}}}"
             return module.PreprocEntityDelta(before=text, after=text)
         return reference(self, logical_id)
 
     def resolved_attribute(self: Any, arguments: Any, select_before: bool) -> Any:  # noqa: FBT001 - as LocalStack calls it
         if isinstance(arguments, str) and arguments.startswith("!"):
-            return f"${{{arguments[1:]}}}"
+            return f"{_DOLLAR}{{{arguments[1:]}}}"
         return attribute(self, arguments, select_before)
 
+    visit = preproc.visit_node_intrinsic_function_fn_sub
+
+    def visited(self: Any, node_intrinsic_function: Any) -> Any:
+        delta = visit(self, node_intrinsic_function)
+        before, after = (one.replace(_DOLLAR, "$") if isinstance(one, str) else one for one in (delta.before, delta.after))
+        return module.PreprocEntityDelta(before=before, after=after)
+
     preproc._resolve_reference, preproc._resolve_attribute = resolved, resolved_attribute  # noqa: SLF001
+    preproc.visit_node_intrinsic_function_fn_sub = visited
 
 
 @patch(

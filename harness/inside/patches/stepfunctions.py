@@ -40,6 +40,41 @@ def nested_executions(module: Any) -> None:
 
 
 @patch(
+    "localstack.services.stepfunctions.asl.eval.callback.callback",
+    {
+        "CallbackPoolManager.notify": ("self", "callback_id", "outcome"),
+        "CallbackPoolManager.heartbeat": ("self", "callback_id"),
+        "CallbackPoolManager.get": ("self", "callback_id"),
+        "CallbackEndpoint.get_outcome": ("self",),
+        "CallbackEndpoint.consumer_error": NAME,
+    },
+)
+def closed_tasks(module: Any) -> None:
+    """LocalStack lets the last answer to a task count while its execution runs, and knows no heartbeat of a task that needs none. On AWS the first answer
+    closes the task: https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html"""
+    manager = module.CallbackPoolManager
+    notify, heartbeat = manager.notify, manager.heartbeat
+
+    def require_open(self: Any, callback_id: str) -> Any:
+        from localstack.aws.api.stepfunctions import TaskTimedOut  # noqa: PLC0415
+
+        endpoint = self.get(callback_id)
+        if endpoint is not None and (endpoint.get_outcome() is not None or endpoint.consumer_error is not None):
+            raise TaskTimedOut("Task Timed Out: 'Provided task does not exist anymore'")
+        return endpoint
+
+    def first(self: Any, callback_id: str, outcome: Any) -> bool:
+        require_open(self, callback_id)
+        return bool(notify(self, callback_id, outcome))
+
+    def beat(self: Any, callback_id: str) -> bool:
+        endpoint = require_open(self, callback_id)
+        return bool(heartbeat(self, callback_id)) or endpoint is not None
+
+    manager.notify, manager.heartbeat = one_at_a_time(first), beat
+
+
+@patch(
     "localstack.services.stepfunctions.asl.utils.boto_client",
     {"boto_client_for": ("service", "region", "state_credentials")},
 )
@@ -164,6 +199,7 @@ def _json_paths(module: Any) -> None:
 PATCHES = (
     inline_map,
     nested_executions,
+    closed_tasks,
     task_clients,
     choices,
     execution_metrics,

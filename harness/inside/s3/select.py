@@ -111,7 +111,9 @@ def _texts(structure: Any) -> Any:
     """Returns a structure in which what is null everywhere, or of several types, is text."""
     match structure:
         case dict():
-            return {name: _texts(inner) for name, inner in structure.items()}
+            # DuckDB does not tell upper from lower case: of two such names the first can be asked for.
+            of = {name.lower(): name for name in reversed(structure)}
+            return {name: _texts(inner) for name, inner in structure.items() if name and of[name.lower()] == name}
         case list():
             return [_texts(inner) for inner in structure]
         case "JSON" | "NULL":
@@ -135,6 +137,7 @@ def _enter(database: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _load_csv(database: duckdb.DuckDBPyConnection, path: Path, options: Mapping[str, Any]) -> None:
+    _drop_comments(path, options)
     header = options.get("FileHeaderInfo", "NONE")
     names = _first_row(path, options)
     columns = names if header == "USE" else [f"_{number}" for number in range(1, len(names) + 1)]
@@ -143,7 +146,6 @@ def _load_csv(database: duckdb.DuckDBPyConnection, path: Path, options: Mapping[
         "delim": options.get("FieldDelimiter", ","),
         "quote": quote,
         "escape": options.get("QuoteEscapeCharacter", '"') if quote else "",
-        "comment": options.get("Comments", ""),
     }
     given = ", ".join(
         f"{key} = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in parameters.items() if value or key == "quote"
@@ -157,11 +159,27 @@ def _load_csv(database: duckdb.DuckDBPyConnection, path: Path, options: Mapping[
     )
 
 
+def _drop_comments(path: Path, options: Mapping[str, Any]) -> None:
+    """Removes the rows that begin with the comment character, # where none is given. DuckDB would take one within a row for the beginning of a comment."""
+    comment, quote = (options.get("Comments") or "#").encode(), (options.get("QuoteCharacter") or '"').encode()
+    with path.open("rb") as file:
+        if not any(line.startswith(comment) for line in file):
+            return
+    kept = path.with_suffix(".kept")
+    with path.open("rb") as file, kept.open("wb") as target:
+        is_open = dropped = False
+        for line in file:
+            # Within quotes a line is no row.
+            dropped = dropped if is_open else line.startswith(comment)
+            is_open = not dropped and is_open != bool(line.count(quote) % 2)
+            if not dropped:
+                target.write(line)
+    kept.replace(path)
+
+
 def _first_row(path: Path, options: Mapping[str, Any]) -> list[str]:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        comment = options.get("Comments") or "\0"
-        lines = (line for line in file if not line.startswith(comment))
-        rows = csv.reader(lines, delimiter=options.get("FieldDelimiter", ","), quotechar=options.get("QuoteCharacter") or '"')
+        rows = csv.reader(file, delimiter=options.get("FieldDelimiter", ","), quotechar=options.get("QuoteCharacter") or '"')
         return next(rows, [])
 
 

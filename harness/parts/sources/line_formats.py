@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _QUOTED = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _COMBINED = re.compile(rf"(\S+) (\S+) (\S+) \[([^\]]+)\] {_QUOTED} (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}\s*")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_ ]*)\}")
-_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d{3}|\d{309}")
+_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d\d|\d{200}")
 LONGEST_OF_A_LOG = 1 << 20
 """The bytes of the longest line that is matched: what the expression needs is a hundred times as much."""
 UNMAPPED = "unmapped line"

@@ -22,7 +22,7 @@ KEY = secrets.get_secret_value(SecretId=os.environ["LINK_KEY_ARN"])["SecretStrin
 
 
 def handler(event: dict[str, Any], _context: Any) -> None:
-    """`event` is {"state", "token"}. Where the answer is lost the message goes out again, with the same links."""
+    """`event` is {"state", "token"}. Where this fails the state asks again, with another token: of two messages the links of the later one count."""
     work, validated, token = Work.of(event["state"]), event["state"]["validated"], event["token"]
     message = {
         "messageType": "approval-needed",

@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         _decide(token, decision, event.get("body") or "")
     except (gone.TaskTimedOut, gone.TaskDoesNotExist, gone.InvalidToken) as error:
         logger.info("too late", extra={"error": type(error).__name__})
-        return _page(410, "This list has been decided on, or it is too late.")
+        return _page(410, "This list has been decided on, it is too late, or a later message has other links.")
     return _page(200, "Thank you.")
 
 

@@ -1,4 +1,4 @@
-"""Loads an approved list into the lake, as it was approved: one object per upload."""
+"""Loads an approved list into the lake: one object per upload, with all that was approved, also prices that the table has from another list."""
 
 from __future__ import annotations
 

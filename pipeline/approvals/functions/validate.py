@@ -16,7 +16,9 @@ from pipeline.files.work import Work
 s3 = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=20))
 dead_letters = DeadLetters.of_environment()
 
-TIMEOUT_S, HEARTBEAT_S = int(os.environ["APPROVAL_SECONDS"]), int(os.environ["ATTENTION_SECONDS"])
+TIMEOUT_S = int(os.environ["APPROVAL_SECONDS"])
+# Step Functions refuses a heartbeat that is not shorter than the time-out.
+HEARTBEAT_S = min(int(os.environ["ATTENTION_SECONDS"]), TIMEOUT_S - 1)
 
 
 def handler(state: dict[str, Any], context: Any) -> dict[str, Any]:

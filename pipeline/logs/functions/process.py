@@ -38,7 +38,10 @@ BUCKET = os.environ["LOG_BUCKET"]
 QUEUE_URL = os.environ["LOG_QUEUE_URL"]
 TOPIC = os.environ["ALERT_TOPIC_ARN"]
 PART_BYTES = int(os.environ["PART_BYTES"])
+PART_LINES = int(os.environ["PART_LINES"])
 PARTS_PER_INVOCATION = int(os.environ["PARTS_PER_INVOCATION"])
+# The share of its time that an invocation keeps for the part under way.
+_RESERVE = 0.4
 DEAD_LETTER_BUCKET = os.environ["DEAD_LETTER_BUCKET"]
 dead_letters = DeadLetterQueue(
     sqs, s3, os.environ["DEAD_LETTER_QUEUE_URL"], DEAD_LETTER_BUCKET, os.environ["AWS_LAMBDA_FUNCTION_NAME"]
@@ -56,21 +59,37 @@ class UndeliveredError(Exception):
 
 
 @dataclass
+class Budget:
+    """What an invocation may still do: parts, and the time that `context` knows."""
+
+    context: Any
+    parts: int = PARTS_PER_INVOCATION
+
+    def __post_init__(self) -> None:
+        self._reserve_ms = self.context.get_remaining_time_in_millis() * _RESERVE
+
+    def is_spent(self) -> bool:
+        """Returns whether the rest must be another invocation's."""
+        return self.parts <= 0 or self.context.get_remaining_time_in_millis() < self._reserve_ms
+
+
+@dataclass
 class Part:
-    """The lines of an upload that become one object."""
+    """The lines of an upload that become one object. Where it ends depends on the file alone: PART_BYTES or PART_LINES."""
 
     number: int
     size: int = 0
+    lines: int = 0
     documents: list[bytes] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handles a batch of an SQS event source mapping with ReportBatchItemFailures."""
-    left, failed = PARTS_PER_INVOCATION, []
+    budget, failed = Budget(context), []
     for message in event["Records"]:
         try:
-            left = _handle(json.loads(message["body"]), left, context.aws_request_id)
+            _handle(json.loads(message["body"]), budget)
         except Exception:  # whatever failed: this message comes back, and the others are done
             logger.exception("message not done", extra={"message_id": message["messageId"]})
             failed.append({"itemIdentifier": message["messageId"]})
@@ -78,51 +97,51 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"batchItemFailures": failed}
 
 
-def _handle(body: dict[str, Any], left: int, request_id: str) -> int:
-    """Returns how many parts this invocation may still make."""
+def _handle(body: dict[str, Any], budget: Budget) -> None:
     if body.get("Event") == "s3:TestEvent":
-        return left
+        return
     named = uploads(body)
     if not named:
         raise UnknownMessageError(f"expected a notification of S3, found {', '.join(body)[:200]}")
     for upload in named:
         start = Place(*body.get("resumeAt", Place()))
         try:
-            if start == Place():
+            if start == Place() and not budget.is_spent():
                 files.check(s3, upload)
-            left = _process(upload, start, left, request_id)
+            _process(upload, start, budget)
         except FileRejectedError as error:
             name, _, reason = str(error).partition(": ")
             failed_files.alert_failed_file(
                 sns, TOPIC, upload, error_name=name, reason=reason, kept_at=f"{upload.bucket}/{upload.key}"
             )
-    return left
 
 
-def _process(upload: Upload, start: Place, left: int, request_id: str) -> int:
-    """Stores the lines of an upload from `start` on, as many parts as are left; hands the rest on."""
-    if left <= 0:
+def _process(upload: Upload, start: Place, budget: Budget) -> None:
+    """Stores the lines of an upload from `start` on, as far as the budget goes; hands the rest on."""
+    if budget.is_spent():
         _hand_on(upload, start)
-        return left
+        return
+    request_id = budget.context.aws_request_id
     part = Part(start.part)
     upload_id = json.dumps(upload.id).encode()
     for line in lines(files.read(s3, upload, start.offset), start):
-        if part.size >= PART_BYTES:
+        if part.size >= PART_BYTES or part.lines >= PART_LINES:
             _finish(upload, part, request_id)
-            left -= 1
+            budget.parts -= 1
             part = Part(part.number + 1)
-            if left <= 0:
+            if budget.is_spent():
                 _hand_on(upload, Place(line.number, line.offset, part.number))
-                return left
+                return
         part.size += line.length + 1
+        part.lines += 1
         _take(upload, upload_id, line, part)
     _finish(upload, part, request_id)
-    return left - 1
+    budget.parts -= 1
 
 
 def _take(upload: Upload, upload_id: bytes, line: Line, part: Part) -> None:
     if line.content is None:
-        key = f"dead-letters/{upload.id}/{line.number}"
+        key = f"dead-letters/{upload.run}/{line.number}"
         files.copy(s3, upload, line.offset, line.length, DEAD_LETTER_BUCKET, key)
         problem = transforms.Malformed("LineTooLong", f"{line.length} bytes, at most {MAX_LINE_BYTES}")
         part.letters.append(_letter(upload, line, problem, f"s3://{DEAD_LETTER_BUCKET}/{key}"))

@@ -47,6 +47,8 @@ def test_a_time_that_no_clock_shows_makes_the_line_malformed(time):
     ("line", "error"),
     [
         (b'{"a":1e999}', "InvalidJson"),
+        (b'{"level":' + b"1" * 250 + b"e99}", "InvalidJson"),
+        (b'{"message":' + b"[" * 200 + b"]" * 200 + b"}", "InvalidJson"),
         (b'{"a":NaN}', "InvalidJson"),
         (b'{"a":"\\ud800"}', "InvalidJson"),
         (b'{"a":1', "InvalidJson"),
