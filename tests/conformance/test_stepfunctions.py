@@ -283,6 +283,33 @@ def test_the_first_answer_closes_a_task_and_every_later_one_is_too_late(clients)
     assert json.loads(described["output"]) == {"first": True}
 
 
+@pytest.mark.rule("step-functions/latest/dg/connect-to-resource.html#connect-wait-token")
+def test_a_retry_waits_for_a_token_of_its_own(clients, functions, note, seen):
+    """Each attempt of a task that waits has another token; that of an attempt which has failed is too late."""
+    functions.create(
+        "ask", note + "def handler(event, context):\n    note(event)\n    if event['n'] == 0: raise ValueError('later')\n"
+    )
+    client = clients("stepfunctions")
+    task = {
+        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "End": True, "HeartbeatSeconds": 30,
+        "Parameters": {"FunctionName": "ask", "Payload": {"token.$": "$$.Task.Token", "n.$": "$$.State.RetryCount"}},
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 2}],
+    }  # fmt: skip
+    arn = client.create_state_machine(
+        name="asking", definition=json.dumps({"StartAt": "T", "States": {"T": task}}), roleArn=f"arn:aws:iam::{clients.account}:role/machine"
+    )["stateMachineArn"]  # fmt: skip
+    execution = client.start_execution(stateMachineArn=arn)["executionArn"]
+    first, second = wait_until(lambda: (asked := seen()) and len(asked) == 2 and asked, "the state to ask twice")
+    assert first["token"] != second["token"]
+    with pytest.raises(client.exceptions.TaskTimedOut):
+        client.send_task_success(taskToken=first["token"], output='"first"')
+    client.send_task_success(taskToken=second["token"], output='"second"')
+    described = wait_until(
+        lambda: (d := client.describe_execution(executionArn=execution))["status"] != "RUNNING" and d, "the execution to end"
+    )
+    assert json.loads(described["output"]) == "second"
+
+
 @pytest.mark.rule("step-functions/latest/apireference/API_StartExecution.html")
 def test_an_execution_name_is_used_once(clients):
     """StartExecution with a name that was used with another input answers ExecutionAlreadyExists."""
