@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def renew_token(env: Any) -> None:
-    """Gives a retry a task token of its own, and closes the one of the attempt before it."""
+    """Gives a retry a new task token, and closes the token of the attempt before it."""
     context = env.states.context_object
     if "Task" not in context.context_object_data or not context.context_object_data["State"].get("RetryCount"):
         return

@@ -1,7 +1,7 @@
 """SQS -> S3: normalises the lines of uploads, and sends those that are malformed to the dead-letter queue.
 
 A message is a notification of S3, or what an earlier invocation has left of an upload. Every step is the same when it is done again: an
-upload is one version of an object, its parts are cut by the bytes of the file alone, and each part has a key of its own.
+upload is one version of an object, its parts are cut by the bytes of the file alone, and each part has its own key.
 """
 
 from __future__ import annotations
