@@ -117,8 +117,8 @@ def _first(event: dict[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _instant(time: Any) -> str:
-    """Returns a time as ISO 8601 in UTC. A time without an offset is UTC; a number counts seconds since the epoch, or thousandths, millionths
-    or billionths of one: no log is of a time at which two of them could be meant. Raises ValueError or OverflowError for what is no time."""
+    """Returns a time as ISO 8601 in UTC. A time without an offset is UTC; a number counts seconds since the epoch, milliseconds,
+    microseconds or nanoseconds; its size tells which. Raises ValueError or OverflowError for any other value."""
     if isinstance(time, int | float) and not isinstance(time, bool):
         per_second = next(per for per in (1, 10**3, 10**6, 10**9) if abs(time) < 10**11 * per or per == 10**9)
         microseconds = time * 10**6 // per_second if isinstance(time, int) else round(time * (10**6 / per_second))

@@ -22,6 +22,7 @@ class _Resource(ResourceProvider):  # type: ignore[misc]
 
     INPUT: ClassVar[str]
     VERBS: ClassVar[str]
+    PARAMETERS: ClassVar[Any]
 
     def create(self, request: Any) -> ProgressEvent:
         model = dict(request.desired_state)
@@ -42,7 +43,7 @@ class _Resource(ResourceProvider):  # type: ignore[misc]
     def _done(self, request: Any, model: dict[str, Any], verb: str) -> ProgressEvent:
         glue = request.aws_client_factory.glue
         try:
-            getattr(glue, f"{verb}_{self.VERBS}")(**self._parameters(model, verb))
+            getattr(glue, f"{verb}_{self.VERBS}")(**self.PARAMETERS(model, verb))
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if verb != "delete" or code != "EntityNotFoundException":
@@ -53,26 +54,27 @@ class _Resource(ResourceProvider):  # type: ignore[misc]
             )
         return ProgressEvent(status=OperationStatus.SUCCESS, resource_model={} if verb == "delete" else model)
 
-    def _parameters(self, model: dict[str, Any], verb: str) -> dict[str, Any]:
-        raise NotImplementedError
+
+def _of_database(model: dict[str, Any], verb: str) -> dict[str, Any]:
+    named = {"Name": model["Id"]} if verb != "create" else {}
+    return named | ({"DatabaseInput": model["DatabaseInput"]} if verb != "delete" else {})
+
+
+def _of_table(model: dict[str, Any], verb: str) -> dict[str, Any]:
+    named = {"Name": model["Id"]} if verb == "delete" else {"TableInput": model["TableInput"]}
+    return {"DatabaseName": model["DatabaseName"], **named}
 
 
 class Database(_Resource):
     TYPE, INPUT, VERBS = "AWS::Glue::Database", "DatabaseInput", "database"
     SCHEMA: ClassVar[dict[str, Any]] = {"primaryIdentifier": ["/properties/Id"], "properties": {}}
-
-    def _parameters(self, model: dict[str, Any], verb: str) -> dict[str, Any]:
-        named = {"Name": model["Id"]} if verb != "create" else {}
-        return named | ({"DatabaseInput": model["DatabaseInput"]} if verb != "delete" else {})
+    PARAMETERS = staticmethod(_of_database)
 
 
 class Table(_Resource):
     TYPE, INPUT, VERBS = "AWS::Glue::Table", "TableInput", "table"
     SCHEMA: ClassVar[dict[str, Any]] = {"primaryIdentifier": ["/properties/Id"], "properties": {}}
-
-    def _parameters(self, model: dict[str, Any], verb: str) -> dict[str, Any]:
-        named = {"Name": model["Id"]} if verb == "delete" else {"TableInput": model["TableInput"]}
-        return {"DatabaseName": model["DatabaseName"], **named}
+    PARAMETERS = staticmethod(_of_table)
 
 
 class DatabasePlugin(CloudFormationResourceProviderPlugin):  # type: ignore[misc]
