@@ -155,3 +155,18 @@ def test_of_keys_that_are_never_read_nobody_says_that_they_are_not_there(monkeyp
     monkeypatch.setattr(reads, "until_done", partial(retry.until_done, sleep=lambda _: None))
     with pytest.raises(reads.ItemsUnreadError, match="7 items of t"):
         reads.read_items(PartialTable(closed=True), "t", [{"id": number} for number in range(7)], consistent=True)
+
+
+def test_the_object_of_a_large_dead_letter_has_a_key_that_s3_takes_however_long_its_upload_is_named():
+    put = {}
+
+    class Bucket:
+        def put_object(self, Bucket, Key, Body):  # noqa: N803 - as boto3 has it
+            put[Key] = Body
+
+    queue = DeadLetterQueue(None, Bucket(), "", "bucket", "function")
+    for shard in ("%E6%97%A5" * 330 + "@v1", "%E6%97%A5" * 330 + "@v2", "short@v"):
+        letter = DeadLetter(b"x" * 200_000, None, "E", "", "", 1, shard, "7", None)
+        assert queue.put_large(letter, "request") is not None
+    assert len(put) == 3
+    assert all(len(key) <= 1024 for key in put)
