@@ -32,18 +32,20 @@ def scenario_type(document: dict[str, Any], directory: Path) -> tuple[type[Scena
     problems: list[Problem] = []
     fields: dict[str, Any] = {}
     for name, port in _ONE.items():
-        if isinstance(value := document.get(name), dict):
-            fields[name] = (_class(value, port, directory, (name,), problems), ...)
+        if name in document:
+            fields[name] = (_class(document[name], port, directory, (name,), problems), ...)
     for name, port in _MANY.items():
-        values = document.get(name)
-        if isinstance(values, list) and values and all(isinstance(value, dict) for value in values):
+        if isinstance(values := document.get(name), list) and values:
             classes = tuple(_class(value, port, directory, (name, place), problems) for place, value in enumerate(values))
             fields[name] = (tuple[classes], ...)  # type: ignore[valid-type]
     return create_model("Scenario", __base__=Scenario, **fields), problems
 
 
-def _class(value: dict[str, Any], port: Port, directory: Path, place: tuple[int | str, ...], problems: list[Problem]) -> Any:
+def _class(value: Any, port: Port, directory: Path, place: tuple[int | str, ...], problems: list[Problem]) -> Any:
     """Returns the class that the mapping names; Any, with a problem noted, where there is none."""
+    if not isinstance(value, dict):
+        problems.append(Problem(place, f"must be a mapping with {port.key} or use, not {value!r:.80}"))
+        return Any
     # A scenario that was written down has both keys, and one of them is empty.
     use, kind = value.get("use") or None, value.get(port.key) or None
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
@@ -54,6 +54,7 @@ def test_any_file_is_a_scenario_or_a_usage_error(content):
         assert "s.yaml" in str(error)
 
 
+@example(("probes",), [None, {}])
 @given(st.sampled_from([p for p in places(SMOKE) if p]), junk)
 def test_a_wrong_value_anywhere_is_named_with_line_and_key_or_is_allowed(place, value):
     try:
