@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -12,46 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
+from harness.cli_running import down, query, redrive, up
 from harness.errors import UnknownVerdictError, UsageError
 from harness.exits import EXIT, ErrorsAsMessages
 from harness.interrupts import clean_up
+from harness.options import account_option, emulator_option, remote_option
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
     from harness.run import events
     from harness.run.recipe import Recipe
-
-DEFAULT_ACCOUNT = "000000000000"
-
-_emulator_option = click.option(
-    "--emulator",
-    envvar="PIPEPROOF_EMULATOR",
-    default="auto",
-    show_default=True,
-    help="container, embedded, auto (container where a Docker engine answers, else embedded), or the URL of an endpoint that runs already. [env: PIPEPROOF_EMULATOR]",
-)
-
-
-def _account(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    if not (len(value) == 12 and value.isascii() and value.isdecimal()):
-        raise click.BadParameter("an AWS account id has 12 digits")
-    return value
-
-
-def _origins(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?", value) is None:
-            raise click.BadParameter(f"{value!r} is no origin: expected a scheme, a host and a port, such as http://localhost:3000")
-    return values
-
-
-_account_option = click.option(
-    "--account",
-    default=DEFAULT_ACCOUNT,
-    show_default=True,
-    callback=_account,
-    help="AWS account of the run: runs that share an endpoint need one each.",
-)
 
 
 @click.group(cls=ErrorsAsMessages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -65,11 +34,15 @@ def main() -> None:
     os.umask(0o077)
 
 
+for _command in (up, down, redrive, query):
+    main.add_command(_command)
+
+
 @main.command()
 @click.argument("scenario")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
 @click.option("--records", type=click.IntRange(1, 1_000_000_000), help="How many records. [default: the scenario's]")
-@_emulator_option
+@emulator_option
 @click.option(
     "--input",
     "input_path",
@@ -80,8 +53,8 @@ def main() -> None:
     "--lookup", "lookup_path", type=click.Path(path_type=Path), help="What is looked up for its rows, for scenarios that do."
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
-@_account_option
-@click.option("--allow-remote", is_flag=True, help="Let --emulator name another machine: data is really sent there.")
+@account_option
+@remote_option
 def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
     out: Path, account: str, allow_remote: bool,  # noqa: FBT001
@@ -103,9 +76,9 @@ def run(
 
 @main.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
-@_emulator_option
+@emulator_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
-@_account_option
+@account_option
 @click.option(
     "--times",
     type=click.IntRange(min=1),
@@ -177,46 +150,8 @@ def list_scenarios() -> None:
 
 
 @main.command()
-@click.argument("scenario", default="clickstream-smoke")
-@click.option("--port", type=click.IntRange(1, 65535), default=4566, show_default=True, help="Port of 127.0.0.1 to listen on.")
-@click.option(
-    "--allow-origin", "origins", metavar="ORIGIN", multiple=True, callback=_origins,
-    help="Lets the web pages of this origin ask the emulator, such as http://localhost:3000. Without it no page can.",
-)  # fmt: skip
-@_emulator_option
-def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...]) -> None:
-    """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`."""
-    from rich.console import Console  # noqa: PLC0415
-
-    from harness.run.up import up as bring_up  # noqa: PLC0415
-    from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
-    from harness.scenario.loading import load_scenario  # noqa: PLC0415
-
-    name, path = find_scenario(scenario)
-    clean_up()
-    console = Console()
-    with console.status("") as status:
-        running = bring_up(name, load_scenario(path).stack, port, emulator, origins, status.update)
-    console.print(f"{name} is up ({running.emulator['kind']}). In a shell:\n", highlight=False)
-    console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
-    console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy\n", highlight=False, soft_wrap=True)
-    for key, value in running.outputs.items():
-        console.print(f"  {key:<28} {value}", highlight=False, soft_wrap=True)
-    console.print("\nIt stays until `pipeproof down` (in this directory).", highlight=False)
-
-
-@main.command()
-def down() -> None:
-    """Ends the emulator that `pipeproof up` left in this directory."""
-    from harness.run.up import down as take_down  # noqa: PLC0415
-
-    running = take_down()
-    click.echo(f"{running.name} is down")
-
-
-@main.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
-@_emulator_option
+@emulator_option
 @click.option(
     "--defects", type=click.Path(path_type=Path), default=None, help="Folder of planted defects. [default: fixtures/defects]"
 )
@@ -266,7 +201,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
 
 @main.command()
 @click.argument("endpoint", required=False)
-@_emulator_option
+@emulator_option
 @click.option("--service", "names", multiple=True, help="Only the rules of this service; may be given several times.")
 @click.option("--python-runtime", default="python3.13", show_default=True, help="Runtime of the functions at ENDPOINT.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Tests at a time.")

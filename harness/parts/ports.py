@@ -56,6 +56,10 @@ class Context:
     """When the run began, in seconds since the epoch: an emulator that stays has what earlier runs left."""
     kept_for_s: float = 0.0
     """For how long what is stored must stay there."""
+    template: Path | None = None
+    """Of the stack that was deployed."""
+    stack: str = ""
+    """Its name."""
 
     @property
     def endpoint(self) -> str:

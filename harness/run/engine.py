@@ -225,6 +225,8 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         run.allow_remote,
         state.started_at_s,
         scenario.kept_for_hours * _HOUR_S,
+        scenario.stack.template,
+        state.stack,
     )
     return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, before)
 

@@ -12,6 +12,7 @@ from harness.documents import MISTYPED, read_json
 from harness.emulator import tokens
 from harness.emulator.choose import choose_own, detached_runs, is_handle, stop_detached
 from harness.emulator.clients import Clients
+from harness.emulator.external import External
 from harness.errors import UsageError
 from harness.scenario.references import substitute
 from harness.stack import deploy as stacks
@@ -75,6 +76,19 @@ def down() -> Running:
     tokens.remove(urlsplit(running.endpoint).port or 0)
     (STATE_DIR / "up.json").unlink(missing_ok=True)
     return running
+
+
+def attached(endpoint: str | None, account: str, *, allow_remote: bool) -> tuple[Clients, Callable[[], None]]:
+    """Returns clients of the endpoint, or of the one that `pipeproof up` left in this directory, and what raises where it is gone.
+
+    Raises UsageError where there is none, or nothing answers there."""
+    if endpoint is None:
+        running = read_state()
+        if running is None:
+            raise UsageError("which emulator? nothing is up in this directory (`pipeproof up SCENARIO`), and --emulator names none")
+        endpoint = running.endpoint
+    emulator = External(endpoint, allow_remote=allow_remote)
+    return Clients(emulator.start().endpoint, account), emulator.check
 
 
 def read_state() -> Running | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _ARTIFACTS = "pipeproof-artifacts"
 DEPLOY_TIMEOUT_S = 300
 _POLL_S = 0.05
+_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 # Properties that name local files: resource type -> property.
 _LOCAL_CODE = {
@@ -53,18 +54,46 @@ def deploy(
     _check_parameters(template, template_path, parameters)
     body = _package(clients, template, template_path, parameters)
     cloudformation = clients("cloudformation")
-    cloudformation.create_stack(
-        StackName=name,
-        TemplateBody=json.dumps(body),
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
+    given = _given(parameters)
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=given, Capabilities=_CAPABILITIES)
+    return _complete(cloudformation, name, template_path, "CREATE", check)
+
+
+def update(
+    clients: Clients, template_path: Path, parameters: Mapping[str, str], name: str, check: Callable[[], None] = lambda: None
+) -> Stack:
+    """Builds and uploads what the template names, and updates the stack to it; waits until that is complete. Parameters that are not given keep their values.
+
+    Raises UsageError for a template or a parameter that is wrong, DeployError with the failed resources, also where nothing has changed."""
+    cloudformation = clients("cloudformation")
+    template = load_template(template_path)
+    before = cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("Parameters", [])
+    declared = template.get("Parameters") or {}
+    kept = {item["ParameterKey"]: item["ParameterValue"] for item in before if item["ParameterKey"] in declared}
+    _check_parameters(template, template_path, kept | dict(parameters))
+    body = _package(clients, template, template_path, kept | dict(parameters))
+    # The stack knows their values; those of NoEcho are not told.
+    given = _given(parameters) + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in parameters]
+    try:
+        cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=given, Capabilities=_CAPABILITIES)
+    except ClientError as error:
+        message = f"stack {name} was not updated: {error.response['Error']['Message']}"
+        raise DeployError(message) from error
+    return _complete(cloudformation, name, template_path, "UPDATE", check)
+
+
+def _given(parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+
+
+def _complete(cloudformation: Any, name: str, template_path: Path, what: str, check: Callable[[], None]) -> Stack:
+    """Waits until the stack is created or updated, as `what` says."""
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
     while True:
         check()
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         status = stack["StackStatus"]
-        if status == "CREATE_COMPLETE":
+        if status == f"{what}_COMPLETE":
             return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
         if ("FAILED" in status or "ROLLBACK" in status) and not status.endswith("_IN_PROGRESS"):
             message = f"stack {name} of {template_path} did not deploy ({status}):{_reasons(cloudformation, name, stack)}"

@@ -15,7 +15,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import pydantic_core
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 EventType = Literal["page_view", "click", "purchase", "signup"]
+EVENT_TYPES = frozenset(get_args(EventType))
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
@@ -61,8 +62,8 @@ class Rejected:
     message: str
 
 
-def parse(payload: bytes) -> Accepted | Rejected:
-    """Reads one event. Total: any bytes give one of the two, never an exception.
+def parse(payload: bytes, event_types: frozenset[str] = EVENT_TYPES) -> Accepted | Rejected:
+    """Reads one event. Total: any bytes give one of the two, never an exception. An event whose type is none of `event_types` is not taken.
 
     Integers of any size are kept exactly, other numbers as doubles; of equal names in one object the last counts."""
     try:
@@ -86,6 +87,8 @@ def parse(payload: bytes) -> Accepted | Rejected:
         return Rejected("InvalidEvent", "; ".join(_explain(detail) for detail in error.errors(include_url=False)))
     except OverflowError:
         return Rejected("InvalidEvent", "timestamp: outside the years 1 to 9999 in UTC")
+    if event.event_type not in event_types:
+        return Rejected("EventTypeNotTaken", f"eventType: {event.event_type} is none of {', '.join(sorted(event_types))}")
     if not _is_finite(document):
         return Rejected("NumberOutOfRange", "a number is too large for a double; it would be stored as infinity, which is not JSON")
     return Accepted(document, event.event_id, event.user_id, hour)

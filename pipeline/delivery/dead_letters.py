@@ -61,6 +61,30 @@ class DeadLetter:
         }
 
 
+def opened(envelope: Mapping[str, Any], s3: Any) -> DeadLetter:
+    """Returns the letter that is in an envelope; its payload is read from S3 where it was too large for a message. Raises KeyError, TypeError or
+    ValueError for what is no envelope."""
+    location = envelope["payloadLocation"]
+    if location:
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        payload = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    else:
+        payload = base64.b64decode(envelope["payload"], validate=True)
+    return DeadLetter(
+        payload=payload,
+        record_id=envelope["recordId"],
+        error_name=envelope["errorName"],
+        error_message=envelope["errorMessage"],
+        stack=envelope["stack"],
+        attempts=envelope["attempts"],
+        shard_id=envelope["shardId"],
+        sequence_number=envelope["sequenceNumber"],
+        partition_key=envelope["partitionKey"],
+        kept_at=location,
+        place=envelope["place"],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
     """Where a function sends its dead letters. `bucket` takes the payloads that no message can hold."""

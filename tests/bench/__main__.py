@@ -15,6 +15,7 @@ from tests.bench.batch import PEERS, bench_batch
 from tests.bench.clickstream import bench_clickstream
 from tests.bench.figures import Figure, machine_load, table
 from tests.bench.soak import bench_soak
+from tests.bench.tuning import bench_tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,26 @@ def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: 
     def measure(tell: Callable[[str], None]) -> list[Figure]:
         figures, series = bench_batch((first, *more), repetitions, out, tell, peer)
         for path in plot.draw(series, out):
+            tell(f"plot: {path}")
+        return figures
+
+    return _measure(measure, out)
+
+
+@main.command()
+@click.option("--records", type=click.IntRange(min=100), default=5000, show_default=True, help="Events of each run.")
+@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/bench-tuning.json"), show_default=True, help="All figures as JSON."
+)
+def tuning(records: int, repetitions: int, out: Path) -> int:
+    """The three parameter sets of the clickstream on the embedded emulator: latency, throughput, invocations, and their price on AWS; a plot beside
+    the JSON file. Takes minutes."""
+    plot.check(out)
+
+    def measure(tell: Callable[[str], None]) -> list[Figure]:
+        figures, panels = bench_tuning(records, repetitions, out, tell)
+        for path in plot.draw_bars(panels, out):
             tell(f"plot: {path}")
         return figures
 

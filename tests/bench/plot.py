@@ -1,4 +1,4 @@
-"""The plot of a batch benchmark: completion time against records, as PNG and SVG."""
+"""The plots of the benchmarks, as PNG and SVG: completion time against records, and what sets of parameters trade."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from matplotlib.figure import Figure
 
     from tests.bench.batch import Series
 
@@ -46,6 +48,28 @@ def draw(series: Sequence[Series], beside: Path) -> list[Path]:
     axes.set(xscale="log", yscale="log", xlabel="records", ylabel="seconds from the upload to the e-mail")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
+    return _saved(figure, beside)
+
+
+def draw_bars(panels: Mapping[str, Mapping[str, Sequence[float]]], beside: Path) -> list[Path]:
+    """A panel for each quantity, in it a bar for each set: medians with the smallest and the largest round. Returns the files, named as `beside`."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "pipeproof"
+    figure = Figure(figsize=(3.2 * len(panels), 4), layout="constrained")
+    for axes, (title, bars) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        medians = [statistics.median(rounds) for rounds in bars.values()]
+        below = [median - min(rounds) for median, rounds in zip(medians, bars.values(), strict=True)]
+        above = [max(rounds) - median for median, rounds in zip(medians, bars.values(), strict=True)]
+        axes.bar(list(bars), medians, yerr=(below, above), capsize=3, color=["C0", "C1", "C2"])
+        axes.set_title(title, fontsize=10)
+        axes.tick_params(axis="x", labelrotation=20)
+        axes.grid(visible=True, axis="y", alpha=0.3)
+    return _saved(figure, beside)
+
+
+def _saved(figure: Figure, beside: Path) -> list[Path]:
     paths = [beside.with_suffix(suffix) for suffix in _SUFFIXES]
     for path in paths:
         # Without the date the same figures give the same file.

@@ -138,6 +138,51 @@ def test_rows_are_inserted(clients, athena, lake):
     assert rows(clients, athena("SELECT count(*) AS n FROM buys")) == [["n"], ["6"]]
 
 
+@pytest.mark.rule("athena/latest/ug/ctas-insert-into-etl.html")
+def test_a_table_from_a_query_has_partitions(clients, athena, lake):
+    """CREATE TABLE AS with partitioned_by writes each partition below its values, which are the last columns, and knows them."""
+    made = athena(
+        f"CREATE TABLE by_kind WITH (external_location = 's3://{lake}/by-kind/', partitioned_by = ARRAY['kind']) AS SELECT id, kind FROM events"
+    )
+    assert made["Status"]["State"] == "SUCCEEDED", made["Status"]
+    keys = {item["Key"].rpartition("/")[0] for item in clients("s3").list_objects_v2(Bucket=lake, Prefix="by-kind/")["Contents"]}
+    assert keys == {"by-kind/kind=buy", "by-kind/kind=look"}
+    assert rows(clients, athena("SELECT kind, count(*) AS n FROM by_kind GROUP BY kind ORDER BY kind"))[1:] == [
+        ["buy", "3"],
+        ["look", "3"],
+    ]
+    made = athena(
+        f"CREATE TABLE wrong WITH (external_location = 's3://{lake}/wrong/', partitioned_by = ARRAY['kind']) AS SELECT kind, id FROM events"
+    )
+    assert (made["Status"]["State"], "HIVE_COLUMN_ORDER_MISMATCH" in made["Status"]["StateChangeReason"]) == ("FAILED", True)
+
+
+@pytest.mark.rule("athena/latest/ug/insert-into.html")
+def test_rows_are_inserted_into_their_partitions(clients, athena):
+    """INSERT INTO a partitioned table goes by the places of the columns, the partition keys last, and adds new partitions to the catalogue."""
+    athena("MSCK REPAIR TABLE days")
+    athena("INSERT INTO days SELECT id AS a, kind AS b, amount AS c, '2026-01-0' || CAST(2 + id % 2 AS varchar) AS d FROM events")
+    found = rows(clients, athena("SELECT dt, count(*) AS n, sum(amount) AS s FROM days GROUP BY dt ORDER BY dt"))
+    assert found[1:] == [["2026-01-01", "3", "4.5"], ["2026-01-02", "6", "13.5"], ["2026-01-03", "3", "13.5"]]
+    failed = athena("INSERT INTO days SELECT id FROM events")
+    assert (failed["Status"]["State"], "TYPE_MISMATCH" in failed["Status"]["StateChangeReason"]) == ("FAILED", True)
+
+
+@pytest.mark.rule("athena/latest/ug/ctas-considerations-limitations.html")
+def test_a_table_from_a_query_needs_an_empty_place(athena, lake):
+    """CREATE TABLE AS fails where its location has objects."""
+    failed = athena(f"CREATE TABLE again WITH (external_location = 's3://{lake}/json/') AS SELECT id FROM events")
+    assert (failed["Status"]["State"], "HIVE_PATH_ALREADY_EXISTS" in failed["Status"]["StateChangeReason"]) == ("FAILED", True)
+
+
+@pytest.mark.rule("athena/latest/ug/ctas-insert-into.html")
+def test_a_query_writes_a_hundred_partitions_at_most(athena, lake):
+    """A CTAS or INSERT that would write more than 100 partitions fails."""
+    many = " UNION ALL ".join(f"SELECT {number} AS id, 'k{number}' AS k" for number in range(101))
+    failed = athena(f"CREATE TABLE many WITH (external_location = 's3://{lake}/many/', partitioned_by = ARRAY['k']) AS {many}")
+    assert (failed["Status"]["State"], "TOO_MANY_OPEN_PARTITIONS" in failed["Status"]["StateChangeReason"]) == ("FAILED", True)
+
+
 @pytest.mark.rule(START)
 @pytest.mark.parametrize("statement", ["SELECT * FROM missing", "SELEC 1", "SELECT nothing FROM events"])
 def test_a_wrong_query_fails(athena, statement):

@@ -234,6 +234,31 @@ def test_a_removed_resource_is_deleted(clients, cloudformation, deploy):
     assert queues(clients) == ["made"]
 
 
+@pytest.mark.rule("AWSCloudFormation/latest/UserGuide/parameters-section-structure.html")
+@pytest.mark.parametrize("kind", ["CommaDelimitedList", "List<Number>"])
+def test_a_list_parameter_is_changed(cloudformation, kind):
+    """A parameter that is a list can be joined, also after an update that changes it, and one that keeps its value."""
+    joined = {"Fn::Join": ["-", {"Ref": "Some"}]}
+    template = {
+        "Parameters": {"Some": {"Type": kind, "Default": "1,2"}, "Name": {"Type": "String", "Default": "a"}},
+        "Resources": {
+            "Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Join": ["-", [{"Ref": "Name"}, joined]]}}}
+        },
+        "Outputs": {"Joined": {"Value": joined}},
+    }
+    whole = {"StackName": "stack", "TemplateBody": json.dumps(template)}
+
+    def joined_by(call, *given):
+        call(**whole, Parameters=list(given))
+        assert ended(cloudformation, "stack").endswith("E_COMPLETE")
+        return outputs(cloudformation)["Joined"]
+
+    assert joined_by(cloudformation.create_stack) == "1-2"
+    assert joined_by(cloudformation.update_stack, {"ParameterKey": "Some", "ParameterValue": "3, 4"}) == "3-4"
+    kept = {"ParameterKey": "Some", "UsePreviousValue": True}
+    assert joined_by(cloudformation.update_stack, kept, {"ParameterKey": "Name", "ParameterValue": "b"}) == "3-4"
+
+
 @pytest.mark.rule(UPDATES)
 def test_an_update_without_changes_is_refused(cloudformation, deploy):
     """UpdateStack without any change answers ValidationError: No updates are to be performed."""

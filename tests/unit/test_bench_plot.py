@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UsageError
 from tests.bench.batch import Series
-from tests.bench.plot import check, draw
+from tests.bench.plot import check, draw, draw_bars
 
 SERIES = [
     Series("embedded", {10_000: [5.0, 6.0, 5.5], 100_000: [20.0, 22.0, 21.0]}),
@@ -35,3 +35,13 @@ def test_the_same_figures_make_the_same_plot(tmp_path):
     first = draw(SERIES, tmp_path / "first.json")
     second = draw(SERIES, tmp_path / "second.json")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_the_bars_of_the_sets_are_beside_each_other(tmp_path):
+    png, svg = draw_bars(
+        {"latency": {"low": [1.0, 2.0], "high": [9.0]}, "price": {"low": [3.0], "high": [1.0]}}, tmp_path / "bench.json"
+    )
+    assert png.read_bytes().startswith(b"\x89PNG")
+    for name in ("latency", "price"):
+        assert svg.read_text().count(f"<!-- {name} -->") == 1
+    assert svg.read_text().count("<!-- low -->") == 2

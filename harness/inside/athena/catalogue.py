@@ -87,14 +87,14 @@ def run_ddl(statement: str, glue: Any, s3: Any, database: str) -> bool:
         of, name = _split(found["name"], database)
         table = table_of(glue, of, name)
         for values in sorted({values for _, values, _ in objects(s3, table, [])}):
-            _add_partition(glue, of, table, dict(zip([key for key, _ in table.partition_keys], values, strict=True)), None)
+            add_partition(glue, of, table, dict(zip([key for key, _ in table.partition_keys], values, strict=True)), None)
         return True
     if found := _ADD.match(statement):
         of, name = _split(found["name"], database)
         table = table_of(glue, of, name)
         for part in _PARTITION.finditer(found["parts"]):
             pairs = [pair.partition("=") for pair in part["values"].split(",")]
-            _add_partition(
+            add_partition(
                 glue, of, table, {key.strip(' `"').lower(): value.strip(" '\"") for key, _, value in pairs}, part["location"]
             )
         return True
@@ -150,7 +150,8 @@ def _columns(text: str) -> list[dict[str, str]]:
     return made
 
 
-def _add_partition(glue: Any, database: str, table: Table, values: dict[str, str], location: str | None) -> None:
+def add_partition(glue: Any, database: str, table: Table, values: dict[str, str], location: str | None) -> None:
+    """Adds a partition, unless it is there: at `location`, or where its values say."""
     ordered = [values[key] for key, _ in table.partition_keys]
     path = location or table.location.rstrip("/") + "/" + "/".join(f"{key}={values[key]}" for key, _ in table.partition_keys) + "/"
     described = {"Values": ordered, "StorageDescriptor": {"Location": path, "Columns": []}}

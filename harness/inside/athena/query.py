@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from harness.inside.athena.catalogue import QueryError, Table, objects, partitions, table_of
+from harness.inside.athena.writing import write
 from harness.inside.hive import members
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run(statement: str, database: str, glue: Any, s3: Any, folder: Path) -> Resu
             if target is None:
                 result.rows = found.fetchall()
                 return result
-            _write(target, found.to_arrow_table(), database, glue, s3)
+            write(target, found.to_arrow_table(), database, glue, s3)
         except duckdb.Error as error:
             raise QueryError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
     return Result(scanned_bytes=result.scanned_bytes)
@@ -191,48 +192,3 @@ def _athena_type(kind: str) -> str:
 
 def _quoted(text: str) -> str:
     return text.replace("'", "''")
-
-
-def _write(target: Any, rows: Any, database: str, glue: Any, s3: Any) -> None:
-    """Writes the rows of a CTAS or an INSERT as Parquet, and makes the table of a CTAS."""
-    import io  # noqa: PLC0415
-    from uuid import uuid4  # noqa: PLC0415
-
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    node = target.find(exp.Table)
-    of, name = (node.db or database).lower(), node.name.lower()
-    if isinstance(target, exp.Create):
-        told = {
-            prop.name.lower(): prop.args["value"].name
-            for prop in target.find_all(exp.Property)
-            if prop.args.get("value") is not None
-        }
-        location = told.get("external_location") or next((p.this.name for p in target.find_all(exp.LocationProperty)), None)
-        if not location:
-            raise QueryError("CREATE TABLE AS needs external_location")
-        columns = [{"Name": one.name.lower(), "Type": _hive_type(str(one.type))} for one in rows.schema]
-        storage = {
-            "Columns": columns,
-            "Location": location,
-            "InputFormat": "parquet",
-            "SerdeInfo": {"SerializationLibrary": "parquet"},
-        }
-        try:
-            glue.create_table(
-                DatabaseName=of, TableInput={"Name": name, "StorageDescriptor": storage, "TableType": "EXTERNAL_TABLE"}
-            )
-        except glue.exceptions.AlreadyExistsException as error:
-            raise QueryError(f"Table {of}.{name} already exists") from error
-    else:
-        location = table_of(glue, of, name).location
-    body = io.BytesIO()
-    pq.write_table(rows, body)
-    bucket, _, prefix = location.removeprefix("s3://").partition("/")
-    s3.put_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/{uuid4()}.parquet", Body=body.getvalue())
-
-
-def _hive_type(arrow: str) -> str:
-    return {"int32": "int", "int64": "bigint", "double": "double", "float": "float", "bool": "boolean", "string": "string"}.get(
-        arrow, "string" if "decimal" not in arrow else arrow.replace("decimal128", "decimal")
-    )

@@ -75,7 +75,7 @@ def _started(context: RequestContext, request: Any, key: str, output: str) -> di
     statement = request["QueryString"].strip().rstrip(";")
     kind = (
         "DDL"
-        if statement.split(None, 1)[0].upper() in {"CREATE", "DROP", "ALTER", "MSCK"} and " SELECT " not in f" {statement.upper()} "
+        if statement.split(None, 1)[0].upper() in {"CREATE", "DROP", "ALTER", "MSCK"} and "SELECT" not in statement.upper().split()
         else "DML"
     )
     place = f"{output.rstrip('/')}/{key}.{'txt' if kind == 'DDL' else 'csv'}"

@@ -27,6 +27,7 @@ from harness.inside.patches import (
     sqs,
     stepfunctions,
 )
+from harness.inside.patches.declare import keep_definitions
 
 if TYPE_CHECKING:
     from harness.inside.patches.declare import Patch
@@ -62,6 +63,7 @@ class PatchRefusedError(RuntimeError):
 def verify() -> None:
     """Raises PatchRefusedError that names everything that a patch expects, or that services keep, and that is missing."""
     problems = [*(problem for patch in PATCHES for problem in patch.problems()), *kept.problems()]
+    keep_definitions()
     if problems:
         raise PatchRefusedError(
             "pipeproof does not start this LocalStack, as its patches would not apply: " + "; ".join(problems)

@@ -122,6 +122,31 @@ def imports(module: Any) -> None:
 
 @patch(
     "localstack.services.cloudformation.engine.v2.change_set_model_preproc",
+    {"ChangeSetModelPreproc.visit_node_parameter": ("self", "node_parameter"), "PreprocEntityDelta": NAME, "is_nothing": NAME},
+)
+def typed_parameters(module: Any) -> None:
+    """LocalStack makes a list or a number of a parameter's new value, but not of the value before: Fn::Join of it fails an update."""
+    preproc = module.ChangeSetModelPreproc
+    original = preproc.visit_node_parameter
+
+    def visited(self: Any, node_parameter: Any) -> Any:
+        delta, kind = original(self, node_parameter), self.visit(node_parameter.type_)
+        kind = kind.before if module.is_nothing(kind.after) else kind.after
+
+        def typed(value: Any) -> Any:
+            if not isinstance(value, str):
+                return value
+            if kind == "CommaDelimitedList" or str(kind).startswith("List<"):
+                return [item.strip() for item in value.split(",")]
+            return module.to_number(value) if kind == "Number" and hasattr(module, "to_number") else value
+
+        return module.PreprocEntityDelta(before=typed(delta.before), after=typed(delta.after))
+
+    preproc.visit_node_parameter = visited
+
+
+@patch(
+    "localstack.services.cloudformation.engine.v2.change_set_model_preproc",
     {
         "ChangeSetModelPreproc._resolve_reference": ("self", "logical_id"),
         "ChangeSetModelPreproc._resolve_attribute": ("self", "arguments", "select_before"),
@@ -324,6 +349,7 @@ PATCHES = (
     stack_statuses,
     imports,
     literals,
+    typed_parameters,
     updates,
     requests,
     refused_stacks,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib.util
+import json
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,16 +57,73 @@ def patch(module: str, expects: Mapping[str, tuple[str, ...] | None]) -> Callabl
     return declared
 
 
+Definitions = dict[str, tuple[str, ...] | None]
+
+
 @functools.cache
-def _defined_in(module: str) -> dict[str, tuple[str, ...] | None] | str:
+def _defined_in(module: str) -> Definitions | str:
     """Returns what a module defines, or what is wrong with it. Several patches ask for one module, and each is looked at twice before LocalStack runs."""
     source = _source(module)
     if source is None:
         return f"module {module} does not exist"
+    if (known := _known.get(source)) is not None:
+        return known
     try:
-        return _defined(ast.parse(source.read_bytes()))
+        found = _defined(ast.parse(source.read_bytes()))
     except SyntaxError:
         return f"module {module} is not written for this Python"
+    _known.add(source, found)
+    return found
+
+
+class _Known:
+    """What modules define, kept from start to start as byte code is: by a source's path, time and size. To parse them all is half a second."""
+
+    def __init__(self) -> None:
+        directory = os.environ.get("PIPEPROOF_CACHE")
+        self._file = Path(directory) / "definitions.json" if directory else None
+        self._entries: dict[str, list[Any]] | None = None
+        self._new = False
+
+    def get(self, source: Path) -> Definitions | None:
+        """Returns what a source defines, None where it is not known or the source has changed."""
+        if self._entries is None:
+            self._entries = self._read()
+        stat = source.stat()
+        match self._entries.get(str(source)):
+            case [time, size, dict(found)] if (time, size) == (int(stat.st_mtime), stat.st_size):
+                return {name: None if parameters is None else tuple(parameters) for name, parameters in found.items()}
+            case _:
+                return None
+
+    def add(self, source: Path, found: Definitions) -> None:
+        """Remembers it until `keep` writes it down."""
+        assert self._entries is not None
+        stat = source.stat()
+        self._entries[str(source)] = [int(stat.st_mtime), stat.st_size, found]
+        self._new = True
+
+    def keep(self) -> None:
+        """Writes down what is new, where there is a place for it; two processes that do so at once leave the file of one."""
+        if self._file is None or not self._new:
+            return
+        with contextlib.suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False) as file:
+                json.dump(self._entries, file)
+            Path(file.name).replace(self._file)
+        self._new = False
+
+    def _read(self) -> dict[str, list[Any]]:
+        try:
+            entries = json.loads(self._file.read_bytes()) if self._file else {}
+        except (OSError, ValueError):
+            return {}
+        return entries if isinstance(entries, dict) else {}
+
+
+_known = _Known()
+keep_definitions = _known.keep
 
 
 def _source(module: str) -> Path | None:
@@ -77,9 +138,9 @@ def _source(module: str) -> Path | None:
     return None
 
 
-def _defined(tree: ast.Module) -> dict[str, tuple[str, ...] | None]:
+def _defined(tree: ast.Module) -> Definitions:
     """Returns the names that a module binds, and those of its classes' bodies; functions with their parameters."""
-    found: dict[str, tuple[str, ...] | None] = {}
+    found: Definitions = {}
     # Conditional imports and definitions stand in the bodies of `if` and `try`.
     left: list[ast.stmt] = list(tree.body)
     while left:
@@ -92,7 +153,7 @@ def _defined(tree: ast.Module) -> dict[str, tuple[str, ...] | None]:
     return found
 
 
-def _bound(node: ast.AST) -> dict[str, tuple[str, ...] | None]:
+def _bound(node: ast.AST) -> Definitions:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             return {node.name: tuple(argument.arg for argument in (*node.args.posonlyargs, *node.args.args))}

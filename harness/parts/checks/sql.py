@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHOWN = 5
+_PARTITION = re.compile(r"[A-Za-z_]\w*=[^=]{1,120}", re.ASCII)
 _READERS = {
-    "csv": "read_csv('{}', header = true, all_varchar = true, union_by_name = true)",
-    "ndjson": "read_json_auto('{}', format = 'newline_delimited', union_by_name = true)",
-    "parquet": "read_parquet('{}', union_by_name = true)",
+    "csv": "read_csv('{}', header = true, all_varchar = true, union_by_name = true, hive_partitioning = true, hive_types_autocast = false)",
+    "ndjson": "read_json_auto('{}', format = 'newline_delimited', union_by_name = true, hive_partitioning = true, hive_types_autocast = false)",
+    "parquet": "read_parquet('{}', union_by_name = true, hive_partitioning = true, hive_types_autocast = false)",
 }
 
 
 class Lake(Part):
-    """The objects of `bucket` below `prefix`, as one table. CSV columns are text."""
+    """The objects of `bucket` below `prefix`, as one table. CSV columns are text, and so are the partitions that the keys name."""
 
     bucket: str
     prefix: str = ""
@@ -71,17 +73,20 @@ def found_by(query: str, context: Context, lakes: Mapping[str, Lake]) -> list[tu
 
 
 def _add(db: duckdb.DuckDBPyConnection, name: str, lake: Lake, context: Context, folder: Path) -> None:
-    """Downloads the objects, and makes a view of them; an empty table where there are none."""
-    folder.mkdir()
+    """Downloads the objects, and makes a view of them; an empty table where there are none. Partitions that all keys name (dt=2026-01-31/) are columns."""
     s3 = context.clients("s3")
-    count = 0
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=lake.prefix):
-        for item in page.get("Contents", []):
-            suffix = ".gz" if item["Key"].endswith(".gz") else ""
-            s3.download_file(lake.bucket, item["Key"], str(folder / f"{count:09d}.{lake.format}{suffix}"))
-            count += 1
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=lake.bucket, Prefix=lake.prefix)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    found = [[part for part in key.split("/")[:-1] if _PARTITION.fullmatch(part)] for key in keys]
+    partitioned = len({tuple(part.partition("=")[0] for part in parts) for parts in found}) == 1
+    folder.mkdir()
+    for place, (key, parts) in enumerate(zip(keys, found, strict=True)):
+        below = folder.joinpath(*parts) if partitioned else folder
+        below.mkdir(parents=True, exist_ok=True)
+        suffix = ".gz" if key.endswith(".gz") else ""
+        s3.download_file(lake.bucket, key, str(below / f"{place:09d}.{lake.format}{suffix}"))
     quoted = '"' + name.replace('"', '""') + '"'
-    source = _READERS[lake.format].format(f"{folder}/*") if count else "(SELECT NULL AS nothing WHERE false)"
+    source = _READERS[lake.format].format(f"{folder}/**/*.{lake.format}*") if keys else "(SELECT NULL AS nothing WHERE false)"
     db.execute(f"CREATE VIEW {quoted} AS FROM {source}")
 
 

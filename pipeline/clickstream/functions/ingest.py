@@ -24,6 +24,7 @@ logger = Logger(service="clickstream-ingest")
 kinesis = boto3.client("kinesis", config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10))
 
 STREAM = os.environ["STREAM_NAME"]
+EVENT_TYPES = frozenset(os.environ["EVENT_TYPES"].split(","))
 MAX_RECORD_BYTES = 1024 * 1024
 RETRY_AFTER_S = 1
 
@@ -32,7 +33,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers as an API Gateway proxy integration (REST, payload 1.0)."""
     body = event.get("body") or ""
     payload = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
-    parsed = transforms.parse(payload)
+    parsed = transforms.parse(payload, EVENT_TYPES)
     if isinstance(parsed, transforms.Rejected):
         return _response(400, {"accepted": False, "error": parsed.error, "details": parsed.message})
     partition_key = parsed.user_id

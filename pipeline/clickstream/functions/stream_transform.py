@@ -31,6 +31,7 @@ from pipeline.delivery.dead_letters import DeadLetter, DeadLetterQueue
 FUNCTION = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
 BUCKET = os.environ["EVENT_BUCKET"]
 TOPIC = os.environ["ALERT_TOPIC_ARN"]
+EVENT_TYPES = frozenset(os.environ["EVENT_TYPES"].split(","))
 
 logger = Logger(service="clickstream-transform")
 metrics = Metrics(namespace="Clickstream", service="clickstream-transform")
@@ -84,7 +85,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _record(kinesis: dict[str, Any]) -> StreamRecord:
     payload = base64.b64decode(kinesis["data"])
-    return StreamRecord(kinesis["sequenceNumber"], kinesis["partitionKey"], payload, transforms.parse(payload))
+    return StreamRecord(kinesis["sequenceNumber"], kinesis["partitionKey"], payload, transforms.parse(payload, EVENT_TYPES))
 
 
 def _dead_letter(batch: list[StreamRecord], shard_id: str, now: datetime, request_id: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections import defaultdict
@@ -11,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from harness.inside import kept
-from harness.inside.patches import cloudformation, gateway, runtime, stepfunctions
+from harness.inside.patches import cloudformation, declare, gateway, runtime, stepfunctions
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
 
@@ -180,3 +181,20 @@ def test_a_transform_has_its_region_in_the_environment_and_never_takes_it_away(m
         module.ChangeSetModelTransform._apply_global_serverless_transformation(region, {}, {})
         assert os.environ["AWS_DEFAULT_REGION"] == region
     assert read == ["us-east-1", "eu-west-1"]
+
+
+def test_what_a_module_defines_is_kept_until_its_source_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIPEPROOF_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "module.py"
+    source.write_text("def f(a, b): ...")
+    known = declare._Known()
+    assert known.get(source) is None
+    known.add(source, {"f": ("a", "b"), "x": NAME})
+    known.keep()
+    assert declare._Known().get(source) == {"f": ("a", "b"), "x": NAME}
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["definitions.json"]
+    source.write_text("def f(a): ...")
+    assert declare._Known().get(source) is None
+    for damaged in ["[", "[]", json.dumps({str(source): 1})]:
+        (tmp_path / "cache" / "definitions.json").write_text(damaged)
+        assert declare._Known().get(source) is None

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.errors import EmulatorDiedError, UnknownVerdictError
 from harness.parts.actors.redrive import Redrive
@@ -12,31 +17,107 @@ from tests.loads import context
 from tests.unit.parts.places import Places
 
 
-class Poison:
-    """A dead-letter queue to which every message that is moved comes back at once."""
+@pytest.fixture(autouse=True, scope="module")
+def at_once():
+    """Waits of the backoff take no time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tenacity.nap.time.sleep", lambda _: None)
+        yield
 
-    def __init__(self, many):
-        self.messages = [{"MessageId": str(n), "Body": "x", "ReceiptHandle": str(n)} for n in range(many)]
-        self.sent = 0
+
+class Queue:
+    """As much of SQS as a redrive needs: two queues, of which a message that was received is hidden until it is shown again. `back` are
+    messages that come back once they have been moved, `refuses` the bodies that the other queue never takes."""
+
+    def __init__(self, bodies, *, back=False, refuses=(), deletes=True):
+        self.there = {str(n): self.message(n, body, 0) for n, body in enumerate(bodies)}
+        self.hidden, self.sent, self.sizes = {}, [], []
+        self.back, self.refuses, self.deletes = back, refuses, deletes
+
+    @staticmethod
+    def message(number, body, sent_at_ms):
+        attributes = {"SentTimestamp": str(sent_at_ms), "ApproximateReceiveCount": "1"}
+        return {"MessageId": str(number), "Body": body, "ReceiptHandle": str(number), "Attributes": attributes}
 
     def get_queue_attributes(self, **_):
-        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages))}}
+        return {
+            "Attributes": {
+                "ApproximateNumberOfMessages": len(self.there),
+                "ApproximateNumberOfMessagesNotVisible": len(self.hidden),
+            }
+        }
 
     def receive_message(self, MaxNumberOfMessages, **_):  # noqa: N803 - as boto3 has it
-        return {"Messages": self.messages[:MaxNumberOfMessages]}
+        taken = list(self.there)[:MaxNumberOfMessages]
+        self.hidden |= {name: self.there.pop(name) for name in taken}
+        return {"Messages": [self.hidden[name] for name in taken]}
 
     def send_message_batch(self, Entries, **_):  # noqa: N803
-        self.sent += len(Entries)
+        self.sizes.append((len(Entries), sum(len(entry["MessageBody"].encode()) for entry in Entries)))
+        taken = [entry for entry in Entries if entry["MessageBody"] not in self.refuses]
+        self.sent += [entry["MessageBody"] for entry in taken]
+        if self.back:
+            later = 4_000_000_000_000
+            fresh = [f"again-{len(self.sent)}-{place}" for place in range(len(taken))]
+            self.there |= {name: self.message(name, entry["MessageBody"], later) for name, entry in zip(fresh, taken, strict=True)}
+        return {
+            "Successful": [{"Id": entry["Id"]} for entry in taken],
+            "Failed": [{"Id": entry["Id"], "Code": "Refused"} for entry in Entries if entry not in taken],
+        }
+
+    def delete_message_batch(self, Entries, **_):  # noqa: N803
+        if not self.deletes:
+            return {}
+        for entry in Entries:
+            del self.hidden[entry["ReceiptHandle"]]
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
-    def delete_message(self, **_):
-        pass
+    def change_message_visibility_batch(self, Entries, **_):  # noqa: N803
+        self.there |= {entry["ReceiptHandle"]: self.hidden.pop(entry["ReceiptHandle"]) for entry in Entries}
+
+
+def redriven(queue, **keys):
+    return list(Redrive(queue_url="from", to_queue_url="to", **keys).open(context(Places(sqs=queue))))
 
 
 def test_a_redrive_moves_what_was_there_and_ends_though_poison_comes_back():
-    queue = Poison(25)
-    steps = list(Redrive(queue_url="from", to_queue_url="to").open(context(Places(sqs=queue))))
-    assert (len(steps), queue.sent) == (3, 25)
+    queue = Queue(["x"] * 25, back=True)
+    assert len(redriven(queue)) == 3
+    assert len(queue.sent) == 25
+    assert (len(queue.there), queue.hidden) == (25, {})
+
+
+def test_a_redrive_moves_the_letters_of_an_error_and_shows_the_others_again():
+    queue = Queue([json.dumps({"errorName": name}) for name in "abcabc"])
+    redriven(queue, errors=["b", "c"])
+    assert sorted(json.loads(body)["errorName"] for body in queue.sent) == ["b", "b", "c", "c"]
+    assert [json.loads(message["Body"])["errorName"] for message in queue.there.values()] == ["a", "a"]
+    assert queue.hidden == {}
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 200_000), max_size=30), st.integers(0, 2))
+def test_whatever_the_letters_are_each_is_in_exactly_one_queue_and_every_batch_is_one_that_sqs_takes(sizes, refused):
+    bodies = [f"{place:02d}" + "x" * size for place, size in enumerate(sizes)]
+    queue = Queue(bodies, refuses=bodies[:refused])
+    with suppress(UnknownVerdictError):
+        redriven(queue)
+    left = [message["Body"] for message in queue.there.values()]
+    assert sorted([*queue.sent, *left]) == sorted(bodies)
+    assert set(bodies[:refused]) <= set(left)
+    assert queue.hidden == {}
+    assert all(count <= 10 and size <= 262_144 for count, size in queue.sizes)
+
+
+def test_a_letter_that_is_refused_is_told():
+    with pytest.raises(UnknownVerdictError, match="1 messages were refused by to: Refused"):
+        redriven(Queue(["a", "b"], refuses=["b"]))
+
+
+def test_a_letter_that_was_sent_and_could_not_be_deleted_is_there_for_the_next_redrive():
+    queue = Queue(["a", "b"], deletes=False)
+    redriven(queue)
+    assert (sorted(queue.sent), len(queue.there)) == (["a", "b"], 2)
 
 
 class Endless(Actor):

@@ -1,0 +1,132 @@
+"""The commands that work with an emulator that runs: `up` and `down`, and what asks it something."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.exits import EXIT
+from harness.interrupts import clean_up
+from harness.options import account_option, emulator_option, endpoint_option, moment, origins, remote_option
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@click.command()
+@click.argument("scenario", default="clickstream-smoke")
+@click.option("--port", type=click.IntRange(1, 65535), default=4566, show_default=True, help="Port of 127.0.0.1 to listen on.")
+@click.option(
+    "--allow-origin", "origins", metavar="ORIGIN", multiple=True, callback=origins,
+    help="Lets the web pages of this origin ask the emulator, such as http://localhost:3000. Without it no page can.",
+)  # fmt: skip
+@emulator_option
+def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...]) -> None:
+    """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.run.up import up as bring_up  # noqa: PLC0415
+    from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
+    from harness.scenario.loading import load_scenario  # noqa: PLC0415
+
+    name, path = find_scenario(scenario)
+    clean_up()
+    console = Console()
+    with console.status("") as status:
+        running = bring_up(name, load_scenario(path).stack, port, emulator, origins, status.update)
+    console.print(f"{name} is up ({running.emulator['kind']}). In a shell:\n", highlight=False)
+    console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
+    console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy\n", highlight=False, soft_wrap=True)
+    for key, value in running.outputs.items():
+        console.print(f"  {key:<28} {value}", highlight=False, soft_wrap=True)
+    console.print("\nIt stays until `pipeproof down` (in this directory).", highlight=False)
+
+
+@click.command()
+def down() -> None:
+    """Ends the emulator that `pipeproof up` left in this directory."""
+    from harness.run.up import down as take_down  # noqa: PLC0415
+
+    running = take_down()
+    click.echo(f"{running.name} is down")
+
+
+@click.command()
+@click.argument("source")
+@click.option("--to", "target", help="The queue that takes them, by name or URL. Without it they are only listed.")
+@click.option("--error", "errors", multiple=True, help="Only letters with this error; may be given several times.")
+@click.option(
+    "--id",
+    "ids",
+    multiple=True,
+    help="Only the letter with this message id, record id or SHARD/SEQUENCE; may be given several times.",
+)
+@click.option(
+    "--since", callback=moment, help="Only what was sent (or put) then or later: an ISO 8601 time, or how long ago, such as 2h."
+)
+@click.option("--until", callback=moment, help="Only what was sent (or put) before then.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be moved, and move nothing.")
+@click.option(
+    "--visibility-timeout",
+    "hidden_s",
+    type=click.IntRange(1, 43200),
+    default=60,
+    show_default=True,
+    help="Seconds for which a message is hidden from others while it is moved.",
+)
+@click.option(
+    "--emulator", metavar="URL", help="The endpoint of an emulator. [default: what `pipeproof up` left in this directory]"
+)
+@account_option
+@click.option("--allow-remote", is_flag=True, help="Let --emulator name another machine.")
+def redrive(
+    source: str, target: str | None, errors: tuple[str, ...], ids: tuple[str, ...], since: datetime | None, until: datetime | None,
+    dry_run: bool, hidden_s: int, emulator: str | None, account: str, allow_remote: bool,  # noqa: FBT001
+) -> int:  # fmt: skip
+    """Lists the letters of the dead-letter queue SOURCE, and with --to moves them to where they are tried again. Each is deleted only once the other
+    queue has it, so a redrive that is killed can be run again. With s3://BUCKET/PREFIX it tells a queue again of the objects there.
+
+    Exit 0 where all that was chosen is moved (or listed), 1 where some were refused, 2 where another reader has some."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.parts.redriving import Chosen  # noqa: PLC0415
+    from harness.report.redriven import told  # noqa: PLC0415
+    from harness.run.redrive import Redriven, Task  # noqa: PLC0415
+    from harness.run.redrive import redrive as steps  # noqa: PLC0415
+    from harness.run.up import attached  # noqa: PLC0415
+
+    times = [at.timestamp() if at else bound for at, bound in ((since, 0.0), (until, math.inf))]
+    task = Task(source, target, Chosen(frozenset(errors), frozenset(ids), *times), dry_run, hidden_s)
+    clients, check = attached(emulator, account, allow_remote=allow_remote)
+    clean_up()
+    done = Redriven()
+    return EXIT[told(Console(), task, done, steps(clients, task, check, done), time.time())]
+
+
+@click.command()
+@click.argument("statement")
+@click.option("--database", help="The database of Glue's catalogue. [default: the only one]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How the rows are written.",
+)
+@endpoint_option
+@account_option
+@remote_option
+def query(statement: str, database: str | None, form: str, emulator: str | None, account: str, allow_remote: bool) -> None:  # noqa: FBT001
+    """Runs the SQL STATEMENT over the emulated lake, by Athena: the tables are those of Glue's catalogue, the objects those in S3. Says how many bytes
+    were scanned."""
+    from harness.report.rows import written  # noqa: PLC0415
+    from harness.run.query import query as run_query  # noqa: PLC0415
+    from harness.run.up import attached  # noqa: PLC0415
+
+    clients, check = attached(emulator, account, allow_remote=allow_remote)
+    clean_up()
+    written(run_query(clients, statement, database, check), form)

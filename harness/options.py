@@ -1,0 +1,62 @@
+"""Options that several commands have, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import click
+
+DEFAULT_ACCOUNT = "000000000000"
+
+emulator_option = click.option(
+    "--emulator",
+    envvar="PIPEPROOF_EMULATOR",
+    default="auto",
+    show_default=True,
+    help="container, embedded, auto (container where a Docker engine answers, else embedded), or the URL of an endpoint that runs already. [env: PIPEPROOF_EMULATOR]",
+)
+
+
+def _account(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not (len(value) == 12 and value.isascii() and value.isdecimal()):
+        raise click.BadParameter("an AWS account id has 12 digits")
+    return value
+
+
+def origins(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?", value) is None:
+            raise click.BadParameter(f"{value!r} is no origin: expected a scheme, a host and a port, such as http://localhost:3000")
+    return values
+
+
+endpoint_option = click.option(
+    "--emulator", metavar="URL", help="The endpoint of an emulator. [default: what `pipeproof up` left in this directory]"
+)
+remote_option = click.option("--allow-remote", is_flag=True, help="Let --emulator name another machine: data is really sent there.")
+
+account_option = click.option(
+    "--account",
+    default=DEFAULT_ACCOUNT,
+    show_default=True,
+    callback=_account,
+    help="AWS account of the run: runs that share an endpoint need one each.",
+)
+
+
+def moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    """Reads an ISO 8601 time (UTC where it has no zone), or how long ago, such as 90s, 15m, 2h or 7d."""
+    try:
+        return None if value is None else _moment(value, datetime.now(UTC))
+    except (ValueError, OverflowError, OSError):
+        message = f"{value!r} is neither a time such as 2026-01-31T12:00:00Z nor an age such as 90s, 15m, 2h or 7d"
+        raise click.BadParameter(message) from None
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if text[:-1].isascii() and text[:-1].isdecimal() and text[-1] in units:
+        return datetime.fromtimestamp(now.timestamp() - int(text[:-1]) * units[text[-1]], UTC)
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
