@@ -7,11 +7,13 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import jmespath
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic_core import from_json
 
 from harness.backoff import TryAgainError, attempts
@@ -84,8 +86,11 @@ class DeadLetterQueue:
     check: Callable[[], None] = lambda: None
     hidden_s: int = HIDDEN_S
     elsewhere: int = 0
-    """How many messages another reader had until the end."""
+    """How many messages were not seen by the end: another reader had them."""
+    undeleted: int = 0
+    """How many messages were sent on and could not be deleted: they are in both queues."""
     _held: dict[str, str] = field(default_factory=dict)
+    _renew_at: float = 0.0
 
     def batches(self) -> Iterator[list[Letter]]:
         """Yields each message once, up to ten at a time, until all that were there when it began have come. Waits for those that another
@@ -94,8 +99,13 @@ class DeadLetterQueue:
         seen: set[str] = set()
         repeated = 0
         deadline = time.monotonic() + self.hidden_s + _BATCH
+        self._renew_at = time.monotonic() + self.hidden_s / 2
         while True:
             self.check()
+            if time.monotonic() > self._renew_at:
+                # Else they come again before those that have not been seen.
+                self._renew_at = time.monotonic() + self.hidden_s / 2
+                self._hide(self.hidden_s)
             letters = self._received()
             self._held |= {letter.message_id: letter.receipt for letter in letters}
             # What is moved may fail and come back meanwhile: it is newer.
@@ -105,8 +115,10 @@ class DeadLetterQueue:
             if fresh:
                 repeated = 0
                 yield fresh
+                deadline = time.monotonic() + self.hidden_s + _BATCH
             elif repeated > len(self._held):
                 # Their time is over and they come anew: a whole round without a message that is new.
+                self.elsewhere = self._hidden() - len(self._held)
                 return
             elif not letters:
                 self.elsewhere = self._hidden() - len(self._held)
@@ -115,21 +127,34 @@ class DeadLetterQueue:
                 time.sleep(_POLL_S)
 
     def delete(self, letters: Sequence[Letter]) -> None:
-        """Deletes the letters (ten at most). What SQS does not delete stays, and is there for the next redrive."""
-        answer = self.sqs.delete_message_batch(QueueUrl=self.url, Entries=_entries(letters, lambda letter: letter.receipt))
-        for done in answer.get("Successful", []):
-            self._held.pop(letters[int(done["Id"])].message_id, None)
+        """Deletes the letters (ten at most). What SQS does not delete stays, is counted, and is there for the next redrive."""
+        left = list(letters)
+        with contextlib.suppress(TryAgainError):
+            for attempt in attempts(_SEND_ATTEMPTS):
+                with attempt:
+                    answer = self.sqs.delete_message_batch(QueueUrl=self.url, Entries=_entries(left))
+                    gone = {int(done["Id"]) for done in answer.get("Successful", [])}
+                    for place in gone:
+                        self._held.pop(left[place].message_id, None)
+                    left = [letter for place, letter in enumerate(left) if place not in gone]
+                    if left:
+                        raise TryAgainError("not deleted")
+        self.undeleted += len(left)
 
     def close(self) -> None:
         """Makes visible what was received and not deleted."""
+        self._hide(0)
+        self._held.clear()
+
+    def _hide(self, seconds: int) -> None:
+        """Hides what is held for so long from now on."""
         held = list(self._held.values())
         for start in range(0, len(held), _BATCH):
             entries = [
-                {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
                 for place, receipt in enumerate(held[start : start + _BATCH])
             ]
             self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
-        self._held.clear()
 
     def _received(self) -> list[Letter]:
         answer = self.sqs.receive_message(
@@ -158,8 +183,9 @@ def send(sqs: Any, url: str, letters: Sequence[Letter]) -> tuple[list[Letter], s
             for attempt in attempts(_SEND_ATTEMPTS):
                 with attempt:
                     _attempt(sqs, url, left, sent)
-        except TryAgainError as error:
-            reason = error.reason
+        except (TryAgainError, ClientError, BotoCoreError) as error:
+            # What was taken until then must be deleted, whatever happened to the others.
+            reason = str(error)
     return sent, reason
 
 
@@ -201,8 +227,8 @@ def _letter(message: dict[str, Any]) -> Letter:
     )
 
 
-def _entries(letters: Sequence[Letter], receipt: Callable[[Letter], str]) -> list[dict[str, str]]:
-    return [{"Id": str(place), "ReceiptHandle": receipt(letter)} for place, letter in enumerate(letters)]
+def _entries(letters: Sequence[Letter]) -> list[dict[str, str]]:
+    return [{"Id": str(place), "ReceiptHandle": letter.receipt} for place, letter in enumerate(letters)]
 
 
 def _batches(letters: Sequence[Letter]) -> Iterator[list[Letter]]:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from harness.accounting.verdict import Judgement
 
@@ -48,19 +49,21 @@ def told(console: Console, task: Task, done: Redriven, steps: Iterable[list[Lett
         refused = f"{done.refused:,} were refused, and are still in {task.source}: {done.reason}"
         console.print(refused, highlight=False, markup=False)
         return Judgement.FAIL
+    if done.undeleted:
+        console.print(f"{done.undeleted:,} could not be deleted, and are in both queues: run this again", highlight=False)
     if done.elsewhere:
-        console.print(
-            f"another reader has {done.elsewhere:,} messages of {task.source}: run this again once it has ended", highlight=False
-        )
+        message = f"another reader has {done.elsewhere:,} messages of {task.source}: run this again once it has ended"
+        console.print(message, highlight=False, markup=False)
+    if done.undeleted or done.elsewhere:
         return Judgement.UNKNOWN
     return Judgement.PASS
 
 
-def _row(letter: Letter, now_s: float) -> tuple[str, ...]:
+def _row(letter: Letter, now_s: float) -> tuple[Text, ...]:
     body = letter.body if len(letter.body) <= _LONGEST else f"{letter.body[: _LONGEST - 1]}…"
-    # What others have written is no markup.
+    # What others have written is no markup, and moves no cursor.
     shown = (letter.message_id, letter.error or "-", _age(now_s - letter.sent_at_s), str(letter.received), body)
-    return tuple(each.replace("[", r"\[") for each in shown)
+    return tuple(Text("".join(one if one.isprintable() else " " for one in each)) for each in shown)
 
 
 def _age(seconds: float) -> str:

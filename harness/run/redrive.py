@@ -34,6 +34,7 @@ class Redriven:
     refused: int = 0
     reason: str = ""
     elsewhere: int = 0
+    undeleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def redrive(clients: Clients, task: Task, check: Callable[[], None], done: Redri
     sqs = clients("sqs")
     try:
         source = _queue(sqs, task.source, moved_from=True)
-        target = _queue(sqs, task.target) if task.target else None
+        target = None if task.target is None else _queue(sqs, task.target)
         if source == target:
             raise UsageError(f"{task.source} is both the dead-letter queue and --to: its messages are there already")
         with closing(DeadLetterQueue(sqs, source, check, task.hidden_s)) as queue:
@@ -66,7 +67,7 @@ def redrive(clients: Clients, task: Task, check: Callable[[], None], done: Redri
                 if sent:
                     queue.delete(sent)
                 yield letters
-            done.elsewhere = max(queue.elsewhere, 0)
+            done.elsewhere, done.undeleted = max(queue.elsewhere, 0), queue.undeleted
     except (ClientError, BotoCoreError) as error:
         raise UnknownVerdictError(f"{clients.endpoint}: {error}") from error
 
@@ -80,7 +81,7 @@ def _replay(clients: Clients, task: Task, check: Callable[[], None], done: Redri
         raise UsageError("--error and --id choose letters of a queue; objects are chosen by their prefix, --since and --until")
     sqs, s3 = clients("sqs"), clients("s3")
     try:
-        target = _queue(sqs, task.target) if task.target else None
+        target = None if task.target is None else _queue(sqs, task.target)
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             check()
             there = [_notification(s3, bucket, item) for item in page.get("Contents", [])]
@@ -109,6 +110,8 @@ def _sent(sqs: Any, target: str | None, batch: list[Letter], task: Task, done: R
 
 def _queue(sqs: Any, name: str, *, moved_from: bool = False) -> str:
     """Returns the URL of a queue that is named by its name or URL."""
+    if not name.strip("/"):
+        raise UsageError("a queue without a name: expected its name or its URL")
     try:
         url: str = sqs.get_queue_url(QueueName=name.rstrip("/").rpartition("/")[2])["QueueUrl"]
     except ClientError as error:
@@ -116,6 +119,8 @@ def _queue(sqs: Any, name: str, *, moved_from: bool = False) -> str:
             raise
         there = ", ".join(each.rpartition("/")[2] for each in sqs.list_queues().get("QueueUrls", [])) or "none"
         raise UsageError(f"there is no queue {name}; there is {there}") from error
+    if "://" in name and name.rstrip("/").rsplit("/", 2)[1:] != url.rsplit("/", 2)[1:]:
+        raise UsageError(f"{name} is of another account than this endpoint's {url}: --account names it")
     if moved_from:
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         if attributes.get("FifoQueue") == "true":

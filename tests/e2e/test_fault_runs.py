@@ -47,6 +47,7 @@ def test_the_same_seed_twice_fires_the_same_and_counts_the_same_also_from_the_ru
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.nightly
 def test_a_replay_of_a_failing_run_has_the_same_anomalies_of_the_same_records(tmp_path, run):
     defects = tmp_path / "defects"
     shutil.copytree(BUILT_IN / "retry-doubles", defects / "retry-doubles")
@@ -128,6 +129,7 @@ def test_what_is_no_run_directory_cannot_be_replayed(tmp_path, name):
     assert "Traceback" not in output
 
 
+@pytest.mark.nightly
 def test_prove_catches_the_planted_defects_and_raises_no_false_alarm(tmp_path):
     defects = ROOT / "fixtures" / "defects"
     many = sum(defect.scenario == "clickstream-dlq-outage" for defect in load_defects(defects))
@@ -140,6 +142,7 @@ def test_prove_catches_the_planted_defects_and_raises_no_false_alarm(tmp_path):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.nightly
 def test_prove_tells_a_miss_and_exits_1(tmp_path):
     """A defect that is none: the harness rightly sees nothing, and so misses it."""
     (tmp_path / "defects" / "harmless").mkdir(parents=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from harness.errors import UnknownVerdictError
+from harness.errors import DeployError, UnknownVerdictError, UsageError
 from harness.parts.part import Beside
 from harness.parts.ports import Actor, Context
 from harness.stack.deploy import update
@@ -26,6 +26,10 @@ class Deploy(Actor):
         template = self.template or context.template
         if template is None:
             raise UnknownVerdictError("deploy: there is no stack to update")
-        update(context.clients, template, self.parameters, context.stack, context.check)
+        try:
+            update(context.clients, template, self.parameters, context.stack, context.check)
+        except UsageError as error:
+            # The load is over: the run keeps what it has.
+            raise DeployError(f"deploy: {error}") from error
         changed = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
         yield f"deployed {template.parent.name}" + (f" with {changed}" if changed else "")

@@ -36,5 +36,7 @@ class Redrive(Actor):
                     raise UnknownVerdictError(
                         f"redrive: {len(letters) - len(sent)} messages were refused by {self.to_queue_url}: {reason}"
                     )
+            if queue.undeleted:
+                raise UnknownVerdictError(f"redrive: {queue.undeleted} messages are in both queues: they could not be deleted")
             if queue.elsewhere > 0:
                 raise UnknownVerdictError(f"redrive: another reader has {queue.elsewhere} messages of {self.queue_url}")

@@ -12,6 +12,7 @@ import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -53,7 +54,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
         if context.get_remaining_time_in_millis() < _SPARE_MS:
             left.append(day.dt)
             continue
-        _build(day, f"{day.fingerprint[:16]}-{context.aws_request_id}")
+        _build(day, f"{day.fingerprint[:16]}-{uuid4().hex[:12]}")
         done.append(day.dt)
     if left:
         logger.warning("days left for the next refresh", extra={"days": left})
@@ -67,6 +68,10 @@ def _build(day: Day, build: str) -> None:
     _write("silver", day, f"{silver}/", build, partitioned_by="hour")
     hours = sorted({key.split("/hour=")[1].partition("/")[0] for key in _keys(f"{silver}/")})
     _point("silver", {(day.dt, hour): f"{silver}/hour={hour}/" for hour in hours})
+    # An event that was sent twice, with two times, may have left its hour: that hour's partition is of another build.
+    for partition in list(_partitions("silver")):
+        if partition["Values"][0] == day.dt and partition["Values"][1] not in hours:
+            glue.delete_partition(DatabaseName=DATABASE, TableName="silver", PartitionValues=partition["Values"])
     gold = f"gold/dt={day.dt}/build={build}/"
     _write("gold", day, gold, build)
     _point("gold", {(day.dt,): gold}, {FINGERPRINT: day.fingerprint, BUILD: build})
