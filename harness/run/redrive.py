@@ -127,7 +127,7 @@ def _queue(sqs: Any, name: str, *, moved_from: bool = False) -> str:
             raise UsageError(f"{name} is a FIFO queue: StartMessageMoveTask of SQS keeps its order")
         if "RedrivePolicy" in attributes:
             raise UsageError(
-                f"{name} has a redrive policy of its own: to look at its messages would count as an attempt, and move them on"
+                f"{name} has a redrive policy: SQS would count each look at a message as an attempt, and could move the message on"
             )
     return url
 

@@ -63,7 +63,7 @@ class DeadLetter:
 
 def opened(envelope: Mapping[str, Any], s3: Any) -> DeadLetter:
     """Returns the letter that is in an envelope; its payload is read from S3 where it was too large for a message. Raises KeyError, TypeError or
-    ValueError for what is no envelope."""
+    ValueError where a key is missing or has a value of another type."""
     location = envelope["payloadLocation"]
     if location:
         bucket, _, key = location.removeprefix("s3://").partition("/")

@@ -84,7 +84,7 @@ def test_late_events_and_copies_change_gold_as_they_must_and_small_files_become_
         {"event_id": "a"},
         {"event_id": "c"},
     ]
-    # Nothing is new: nothing is built, and what nobody reads any more is removed.
+    # No event has come: the refresh builds no day, and removes the files of earlier builds.
     assert lake.refresh()["built"] == []
     assert len(lake.files("silver/dt=2026-01-01/")) == 1
     assert lake.rows("SELECT count(*) AS n FROM silver") == [{"n": "3"}]

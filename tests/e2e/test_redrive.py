@@ -102,7 +102,7 @@ def test_what_cannot_be_redriven_is_told_with_the_remedy(letters, clients):
     for args, source, said in [
         ((), "none", "there is no queue none; there is "),
         (("--to", letters.queue), letters.queue, "its messages are there already"),
-        ((), letters.outputs["RedriveQueueUrl"], "has a redrive policy of its own"),
+        ((), letters.outputs["RedriveQueueUrl"], "has a redrive policy: SQS would count"),
         ((), fifo, "is a FIFO queue: StartMessageMoveTask"),
         ((), "s3://none/", "there is no bucket none"),
         (("--since", "yesterday"), letters.queue, "'yesterday' is neither a time such as"),

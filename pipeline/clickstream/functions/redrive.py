@@ -1,6 +1,6 @@
 """SQS -> S3: takes dead letters again, once the cause is mended.
 
-An event is stored as an object of its own, under a key derived from its place in the stream: a letter that comes twice overwrites its object. One that is
+The function stores each event in one object, and derives the key from the event's place in the stream: a letter that comes twice overwrites that object. One that is
 still poison goes back to the dead-letter queue, with one attempt more.
 """
 
