@@ -31,6 +31,8 @@ def written(found: Rows, form: str) -> None:
                 click.echo(to_json(dict(zip(names, row, strict=True))).decode())
         case _:
             _table(found)
+    # Rows come before what they cost, also where both streams go to one pipe.
+    sys.stdout.flush()
     count = "1 row" if len(found.rows) == 1 else f"{len(found.rows):,} rows"
     click.echo(f"{count}, {found.scanned_bytes:,} bytes scanned, {found.took_s:.1f} s", err=True)
 
