@@ -145,6 +145,15 @@ class Ingress(Part, ABC):
         """Returns the sender. Raises UsageError for a destination that cannot be used."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What an actor has just done, in words. `entry` says which entry of its plan that was of; `refused`: the pipeline did not take it."""
+
+    text: str
+    entry: str
+    refused: bool
+
+
 class Actor(Part, ABC):
     """Does something that the pipeline waits for, or that happens to it.
 
@@ -156,10 +165,11 @@ class Actor(Part, ABC):
     when: Literal["at_rest", "meanwhile"] = "at_rest"
 
     @abstractmethod
-    def open(self, context: Context) -> Iterator[str | None]:
-        """Yields what it has just done, in words; yields None in a turn in which it had nothing to do.
+    def open(self, context: Context) -> Iterator[str | Deed | None]:
+        """Yields what it has just done, in words or as a deed; yields None in a turn in which it had nothing to do.
 
-        An actor that never did anything makes the verdict unknown, as does an UnknownVerdictError that it raises."""
+        An actor that never did anything makes the verdict unknown, as do an entry of its plan of which all deeds were refused, and an
+        UnknownVerdictError that it raises."""
 
 
 class Probe(Part, ABC):

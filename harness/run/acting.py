@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import UnknownVerdictError
+from harness.parts.ports import Deed
 from harness.run.events import ActorActed
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 @dataclass
 class _Acting:
     name: str
-    steps: Iterator[str | None]
+    steps: Iterator[str | Deed | None]
     acted: int = 0
     ended: bool = False
+    # Per entry of its plan the deed that was refused last; None once one was taken.
+    refused: dict[str, str | None] = field(default_factory=dict)
 
     def turn(self) -> Iterator[ActorActed]:
         """Lets the actor act once."""
@@ -33,7 +36,16 @@ class _Acting:
             return
         if step is not None:
             self.acted += 1
+            if isinstance(step, Deed):
+                self._note(step)
+                step = step.text
             yield ActorActed(self.name, step)
+
+    def _note(self, deed: Deed) -> None:
+        if not deed.refused:
+            self.refused[deed.entry] = None
+        elif deed.entry not in self.refused or self.refused[deed.entry]:
+            self.refused[deed.entry] = deed.text
 
 
 def name_of(actor: Actor) -> str:
@@ -75,6 +87,13 @@ class Acting:
         return bool(self._at_rest)
 
     def doubts(self) -> tuple[str, ...]:
-        """Returns a reason per actor that did nothing: what it was to cause has not been tried."""
-        idle = [acting.name for acting in (*self._meanwhile, *self._at_rest) if not acting.acted]
-        return tuple(f"actor {name} had nothing to act on" for name in idle)
+        """Returns a reason per actor that did nothing, and per entry of a plan of which nothing was taken: what it was to cause was not tried."""
+        every = (*self._meanwhile, *self._at_rest)
+        idle = [f"actor {acting.name} had nothing to act on" for acting in every if not acting.acted]
+        refused = [
+            f"actor {acting.name}, {entry}: all that it did was refused or came too late, such as: {text}"
+            for acting in every
+            for entry, text in acting.refused.items()
+            if text
+        ]
+        return (*idle, *refused)

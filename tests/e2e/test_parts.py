@@ -90,6 +90,17 @@ def test_a_task_that_waits_for_a_person_is_approved_meanwhile(tmp_path, run):
     assert "3 executions" in result["reasons"][0]
 
 
+def test_a_plan_of_which_all_is_refused_makes_the_verdict_unknown(tmp_path, run):
+    send = {"to": "eventbridge", "source": "requests", "detail_type": "request"}
+    approve = {"kind": "approve", "queue_url": "${outputs.ApprovalQueue}", "output": {"by": "the boss"}}
+    approve["token"] = "`no token at all`"
+    code, output, result = run(
+        tmp_path, "run", scenario(tmp_path, send, source={"records": 1}, actors=[approve], drain_timeout_s=10)
+    )
+    assert code == 2, output
+    assert any(reason.startswith("actor approve, approve: all that it did was refused") for reason in result["reasons"]), output
+
+
 def test_an_actor_that_had_nothing_to_act_on_makes_the_verdict_unknown(tmp_path, run):
     send = {"to": "sqs", "queue_url": "${outputs.InQueue}"}
     idle = {"kind": "redrive", "queue_url": "${outputs.DeadQueue}", "to_queue_url": "${outputs.InQueue}"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlencode
 
@@ -18,25 +19,27 @@ from pydantic_core import from_json
 from harness.backoff import TryAgainError, attempts
 from harness.errors import UnknownVerdictError
 from harness.parts.part import Part
-from harness.parts.ports import Actor, Context
+from harness.parts.ports import Actor, Context, Deed
 from harness.parts.reading import Expression
 from harness.parts.urls import local_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-Deed = Literal["approve", "reject", "nothing", "approve_twice", "forge"]
+Choice = Literal["approve", "reject", "nothing", "approve_twice", "forge"]
 _TIMEOUT_S = 35
 # Answers of API Gateway and of Step Functions that ask for another try.
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+# What tells that the task waits no more: of Step Functions, and of a page behind a link.
+_TOO_LATE = frozenset({"TaskTimedOut", "409", "410"})
+_TASK_ERRORS = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 
 class Planned(Part):
     """What the person does about messages for which `where` is true."""
 
     where: Expression
-    do: Deed
+    do: Choice
     reason: str = "rejected by the scenario"
 
 
@@ -53,7 +56,9 @@ class Approve(Actor):
     `decision: approve` answers with `output`; `decision: reject` lets the task fail with `error`, so that the pipeline must do what it does on
     a refusal. `plan` says for which messages something else is done: the first entry counts whose `where` is true. `nothing` lets the time
     run out; `approve_twice` rejects what has been approved; `forge` tries to approve with what is not valid. With `links` the person uses
-    the links of the message: looks first (GET), then decides (POST)."""
+    the links of the message: looks first (GET), then decides (POST).
+
+    Where every decision of one entry comes too late or is refused, the verdict is unknown: what that entry is there for was not tried."""
 
     when: Literal["at_rest", "meanwhile"] = "meanwhile"
 
@@ -71,7 +76,7 @@ class Approve(Actor):
             raise ValueError("plan: where reads the message, not what stands around it")
         return self
 
-    def open(self, context: Context) -> Iterator[str | None]:
+    def open(self, context: Context) -> Iterator[Deed | None]:
         """Yields what was answered; None where no task waits at the moment. Raises UnknownVerdictError where a decision cannot be sent."""
         sqs = context.clients("sqs")
         with closing(_Person(self, context)) as person:
@@ -83,7 +88,7 @@ class Approve(Actor):
                 (message,) = messages
                 done = person.does(_document(message["Body"]))
                 sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
-                yield f"{done} the task of message {message['MessageId']}" if done else None
+                yield replace(done, text=f"{done.text} the task of message {message['MessageId']}") if done else None
 
 
 class _Person:
@@ -100,24 +105,29 @@ class _Person:
         """Closes the connections."""
         self._http.clear()
 
-    def does(self, message: Any) -> str | None:
+    def does(self, message: Any) -> Deed | None:
         """Does what the plan says; returns what that was, None for a message without a task."""
         planned = next((planned for where, planned in self._plan if _true(where, message)), None)
-        deed: Deed = planned.do if planned else self._part.decision
+        choice: Choice = planned.do if planned else self._part.decision
         reason = planned.reason if planned else "rejected by the scenario"
+        entry = f"{choice} where {planned.where}" if planned else choice
         decide = self._by_link if self._part.links else self._by_token
         if not decide(message, "", reason):
             return None
-        match deed:
+        match choice:
             case "nothing":
-                return "left alone"
+                return Deed("left alone", entry, refused=False)
             case "approve_twice":
-                return f"approved ({decide(message, 'approve', reason)}), and then rejected ({decide(message, 'reject', reason)})"
+                first = decide(message, "approve", reason)
+                text = f"approved ({first}), and then rejected ({decide(message, 'reject', reason)})"
+                return Deed(text, entry, _is_refused(first))
             case "forge":
-                return f"tried to forge an approval of ({decide(message, 'forge', reason)})"
+                # It must be refused. Where that was because the task waits no more, it shows nothing.
+                answer = decide(message, "forge", reason)
+                return Deed(f"tried to forge an approval of ({answer})", entry, answer in _TOO_LATE)
             case _:
-                answer = decide(message, deed, reason)
-                return f"{'approved' if deed == 'approve' else 'rejected'} ({answer})"
+                answer = decide(message, choice, reason)
+                return Deed(f"{'approved' if choice == 'approve' else 'rejected'} ({answer})", entry, _is_refused(answer))
 
     def _by_token(self, message: Any, deed: str, reason: str) -> str:
         """Answers the task; without a deed, says whether there is one. Returns what Step Functions said."""
@@ -134,7 +144,7 @@ class _Person:
                 case "forge":
                     self._states.send_task_success(taskToken=token[::-1], output=json.dumps(self._part.output))
         except (gone.TaskTimedOut, gone.TaskDoesNotExist, gone.InvalidToken) as error:
-            return str(error.response["Error"]["Code"])
+            return _after(str(error.response["Error"]["Code"]), error.response["ResponseMetadata"].get("RetryAttempts", 0))
         return "taken"
 
     def _by_link(self, message: Any, deed: str, reason: str) -> str:
@@ -150,18 +160,19 @@ class _Person:
         url = found["reject"].replace("reject", "approve") if deed == "forge" else found[deed]
         url = local_url(url, self._context, "approve.links")
         self._request("GET", url)
-        return str(self._request("POST", url, urlencode({"reason": reason})))
+        return self._request("POST", url, urlencode({"reason": reason}))
 
-    def _request(self, method: str, url: str, body: str = "") -> int:
-        status = 0
+    def _request(self, method: str, url: str, body: str = "") -> str:
+        status = made = 0
         try:
             for attempt in attempts():
                 with attempt:
                     self._context.check()
+                    made += 1
                     status = self._attempt(method, url, body)
         except TryAgainError as error:
             raise UnknownVerdictError(f"approve: {url.partition('?')[0]} could not be used: {error.reason}") from error
-        return status
+        return _after(str(status), made - 1)
 
     def _attempt(self, method: str, url: str, body: str) -> int:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
@@ -172,6 +183,15 @@ class _Person:
         if status in _TRY_AGAIN:
             raise TryAgainError(f"it answers {status}")
         return status
+
+
+def _is_refused(answer: str) -> bool:
+    return (answer.isdigit() and answer >= "400") or answer in _TASK_ERRORS
+
+
+def _after(answer: str, earlier: int) -> str:
+    """Returns the answer; where it tells that the task waits no more, and an earlier attempt had no answer, with that: it may have been taken."""
+    return f"{answer} after an attempt without an answer" if earlier and answer in {*_TOO_LATE, *_TASK_ERRORS} else answer
 
 
 def _true(where: Any, message: Any) -> bool:

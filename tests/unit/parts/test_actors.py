@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import EmulatorDiedError, UnknownVerdictError
 from harness.parts.actors.redrive import Redrive
-from harness.parts.ports import Actor
+from harness.parts.ports import Actor, Deed
 from harness.run.acting import Acting
 from tests.loads import context
 from tests.unit.parts.places import Places
@@ -145,3 +145,20 @@ def test_an_actor_does_not_outlive_the_emulator():
 
     with pytest.raises(EmulatorDiedError):
         list(Acting([Endless(step="again")], context()).at_rest(gone, 60))
+
+
+class Planned(Actor):
+    """Yields the deeds that it is given: (entry, refused)."""
+
+    deeds: tuple[tuple[str, bool], ...] = ()
+
+    def open(self, _context):
+        yield from (Deed(f"tried {entry}", entry, refused) for entry, refused in self.deeds)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=1))
+def test_an_entry_of_which_all_was_refused_is_a_doubt_and_one_deed_that_was_taken_is_enough(deeds):
+    acting = Acting([Planned(deeds=tuple(deeds))], context())
+    list(acting.at_rest(lambda: None, 10))
+    doubtful = {entry for entry, _ in deeds} - {entry for entry, refused in deeds if not refused}
+    assert {doubt.split(", ")[1].split(":")[0] for doubt in acting.doubts()} == doubtful
