@@ -44,7 +44,7 @@ class External:
         try:
             health = ask(self._endpoint)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            message = f"nothing answers at {self._endpoint}/_localstack/health: start the emulator first, or leave --emulator away"
+            message = f"nothing answers at {self._endpoint}/_localstack/health: is the emulator running? `pipeproof up` starts one"
             raise UsageError(message) from error
         return Description("external", health.edition, health.version, self._endpoint, health.python_runtime)
 

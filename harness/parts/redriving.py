@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import jmespath
@@ -28,6 +29,7 @@ HIDDEN_S = 60
 _BATCH = 10
 _BATCH_BYTES = 262_144
 _POLL_S = 0.2
+_TRACE = "AWSTraceHeader"
 _SEND_ATTEMPTS = 5
 # The envelope of the sample, and those of Lambda's destinations and dead-letter queues and of EventBridge's.
 _ERROR = jmespath.compile("errorName || responsePayload.errorType || requestContext.condition")
@@ -43,6 +45,8 @@ class Letter:
     message_id: str
     body: str
     attributes: Mapping[str, Any]
+    trace: str
+    """The X-Ray header that it was sent with; empty where it had none."""
     receipt: str
     sent_at_s: float
     received: int
@@ -89,13 +93,16 @@ class DeadLetterQueue:
     """How many messages were not seen by the end: another reader had them."""
     undeleted: int = 0
     """How many messages were sent on and could not be deleted: they are in both queues."""
+    newer: int = 0
+    """How many messages came after it began, and were left there."""
     _held: dict[str, str] = field(default_factory=dict)
+    _deleted: set[str] = field(default_factory=set)
     _renew_at: float = 0.0
 
     def batches(self) -> Iterator[list[Letter]]:
         """Yields each message once, up to ten at a time, until all that were there when it began have come. Waits for those that another
         reader has hidden: a redrive that was killed leaves such."""
-        began_s = time.time()
+        began_s: float | None = None
         seen: set[str] = set()
         repeated = 0
         deadline = time.monotonic() + self.hidden_s + _BATCH
@@ -106,10 +113,16 @@ class DeadLetterQueue:
                 # Else they come again before those that have not been seen.
                 self._renew_at = time.monotonic() + self.hidden_s / 2
                 self._hide(self.hidden_s)
-            letters = self._received()
+            letters, now_s = self._received()
+            # By the clock of SQS, which tells full seconds.
+            began_s = began_s or now_s + 1
+            # A receipt is of no use once its time was over and the message came again.
+            self.delete([letter for letter in letters if letter.message_id in self._deleted])
+            letters = [letter for letter in letters if letter.message_id not in self._deleted]
             self._held |= {letter.message_id: letter.receipt for letter in letters}
             # What is moved may fail and come back meanwhile: it is newer.
             fresh = [letter for letter in letters if letter.message_id not in seen and letter.sent_at_s <= began_s]
+            self.newer += sum(letter.message_id not in seen and letter.sent_at_s > began_s for letter in letters)
             repeated += sum(letter.message_id in seen for letter in letters)
             seen |= {letter.message_id for letter in letters}
             if fresh:
@@ -129,6 +142,8 @@ class DeadLetterQueue:
     def delete(self, letters: Sequence[Letter]) -> None:
         """Deletes the letters (ten at most). What SQS does not delete stays, is counted, and is there for the next redrive."""
         left = list(letters)
+        if not left:
+            return
         with contextlib.suppress(TryAgainError):
             for attempt in attempts(_SEND_ATTEMPTS):
                 with attempt:
@@ -136,6 +151,7 @@ class DeadLetterQueue:
                     gone = {int(done["Id"]) for done in answer.get("Successful", [])}
                     for place in gone:
                         self._held.pop(left[place].message_id, None)
+                        self._deleted.add(left[place].message_id)
                     left = [letter for place, letter in enumerate(left) if place not in gone]
                     if left:
                         raise TryAgainError("not deleted")
@@ -156,15 +172,19 @@ class DeadLetterQueue:
             ]
             self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
 
-    def _received(self) -> list[Letter]:
+    def _received(self) -> tuple[list[Letter], float]:
+        """Returns some letters, and the time (seconds since the epoch) that SQS has."""
         answer = self.sqs.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=_BATCH,
             VisibilityTimeout=self.hidden_s,
+            # A look without waiting asks some of SQS's servers only, and may find nothing where there is something.
+            WaitTimeSeconds=1,
             MessageAttributeNames=["All"],
-            AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+            AttributeNames=["SentTimestamp", "ApproximateReceiveCount", _TRACE],
         )
-        return [_letter(message) for message in answer.get("Messages", [])]
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return [_letter(message) for message in answer.get("Messages", [])], now.timestamp()
 
     def _hidden(self) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
@@ -192,7 +212,12 @@ def send(sqs: Any, url: str, letters: Sequence[Letter]) -> tuple[list[Letter], s
 def _attempt(sqs: Any, url: str, left: list[Letter], sent: list[Letter]) -> None:
     """Moves from `left` to `sent` what the queue takes. Raises TryAgainError where that is not all."""
     entries = [
-        {"Id": str(place), "MessageBody": letter.body, "MessageAttributes": dict(letter.attributes)}
+        {
+            "Id": str(place),
+            "MessageBody": letter.body,
+            "MessageAttributes": dict(letter.attributes),
+            "MessageSystemAttributes": {_TRACE: {"DataType": "String", "StringValue": letter.trace}} if letter.trace else {},
+        }
         for place, letter in enumerate(left)
     ]
     answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
@@ -219,6 +244,7 @@ def _letter(message: dict[str, Any]) -> Letter:
         message["MessageId"],
         message["Body"],
         attributes,
+        message["Attributes"].get(_TRACE, ""),
         message["ReceiptHandle"],
         int(message["Attributes"]["SentTimestamp"]) / 1000,
         int(message["Attributes"].get("ApproximateReceiveCount", 1)),

@@ -45,6 +45,13 @@ def told(console: Console, task: Task, done: Redriven, steps: Iterable[list[Lett
         console.print(f"  {count:>9,}  {error}", highlight=False, markup=False)
     chosen = f"{done.chosen:,} chosen, {done.passed_over:,} passed over"
     console.print(f"{chosen}; {done.moved:,} moved to {task.target}" if moves else f"{chosen}; nothing was moved", highlight=False)
+    return _left(console, task, done)
+
+
+def _left(console: Console, task: Task, done: Redriven) -> Judgement:
+    """Tells what was not moved."""
+    if done.newer:
+        console.print(f"{done.newer:,} came after this began, and stay in {task.source}", highlight=False, markup=False)
     if done.refused:
         refused = f"{done.refused:,} were refused, and are still in {task.source}: {done.reason}"
         console.print(refused, highlight=False, markup=False)

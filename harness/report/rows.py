@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.errors import UsageError
+
 if TYPE_CHECKING:
     from harness.run.query import Rows
 
@@ -21,6 +23,11 @@ _NUMBERS = frozenset({"tinyint", "smallint", "integer", "int", "bigint", "float"
 def written(found: Rows, form: str) -> None:
     """Writes the rows to standard output as `form` (table, csv, json), and what the query cost to standard error."""
     names = [name for name, _ in found.columns]
+    if form == "json" and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(
+            f"two columns are called {twice}, which a JSON object cannot hold: name one of them with AS, or use --format csv"
+        )
     match form:
         case "csv":
             lines = csv.writer(sys.stdout, lineterminator="\n")

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from harness.errors import UnknownVerdictError, UsageError
@@ -33,6 +34,8 @@ def query(clients: Clients, statement: str, database: str | None, check: Callabl
     """Runs a statement in `database`, or in the only one of the catalogue; waits for its end. `check` raises where the emulator is gone.
 
     Raises UsageError for a query that Athena does not run, with its reason, UnknownVerdictError where the endpoint fails."""
+    if not statement.strip(" \t\r\n;"):
+        raise UsageError("the statement is empty: expected SQL, such as 'SELECT * FROM a_table'")
     bucket = f"pipeproof-queries-{clients.account}-{time.time_ns() // 1_000_000}"
     s3 = clients("s3")
     try:
@@ -63,9 +66,13 @@ def _run(athena: Any, statement: str, database: str, place: str, check: Callable
         QueryExecutionContext={"Database": database},
         ResultConfiguration={"OutputLocation": place},
     )["QueryExecutionId"]
-    while (found := athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"])["Status"]["State"] not in _ENDED:
-        check()
-        time.sleep(_POLL_S)
+    try:
+        while (found := athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"])["Status"]["State"] not in _ENDED:
+            check()
+            time.sleep(_POLL_S)
+    except KeyboardInterrupt:
+        athena.stop_query_execution(QueryExecutionId=query_id)
+        raise
     if found["Status"]["State"] != "SUCCEEDED":
         raise UsageError(
             f"the query ended as {found['Status']['State']}: {found['Status'].get('StateChangeReason', 'no reason was given')}"
@@ -82,8 +89,11 @@ def _run(athena: Any, statement: str, database: str, place: str, check: Callable
 
 
 def _remove(s3: Any, bucket: str) -> None:
-    """Removes what Athena has written for the query."""
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for item in page.get("Contents", []):
-            s3.delete_object(Bucket=bucket, Key=item["Key"])
-    s3.delete_bucket(Bucket=bucket)
+    """Removes what Athena has written for the query. Says so where that fails; the query's own end is told all the same."""
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for item in page.get("Contents", []):
+                s3.delete_object(Bucket=bucket, Key=item["Key"])
+        s3.delete_bucket(Bucket=bucket)
+    except (ClientError, BotoCoreError) as error:
+        click.echo(f"the bucket {bucket} of this query's results stays: {error}", err=True)

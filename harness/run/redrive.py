@@ -6,6 +6,7 @@ import json
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
@@ -26,7 +27,7 @@ _NO_QUEUE = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 
 @dataclass
 class Redriven:
-    """What became of the letters. `elsewhere` counts those that another reader had until the end."""
+    """What became of the letters. `elsewhere` counts those that another reader had until the end, `newer` those that came meanwhile and stay."""
 
     chosen: int = 0
     passed_over: int = 0
@@ -35,6 +36,7 @@ class Redriven:
     reason: str = ""
     elsewhere: int = 0
     undeleted: int = 0
+    newer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def redrive(clients: Clients, task: Task, check: Callable[[], None], done: Redri
                 if sent:
                     queue.delete(sent)
                 yield letters
-            done.elsewhere, done.undeleted = max(queue.elsewhere, 0), queue.undeleted
+            done.elsewhere, done.undeleted, done.newer = max(queue.elsewhere, 0), queue.undeleted, queue.newer
     except (ClientError, BotoCoreError) as error:
         raise UnknownVerdictError(f"{clients.endpoint}: {error}") from error
 
@@ -82,16 +84,29 @@ def _replay(clients: Clients, task: Task, check: Callable[[], None], done: Redri
     sqs, s3 = clients("sqs"), clients("s3")
     try:
         target = None if task.target is None else _queue(sqs, task.target)
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        answer = s3.get_bucket_versioning(Bucket=bucket)
+        # What is put from now on has its own notification. S3 tells full seconds.
+        began_s = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp() + 1
+        for page in _pages(s3, bucket, prefix, versioned="Status" in answer):
             check()
-            there = [_notification(s3, bucket, item) for item in page.get("Contents", [])]
-            yield _sent(sqs, target, there, task, done)[0]
+            there = [_notification(s3, bucket, item) for item in page]
+            done.newer += sum(letter.sent_at_s > began_s for letter in there)
+            yield _sent(sqs, target, [letter for letter in there if letter.sent_at_s <= began_s], task, done)[0]
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchBucket":
             raise UsageError(f"there is no bucket {bucket} at {clients.endpoint}") from error
         raise UnknownVerdictError(f"{clients.endpoint}: {error}") from error
     except BotoCoreError as error:
         raise UnknownVerdictError(f"{clients.endpoint}: {error}") from error
+
+
+def _pages(s3: Any, bucket: str, prefix: str, *, versioned: bool) -> Iterator[list[dict[str, Any]]]:
+    """Yields the objects there, as S3 lists them; of a bucket with versions the newest of each."""
+    if not versioned:
+        yield from (page.get("Contents", []) for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
+        return
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        yield [version for version in page.get("Versions", []) if version["IsLatest"]]
 
 
 def _sent(sqs: Any, target: str | None, batch: list[Letter], task: Task, done: Redriven) -> tuple[list[Letter], list[Letter]]:
@@ -133,13 +148,12 @@ def _queue(sqs: Any, name: str, *, moved_from: bool = False) -> str:
 
 
 def _notification(s3: Any, bucket: str, item: dict[str, Any]) -> Letter:
-    """Returns S3's notification of an object, as S3 sends it.
+    """Returns S3's notification of an object, as S3 sends it, but for its `sequencer`, which S3 does not tell again.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html"""
-    head = s3.head_object(Bucket=bucket, Key=item["Key"])
     stored = {"key": quote_plus(item["Key"], safe="/"), "size": item["Size"], "eTag": item["ETag"].strip('"')}
-    if head.get("VersionId", "null") != "null":
-        stored["versionId"] = head["VersionId"]
+    if item.get("VersionId", "null") != "null":
+        stored["versionId"] = item["VersionId"]
     moment = item["LastModified"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     body = {
         "eventVersion": "2.1",
@@ -149,4 +163,4 @@ def _notification(s3: Any, bucket: str, item: dict[str, Any]) -> Letter:
         "eventName": "ObjectCreated:Put",
         "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"}, "object": stored},
     }
-    return Letter(item["Key"], json.dumps({"Records": [body]}), {}, "", item["LastModified"].timestamp(), 0, "", ())
+    return Letter(item["Key"], json.dumps({"Records": [body]}), {}, "", "", item["LastModified"].timestamp(), 0, "", ())

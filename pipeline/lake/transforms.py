@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.clickstream import transforms as clickstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
 Rejected = clickstream.Rejected
 _BRONZE = re.compile(r"bronze/dt=(\d{4}-\d\d-\d\d)/hour=(\d\d)/[^/]+", re.ASCII)
-_BUILD = re.compile(r"(?:silver|gold)/dt=(\d{4}-\d\d-\d\d)/build=([^/]+)/.+", re.ASCII)
+_BUILD = re.compile(r"(?:silver|gold)/dt=\d{4}-\d\d-\d\d/build=([^/]+)(?:/.*)?", re.ASCII)
 
 
 class Row(NamedTuple):
@@ -60,19 +60,25 @@ class Day(NamedTuple):
     fingerprint: str
 
 
-def days(keys: Iterable[str]) -> list[Day]:
-    """Returns the days of the bronze layer, in their order. Objects never change: other keys are another fingerprint."""
+def days(objects: Iterable[tuple[str, str]]) -> list[Day]:
+    """Returns the days of the bronze layer, in their order, from keys and ETags: another object, or another content, is another fingerprint."""
     found: dict[str, list[str]] = defaultdict(list)
     hours: dict[str, set[str]] = defaultdict(set)
-    for key in keys:
+    for key, etag in objects:
         if match := _BRONZE.fullmatch(key):
-            found[match[1]].append(key)
+            found[match[1]].append(f"{key}\0{etag}")
             hours[match[1]].add(match[2])
     return [
         Day(dt, tuple(sorted(hours[dt])), hashlib.sha256("\0".join(sorted(found[dt])).encode()).hexdigest()) for dt in sorted(found)
     ]
 
 
-def superseded(keys: Iterable[str], builds: dict[str, str]) -> list[str]:
-    """Returns the keys of the silver and gold layers that belong to another build than that of their day in `builds`."""
-    return [key for key in keys if (match := _BUILD.fullmatch(key)) and builds.get(match[1]) != match[2]]
+def build_of(place: str) -> str:
+    """Returns the build of which a key or an S3 URL of silver or gold is; empty where it is of none."""
+    match = _BUILD.search(place)
+    return match[1] if match else ""
+
+
+def superseded(keys: Iterable[str], in_use: Collection[str]) -> list[str]:
+    """Returns the keys of the silver and gold layers that belong to a build which is not in use."""
+    return [key for key in keys if (build := build_of(key)) and build not in in_use]

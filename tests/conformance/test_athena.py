@@ -168,6 +168,15 @@ def test_rows_are_inserted_into_their_partitions(clients, athena):
     assert (failed["Status"]["State"], "TYPE_MISMATCH" in failed["Status"]["StateChangeReason"]) == ("FAILED", True)
 
 
+@pytest.mark.rule("athena/latest/ug/alter-table-add-partition.html")
+def test_rows_are_inserted_where_their_partition_is(clients, athena, lake):
+    """The rows of a partition are those at its location, wherever that is: INSERT INTO adds to them there."""
+    athena(f"ALTER TABLE days ADD PARTITION (dt = '2026-03-01') LOCATION 's3://{lake}/elsewhere/'")
+    athena("INSERT INTO days SELECT id, kind, amount, '2026-03-01' FROM events")
+    assert rows(clients, athena("SELECT count(*) FROM days WHERE dt = '2026-03-01'"))[1:] == [["6"]]
+    assert clients("s3").list_objects_v2(Bucket=lake, Prefix="elsewhere/")["KeyCount"] == 1
+
+
 @pytest.mark.rule("athena/latest/ug/ctas-considerations-limitations.html")
 def test_a_table_from_a_query_needs_an_empty_place(athena, lake):
     """CREATE TABLE AS fails where its location has objects."""

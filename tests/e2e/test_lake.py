@@ -90,6 +90,27 @@ def test_late_events_and_copies_change_gold_as_they_must_and_small_files_become_
     assert lake.rows("SELECT count(*) AS n FROM silver") == [{"n": "3"}]
 
 
+def test_what_a_refresh_that_ended_half_way_has_left_is_kept_while_the_catalogue_points_to_it_and_a_table_of_it_is_dropped(lake):
+    lake.put({"eventId": "a", "timestamp": "2026-01-01T05:00:00Z"})
+    assert lake.refresh()["built"] == ["2026-01-01"]
+    (key,) = lake.files("silver/")
+    bucket, other = lake.outputs["LakeBucketName"], key.replace("build=", "build=half-way-")
+    lake.clients("s3").copy_object(Bucket=bucket, Key=other, CopySource={"Bucket": bucket, "Key": key})
+    database, glue = lake.outputs["LakeDatabaseName"], lake.clients("glue")
+    (partition,) = glue.get_partitions(DatabaseName=database, TableName="silver")["Partitions"]
+    storage = {**partition["StorageDescriptor"], "Location": f"s3://{bucket}/{other.rpartition('/')[0]}/"}
+    there = {"Values": partition["Values"], "StorageDescriptor": storage}
+    glue.update_partition(DatabaseName=database, TableName="silver", PartitionValueList=partition["Values"], PartitionInput=there)
+    glue.create_table(DatabaseName=database, TableInput={"Name": "silver_half_way", "StorageDescriptor": storage})
+    assert lake.refresh() == {"built": [], "left": []}
+    assert lake.rows("SELECT event_id FROM silver") == [{"event_id": "a"}]
+    assert sorted(table["Name"] for table in glue.get_tables(DatabaseName=database)["TableList"]) == ["bronze", "gold", "silver"]
+    lake.put({"eventId": "b", "timestamp": "2026-01-01T06:00:00Z"})
+    assert lake.refresh()["built"] == ["2026-01-01"]
+    assert lake.refresh()["built"] == []
+    assert len(lake.files("silver/")) == 2
+
+
 def test_a_query_says_what_it_scanned_and_what_is_wrong_with_it(lake):
     lake.put(*({"eventId": f"e{day}", "timestamp": f"2026-01-0{day}T00:00:00Z", "note": None} for day in range(1, 6)))
     lake.refresh()
@@ -104,6 +125,8 @@ def test_a_query_says_what_it_scanned_and_what_is_wrong_with_it(lake):
     assert 0 < scanned("SELECT count(*) FROM silver WHERE dt = '2026-01-03'") * 4 < scanned("SELECT count(*) FROM silver")
     for statement, args, said in [
         ("SELEC 1", (), "the query ended as FAILED: "),
+        (" ;", (), "the statement is empty"),
+        ("SELECT 1 AS a, 2 AS a", ("--format", "json"), "two columns are called a"),
         ("SELECT * FROM platinum", (), "platinum"),
         ("SELECT 1", ("--database", "none", "--format", "xml"), "is not one of"),
     ]:

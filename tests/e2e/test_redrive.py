@@ -11,6 +11,7 @@ from harness.run.drain import Rest, drain
 from harness.stack import deploy as stacks
 from tests.conformance.functions import wait_until
 from tests.e2e.commands import ROOT, pipeproof, start
+from tests.e2e.plans import arm, fired
 
 TEMPLATE = ROOT / "pipeline" / "clickstream" / "template.yaml"
 ALL_TYPES = "page_view,click,purchase,signup"
@@ -77,14 +78,20 @@ def test_letters_are_listed_and_chosen_and_a_dry_run_moves_nothing(letters, clie
     assert (code, "0 chosen, 7 passed over; 0 moved" in output) == (0, True), output
 
 
-def test_a_redrive_that_is_killed_again_and_again_loses_and_doubles_nothing(letters, clients):
+def test_a_redrive_that_is_killed_again_and_again_loses_and_doubles_nothing(letters, clients, gateway):
     args = "--to", letters.outputs["RedriveQueueUrl"], "--visibility-timeout", "1"
+    before = there(clients, letters.queue)
     for _ in range(3):
-        before = there(clients, letters.queue)
+        # From its third batch on the redrive is held up, so that each kill comes half way.
+        arm(gateway, {"id": "held", "kind": "throttle", "service": "sqs", "operation": "SendMessageBatch", "calls": "3-1000"})
         process = letters(*args, begin=start)
-        wait_until(lambda: process.poll() is not None or there(clients, letters.queue) < before, "a letter is moved")  # noqa: B023
+        wait_until(lambda: process.poll() is not None or fired(gateway)["held"], "the third batch is sent")  # noqa: B023
         process.kill()
         process.communicate()
+        gateway.disarm()
+        left = there(clients, letters.queue)
+        assert (process.returncode, 0 < left < before) == (-9, True)
+        before = left
     code, output, _ = letters(*args)
     assert code == 0, output
     wait_until(lambda: len(stored(clients, letters.outputs)) >= PURCHASES, "all purchases are stored")
@@ -115,11 +122,14 @@ def test_what_cannot_be_redriven_is_told_with_the_remedy(letters, clients):
 def test_objects_are_told_again_to_a_queue_by_the_time_at_which_they_were_put(letters, clients):
     s3, sqs = clients("s3"), clients("sqs")
     bucket, queue = letters.outputs["EventBucketName"], sqs.create_queue(QueueName="again")["QueueUrl"]
+    s3.put_object(Bucket=bucket, Key="raw/é.json", Body=b"{")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for name in ["a b.json", "é.json"]:
-        s3.put_object(Bucket=bucket, Key=f"raw/{name}", Body=b"{}")
+        version = s3.put_object(Bucket=bucket, Key=f"raw/{name}", Body=b"{}")["VersionId"]
     code, output, _ = letters("--to", "again", "--until", "1h", source=f"s3://{bucket}/raw/")
     assert (code, "0 chosen, 2 passed over" in output) == (0, True), output
     code, output, _ = letters("--to", "again", "--since", "1h", source=f"s3://{bucket}/raw/")
     assert (code, "2 chosen, 0 passed over; 2 moved" in output) == (0, True), output
     bodies = [json.loads(message["Body"]) for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]]
     assert sorted(body["Records"][0]["s3"]["object"]["key"] for body in bodies) == ["raw/%C3%A9.json", "raw/a+b.json"]
+    assert version in [body["Records"][0]["s3"]["object"].get("versionId") for body in bodies]

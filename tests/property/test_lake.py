@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clickstream.transforms import partition
-from pipeline.lake.transforms import Rejected, bronze_key, bronze_row, days, superseded
+from pipeline.lake.transforms import Rejected, bronze_key, bronze_row, build_of, days, superseded
 from tests.loads import PIPELINES
 
 SILVER, GOLD = ((PIPELINES / "lake" / "queries" / f"{layer}.sql").read_text() for layer in ("silver", "gold"))
@@ -102,19 +102,23 @@ def test_a_day_has_another_fingerprint_with_each_object_that_comes_and_only_then
     def key(batch):
         return bronze_key(batch[0], "shardId-000000000000", str(batch[1]), str(batch[1] + 9))
 
-    keys = sorted(map(key, batches))
-    before = {day.dt: day for day in days(keys)}
-    assert {day.dt: day for day in days(reversed([*keys, "silver/dt=2026-01-01/build=x/hour=00/y.parquet"]))} == before
-    after = {day.dt: day for day in days([*keys, key(late)])}
+    objects = [(key(batch), "etag") for batch in sorted(batches)]
+    before = {day.dt: day for day in days(objects)}
+    of_silver = ("silver/dt=2026-01-01/build=x/hour=00/y.parquet", "etag")
+    assert {day.dt: day for day in days(reversed([*objects, of_silver]))} == before
+    after = {day.dt: day for day in days([*objects, (key(late), "etag")])}
+    overwritten = {day.dt: day for day in days([*objects, (key(late), "other")])}
+    assert {dt for dt, day in overwritten.items() if after[dt] != day} == {late[0].strftime("%Y-%m-%d")}
     changed = {dt for dt, day in after.items() if before.get(dt) != day}
     assert changed == {late[0].strftime("%Y-%m-%d")}
     assert late[0].strftime("%H") in after[late[0].strftime("%Y-%m-%d")].hours
 
 
-def test_what_belongs_to_another_build_is_superseded_and_bronze_never_is():
+def test_what_belongs_to_a_build_that_is_not_in_use_is_superseded_and_bronze_never_is():
     keys = [
         "bronze/dt=2026-01-01/hour=00/a.ndjson",
         *(f"{layer}/dt=2026-01-01/build={build}/x" for layer in ("silver", "gold") for build in "no"),
     ]
-    assert superseded(keys, {"2026-01-01": "n"}) == ["silver/dt=2026-01-01/build=o/x", "gold/dt=2026-01-01/build=o/x"]
-    assert superseded(keys, {}) == keys[1:]
+    assert superseded(keys, {"n"}) == ["silver/dt=2026-01-01/build=o/x", "gold/dt=2026-01-01/build=o/x"]
+    assert superseded(keys, {build_of("s3://lake/silver/dt=2026-01-01/build=o/hour=03/")}) == [keys[1], keys[3]]
+    assert superseded(keys, ()) == keys[1:]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from harness.inside.athena.catalogue import QueryError, add_partition, table_of
+from harness.inside.athena.catalogue import QueryError, add_partition, partitions, table_of
 
 # A partition of rows that have no value there.
 _NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -32,14 +32,16 @@ def write(target: Any, rows: pa.Table, database: str, glue: Any, s3: Any) -> Non
         rows = _as_columns(target, rows, table_of(glue, of, name))
     table = table_of(glue, of, name)
     keys = [key for key, _ in table.partition_keys]
+    # A partition may have been pointed elsewhere than to where its values say.
+    known = dict(partitions(glue, of, table)) if keys and not table.projected else {}
     for values, part in _parts(rows, keys):
         folder = "".join(f"{key}={quote(value, safe=' ')}/" for key, value in zip(keys, values, strict=True))
-        location = f"{table.location.rstrip('/')}/{folder}"
-        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        location = known.get(values) or f"{table.location.rstrip('/')}/{folder}"
+        bucket, _, prefix = f"{location.rstrip('/')}/".removeprefix("s3://").partition("/")
         body = io.BytesIO()
         pq.write_table(part, body)
         s3.put_object(Bucket=bucket, Key=f"{prefix}{uuid4()}.parquet", Body=body.getvalue())
-        if keys and not table.projected:
+        if keys and not table.projected and values not in known:
             add_partition(glue, of, table, dict(zip(keys, values, strict=True)), location)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import hashlib
 import importlib.util
 import json
 import os
@@ -66,41 +67,41 @@ def _defined_in(module: str) -> Definitions | str:
     source = _source(module)
     if source is None:
         return f"module {module} does not exist"
-    if (known := _known.get(source)) is not None:
+    text = source.read_bytes()
+    if (known := _known.get(text)) is not None:
         return known
     try:
-        found = _defined(ast.parse(source.read_bytes()))
+        found = _defined(ast.parse(text))
     except SyntaxError:
         return f"module {module} is not written for this Python"
-    _known.add(source, found)
+    _known.add(text, found)
     return found
 
 
 class _Known:
-    """What modules define, kept from start to start as byte code is: by a source's path, time and size. To parse them all is half a second."""
+    """What modules define, kept from start to start as byte code is: by the SHA-256 of a source and of this one, which reads it. To parse them all
+    is half a second."""
 
     def __init__(self) -> None:
         directory = os.environ.get("PIPEPROOF_CACHE")
         self._file = Path(directory) / "definitions.json" if directory else None
-        self._entries: dict[str, list[Any]] | None = None
+        self._entries: dict[str, Any] | None = None
         self._new = False
 
-    def get(self, source: Path) -> Definitions | None:
-        """Returns what a source defines, None where it is not known or the source has changed."""
+    def get(self, text: bytes) -> Definitions | None:
+        """Returns what a source defines, None where it is not known."""
         if self._entries is None:
             self._entries = self._read()
-        stat = source.stat()
-        match self._entries.get(str(source)):
-            case [time, size, dict(found)] if (time, size) == (int(stat.st_mtime), stat.st_size):
+        match self._entries.get(_digest(text)):
+            case dict(found):
                 return {name: None if parameters is None else tuple(parameters) for name, parameters in found.items()}
             case _:
                 return None
 
-    def add(self, source: Path, found: Definitions) -> None:
+    def add(self, text: bytes, found: Definitions) -> None:
         """Remembers it until `keep` writes it down."""
         assert self._entries is not None
-        stat = source.stat()
-        self._entries[str(source)] = [int(stat.st_mtime), stat.st_size, found]
+        self._entries[_digest(text)] = found
         self._new = True
 
     def keep(self) -> None:
@@ -114,12 +115,19 @@ class _Known:
             Path(file.name).replace(self._file)
         self._new = False
 
-    def _read(self) -> dict[str, list[Any]]:
+    def _read(self) -> dict[str, Any]:
         try:
             entries = json.loads(self._file.read_bytes()) if self._file else {}
         except (OSError, ValueError):
             return {}
         return entries if isinstance(entries, dict) else {}
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(_THIS + text).hexdigest()
+
+
+_THIS = hashlib.sha256(Path(__file__).read_bytes()).digest()
 
 
 _known = _Known()

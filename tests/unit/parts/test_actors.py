@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,20 +27,33 @@ def at_once():
 
 
 class Queue:
-    """As much of SQS as a redrive needs: two queues, of which a message that was received is hidden until it is shown again. `back` are
-    messages that come back once they have been moved, `refuses` the bodies that the other queue never takes."""
+    """As much of SQS as a redrive needs: two queues, of which a message that was received is hidden until it is shown again, or until so many calls
+    were made (`forgets_after`); each time it has a new receipt, and the old one deletes nothing. `back` are messages that come back once they have
+    been moved, `refuses` the bodies that the other queue never takes, `fails` the numbers of the calls that end with an error."""
 
-    def __init__(self, bodies, *, back=False, refuses=(), deletes=True):
+    def __init__(self, bodies, *, back=False, refuses=(), deletes=True, forgets_after=10_000, fails=()):
         self.there = {str(n): self.message(n, body, 0) for n, body in enumerate(bodies)}
         self.hidden, self.sent, self.sizes = {}, [], []
         self.back, self.refuses, self.deletes = back, refuses, deletes
+        self.forgets_after, self.fails, self.calls = forgets_after, fails, 0
 
     @staticmethod
     def message(number, body, sent_at_ms):
-        attributes = {"SentTimestamp": str(sent_at_ms), "ApproximateReceiveCount": "1"}
-        return {"MessageId": str(number), "Body": body, "ReceiptHandle": str(number), "Attributes": attributes}
+        attributes = {"SentTimestamp": str(sent_at_ms), "ApproximateReceiveCount": "1", "AWSTraceHeader": f"Root={number}"}
+        kept = {"raw": {"DataType": "Binary", "BinaryValue": b"\xff\x00"}}
+        return {"MessageId": str(number), "Body": body, "Attributes": attributes, "MessageAttributes": kept}
+
+    def call(self, operation):
+        self.calls += 1
+        for receipt, (message, since) in list(self.hidden.items()):
+            if self.calls - since > self.forgets_after:
+                del self.hidden[receipt]
+                self.there[message["MessageId"]] = message
+        if self.calls in self.fails:
+            raise ClientError({"Error": {"Code": "ServiceUnavailable"}, "ResponseMetadata": {}}, operation)
 
     def get_queue_attributes(self, **_):
+        self.call("GetQueueAttributes")
         return {
             "Attributes": {
                 "ApproximateNumberOfMessages": len(self.there),
@@ -48,13 +62,20 @@ class Queue:
         }
 
     def receive_message(self, MaxNumberOfMessages, **_):  # noqa: N803 - as boto3 has it
-        taken = list(self.there)[:MaxNumberOfMessages]
-        self.hidden |= {name: self.there.pop(name) for name in taken}
-        return {"Messages": [self.hidden[name] for name in taken]}
+        self.call("ReceiveMessage")
+        received = []
+        for name in list(self.there)[:MaxNumberOfMessages]:
+            receipt, message = f"{name} of {self.calls}", self.there.pop(name)
+            self.hidden[receipt] = message, self.calls
+            received.append({**message, "ReceiptHandle": receipt})
+        return {"Messages": received, "ResponseMetadata": {"HTTPHeaders": {"date": "Sat, 31 Jan 2026 12:00:00 GMT"}}}
 
     def send_message_batch(self, Entries, **_):  # noqa: N803
+        self.call("SendMessageBatch")
         self.sizes.append((len(Entries), sum(len(entry["MessageBody"].encode()) for entry in Entries)))
         taken = [entry for entry in Entries if entry["MessageBody"] not in self.refuses]
+        assert all(entry["MessageAttributes"]["raw"]["BinaryValue"] == b"\xff\x00" for entry in Entries)
+        assert all(entry["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"].startswith("Root=") for entry in Entries)
         self.sent += [entry["MessageBody"] for entry in taken]
         if self.back:
             later = 4_000_000_000_000
@@ -66,14 +87,19 @@ class Queue:
         }
 
     def delete_message_batch(self, Entries, **_):  # noqa: N803
+        self.call("DeleteMessageBatch")
         if not self.deletes:
             return {}
         for entry in Entries:
-            del self.hidden[entry["ReceiptHandle"]]
+            self.hidden.pop(entry["ReceiptHandle"], None)
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
-    def change_message_visibility_batch(self, Entries, **_):  # noqa: N803
-        self.there |= {entry["ReceiptHandle"]: self.hidden.pop(entry["ReceiptHandle"]) for entry in Entries}
+    def change_message_visibility_batch(self, Entries, VisibilityTimeout=0, **_):  # noqa: N803
+        self.call("ChangeMessageVisibilityBatch")
+        for entry in Entries:
+            if entry["ReceiptHandle"] in self.hidden and entry["VisibilityTimeout"] == 0:
+                message, _since = self.hidden.pop(entry["ReceiptHandle"])
+                self.there[message["MessageId"]] = message
 
 
 def redriven(queue, **keys):
@@ -107,6 +133,19 @@ def test_whatever_the_letters_are_each_is_in_exactly_one_queue_and_every_batch_i
     assert set(bodies[:refused]) <= set(left)
     assert queue.hidden == {}
     assert all(count <= 10 and size <= 262_144 for count, size in queue.sizes)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 40), st.integers(1, 12), st.sets(st.integers(1, 20), max_size=4), st.integers(0, 3))
+def test_no_letter_is_lost_though_its_hiding_ends_and_calls_fail(count, forgets_after, fails, refused):
+    bodies = [f"{place:02d}" for place in range(count)]
+    queue = Queue(bodies, forgets_after=forgets_after, fails=fails, refuses=bodies[:refused])
+    with suppress(UnknownVerdictError, ClientError):
+        redriven(queue)
+    left = [message["Body"] for message in (*queue.there.values(), *(hidden for hidden, _ in queue.hidden.values()))]
+    assert {*queue.sent, *left} == set(bodies)
+    if not fails:
+        assert len(queue.sent) == len(set(queue.sent))
 
 
 def test_a_letter_that_is_refused_is_told():
