@@ -26,6 +26,7 @@ from harness.inside.patches import (
     sns,
     sqs,
     stepfunctions,
+    templates,
 )
 from harness.inside.patches.declare import keep_definitions
 
@@ -37,6 +38,7 @@ PATCHES: tuple[Patch, ...] = (
     *gateway.PATCHES,
     *apigateway.PATCHES,
     *cloudformation.PATCHES,
+    *templates.PATCHES,
     *cloudwatch.PATCHES,
     *dynamodb.PATCHES,
     *events.PATCHES,

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from harness.inside import kept
-from harness.inside.patches import cloudformation, declare, gateway, runtime, stepfunctions
+from harness.inside.patches import declare, gateway, runtime, stepfunctions, templates
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
 
@@ -176,7 +176,7 @@ def test_a_transform_has_its_region_in_the_environment_and_never_takes_it_away(m
 
     module = SimpleNamespace(os=os, ChangeSetModelTransform=type("Transform", (), {}))
     module.ChangeSetModelTransform._apply_global_serverless_transformation = staticmethod(transform)
-    cloudformation.sam_of_change_sets.apply(module)
+    templates.sam_of_change_sets.apply(module)
     for region in ("us-east-1", "eu-west-1"):
         module.ChangeSetModelTransform._apply_global_serverless_transformation(region, {}, {})
         assert os.environ["AWS_DEFAULT_REGION"] == region
