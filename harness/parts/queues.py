@@ -1,4 +1,4 @@
-"""Reads a queue to its end without deleting: the messages stay there for the person to look at."""
+"""Reads a queue to its end without deleting: the messages stay there, for the person to look at, and for the alarms that count them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ if TYPE_CHECKING:
 _HIDDEN_S = 900
 _DELAYED_S = 900
 _POLL_S = 0.2
+_BATCH = 10
 
 
 def read_messages(context: Context, queue_url: str) -> Iterator[dict[str, Any]]:
-    """Yields every message, as ReceiveMessage returns it. Waits for delayed messages.
+    """Yields every message, as ReceiveMessage returns it, and makes all of them visible again at the end. Waits for delayed messages.
 
     Raises UnknownVerdictError where messages stay hidden: another reader has them."""
     sqs = context.clients("sqs")
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     deadline = time.monotonic() + _DELAYED_S
     while True:
         context.check()
         answer = sqs.receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=_HIDDEN_S, MessageAttributeNames=["All"]
+            QueueUrl=queue_url, MaxNumberOfMessages=_BATCH, VisibilityTimeout=_HIDDEN_S, MessageAttributeNames=["All"]
         )
         messages = answer.get("Messages", [])
         for message in messages:
-            if message["MessageId"] not in seen:
-                seen.add(message["MessageId"])
+            is_new = message["MessageId"] not in seen
+            seen[message["MessageId"]] = message["ReceiptHandle"]
+            if is_new:
                 yield message
         if messages:
             continue
@@ -41,7 +43,17 @@ def read_messages(context: Context, queue_url: str) -> Iterator[dict[str, Any]]:
         hidden = int(counts["ApproximateNumberOfMessagesNotVisible"]) - len(seen)
         left = int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesDelayed"]) + max(hidden, 0)
         if left == 0:
+            _show(sqs, queue_url, list(seen.values()))
             return
         if time.monotonic() > deadline:
             raise UnknownVerdictError(f"{left} messages of {queue_url} could not be read within {_DELAYED_S} s (delayed or hidden)")
         time.sleep(_POLL_S)
+
+
+def _show(sqs: Any, queue_url: str, receipts: list[str]) -> None:
+    for start in range(0, len(receipts), _BATCH):
+        entries = [
+            {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+            for place, receipt in enumerate(receipts[start : start + _BATCH])
+        ]
+        sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)

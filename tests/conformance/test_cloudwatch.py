@@ -269,6 +269,22 @@ def test_set_alarm_state_runs_the_actions(clients, alarm):
     wait_until(lambda: [n for n in alarm.notices() if n["NewStateValue"] == "ALARM"], "the notice", 30)
 
 
+@pytest.mark.rule("AmazonCloudWatch/latest/APIReference/API_DescribeAlarmHistory.html")
+def test_the_history_has_each_change_of_state(clients, alarm):
+    """DescribeAlarmHistory returns an alarm's changes of state, with the old and the new one, of the time that is asked for."""
+    cloudwatch = clients("cloudwatch")
+    alarm(TreatMissingData="ignore")
+    for changed in ("OK", "ALARM", "OK"):
+        cloudwatch.set_alarm_state(AlarmName="alarm", StateValue=changed, StateReason="a test")
+
+    def history(**asked):
+        items = cloudwatch.describe_alarm_history(AlarmName="alarm", HistoryItemType="StateUpdate", **asked)["AlarmHistoryItems"]
+        return [json.loads(item["HistoryData"])["newState"]["stateValue"] for item in items]
+
+    assert sorted(history()) == ["ALARM", "OK", "OK"]
+    assert history(StartDate=datetime.now(UTC) + timedelta(minutes=1)) == []
+
+
 @pytest.mark.rule("AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html")
 def test_a_composite_alarm_has_the_state_of_its_rule(clients):
     """A composite alarm follows its rule, of AND, OR and NOT over the states of alarms, other composite ones among them."""

@@ -114,3 +114,26 @@ def test_a_change_set_shows_what_it_would_do(clients, cloudformation, deploy):
     cloudformation.execute_change_set(StackName="stack", ChangeSetName="changes")
     wait_until(lambda: status(cloudformation, "stack") == "UPDATE_COMPLETE", "the update")
     assert sorted(queues(clients)) == ["made", "other"]
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-dashboard.html")
+def test_a_dashboard_is_created_changed_and_deleted(clients, cloudformation, deploy):
+    """A dashboard in a template is one of CloudWatch's. A changed body is applied; with the stack it is deleted."""
+
+    def template(title):
+        widget = {"type": "text", "x": 0, "y": 0, "width": 1, "height": 1, "properties": {"markdown": title}}
+        return {"Board": {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"DashboardBody": json.dumps({"widgets": [widget]})}}}
+
+    def shown():
+        cloudwatch = clients("cloudwatch")
+        names = [entry["DashboardName"] for entry in cloudwatch.list_dashboards()["DashboardEntries"]]
+        bodies = [json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]) for name in names]
+        return [widget["properties"]["markdown"] for body in bodies for widget in body["widgets"]]
+
+    assert deploy(template("one")) == "CREATE_COMPLETE"
+    assert shown() == ["one"]
+    assert deploy(template("two"), update=True) == "UPDATE_COMPLETE"
+    assert shown() == ["two"]
+    cloudformation.delete_stack(StackName="stack")
+    assert ended(cloudformation, "stack") == "DELETE_COMPLETE"
+    assert shown() == []

@@ -227,3 +227,19 @@ def test_a_delivery_stream_without_a_name_gets_one(stack, clients):
     }
     assert stack({"Resources": resources, "Outputs": {"Name": {"Value": {"Ref": "Stream"}}}}) == "CREATE_COMPLETE"
     assert clients("firehose").list_delivery_streams()["DeliveryStreamNames"] == [outputs(stack)["Name"]]
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html")
+def test_a_parameter_is_what_the_property_is(clients, stack):
+    """The value of a parameter is used as the type that the resource's property has: a number or a boolean."""
+    properties = {
+        "AlarmName": "typed", "MetricName": "m", "Namespace": "Own", "Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold",
+        "EvaluationPeriods": 1, "Period": {"Ref": "Period"}, "Threshold": {"Ref": "Threshold"}, "ActionsEnabled": {"Ref": "Enabled"},
+    }  # fmt: skip
+    template = {
+        "Parameters": {"Period": {"Type": "Number"}, "Threshold": {"Type": "Number"}, "Enabled": {"Type": "String"}},
+        "Resources": {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}},
+    }
+    assert stack(template, parameters={"Period": "60", "Threshold": "1.5", "Enabled": "false"}) == "CREATE_COMPLETE"
+    (alarm,) = clients("cloudwatch").describe_alarms(AlarmNames=["typed"])["MetricAlarms"]
+    assert (alarm["Period"], alarm["Threshold"], alarm["ActionsEnabled"]) == (60, 1.5, False)

@@ -81,13 +81,16 @@ def imports(module: Any) -> None:
     {"ResourceProviderExecutor.execute_action": ("self", "resource_provider", "raw_payload")},
 )
 def updates(module: Any) -> None:
-    """Most of LocalStack's resource providers have no update, and report that it succeeded."""
+    """Most of LocalStack's resource providers have no update, and report that it succeeded. They get a parameter's number as a text."""
     executor = module.ResourceProviderExecutor
     original = executor.execute_action
 
     def execute_action(self: Any, resource_provider: Any, raw_payload: Any) -> Any:
         from harness.inside.cloudformation import updates as ours  # noqa: PLC0415
+        from harness.inside.cloudformation.typed import typed  # noqa: PLC0415
 
+        data, schema = raw_payload["requestData"], getattr(resource_provider, "SCHEMA", {})
+        data["resourceProperties"] = typed(data["resourceProperties"], schema, schema)
         if raw_payload["action"] in {"Modify", "Dynamic"}:
             request = module.convert_payload(stack_name=self.stack_name, stack_id=self.stack_id, payload=raw_payload)
             event = ours.updated(resource_provider, request)

@@ -40,12 +40,16 @@ class Queue:
     """SQS with messages that stay there, as a probe reads them."""
 
     def __init__(self, bodies):
-        self.messages = [{"MessageId": str(place), "Body": body} for place, body in enumerate(bodies)]
+        self.messages = [{"MessageId": str(place), "ReceiptHandle": str(place), "Body": body} for place, body in enumerate(bodies)]
         self.left = list(self.messages)
 
     def receive_message(self, MaxNumberOfMessages, **_):  # noqa: N803
         taken, self.left = self.left[:MaxNumberOfMessages], self.left[MaxNumberOfMessages:]
         return {"Messages": taken} if taken else {}
+
+    def change_message_visibility_batch(self, Entries, **_):  # noqa: N803
+        shown = {entry["ReceiptHandle"] for entry in Entries if entry["VisibilityTimeout"] == 0}
+        self.left += [message for message in self.messages if message["ReceiptHandle"] in shown]
 
     def get_queue_attributes(self, **_):
         counts = {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesDelayed": "0"}

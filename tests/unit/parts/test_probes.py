@@ -65,6 +65,12 @@ def test_whatever_a_message_holds_an_alert_names_records_or_nothing(bodies):
         assert sighting.outcome is Outcome.ALERTED
 
 
+def test_what_was_read_is_visible_again_to_people_and_alarms():
+    queue = Queue(["{}"] * 23)
+    assert len(seen(Alerts(queue_url=URL, names=(preset("delivery", "alert"),)), sqs=queue)) == 0
+    assert sorted(message["MessageId"] for message in queue.left) == sorted(map(str, range(23)))
+
+
 @given(st.lists(BODIES, max_size=4))
 def test_a_message_that_names_no_range_is_a_dead_letter_without_an_identity(bodies):
     found = seen(FailedBatches(queue_url=URL), sqs=Queue(bodies), kinesis=None)
