@@ -24,7 +24,7 @@ _accounts = itertools.count(1)
 
 _shared = pytest.StashKey()
 # What these show of a pipeline does not depend on the emulator. In the container each system is run as it is and under faults.
-_EMBEDDED_BY_DAY = ("-malformed]", "-chaos]", "-outage]", "-overwritten]", "-json]", "-decisions]", "-parallel]")
+_EMBEDDED_BY_DAY = ("-malformed]", "-chaos]", "-outage]", "-overwritten]", "-json]", "-decisions]", "-parallel]", "-healthy]")
 
 
 def pytest_collection_modifyitems(items):
