@@ -103,7 +103,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import accounts, bounds, gate, identity, journal, nowhere, schedules, service_metrics, writes  # noqa: PLC0415
+    from harness.inside import accounts, bounds, gate, identity, journal, nowhere, schedules, served, service_metrics, writes  # noqa: PLC0415
     from harness.inside.events import scheduler  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.firehose import flush  # noqa: PLC0415
@@ -129,6 +129,8 @@ def attach() -> None:
     ROUTER.add(journal.serve)
     ROUTER.add(script.serve)
     ROUTER.add(writes.serve)
+    ROUTER.add(served.serve)
+    ROUTER.add(served.control)
     handlers.serve_custom_service_request_handlers.append(gate.check_signature)
     handlers.serve_custom_service_request_handlers.append(nowhere.not_found)
     handlers.serve_custom_service_request_handlers.append(limits.check_payload_size)

@@ -144,6 +144,10 @@ class Ingress(Part, ABC):
     def open(self, context: Context) -> Sender:
         """Returns the sender. Raises UsageError for a destination that cannot be used."""
 
+    def doubts(self, context: Context) -> Iterable[str]:  # noqa: ARG002 - a part overrides it
+        """Returns, at the run's end, what the load was to meet and has not. By default there is no such thing."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Deed:

@@ -168,7 +168,16 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     lookup = run.run_dir / _LOOKUP if scenario.lookup is not None else None
     account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
     state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.beside.names)
-    doubts = (*(() if rest.known else (rest.doubt,)), *state.doubts, *faults.doubts(), *acting.doubts(), *fleeting, *unchecked)
+    unmet = scenario.send.doubts(context)
+    doubts = (
+        *(() if rest.known else (rest.doubt,)),
+        *state.doubts,
+        *unmet,
+        *faults.doubts(),
+        *acting.doubts(),
+        *fleeting,
+        *unchecked,
+    )
     return judge(state.account, scenario.allowed, doubts, broken)
 
 
@@ -185,7 +194,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     yield events.EmulatorReady(description, state.timing.start_s)
 
     clients = Clients(description.endpoint, run.account)
-    values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
+    values = {"account": run.account, "endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
     plan = run.recipe.faults
     if any(run.recipe.chaos):
         yield events.PhaseStarted("rehearse", "the load without its chaos, to know which faults it can meet")

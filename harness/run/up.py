@@ -55,9 +55,14 @@ def up(name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[
     description = chosen.start()
     tell(f"deploying the stack of {name}")
     try:
-        values = {"endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
+        clients = Clients(description.endpoint)
+        values = {
+            "account": clients.account,
+            "endpoint": description.endpoint,
+            "emulator.python_runtime": description.python_runtime,
+        }
         parameters = {key: substitute(value, values, f"stack.parameters.{key}") for key, value in stack.parameters.items()}
-        deployed = stacks.deploy(Clients(description.endpoint), stack.template, parameters, name, chosen.check)
+        deployed = stacks.deploy(clients, stack.template, parameters, name, chosen.check)
         running = Running(name, chosen.let_go(), description.endpoint, dict(deployed.outputs))
         state.write_text(json.dumps(asdict(running), indent=2) + "\n")
     except BaseException:

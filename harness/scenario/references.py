@@ -1,4 +1,4 @@
-"""References in a scenario's strings: ${outputs.NAME}, ${endpoint}, ${emulator.python_runtime}."""
+"""References in a scenario's strings: ${outputs.NAME}, ${account}, ${endpoint}, ${emulator.python_runtime}."""
 
 from __future__ import annotations
 

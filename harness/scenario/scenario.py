@@ -18,7 +18,7 @@ Allowable = Annotated[str, one_of(ALLOWABLE)]
 
 
 class StackPart(Part):
-    """`template` is relative to the scenario file. Parameter values may use ${emulator.python_runtime}."""
+    """`template` is relative to the scenario file. Parameter values may use ${account}, ${endpoint} and ${emulator.python_runtime}."""
 
     template: Beside
     parameters: dict[str, str] = Field(default={})
@@ -52,7 +52,7 @@ class SchedulesPart(Part):
 
 
 class Scenario(Part):
-    """One named load on one stack. Strings may use ${outputs.NAME} of the stack, ${endpoint} and ${emulator.python_runtime}."""
+    """One named load on one stack. Strings may use ${outputs.NAME} of the stack, ${account}, ${endpoint} and ${emulator.python_runtime}."""
 
     description: str
     seed: NonNegativeInt = 1

@@ -281,8 +281,12 @@ def test_the_history_has_each_change_of_state(clients, alarm):
         items = cloudwatch.describe_alarm_history(AlarmName="alarm", HistoryItemType="StateUpdate", **asked)["AlarmHistoryItems"]
         return [json.loads(item["HistoryData"])["newState"]["stateValue"] for item in items]
 
-    assert sorted(history()) == ["ALARM", "OK", "OK"]
+    assert history() == ["OK", "ALARM", "OK"]
+    assert history(ScanBy="TimestampAscending", MaxRecords=2) == ["OK", "ALARM"]
     assert history(StartDate=datetime.now(UTC) + timedelta(minutes=1)) == []
+    assert len(history(EndDate=datetime.now(UTC) + timedelta(minutes=1))) == 3
+    pages = cloudwatch.get_paginator("describe_alarm_history").paginate(AlarmName="alarm", HistoryItemType="StateUpdate")
+    assert sum(len(page["AlarmHistoryItems"]) for page in pages) == 3
 
 
 @pytest.mark.rule("AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html")

@@ -163,4 +163,15 @@ def state_events(module: Any) -> None:
     module.CloudwatchProvider._update_state = told(module.CloudwatchProvider._update_state)  # noqa: SLF001
 
 
-PATCHES = (log_patterns, log_order, database, metric_math, alarms, composite_alarms, state_events)
+@patch(
+    "localstack.services.cloudwatch.provider_v2",
+    {"CloudwatchProvider.describe_alarm_history": ("self", "context", "alarm_name")},
+)
+def alarm_history(module: Any) -> None:
+    """LocalStack 2026.3.0 fails where a time is asked for, and no LocalStack looks at the kind of the items, at their order and their number."""
+    from harness.inside.cloudwatch.alarm_history import described  # noqa: PLC0415
+
+    module.CloudwatchProvider.describe_alarm_history = described(module.CloudwatchProvider.describe_alarm_history)
+
+
+PATCHES = (log_patterns, log_order, database, metric_math, alarms, composite_alarms, state_events, alarm_history)

@@ -16,6 +16,7 @@ from harness.errors import UnknownVerdictError
 from harness.parts.ports import Check, Context, Finding
 
 _POLL_S = 0.5
+_TYPES = ["MetricAlarm", "CompositeAlarm"]
 
 
 class Alarm(Check):
@@ -58,7 +59,7 @@ class Alarm(Check):
     def _rang(self, context: Context) -> bool:
         began = datetime.fromtimestamp(context.started_at_s, tz=UTC)
         pages = context.clients("cloudwatch").get_paginator("describe_alarm_history")
-        found = pages.paginate(AlarmName=self.alarm, HistoryItemType="StateUpdate", StartDate=began)
+        found = pages.paginate(AlarmName=self.alarm, AlarmTypes=_TYPES, HistoryItemType="StateUpdate", StartDate=began)
         return any(_is_ringing(item) for page in found for item in page["AlarmHistoryItems"])
 
 

@@ -1,0 +1,180 @@
+"""Paged HTTP APIs that pipelines fetch from: what `send: {to: served}` fills (harness/parts/ingress/served.py).
+
+GET /_served/ACCOUNT/NAME?cursor=…&limit=…, with the key in x-api-key, answers {"items": […], "next": cursor, "more": …}. The items are the records byte for
+byte, in their order. The cursor of the last page leads to what is added later.
+
+/_pipeproof/served?account=…&name=…: PUT makes an API, POST adds records, GET tells how many there are, when those from `first` on were first answered by 200, and how many requests met each of the other answers.
+
+Some requests get another answer, by their numbers from 1 on: 401, 429 with Retry-After, a 5xx, none in time, 410 for a cursor, a page that is cut off,
+one in another order that begins a record earlier, and one with older versions of some of its records.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from localstack.http import Response, route
+
+from harness.faults.window import Window
+from harness.inside import forgotten
+from harness.inside.understood import understood
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localstack.http import Request
+
+_DAY = timedelta(days=1)
+_STALE_PER_PAGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another answer than the page. `seconds` is how long it takes, or what Retry-After says."""
+
+    answer: str
+    requests: Window
+    status: int = 503
+    seconds: int = 1
+
+
+@dataclass
+class Api:
+    """One API. `version` names the field by which records grow old; `older` has the fields that an older version had."""
+
+    key: str
+    page_size: int
+    others: Sequence[Other] = ()
+    version: str = ""
+    older: dict[str, Any] = field(default_factory=dict)
+    _records: list[tuple[bytes, bool]] = field(default_factory=list)
+    _served_ms: dict[int, int] = field(default_factory=dict)
+    _requests: int = 0
+    _met: dict[int, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, records: Sequence[tuple[bytes, bool]]) -> None:
+        """Adds records, each with whether it is healthy: only a healthy one can have an older version."""
+        with self._lock:
+            self._records += records
+
+    def told(self, first: int) -> dict[str, Any]:
+        """Returns what GET of the control route answers."""
+        with self._lock:
+            served = [self._served_ms.get(i) for i in range(first, len(self._records))]
+            return {"records": len(self._records), "served": served, "met": [self._met.get(i, 0) for i in range(len(self.others))]}
+
+    def answer(self, key: str, cursor: str, limit: str) -> Response:
+        """Answers one request."""
+        with self._lock:
+            self._requests += 1
+            place = next((i for i, each in enumerate(self.others) if each.requests.holds(self._requests, "")), None)
+        if not hmac.compare_digest(key.encode(), self.key.encode()):
+            return _error(401, "the key is not valid")
+        try:
+            first = int(base64.urlsafe_b64decode(cursor)) if cursor else 0
+            count = min(int(limit or self.page_size), self.page_size)
+        except ValueError:
+            return _error(400, "the cursor or the limit is not valid")
+        if place is None:
+            return self._page(first, max(count, 1), "")
+        answer = _refused(self.others[place], cursor) or self._page(first, max(count, 1), self.others[place].answer)
+        if answer.status_code == 200 and self.others[place].answer == "expired":
+            # Without a cursor there is none to expire.
+            return answer
+        with self._lock:
+            self._met[place] = self._met.get(place, 0) + 1
+        return answer
+
+    def _page(self, first: int, count: int, how: str) -> Response:
+        with self._lock:
+            last = min(first + count, len(self._records))
+            shown = [self._records[i][0] for i in range(first, last)]
+            if how == "shuffled" and shown:
+                shown = [*reversed(shown), *(self._records[i][0] for i in range(max(first - 1, 0), first))]
+            if how == "stale":
+                shown += self._older(range(max(first - 1, 0), last))
+            following = base64.urlsafe_b64encode(str(last).encode()).decode()
+            head = json.dumps({"next": following, "more": last < len(self._records)})
+            body = head[:-1].encode() + b', "items": [' + b", ".join(shown) + b"]}"
+            now_ms = time.time_ns() // 1_000_000
+            for i in range(first, last):
+                self._served_ms.setdefault(i, now_ms)
+        return Response(body[: len(body) // 2] if how == "truncated" else body, content_type="application/json")
+
+    def _older(self, places: range) -> list[bytes]:
+        """Returns older versions of the first records there that can have one."""
+        found: list[bytes] = []
+        for place in places:
+            payload, healthy = self._records[place]
+            if healthy and len(found) < _STALE_PER_PAGE:
+                document = json.loads(payload)
+                before = datetime.fromisoformat(document[self.version]) - _DAY
+                found.append(json.dumps({**document, **self.older, self.version: before.isoformat()}).encode())
+        return found
+
+
+def _refused(other: Other, cursor: str) -> Response | None:
+    match other.answer:
+        case "unauthorized":
+            return _error(401, "the key has expired")
+        case "throttled":
+            refused = _error(429, "too many requests")
+            refused.headers["Retry-After"] = str(other.seconds)
+            return refused
+        case "error":
+            return _error(other.status, "try again")
+        case "hang":
+            time.sleep(other.seconds)
+            return _error(504, "it took too long")
+        case "expired" if cursor:
+            return _error(410, "the cursor has expired")
+    return None
+
+
+def _error(status: int, message: str) -> Response:
+    return Response.for_json({"error": message}, status=status)
+
+
+_apis: dict[str, dict[str, Api]] = {}
+
+
+@forgotten.with_account
+def _forget(account: str) -> None:
+    _apis.pop(account, None)
+
+
+@route("/_served/<account>/<name>", methods=["GET"])
+def serve(request: Request, account: str, name: str) -> Response:
+    """Answers what fetches."""
+    api = _apis.get(account, {}).get(name)
+    if api is None:
+        return _error(404, "there is no such API")
+    return api.answer(request.headers.get("x-api-key", ""), request.args.get("cursor", ""), request.args.get("limit", ""))
+
+
+@route("/_pipeproof/served", methods=["PUT", "POST", "GET"])
+@understood
+def control(request: Request) -> Response:
+    """Answers {records, served, met}."""
+    account, name = request.args.get("account", ""), request.args.get("name", "")
+    if not (account and name):
+        return Response.for_json({"error": "the query needs account=…, the 12 digits, and name=…"}, status=400)
+    if request.method == "PUT":
+        asked = request.get_json()
+        others = [Other(**{**each, "requests": Window.parse(each["requests"])}) for each in asked["answers"]]
+        made = Api(asked["key"], asked["page_size"], others, asked["version"], asked["older"])
+        _apis.setdefault(account, {})[name] = made
+    api = _apis.get(account, {}).get(name)
+    if api is None:
+        return Response.for_json({"error": f"there is no API {name}"}, status=404)
+    if request.method == "POST":
+        api.add([(base64.b64decode(payload), healthy) for payload, healthy in request.get_json()["records"]])
+    return Response.for_json(api.told(int(request.args.get("first", "0"))))

@@ -1,0 +1,1 @@
+"""Customers of a CRM, from its paged API into a table."""
