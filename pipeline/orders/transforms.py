@@ -66,21 +66,33 @@ class Order(NamedTuple):
         return self.values[0]
 
 
-def chunks(of_rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """Yields the rows in chunks of `size`, in order."""
+class Bounds(NamedTuple):
+    """Of a chunk: how many rows and how many bytes it has at most. A row that is longer is a chunk by itself."""
+
+    rows: int
+    size: int
+
+
+def chunks(of_rows: Iterable[Row], most: Bounds) -> Iterator[list[Row]]:
+    """Yields the rows in chunks within the bounds, in order."""
     chunk: list[Row] = []
+    size = 0
     for row in of_rows:
-        chunk.append(row)
-        if len(chunk) == size:
+        length = len(row.raw) + 1
+        if chunk and (len(chunk) == most.rows or size + length > most.size):
             yield chunk
-            chunk = []
+            chunk, size = [], 0
+        chunk.append(row)
+        size += length
     if chunk:
         yield chunk
 
 
-def chunk_size(wanted: int, of_lines: int) -> int:
-    """`wanted`, or more where a file of so many lines would make more than MAX_CHUNKS of them."""
-    return max(wanted, -(-of_lines // MAX_CHUNKS))
+def bounds(wanted: Bounds, of_file: Bounds) -> Bounds:
+    """`wanted`, or more where a file of so many lines and bytes would make more than MAX_CHUNKS chunks: half of them end by their rows at most, and
+    the others by their bytes, of which two have more than the bound together."""
+    half = MAX_CHUNKS // 2
+    return Bounds(max(wanted.rows, -(-of_file.rows // half)), max(wanted.size, -(-2 * of_file.size // (half - 1))))
 
 
 def parse(chunk: Iterable[bytes], delimiter: str, first_line: int) -> tuple[list[Order], list[FailedRow]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from harness.parts.formats.csv_malformers import CSV_MALFORMERS
+from pipeline.files.rows import Row
 from pipeline.orders import transforms
 from tests import loads
 
@@ -44,10 +47,26 @@ def test_an_order_of_which_nothing_is_known_is_a_failed_row_with_its_text():
     assert [(row.line, row.raw.split(b",")[0], row.problem.partition(":")[0]) for row in unknown] == [(3, b"1", "NoFinancials")]
 
 
-@pytest.mark.parametrize(("wanted", "lines", "chunk"), [(100, 1000, 100), (1, 2500, 1), (1, 2501, 2), (2500, 10**7, 4000)])
-def test_a_history_never_overflows(wanted, lines, chunk):
-    assert transforms.chunk_size(wanted, lines) == chunk
-    assert lines / transforms.chunk_size(wanted, lines) <= transforms.MAX_CHUNKS
+@given(
+    st.lists(st.integers(0, 300), min_size=1, max_size=60),
+    st.integers(1, 20),
+    st.integers(1, 2000),
+    st.integers(2, 12).map(lambda half: 2 * half),
+)
+def test_chunks_have_all_rows_in_order_within_their_bounds_and_are_never_too_many(lengths, rows, size, most_chunks):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(transforms, "MAX_CHUNKS", most_chunks)
+        most = transforms.bounds(
+            transforms.Bounds(rows, size), transforms.Bounds(len(lengths) + 1, sum(lengths) + len(lengths) + 10)
+        )
+    given_ = [Row(number, b"x" * length, (), None) for number, length in enumerate(lengths, 2)]
+    made = list(transforms.chunks(given_, most))
+    assert [row for chunk in made for row in chunk] == given_
+    assert all(len(chunk) <= most.rows for chunk in made)
+    assert all(len(chunk) == 1 or sum(len(row.raw) + 1 for row in chunk) <= most.size for chunk in made)
+    assert len(made) <= most_chunks
+    assert most.rows >= rows
+    assert most.size >= size
 
 
 def test_a_row_without_financials_is_kept_as_it_came_quotes_and_all():
