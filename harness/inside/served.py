@@ -79,7 +79,7 @@ class Api:
         if not hmac.compare_digest(key.encode(), self.key.encode()):
             return _error(401, "the key is not valid")
         try:
-            first = int(base64.urlsafe_b64decode(cursor)) if cursor else 0
+            first = max(int(base64.urlsafe_b64decode(cursor)), 0) if cursor else 0
             count = min(int(limit or self.page_size), self.page_size)
         except ValueError:
             return _error(400, "the cursor or the limit is not valid")

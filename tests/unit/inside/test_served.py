@@ -1,0 +1,95 @@
+"""Paged APIs that pipelines fetch from."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.faults.window import Window
+from harness.inside.served import Api, Other
+
+KEY = "key"
+
+
+def fetched(api, *, most=200):
+    """All items that a patient client gets, page after page; a page that is none is asked for again."""
+    found, cursor = [], ""
+    for _ in range(most):
+        answer = api.answer(KEY, cursor, "")
+        if answer.status_code != 200:
+            cursor = "" if answer.status_code == 410 else cursor
+            continue
+        try:
+            page = json.loads(answer.data)
+        except ValueError:
+            continue
+        found += page["items"]
+        cursor = page["next"]
+        if not page["more"]:
+            return found
+    raise AssertionError(f"no end after {most} requests")
+
+
+def records(count):
+    return [
+        (json.dumps({"id": number, "at": "2026-01-02T00:00:00Z", "name": "now"}).encode(), number % 3 > 0)
+        for number in range(count)
+    ]
+
+
+@given(st.integers(0, 40), st.integers(1, 9))
+def test_the_pages_have_each_record_once_in_its_order(count, size):
+    api = Api(KEY, size)
+    api.add(records(count))
+    assert [item["id"] for item in fetched(api)] == list(range(count))
+    assert None not in api.told(0)["served"]
+
+
+OTHERS = st.lists(
+    st.builds(
+        Other,
+        st.sampled_from(["unauthorized", "throttled", "error", "truncated", "expired", "shuffled", "stale"]),
+        st.integers(1, 12).map(lambda number: Window.parse(str(number))),
+    ),
+    max_size=5,
+)
+
+
+@given(st.integers(1, 30), st.integers(1, 9), OTHERS)
+def test_whatever_else_is_answered_a_patient_client_gets_every_record_and_never_one_that_was_not_there(count, size, others):
+    api = Api(KEY, size, others, "at", {"name": "then"})
+    api.add(records(count))
+    found = fetched(api)
+    assert {item["id"] for item in found if item["name"] == "now"} == set(range(count))
+    older = [item for item in found if item["name"] == "then"]
+    assert all(item["at"].startswith("2026-01-01") and item["id"] % 3 for item in older)
+    assert bool(older) <= any(other.answer == "stale" for other in others)
+    # Each of the other answers counts the requests that it met; those of one number go to the first of them.
+    assert all(met in {0, 1} for met in api.told(0)["met"])
+
+
+def test_without_the_key_no_page_is_answered_and_a_wrong_cursor_is_refused():
+    api = Api(KEY, 5)
+    api.add(records(3))
+    assert api.answer("another", "", "").status_code == 401
+    assert api.answer(KEY, "no cursor", "").status_code == 400
+    assert api.told(0)["served"] == [None, None, None]
+
+
+def test_what_is_added_later_comes_after_the_last_cursor():
+    api = Api(KEY, 5)
+    api.add(records(3))
+    cursor = json.loads(api.answer(KEY, "", "").data)["next"]
+    api.add(records(2))
+    assert [item["id"] for item in json.loads(api.answer(KEY, cursor, "").data)["items"]] == [0, 1]
+
+
+def test_a_cursor_expires_only_where_there_is_one():
+    api = Api(KEY, 1, [Other("expired", Window.parse("1-2"))])
+    api.add(records(2))
+    first = api.answer(KEY, "", "")
+    assert (first.status_code, api.told(0)["met"]) == (200, [0])
+    assert api.answer(KEY, json.loads(first.data)["next"], "").status_code == 410
+    assert api.told(0)["met"] == [1]
