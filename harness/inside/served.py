@@ -85,13 +85,12 @@ class Api:
             return _error(400, "the cursor or the limit is not valid")
         if place is None:
             return self._page(first, max(count, 1), "")
-        answer = _refused(self.others[place], cursor) or self._page(first, max(count, 1), self.others[place].answer)
-        if answer.status_code == 200 and self.others[place].answer == "expired":
-            # Without a cursor there is none to expire.
-            return answer
-        with self._lock:
-            self._met[place] = self._met.get(place, 0) + 1
-        return answer
+        other = self.others[place]
+        if cursor or other.answer != "expired":
+            # Without a cursor there is none to expire. Counted at once: who asks does not wait for an answer that hangs.
+            with self._lock:
+                self._met[place] = self._met.get(place, 0) + 1
+        return _refused(other, cursor) or self._page(first, max(count, 1), other.answer)
 
     def _page(self, first: int, count: int, how: str) -> Response:
         with self._lock:
