@@ -5,8 +5,12 @@ byte, in their order. The cursor of the last page leads to what is added later.
 
 /_pipeproof/served?account=…&name=…: PUT makes an API, POST adds records, GET tells how many there are, when those from `first` on were first answered by 200, and how many requests met each of the other answers.
 
-Some requests get another answer, by their numbers from 1 on: 401, 429 with Retry-After, a 5xx, none in time, 410 for a cursor, a page that is cut off,
-one in another order that begins a record earlier, and one with older versions of some of its records.
+Some requests get another answer, by their numbers from 1 on: 401, 429 with Retry-After, a 5xx, a late 504,
+410 for a cursor, the first half of a page, a page that is reversed and followed by the last record of the page before, and a page with older
+versions of some records.
+
+A record counts as served once a page with it was answered whole, or once a client asks for what comes after it: the client then says that it has
+the record, also where it got half a page.
 """
 
 from __future__ import annotations
@@ -83,30 +87,47 @@ class Api:
             count = min(int(limit or self.page_size), self.page_size)
         except ValueError:
             return _error(400, "the cursor or the limit is not valid")
+        self._served(range(min(first, len(self._records))))
         if place is None:
-            return self._page(first, max(count, 1), "")
+            return self._page(first, max(count, 1), "")[0]
         other = self.others[place]
-        if cursor or other.answer != "expired":
-            # Without a cursor there is none to expire. Counted at once: who asks does not wait for an answer that hangs.
-            with self._lock:
-                self._met[place] = self._met.get(place, 0) + 1
-        return _refused(other, cursor) or self._page(first, max(count, 1), other.answer)
+        if other.answer == "hang":
+            # Counted at once: the client does not wait for the end.
+            self._meet(place)
+            time.sleep(other.seconds)
+            return _error(504, "it took too long")
+        refused = _refused(other, cursor)
+        answer, is_other = (refused, True) if refused else self._page(first, max(count, 1), other.answer)
+        if is_other:
+            self._meet(place)
+        return answer
 
-    def _page(self, first: int, count: int, how: str) -> Response:
+    def _meet(self, place: int) -> None:
+        with self._lock:
+            self._met[place] = self._met.get(place, 0) + 1
+
+    def _served(self, places: range) -> None:
+        with self._lock:
+            now_ms = time.time_ns() // 1_000_000
+            for i in places:
+                self._served_ms.setdefault(i, now_ms)
+
+    def _page(self, first: int, count: int, how: str) -> tuple[Response, bool]:
+        """Returns a page, and whether it is another one than it would be without `how`."""
         with self._lock:
             last = min(first + count, len(self._records))
-            shown = [self._records[i][0] for i in range(first, last)]
+            plain = shown = [self._records[i][0] for i in range(first, last)]
             if how == "shuffled" and shown:
                 shown = [*reversed(shown), *(self._records[i][0] for i in range(max(first - 1, 0), first))]
             if how == "stale":
-                shown += self._older(range(max(first - 1, 0), last))
+                shown = shown + self._older(range(max(first - 1, 0), last))
             following = base64.urlsafe_b64encode(str(last).encode()).decode()
             head = json.dumps({"next": following, "more": last < len(self._records)})
             body = head[:-1].encode() + b', "items": [' + b", ".join(shown) + b"]}"
-            now_ms = time.time_ns() // 1_000_000
-            for i in range(first, last):
-                self._served_ms.setdefault(i, now_ms)
-        return Response(body[: len(body) // 2] if how == "truncated" else body, content_type="application/json")
+        if how == "truncated" and shown:
+            return Response(body[: len(body) // 2], content_type="application/json"), True
+        self._served(range(first, last))
+        return Response(body, content_type="application/json"), shown != plain
 
     def _older(self, places: range) -> list[bytes]:
         """Returns older versions of the first records there that can have one."""
@@ -130,9 +151,6 @@ def _refused(other: Other, cursor: str) -> Response | None:
             return refused
         case "error":
             return _error(other.status, "try again")
-        case "hang":
-            time.sleep(other.seconds)
-            return _error(504, "it took too long")
         case "expired" if cursor:
             return _error(410, "the cursor has expired")
     return None

@@ -168,12 +168,16 @@ class Actor(Part, ABC):
     use: str = ""
     when: Literal["at_rest", "meanwhile"] = "at_rest"
 
+    def entries(self) -> Iterable[str]:
+        """Returns the entries of its plan, as its deeds name them. Each must be tried. By default there are none."""
+        return ()
+
     @abstractmethod
     def open(self, context: Context) -> Iterator[str | Deed | None]:
         """Yields what it has just done, in words or as a deed; yields None in a turn in which it had nothing to do.
 
-        An actor that never did anything makes the verdict unknown, as do an entry of its plan of which all deeds were refused, and an
-        UnknownVerdictError that it raises."""
+        The verdict is unknown where an actor never did anything, where an entry of its plan had no deed or refused ones alone, and where it
+        raises UnknownVerdictError."""
 
 
 class Probe(Part, ABC):

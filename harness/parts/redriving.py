@@ -133,7 +133,7 @@ class DeadLetterQueue:
                 # Their time is over and they come anew: a whole round without a message that is new.
                 self.elsewhere = self._hidden() - len(self._held)
                 return
-            elif not letters:
+            elif not letters or time.monotonic() > deadline:
                 self.elsewhere = self._hidden() - len(self._held)
                 if self.elsewhere <= 0 or time.monotonic() > deadline:
                     return

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class _Acting:
     name: str
     steps: Iterator[str | Deed | None]
+    entries: tuple[str, ...] = ()
     acted: int = 0
     ended: bool = False
     # Per entry of its plan the deed that was refused last; None once one was taken.
@@ -57,7 +58,7 @@ class Acting:
     """The actors of one run."""
 
     def __init__(self, actors: Sequence[Actor], context: Context) -> None:
-        opened = [(actor.when, _Acting(name_of(actor), actor.open(context))) for actor in actors]
+        opened = [(actor.when, _Acting(name_of(actor), actor.open(context), tuple(actor.entries()))) for actor in actors]
         self._meanwhile = [acting for when, acting in opened if when == "meanwhile"]
         self._at_rest = [acting for when, acting in opened if when == "at_rest"]
 
@@ -87,7 +88,7 @@ class Acting:
         return bool(self._at_rest)
 
     def doubts(self) -> tuple[str, ...]:
-        """Returns a reason per actor that did nothing, and per entry of a plan of which nothing was taken: what it was to cause was not tried."""
+        """Returns a reason per actor that did nothing, and per entry of a plan that had no deed, or of which all were refused."""
         every = (*self._meanwhile, *self._at_rest)
         idle = [f"actor {acting.name} had nothing to act on" for acting in every if not acting.acted]
         refused = [
@@ -96,4 +97,10 @@ class Acting:
             for entry, text in acting.refused.items()
             if text
         ]
-        return (*idle, *refused)
+        untried = [
+            f"actor {acting.name}, {entry}: it had nothing to act on"
+            for acting in every
+            for entry in acting.entries
+            if acting.acted and entry not in acting.refused
+        ]
+        return (*idle, *untried, *refused)

@@ -25,7 +25,7 @@ def alert_undelivered(
     invocation, and the mapping comes back with the records."""
     told = 0
     try:
-        for documents in _batches(_document(letter, queue, request_id) for letter in letters):
+        for documents in _batches(_document(letter, queue) for letter in letters):
             records = ",".join(documents)
             head = {"alertType": ALERT_TYPE, "sourceFunction": queue.source_function, "requestId": request_id}
             sns.publish(TopicArn=topic_arn, Message=f'{json.dumps(head)[:-1]}, "records": [{records}]}}')
@@ -50,8 +50,8 @@ def _batches(documents: Iterator[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _document(letter: DeadLetter, queue: DeadLetterQueue, request_id: str) -> str:
-    location = queue.put_large(letter, request_id)
+def _document(letter: DeadLetter, queue: DeadLetterQueue) -> str:
+    location = queue.put_large(letter)
     return json.dumps(
         {
             "recordId": letter.record_id,

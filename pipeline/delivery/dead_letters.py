@@ -121,11 +121,11 @@ class DeadLetterQueue:
             failed_at=failed_at,
             source_function=self.source_function,
             request_id=request_id,
-            payload_location=self.put_large(letter, request_id),
+            payload_location=self.put_large(letter),
         )
         return json.dumps(envelope)
 
-    def put_large(self, letter: DeadLetter, request_id: str) -> str | None:
+    def put_large(self, letter: DeadLetter) -> str | None:
         """Puts a payload that no message can hold into the bucket, and returns where (s3://bucket/key); None for a smaller one."""
         if letter.kept_at is not None or len(letter.payload) <= _INLINE_BYTES:
             return letter.kept_at
@@ -133,7 +133,8 @@ class DeadLetterQueue:
         if len(shard) > _LONGEST_SHARD:
             # The id of an upload is longer than its key, which may be as long as a key of S3 can be.
             shard = hashlib.sha256(shard.encode()).hexdigest()
-        key = f"dead-letters/{shard}/{letter.sequence_number or request_id}"
+        # Without a place in a stream the content names it: one invocation may have several such letters.
+        key = f"dead-letters/{shard}/{letter.sequence_number or hashlib.sha256(letter.payload).hexdigest()}"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=letter.payload)
         return f"s3://{self.bucket}/{key}"
 

@@ -24,6 +24,7 @@ from harness.emulator.clients import Clients
 from tests.conformance.deliveries import TRANSFORMER
 from tests.conformance.functions import Functions, wait_until
 from tests.conformance.machines import Machines
+from tests.conformance.stacks import deployer
 
 KIND = os.environ.get("PIPEPROOF_EMULATOR", "embedded")
 _accounts = itertools.count(1)
@@ -282,3 +283,14 @@ def dynamodb(clients):
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
     return client
+
+
+@pytest.fixture
+def cloudformation(clients):
+    return clients("cloudformation")
+
+
+@pytest.fixture
+def deploy(cloudformation):
+    """A function that creates or updates a stack, and returns its status."""
+    return deployer(cloudformation)

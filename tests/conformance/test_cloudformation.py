@@ -7,22 +7,12 @@ import json
 import pytest
 
 from tests.conformance.functions import wait_until
-from tests.conformance.stacks import QUEUE, deployer, ended, outputs, queue, queues, status
+from tests.conformance.stacks import QUEUE, ended, outputs, queue, queues, status
 
 CUSTOM = "AWSCloudFormation/latest/UserGuide/crpg-ref-requesttypes.html"
 FAILURE = "AWSCloudFormation/latest/UserGuide/stack-failure-options.html"
 UPDATES = "AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html"
 DELETION = "AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"
-
-
-@pytest.fixture
-def cloudformation(clients):
-    return clients("cloudformation")
-
-
-@pytest.fixture
-def deploy(cloudformation):
-    return deployer(cloudformation)
 
 
 ANSWER = """

@@ -274,14 +274,19 @@ def test_the_history_has_each_change_of_state(clients, alarm):
     """DescribeAlarmHistory returns an alarm's changes of state, with the old and the new one, of the time that is asked for."""
     cloudwatch = clients("cloudwatch")
     alarm(TreatMissingData="ignore")
+    began = []
     for changed in ("OK", "ALARM", "OK"):
+        began.append(datetime.now(UTC) - timedelta(seconds=1))
         cloudwatch.set_alarm_state(AlarmName="alarm", StateValue=changed, StateReason="a test")
+        wait_until(lambda: datetime.now(UTC) - began[-1] > timedelta(seconds=2.1), "a time that is no other change's")
 
     def history(**asked):
         items = cloudwatch.describe_alarm_history(AlarmName="alarm", HistoryItemType="StateUpdate", **asked)["AlarmHistoryItems"]
         return [json.loads(item["HistoryData"])["newState"]["stateValue"] for item in items]
 
     assert history() == ["OK", "ALARM", "OK"]
+    items = cloudwatch.describe_alarm_history(AlarmName="alarm", ScanBy="TimestampAscending")["AlarmHistoryItems"]
+    assert all(before < item["Timestamp"] < before + timedelta(seconds=2) for before, item in zip(began, items, strict=True))
     assert history(ScanBy="TimestampAscending", MaxRecords=2) == ["OK", "ALARM"]
     assert history(StartDate=datetime.now(UTC) + timedelta(minutes=1)) == []
     assert len(history(EndDate=datetime.now(UTC) + timedelta(minutes=1))) == 3

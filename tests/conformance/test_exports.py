@@ -7,20 +7,10 @@ import json
 import pytest
 
 from tests.conformance.functions import wait_until
-from tests.conformance.stacks import QUEUE, deployer, ended, outputs, queue, queues, status
+from tests.conformance.stacks import QUEUE, ended, outputs, queue, queues, status
 
 EXPORTS = "AWSCloudFormation/latest/UserGuide/using-cfn-stack-exports.html"
 INTRINSIC = "AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html"
-
-
-@pytest.fixture
-def cloudformation(clients):
-    return clients("cloudformation")
-
-
-@pytest.fixture
-def deploy(cloudformation):
-    return deployer(cloudformation)
 
 
 @pytest.mark.rule(EXPORTS)
@@ -120,9 +110,14 @@ def test_a_change_set_shows_what_it_would_do(clients, cloudformation, deploy):
 def test_a_dashboard_is_created_changed_and_deleted(clients, cloudformation, deploy):
     """A dashboard in a template is one of CloudWatch's. A changed body is applied; with the stack it is deleted."""
 
-    def template(title):
+    def template(title, **named):
         widget = {"type": "text", "x": 0, "y": 0, "width": 1, "height": 1, "properties": {"markdown": title}}
-        return {"Board": {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"DashboardBody": json.dumps({"widgets": [widget]})}}}
+        return {
+            "Board": {
+                "Type": "AWS::CloudWatch::Dashboard",
+                "Properties": {"DashboardBody": json.dumps({"widgets": [widget]}), **named},
+            }
+        }
 
     def shown():
         cloudwatch = clients("cloudwatch")
@@ -134,6 +129,9 @@ def test_a_dashboard_is_created_changed_and_deleted(clients, cloudformation, dep
     assert shown() == ["one"]
     assert deploy(template("two"), update=True) == "UPDATE_COMPLETE"
     assert shown() == ["two"]
+    assert deploy(template("three", DashboardName="another"), update=True) == "UPDATE_COMPLETE"
+    assert [entry["DashboardName"] for entry in clients("cloudwatch").list_dashboards()["DashboardEntries"]] == ["another"]
+    assert shown() == ["three"]
     cloudformation.delete_stack(StackName="stack")
     assert ended(cloudformation, "stack") == "DELETE_COMPLETE"
     assert shown() == []

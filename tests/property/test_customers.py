@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,35 @@ def test_a_customer_is_stored_as_promised(item):
 def test_any_text_is_a_customer_or_is_rejected_with_a_reason(text):
     found = customer(text)
     assert isinstance(found, Customer) or found.error
+
+
+ODD = ['{"id": "a", "points": ' + "9" * 5000 + "}", '{"id": "a", "x": ' + "[" * 20_000 + "]" * 20_000 + "}", '{"id": "\\ud800"}']
+WHOLE = {
+    "id": "a",
+    "name": "b",
+    "country": "DE",
+    "phone": "030 7000000",
+    "points": 1,
+    "birthDate": "31.01.1990",
+    "updatedAt": "2026-01-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize("odd", [*ODD, *(json.dumps({**WHOLE, **change}) for change in (
+    {"points": 10**40}, {"id": "é" * 1025}, {"name": "x" * 500_000}, {"name": "\ud800"}, {"id": "\udfff"},
+))], ids=lambda text: text[:20])  # fmt: skip
+def test_an_item_that_no_table_takes_is_rejected_and_does_not_spoil_its_page(odd):
+    found = page(f'{{"items": [{json.dumps(WHOLE)}, {odd}], "next": "x", "more": false}}')
+    assert found.items == [json.dumps(WHOLE), odd]
+    assert isinstance(customer(odd), Rejected)
+
+
+@given(ITEMS)
+def test_what_is_a_customer_can_be_stored(item):
+    found = customer(json.dumps(item))
+    assert isinstance(found, Customer)
+    assert TypeDeserializer().deserialize(TypeSerializer().serialize(found.document)) == found.document
+    json.dumps(found.document, ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("field", ["name", "phone", "country", "points", "birthDate", "updatedAt"])
@@ -113,5 +143,5 @@ def test_the_items_of_a_page_are_those_texts_that_stand_there(items, indent, mor
 @given(st.lists(ITEMS, min_size=1, max_size=3), st.floats(0, 0.999))
 def test_a_page_that_was_cut_off_is_none(items, share):
     text = json.dumps({"items": items, "next": "x", "more": True})
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(ValueError, match=r"cut off|expected"):
         page(text[: int(len(text) * share)])

@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/a
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, ClassVar
 
@@ -21,7 +22,11 @@ class Dashboard(ResourceProvider):  # type: ignore[misc]
     """A dashboard. `Ref` returns its name."""
 
     TYPE = "AWS::CloudWatch::Dashboard"
-    SCHEMA: ClassVar[dict[str, Any]] = {"primaryIdentifier": ["/properties/DashboardName"], "properties": {}}
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "primaryIdentifier": ["/properties/DashboardName"],
+        "createOnlyProperties": ["/properties/DashboardName"],
+        "properties": {"DashboardName": {"type": "string"}, "DashboardBody": {"type": "string"}},
+    }
 
     def create(self, request: Any) -> ProgressEvent:
         name = request.desired_state.get("DashboardName") or f"{request.stack_name}-{request.logical_resource_id}"
@@ -32,7 +37,9 @@ class Dashboard(ResourceProvider):  # type: ignore[misc]
 
     def delete(self, request: Any) -> ProgressEvent:
         name = (request.previous_state or request.desired_state)["DashboardName"]
-        request.aws_client_factory.cloudwatch.delete_dashboards(DashboardNames=[name])
+        # One that is gone already is deleted.
+        with contextlib.suppress(request.aws_client_factory.cloudwatch.exceptions.DashboardNotFoundError):
+            request.aws_client_factory.cloudwatch.delete_dashboards(DashboardNames=[name])
         return ProgressEvent(status=OperationStatus.SUCCESS, resource_model={})
 
     def _put(self, request: Any, name: str) -> ProgressEvent:

@@ -41,7 +41,7 @@ def _of(text: str, kind: Any) -> Any:
             case "integer":
                 return int(text)
             case "number":
-                return float(text)
+                return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
             case "boolean" if text.lower() in {"true", "false"}:
                 return text.lower() == "true"
     return text

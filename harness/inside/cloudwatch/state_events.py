@@ -17,17 +17,29 @@ from harness.inside.kept import RULES
 
 
 def told(update_state: Any) -> Any:
-    """Returns CloudwatchProvider._update_state that sends the event, where the account has any rule."""
+    """Returns CloudwatchProvider._update_state that writes down when the state changed, and sends the event, where the account has any rule."""
 
     @functools.wraps(update_state)
     def updated(self: Any, context: Any, alarm: Any, state_value: str, state_reason: str, state_reason_data: Any = None) -> None:
         before = _state(alarm.alarm)
+        history = self.get_store(context.account_id, context.region).histories
+        known = len(history)
         update_state(self, context, alarm, state_value, state_reason, state_reason_data)
+        _stamp(alarm.alarm, history[known:])
         if any(bus.rules for _, _, store in RULES.stores(context.account_id) for bus in store.event_buses.values()):
             entry = _entry(alarm.alarm, before)
             in_background(context.account_id, _send, context.account_id, context.region, entry)
 
     return updated
+
+
+def _stamp(alarm: Any, added: list[Any]) -> None:
+    """Writes the time of this change, in UTC. LocalStack takes the machine's time zone, and gives the history the time of the change before."""
+    now = datetime.now(UTC)
+    alarm["StateUpdatedTimestamp"] = now
+    for item in added:
+        if item["AlarmName"] == alarm["AlarmName"]:
+            item["Timestamp"] = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
 
 
 def _send(account: str, region: str, entry: dict[str, Any]) -> None:

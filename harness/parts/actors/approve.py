@@ -58,7 +58,8 @@ class Approve(Actor):
     run out; `approve_twice` rejects what has been approved; `forge` tries to approve with what is not valid. With `links` the person uses
     the links of the message: looks first (GET), then decides (POST).
 
-    Where every decision of one entry comes too late or is refused, the verdict is unknown: what that entry is there for was not tried."""
+    The verdict is unknown where no message was of an entry, and where each of its decisions came too late or was refused: the run did not test
+    that entry. A decision whose first answer was lost counts as refused, as nothing tells whether it was taken."""
 
     when: Literal["at_rest", "meanwhile"] = "meanwhile"
 
@@ -75,6 +76,10 @@ class Approve(Actor):
         if any(planned.where.startswith("$") for planned in self.plan):
             raise ValueError("plan: where reads the message, not what stands around it")
         return self
+
+    def entries(self) -> Iterator[str]:
+        """Yields the entries of the plan."""
+        yield from (_named(planned) for planned in self.plan)
 
     def open(self, context: Context) -> Iterator[Deed | None]:
         """Yields what was answered; None where no task waits at the moment. Raises UnknownVerdictError where a decision cannot be sent."""
@@ -110,7 +115,7 @@ class _Person:
         planned = next((planned for where, planned in self._plan if _true(where, message)), None)
         choice: Choice = planned.do if planned else self._part.decision
         reason = planned.reason if planned else "rejected by the scenario"
-        entry = f"{choice} where {planned.where}" if planned else choice
+        entry = _named(planned) if planned else choice
         decide = self._by_link if self._part.links else self._by_token
         if not decide(message, "", reason):
             return None
@@ -144,7 +149,7 @@ class _Person:
                 case "forge":
                     self._states.send_task_success(taskToken=token[::-1], output=json.dumps(self._part.output))
         except (gone.TaskTimedOut, gone.TaskDoesNotExist, gone.InvalidToken) as error:
-            return _after(str(error.response["Error"]["Code"]), error.response["ResponseMetadata"].get("RetryAttempts", 0))
+            return str(error.response["Error"]["Code"])
         return "taken"
 
     def _by_link(self, message: Any, deed: str, reason: str) -> str:
@@ -163,16 +168,15 @@ class _Person:
         return self._request("POST", url, urlencode({"reason": reason}))
 
     def _request(self, method: str, url: str, body: str = "") -> str:
-        status = made = 0
+        status = 0
         try:
             for attempt in attempts():
                 with attempt:
                     self._context.check()
-                    made += 1
                     status = self._attempt(method, url, body)
         except TryAgainError as error:
             raise UnknownVerdictError(f"approve: {url.partition('?')[0]} could not be used: {error.reason}") from error
-        return _after(str(status), made - 1)
+        return str(status)
 
     def _attempt(self, method: str, url: str, body: str) -> int:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
@@ -185,13 +189,12 @@ class _Person:
         return status
 
 
+def _named(planned: Planned) -> str:
+    return f"{planned.do} where {planned.where}"
+
+
 def _is_refused(answer: str) -> bool:
     return (answer.isdigit() and answer >= "400") or answer in _TASK_ERRORS
-
-
-def _after(answer: str, earlier: int) -> str:
-    """Returns the answer; where it tells that the task waits no more, and an earlier attempt had no answer, with that: it may have been taken."""
-    return f"{answer} after an attempt without an answer" if earlier and answer in {*_TOO_LATE, *_TASK_ERRORS} else answer
 
 
 def _true(where: Any, message: Any) -> bool:

@@ -22,8 +22,9 @@ _TYPES = ["MetricAlarm", "CompositeAlarm"]
 class Alarm(Check):
     """Expects the alarm `alarm` to come into `state` within `within_s` seconds: CloudWatch evaluates alarms now and then.
 
-    With `rang: true` it must have been in ALARM since the run began, too; with `state: OK` it rang and is quiet again. With `rang: false`
-    it must not have been, nor come there within `within_s`, which is waited out: give it more than one period of the alarm."""
+    With `rang: true` it must have entered ALARM at least once since the run began; with `state: OK` it must be quiet again. With `rang: false`
+    it must not have entered ALARM, and must not within `within_s`, which is waited out: give more than one period of the alarm, in all of
+    the checks before together."""
 
     alarm: str
     state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"] | None = None
@@ -37,8 +38,10 @@ class Alarm(Check):
         deadline = time.monotonic() + self.within_s
         while True:
             context.check()
+            # The history first: an alarm that rings between the two looks is then seen in its state.
+            rang = self._rang(context)
             found = self._state(context)
-            rang = found == "ALARM" or self._rang(context)
+            rang = rang or found == "ALARM"
             over = time.monotonic() > deadline
             # That an alarm is quiet is known at the end of the time only.
             holds = (state is None or found == state) and (self.rang is None or (rang == self.rang and (self.rang or over)))

@@ -42,11 +42,11 @@ class Other(Part):
 
 
 class Served(Ingress):
-    """Serves the records as items of JSON pages at ${endpoint}/_served/${account}/`name`, to who has `api_key`, and fires the schedule `rule` until all
-    were fetched.
+    """Serves the records as items of JSON pages at ${endpoint}/_served/${account}/`name` to whoever sends `api_key`, and fires the schedule `rule` until every
+    record was fetched.
 
-    A record is acked once a page with it was answered by 200. What was not fetched within `within_s` is still at the sender: rejected. A record that
-    is no JSON object cannot be an item, and is rejected too.
+    A record is acked once a page with it was answered whole by 200, or once the client asks for what comes after it. A record that was not fetched
+    within `within_s` is indeterminate: it is still served. A record that is no JSON object cannot be an item, and is rejected.
 
     `answers` says which requests get something else: `unauthorized` (401), `throttled` (429, with Retry-After in `seconds`), `error` (`status`), `hang`
     (504 after `seconds`), `expired` (410 for a cursor), `truncated` (half a page), `shuffled` (another order, and a record of the page before),
@@ -120,7 +120,8 @@ class ServedSender:
                 answer = Answer(Status.REJECTED, offered_at_ms, detail="no JSON object: it cannot be an item of a page")
             elif next(served) is None:
                 late = f"not fetched within {self._part.within_s:g} s"
-                answer = Answer(Status.REJECTED, offered_at_ms, detail=late, about_record=False)
+                # It is still served, and may be fetched later.
+                answer = Answer(Status.INDETERMINATE, offered_at_ms, detail=late)
             else:
                 answer = Answer(Status.ACKED, offered_at_ms)
             yield record, answer

@@ -1,8 +1,9 @@
 """A schedule -> the CRM's paged API -> DynamoDB: fetches what is new, and keeps the cursor of the next page.
 
 The order of the steps is what keeps a run that stops half way from losing anything: the customers of a page are stored, the others are dead-lettered,
-and only then the cursor of the next page is kept. Whatever ends before leads to the same page once more, whose customers are there already.
-An older version never takes the place of a newer one. There is one run at a time (the function's reserved concurrency).
+and only then the cursor of the next page is kept. Whatever ends before leads to the same page once more; the customers of that page are then already stored.
+The function reads which versions the table has, and writes the newer ones. Nothing else writes there, as one run at a time is allowed (the
+function's reserved concurrency).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class NotKeptError(Exception):
 
 
 def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Returns how many pages were taken. What the time was too short for is of the next run."""
+    """Returns how many pages were taken. The next run fetches the others."""
     cursor, key, pages, restarted = _cursor(), _key(), 0, False
     while context.get_remaining_time_in_millis() > _SPARE_MS:
         try:
@@ -73,7 +74,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
         except CursorExpiredError:
             if restarted:
                 raise
-            # Everything once more: what is there already is not written again.
+            # The function fetches every page again. It writes a customer only where the API has a newer version.
             cursor, restarted = "", True
             continue
         _take(page.items, context.aws_request_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 from hypothesis import given
@@ -68,6 +69,30 @@ def test_whatever_else_is_answered_a_patient_client_gets_every_record_and_never_
     assert bool(older) <= any(other.answer == "stale" for other in others)
     # Each of the other answers counts the requests that it met; those of one number go to the first of them.
     assert all(met in {0, 1} for met in api.told(0)["met"])
+
+
+def test_an_answer_counts_only_where_it_is_another_one():
+    api = Api(KEY, 2, [Other("stale", Window.parse("2, 5")), Other("shuffled", Window.parse("3, 4"))], "at", {"name": "then"})
+    api.add(records(4))
+    first = json.loads(api.answer(KEY, "", "").data)
+    second = json.loads(api.answer(KEY, first["next"], "").data)
+    # The older version of the last record of the page before, and of those of the page.
+    assert [(item["id"], item["name"]) for item in second["items"]] == [(2, "now"), (3, "now"), (1, "then"), (2, "then")]
+    assert api.told(0)["met"] == [1, 0]
+    again = json.loads(api.answer(KEY, first["next"], "").data)
+    assert [item["id"] for item in again["items"]] == [3, 2, 1]
+    # A page without a record is the same in any order.
+    assert json.loads(api.answer(KEY, second["next"], "").data)["items"] == []
+    assert api.told(0)["met"] == [1, 1]
+
+
+def test_half_a_page_is_served_once_the_client_asks_for_what_comes_after_it():
+    api = Api(KEY, 2, [Other("truncated", Window.parse("1"))])
+    api.add(records(3))
+    api.answer(KEY, "", "")
+    assert api.told(0)["served"] == [None, None, None]
+    api.answer(KEY, base64.urlsafe_b64encode(b"2").decode(), "")
+    assert None not in api.told(0)["served"]
 
 
 def test_without_the_key_no_page_is_answered_and_a_wrong_cursor_is_refused():

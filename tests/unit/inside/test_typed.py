@@ -25,6 +25,7 @@ def test_texts_are_made_what_the_schema_says():
         "Number": 1.5, "Count": 3, "On": True, "Text": "3", "Either": "3",
         "Many": [{"Count": 7}, {"Count": 8}], "Free": {"Count": "9"}, "Unknown": "3",
     }  # fmt: skip
+    assert repr(typed({"Number": "5"}, SCHEMA, SCHEMA)) == "{'Number': 5}"
     assert typed({"Count": "many", "On": "1"}, SCHEMA, SCHEMA) == {"Count": "many", "On": "1"}
 
 

@@ -167,6 +167,6 @@ def test_the_object_of_a_large_dead_letter_has_a_key_that_s3_takes_however_long_
     queue = DeadLetterQueue(None, Bucket(), "", "bucket", "function")
     for shard in ("%E6%97%A5" * 330 + "@v1", "%E6%97%A5" * 330 + "@v2", "short@v"):
         letter = DeadLetter(b"x" * 200_000, None, "E", "", "", 1, shard, "7", None)
-        assert queue.put_large(letter, "request") is not None
+        assert queue.put_large(letter) is not None
     assert len(put) == 3
     assert all(len(key) <= 1024 for key in put)
