@@ -178,6 +178,32 @@ def test_a_changed_name_replaces_the_resource(clients, cloudformation, deploy):
 
 
 @pytest.mark.rule(UPDATES)
+def test_a_name_that_is_added_or_removed_replaces_the_resource(clients, cloudformation, deploy):
+    """A property whose update requires replacement does so too where it is added or removed."""
+    unnamed = {"Type": "AWS::SQS::Queue"}
+    deploy({"Queue": unnamed})
+    assert len(queues(clients)) == 1
+    assert deploy({"Queue": queue(QueueName="named")}, update=True) == "UPDATE_COMPLETE"
+    assert queues(clients) == ["named"]
+    assert deploy({"Queue": unnamed}, update=True) == "UPDATE_COMPLETE"
+    assert [name == "named" for name in queues(clients)] == [False]
+
+
+@pytest.mark.rule(UPDATES)
+def test_a_first_and_a_last_property_are_changes_of_the_resource(clients, cloudformation, deploy):
+    """A resource without properties that gets one is updated, not created again. One that loses its last has its default again."""
+    bare = {"Type": "AWS::SQS::Queue"}
+    deploy({"Queue": bare})
+    made = queues(clients)
+    assert deploy({"Queue": queue(VisibilityTimeout=60)}, update=True) == "UPDATE_COMPLETE"
+    assert queues(clients) == made
+    assert visibility(clients, made[0]) == "60"
+    assert deploy({"Queue": bare}, update=True) == "UPDATE_COMPLETE"
+    assert queues(clients) == made
+    assert visibility(clients, made[0]) == "30"
+
+
+@pytest.mark.rule(UPDATES)
 def test_a_removed_resource_is_deleted(clients, cloudformation, deploy):
     """A resource that is not in the new template is deleted."""
     deploy({"Queue": QUEUE, "Other": queue(QueueName="other")})

@@ -31,6 +31,15 @@ MADE_AGAIN = frozenset(
 # Whose creation sets everything again, and keeps what is there.
 CREATED_OVER = frozenset({"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"})
 
+# What an attribute is again where its property is removed.
+_QUEUE_DEFAULTS = {
+    "DelaySeconds": "0",
+    "MessageRetentionPeriod": "345600",
+    "ReceiveMessageWaitTimeSeconds": "0",
+    "RedrivePolicy": "",
+    "VisibilityTimeout": "30",
+}
+
 
 def updated(provider: Any, request: Any) -> ProgressEvent | None:
     """Returns what became of an update; None where the provider's own is the right one."""
@@ -66,8 +75,9 @@ def _deleted(provider: Any, request: Any) -> None:
 def _queue(provider: Any, request: Any) -> None:
     attributes = provider._compile_sqs_queue_attributes(request.desired_state)  # noqa: SLF001
     attributes.pop("FifoQueue", None)
-    if "RedrivePolicy" in request.previous_state and "RedrivePolicy" not in attributes:
-        attributes["RedrivePolicy"] = ""
+    for name, default in _QUEUE_DEFAULTS.items():
+        if name in request.previous_state and name not in attributes:
+            attributes[name] = default
     if attributes:
         request.aws_client_factory.sqs.set_queue_attributes(QueueUrl=request.previous_state["QueueUrl"], Attributes=attributes)
 

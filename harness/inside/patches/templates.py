@@ -180,4 +180,41 @@ def refused_stacks(module: Any) -> None:
     provider.create_stack, provider.create_change_set = undone(provider.create_stack), undone(provider.create_change_set)
 
 
-PATCHES = (sam, sam_of_change_sets, literals, typed_parameters, requests, refused_stacks)
+@patch(
+    "localstack.services.cloudformation.engine.v2.change_set_model",
+    {
+        "ChangeSetModel._resolve_requires_replacement": ("self", "node_properties", "resource_type"),
+        "ChangeSetModel._visit_resource": ("self", "scope", "resource_name", "before_resource", "after_resource"),
+        "ChangeType": NAME,
+        "ResourceProviderExecutor": NAME,
+        "is_nothing": NAME,
+    },
+)
+def changed_resources(module: Any) -> None:
+    """LocalStack creates a resource again that gets its first property, and deletes one that loses its last. Where a property that only
+    creation sets is added or removed, it does not replace the resource."""
+    model = module.ChangeSetModel
+    visit, resolve = model._visit_resource, model._resolve_requires_replacement  # noqa: SLF001
+    added_or_removed = {module.ChangeType.CREATED, module.ChangeType.REMOVED}
+
+    def visited(self: Any, scope: Any, resource_name: str, before_resource: Any, after_resource: Any) -> Any:
+        node = visit(self, scope, resource_name, before_resource, after_resource)
+        if not module.is_nothing(before_resource) and not module.is_nothing(after_resource):
+            for one in (node, node.properties):
+                if one.change_type in added_or_removed:
+                    one.change_type = module.ChangeType.MODIFIED
+        return node
+
+    def resolved(self: Any, node_properties: Any, resource_type: Any) -> bool:
+        if resolve(self, node_properties, resource_type):
+            return True
+        provider = module.ResourceProviderExecutor.try_load_resource_provider(resource_type.value)
+        set_once = (
+            {path.removeprefix("/properties/") for path in provider.SCHEMA.get("createOnlyProperties", ())} if provider else set()
+        )
+        return any(one.name in set_once and one.change_type in added_or_removed for one in node_properties.properties)
+
+    model._visit_resource, model._resolve_requires_replacement = visited, resolved  # noqa: SLF001
+
+
+PATCHES = (sam, sam_of_change_sets, literals, typed_parameters, requests, refused_stacks, changed_resources)
