@@ -28,6 +28,8 @@ _SETTINGS = {
     # LocalStack's calls to itself need no HTTP.
     "IN_MEMORY_CLIENT": "1",
     "SQS_ENDPOINT_STRATEGY": "path",
+    # LocalStack's own clients, too: a loopback address has no names below it, such as the sync-… of Step Functions.
+    "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     # AWS reports what waits in a queue every minute; alarms on it would keep a test waiting.
     "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL": "10",
     # An idle environment is some 50 MB: what has not been asked for a minute goes (LocalStack's default: ten minutes).

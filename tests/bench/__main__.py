@@ -16,6 +16,7 @@ from tests.bench.clickstream import bench_clickstream
 from tests.bench.figures import Figure, machine_load, table
 from tests.bench.soak import bench_soak
 from tests.bench.tuning import bench_tuning
+from tests.bench.workflows import bench_workflows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,21 @@ def tuning(records: int, repetitions: int, out: Path) -> int:
         return figures
 
     return _measure(measure, out)
+
+
+@main.command()
+@click.option("--records", type=click.IntRange(min=1), default=5000, show_default=True, help="Records of each file.")
+@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/bench-workflows.json"),
+    show_default=True,
+    help="All figures as JSON.",
+)
+def workflows(records: int, repetitions: int, out: Path) -> int:
+    """The batches of the records pipeline as Standard and as Express executions: what each costs on AWS. Takes a minute."""
+    return _measure(lambda tell: bench_workflows(records, repetitions, out, tell), out)
 
 
 @main.command()

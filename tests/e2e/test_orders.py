@@ -44,8 +44,8 @@ def emails(endpoint, recipient):
 
 
 def alerts(clients, outputs):
-    """Takes all that there are out of the queue."""
-    return take(clients, outputs["AlertQueueUrl"])
+    """Takes all that there are out of the queue; returns the functions' alerts, without those of CloudWatch's alarms."""
+    return [alert for alert in take(clients, outputs["AlertQueueUrl"]) if "AlarmName" not in alert]
 
 
 @real_orders

@@ -107,7 +107,7 @@ def test_a_file_of_which_nothing_is_valid_stores_nothing_and_names_each(deployed
 def test_what_is_no_list_of_records_is_set_aside_and_an_alert_names_it(deployed, body, error):
     clients, outputs = deployed
     version = put(deployed, "wrong +1.json", body)
-    (alert,) = [a for a in messages(deployed, "AlertQueueUrl") if a["versionId"] == version]
+    (alert,) = [a for a in messages(deployed, "AlertQueueUrl") if a.get("versionId") == version]
     assert (alert["errorName"], alert["key"]) == (error, "input/wrong +1.json")
     assert clients("s3").get_object(Bucket=outputs["DataBucketName"], Key=alert["keptAt"])["Body"].read() == body
 

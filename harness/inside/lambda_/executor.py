@@ -138,6 +138,8 @@ def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path,
         "LD_LIBRARY_PATH": ":".join(libraries),
         # A home without the user's ~/.aws: on AWS there is none.
         "HOME": str(task_root),
+        # A loopback address has no names below it, such as the sync-… of Step Functions.
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         **{name: str(value) for name, value in given.items() if name not in _INTERNAL or name in own},
         "LAMBDA_TASK_ROOT": str(task_root),
         "LAMBDA_RUNTIME_DIR": str(interpreter().parent.parent),

@@ -173,13 +173,14 @@ def ends(module: Any) -> None:
     },
 )
 def requests(module: Any) -> None:
-    """LocalStack takes an output that is no JSON, an input of any size, and transitions that lead nowhere; it returns a history as one page."""
+    """LocalStack takes an output that is no JSON, an input of any size, and transitions that lead nowhere; it returns a history as one page,
+    and bills nothing."""
     from harness.inside.stepfunctions import requests as ours  # noqa: PLC0415
 
     provider = module.StepFunctionsProvider
     provider.send_task_success = ours.with_json(provider.send_task_success)
     provider.start_execution = ours.within_bounds(provider.start_execution)
-    provider.start_sync_execution = ours.within_bounds(provider.start_sync_execution)
+    provider.start_sync_execution = ours.within_bounds(ours.billed(provider.start_sync_execution))
     provider._validate_definition = staticmethod(ours.validated(provider._validate_definition))  # noqa: SLF001
     provider.validate_state_machine_definition = ours.with_diagnostics(provider.validate_state_machine_definition)
     provider.get_execution_history = ours.by_pages(provider.get_execution_history)

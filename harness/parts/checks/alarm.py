@@ -51,9 +51,7 @@ class Alarm(Check):
             time.sleep(_POLL_S)
 
     def _state(self, context: Context) -> str:
-        answer = context.clients("cloudwatch").describe_alarms(
-            AlarmNames=[self.alarm], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-        )
+        answer = context.clients("cloudwatch").describe_alarms(AlarmNames=[self.alarm], AlarmTypes=_TYPES)
         alarms = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
         if not alarms:
             raise UnknownVerdictError(f"there is no alarm {self.alarm}")

@@ -6,18 +6,26 @@ Firehose keeps the source of what fails under the error prefix. Source: https://
 from __future__ import annotations
 
 import base64
+import time
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from pipeline.bronze.transforms import Dropped, Failed, transform
+from pipeline.delivery.metrics import count_records, metrics_of
 
 logger = Logger(service="bronze-convert")
+metrics = metrics_of("Bronze", "bronze-convert")
 
 
+@metrics.log_metrics
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Returns one answer per record, with its recordId. The partition is told by `metadata.partitionKeys`."""
-    return {"records": [_answer(record) for record in event["records"]]}
+    started = time.perf_counter()
+    answers = [_answer(record) for record in event["records"]]
+    good = sum(answer["result"] != "ProcessingFailed" for answer in answers)
+    count_records(metrics, received=len(answers), processed=good, started=started)
+    return {"records": answers}
 
 
 def _answer(record: dict[str, Any]) -> dict[str, Any]:

@@ -19,14 +19,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from pipeline.clickstream import transforms
 from pipeline.clickstream.users import Users
 from pipeline.delivery.alerts import alert_undelivered
 from pipeline.delivery.dead_letters import DeadLetter, DeadLetterQueue
+from pipeline.delivery.metrics import count_records, metrics_of
 
 FUNCTION = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
 BUCKET = os.environ["EVENT_BUCKET"]
@@ -34,8 +34,7 @@ TOPIC = os.environ["ALERT_TOPIC_ARN"]
 EVENT_TYPES = frozenset(os.environ["EVENT_TYPES"].split(","))
 
 logger = Logger(service="clickstream-transform")
-metrics = Metrics(namespace="Clickstream", service="clickstream-transform")
-metrics.set_default_dimensions(function=FUNCTION)
+metrics = metrics_of("Clickstream", "clickstream-transform")
 
 # An answer that does not come in ten seconds is asked for again, well before the function's own time is over.
 _patient = Config(
@@ -79,7 +78,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.exception("batch not stored", extra={"shard": shard_id, "first": batch[0].sequence_number})
         done, retry_from = [], batch[0].sequence_number
 
-    _count(done, len(batch), started)
+    processed = sum(isinstance(record.event, transforms.Accepted) for record in done)
+    count_records(metrics, received=len(batch), processed=processed, started=started)
     return {"batchItemFailures": [{"itemIdentifier": retry_from}] if retry_from else []}
 
 
@@ -127,13 +127,3 @@ def _store(batch: list[StreamRecord], shard_id: str, now: datetime) -> None:
         ]
         key = transforms.object_key(hour, shard_id, first, last)
         s3.put_object(Bucket=BUCKET, Key=key, Body=transforms.ndjson(documents), ContentType="application/x-ndjson")
-
-
-def _count(done: list[StreamRecord], received: int, started: float) -> None:
-    failed = sum(isinstance(record.event, transforms.Rejected) for record in done)
-    processed = len(done) - failed
-    metrics.add_metric("RecordsReceived", MetricUnit.Count, received)
-    metrics.add_metric("RecordsProcessed", MetricUnit.Count, processed)
-    metrics.add_metric("RecordsFailed", MetricUnit.Count, received - processed)
-    metrics.add_metric("ProcessingDuration", MetricUnit.Milliseconds, (time.perf_counter() - started) * 1000)
-    metrics.add_metric("SuccessRate", MetricUnit.Percent, 100 * processed / received)

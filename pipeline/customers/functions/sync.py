@@ -23,6 +23,7 @@ from botocore.config import Config
 from pipeline.customers import transforms
 from pipeline.delivery.alerts import alert_undelivered
 from pipeline.delivery.dead_letters import DeadLetter, DeadLetterQueue
+from pipeline.delivery.metrics import count_records, metrics_of
 from pipeline.delivery.reads import read_items
 from pipeline.delivery.retry import until_done
 
@@ -44,6 +45,7 @@ _ITEMS_PER_WRITE = 25
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 
 logger = Logger(service="customers-sync")
+metrics = metrics_of("Customers", "customers-sync")
 _config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=10)
 dynamodb, s3, sns, sqs, secrets = (
     boto3.client(name, config=_config) for name in ("dynamodb", "s3", "sns", "sqs", "secretsmanager")
@@ -65,6 +67,7 @@ class NotKeptError(Exception):
     """Some items of a page found no place: the page is to be fetched again."""
 
 
+@metrics.log_metrics
 def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
     """Returns how many pages were taken. The next run fetches the others."""
     cursor, key, pages, restarted = _cursor(), _key(), 0, False
@@ -122,6 +125,7 @@ def _seconds(text: str) -> float:
 
 
 def _take(items: Sequence[str], request_id: str) -> None:
+    started = time.perf_counter()
     found = [(text, transforms.customer(text)) for text in items]
     customers = transforms.newest(each for _, each in found if isinstance(each, transforms.Customer))
     there = read_items(dynamodb, CUSTOMERS, [{"id": {"S": name}} for name in customers], consistent=True)
@@ -132,7 +136,9 @@ def _take(items: Sequence[str], request_id: str) -> None:
         if left:
             message = f"{len(left)} customers were not stored"
             raise NotKeptError(message)
-    _dead_letter([(text, each) for text, each in found if isinstance(each, transforms.Rejected)], request_id)
+    rejected = [(text, each) for text, each in found if isinstance(each, transforms.Rejected)]
+    _dead_letter(rejected, request_id)
+    count_records(metrics, received=len(found), processed=len(found) - len(rejected), started=started)
 
 
 def _item(of: transforms.Customer) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import time
 import traceback
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from botocore.config import Config
 from pipeline.clickstream.transforms import ndjson
 from pipeline.delivery.alerts import alert_undelivered
 from pipeline.delivery.dead_letters import DeadLetter, DeadLetterQueue
+from pipeline.delivery.metrics import count_records, metrics_of
 from pipeline.lake.transforms import Rejected, bronze_key, bronze_row
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ BUCKET = os.environ["LAKE_BUCKET"]
 TOPIC = os.environ["ALERT_TOPIC_ARN"]
 
 logger = Logger(service="lake-receive")
+metrics = metrics_of("Lake", "lake-receive")
 _patient = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=10)
 _brisk = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
 s3 = boto3.client("s3", config=_patient)
@@ -38,8 +41,10 @@ dead_letters = DeadLetterQueue(
 )
 
 
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handles a batch of a Kinesis event source mapping with ReportBatchItemFailures: what fails, fails the whole batch, which comes again as it was."""
+    started = time.perf_counter()
     shard_id = event["Records"][0]["eventID"].partition(":")[0]
     batch = [record["kinesis"] for record in event["Records"]]
     first, last = batch[0]["sequenceNumber"], batch[-1]["sequenceNumber"]
@@ -60,7 +65,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         _hand_on(letters, context.aws_request_id)
     except Exception:  # whatever failed, the answer is the same
         logger.exception("batch not kept", extra={"shard": shard_id, "first": first})
+        count_records(metrics, received=len(batch), processed=0, started=started)
         return {"batchItemFailures": [{"itemIdentifier": first}]}
+    count_records(metrics, received=len(batch), processed=len(batch) - len(letters), started=started)
     return {"batchItemFailures": []}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from botocore.config import Config
 
 from pipeline.delivery.alerts import alert_undelivered
 from pipeline.delivery.dead_letters import DeadLetter, DeadLetterQueue
+from pipeline.delivery.metrics import count_records, metrics_of
 from pipeline.files import failed_files
 from pipeline.files.failed_files import FileRejectedError
 from pipeline.files.uploads import uploads
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.files.uploads import Upload
 
 logger = Logger(service="logs-process")
+metrics = metrics_of("Logs", "logs-process")
 _config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=20)
 s3 = boto3.client("s3", config=_config)
 sqs = boto3.client("sqs", config=_config)
@@ -82,8 +85,10 @@ class Part:
     lines: int = 0
     documents: list[bytes] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
 
 
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handles a batch of an SQS event source mapping with ReportBatchItemFailures."""
     budget, failed = Budget(context), []
@@ -163,6 +168,8 @@ def _finish(upload: Upload, part: Part, request_id: str) -> None:
     if part.documents:
         key = f"processed-logs/{upload.run}/{part.number:06d}.ndjson"
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"".join(part.documents), ContentType="application/x-ndjson")
+    stored = len(part.documents)
+    count_records(metrics, received=stored + len(part.letters), processed=stored, started=part.started)
 
 
 def _letter(upload: Upload, line: Line, problem: transforms.Malformed, kept_at: str | None = None) -> DeadLetter:

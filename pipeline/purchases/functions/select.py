@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
+from pipeline.delivery.metrics import count_records, metrics_of
 from pipeline.files import failed_files
 from pipeline.files.dead_letters import DeadLetters
 from pipeline.files.failed_files import FileRejectedError
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 logger = Logger(service="purchases-select")
+metrics = metrics_of("Purchases", "purchases-select")
 _config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=60)
 s3 = boto3.client("s3", config=_config)
 sns = boto3.client("sns", config=_config)
@@ -54,6 +57,7 @@ class SelectionIncompleteError(Exception):
     """The answer of S3 Select has ended before its end."""
 
 
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> None:
     """An S3 notification. Raises where a file is not done with: Lambda tries again, and tells the alert topic at last."""
     for upload in uploads(event):
@@ -72,12 +76,15 @@ def handler(event: dict[str, Any], context: Any) -> None:
 def _copy_purchases(upload: Upload, work: str, context: Any) -> dict[str, Any]:
     """Puts the rows that are purchases under `work`, and sends the others to the dead-letter queue. Returns how S3 Select must read the copy."""
     as_json = upload.key.lower().endswith((".json", ".ndjson"))
+    started, received, good = time.perf_counter(), 0, 0
     with tempfile.TemporaryFile() as copy:
         for some in _sorted_json(upload) if as_json else _sorted_csv(upload, copy):
             dead_letters.send(upload.id, some.bad, context)
             copy.writelines(row + b"\n" for row in some.good)
+            received, good = received + len(some.good) + len(some.bad), good + len(some.good)
         copy.seek(0)
         s3.upload_fileobj(copy, BUCKET, work)
+    count_records(metrics, received=received, processed=good, started=started)
     return _JSON if as_json else _CSV
 
 

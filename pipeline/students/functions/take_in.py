@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,6 +19,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from pipeline.delivery.conditional import put_new
+from pipeline.delivery.metrics import count_records, metrics_of
 from pipeline.files import failed_files
 from pipeline.files.failed_files import FileRejectedError
 from pipeline.files.failed_rows import FailedRow
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pipeline.files.uploads import Upload
 
 logger = Logger(service="students-take-in")
+metrics = metrics_of("Students", "students-take-in")
 _config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=20)
 s3 = boto3.client("s3", config=_config)
 dynamodb = boto3.client("dynamodb", config=_config)
@@ -49,6 +52,7 @@ _ROWS_AT_A_TIME = 1000
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
+@metrics.log_metrics
 def handler(event: dict[str, Any], _context: Any) -> None:
     """An S3 notification. Raises where a file is not done with: Lambda tries again, and tells the alert topic at last."""
     for upload in uploads(event):
@@ -56,7 +60,9 @@ def handler(event: dict[str, Any], _context: Any) -> None:
             # Once before anything is written: what turns out to be no file of rows is not taken in by half.
             for _ in lines(read(s3, upload, MAX_FILE_BYTES)):
                 pass
+            started = time.perf_counter()
             counts = _take_in(upload)
+            count_records(metrics, received=counts["rows"], processed=counts["stored"], started=started)
         except s3.exceptions.ClientError as error:
             if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
                 raise
