@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UnknownVerdictError
@@ -20,11 +21,23 @@ _BATCH = 10
 
 
 def read_messages(context: Context, queue_url: str) -> Iterator[dict[str, Any]]:
-    """Yields every message, as ReceiveMessage returns it, and makes all of them visible again at the end. Waits for delayed messages.
+    """Yields every message, as ReceiveMessage returns it, and makes all of them visible again, however the reading ends. Waits for delayed messages.
 
     Raises UnknownVerdictError where messages stay hidden: another reader has them."""
     sqs = context.clients("sqs")
     seen: dict[str, str] = {}
+    try:
+        yield from _messages(context, sqs, queue_url, seen)
+    except BaseException:
+        # What ended the reading is what is told.
+        with suppress(Exception):
+            _show(sqs, queue_url, list(seen.values()))
+        raise
+    _show(sqs, queue_url, list(seen.values()))
+
+
+def _messages(context: Context, sqs: Any, queue_url: str, seen: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yields every message; `seen` gets the receipt handle of each by its id."""
     deadline = time.monotonic() + _DELAYED_S
     while True:
         context.check()
@@ -32,18 +45,15 @@ def read_messages(context: Context, queue_url: str) -> Iterator[dict[str, Any]]:
             QueueUrl=queue_url, MaxNumberOfMessages=_BATCH, VisibilityTimeout=_HIDDEN_S, MessageAttributeNames=["All"]
         )
         messages = answer.get("Messages", [])
-        for message in messages:
-            is_new = message["MessageId"] not in seen
-            seen[message["MessageId"]] = message["ReceiptHandle"]
-            if is_new:
-                yield message
+        new = [message for message in messages if message["MessageId"] not in seen]
+        seen.update((message["MessageId"], message["ReceiptHandle"]) for message in messages)
+        yield from new
         if messages:
             continue
         counts = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
         hidden = int(counts["ApproximateNumberOfMessagesNotVisible"]) - len(seen)
         left = int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesDelayed"]) + max(hidden, 0)
         if left == 0:
-            _show(sqs, queue_url, list(seen.values()))
             return
         if time.monotonic() > deadline:
             raise UnknownVerdictError(f"{left} messages of {queue_url} could not be read within {_DELAYED_S} s (delayed or hidden)")

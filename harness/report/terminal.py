@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _PLAIN_EVERY_S = 5.0
 _EXAMPLES_SHOWN = 5
 _LOG_SHOWN = 300
-# What Lambda itself writes around what a function logs.
 _ERROR = re.compile(r"error|exception|fail|refused|denied", re.IGNORECASE)
-_OF_LAMBDA = ("START RequestId", "END RequestId", "REPORT RequestId")
+# What Lambda itself writes around what a function logs, and metrics in the embedded metric format.
+_NOT_SAID = ("START RequestId", "END RequestId", "REPORT RequestId", '{"_aws":')
 _STYLE = {Judgement.PASS: "bold green", Judgement.FAIL: "bold red", Judgement.UNKNOWN: "bold yellow"}
 
 
@@ -116,7 +116,7 @@ def _way(example: Example) -> list[str]:
     if not example.last:
         return []
     lines = [f"      last: {escape(example.last)}"]
-    logged = [line for line in example.log.splitlines() if line.strip() and not line.startswith(_OF_LAMBDA)]
+    logged = [line for line in example.log.splitlines() if line.strip() and not line.startswith(_NOT_SAID)]
     of_errors = [line for line in logged if _ERROR.search(line)]
     said = (of_errors or logged)[-1:]
     return [*lines, *(f"      log:  {escape(line[:_LOG_SHOWN])}" for line in said)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from harness.parts.queues import read_messages
+from tests import loads
 from tests.e2e.commands import ROOT
 
 PROJECT = ROOT / "tests" / "e2e" / "project"
@@ -150,3 +152,15 @@ def test_an_unknown_output_is_named_with_its_key_before_the_load(tmp_path, run):
     code, output, _ = run(tmp_path, "run", scenario(tmp_path, send))
     assert code == 64, output
     assert "send.queue_url: ${outputs.InQueu} is not known; there is outputs.InQueue" in output
+
+
+def test_a_reading_of_a_queue_that_ends_early_hides_no_message(clients):
+    sqs = clients("sqs")
+    url = sqs.create_queue(QueueName="read-in-part")["QueueUrl"]
+    for number in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody=str(number))
+    reading = read_messages(loads.context(clients), url)
+    next(reading)
+    reading.close()
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("3", "0")

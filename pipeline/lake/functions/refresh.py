@@ -47,24 +47,32 @@ class QueryFailedError(Exception):
 
 
 def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Returns which days were built. Those for which the time was too short are of the next refresh."""
+    """Returns which days were built. Those for which the time was too short are of the next refresh. Raises QueryFailedError at the end where
+    some could not be built."""
     gold = {partition["Values"][0]: partition.get("Parameters", {}) for partition in _partitions("gold")}
     in_use = {parameters.get(BUILD, "") for parameters in gold.values()}
     # A refresh that ended between silver and gold has left silver's partitions with a build that gold does not name.
     in_use |= {build_of(partition["StorageDescriptor"]["Location"]) for partition in _partitions("silver")}
     _drop_tables_left()
     _remove(superseded((key for layer in ("silver/", "gold/") for key, _ in _objects(layer)), in_use))
-    done, left = [], []
+    done, left, failed = [], [], []
     for day in days(_objects("bronze/")):
         if gold.get(day.dt, {}).get(FINGERPRINT) == day.fingerprint:
             continue
         if context.get_remaining_time_in_millis() < _SPARE_MS:
             left.append(day.dt)
             continue
-        _build(day, f"{day.fingerprint[:16]}-{uuid4().hex[:12]}", context)
-        done.append(day.dt)
+        try:
+            _build(day, f"{day.fingerprint[:16]}-{uuid4().hex[:12]}", context)
+            done.append(day.dt)
+        except QueryFailedError:
+            logger.exception("day not built", extra={"day": day.dt})
+            failed.append(day.dt)
     if left:
         logger.warning("days left for the next refresh", extra={"days": left})
+    if failed:
+        message = f"days not built: {', '.join(failed)}"
+        raise QueryFailedError(message)
     return {"built": done, "left": left}
 
 

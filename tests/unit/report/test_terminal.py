@@ -107,3 +107,11 @@ def test_what_the_policies_do_not_allow_is_told_whatever_the_verdict(mode, said)
     line = "    StoreFunction: s3:PutObject on arn:aws:s3:::b/* (1,200 calls): no policy of role R allows it (P)"
     assert lines[told + 1 : told + 7] == [line] * 5 + ["    … 2 more; result.json has them"]
     assert result(of)["permissions"]["denied"][0]["action"] == "s3:PutObject"
+
+
+def test_what_a_function_logged_is_neither_lambdas_own_nor_a_metric():
+    log = """START RequestId: 1\nrow 7 was refused\nstored 9\n{"_aws":{},"RecordsFailed":1}\nEND RequestId: 1"""
+    example = Example("id", "shard:1", "accepted, and seen nowhere", last="Function called s3.PutObject", log=log)
+    account = replace(lost(), examples={"lost": (example,)})
+    said = text(finished(Verdict(Judgement.FAIL, ("1 of 10 records lost",)), account))
+    assert "log:  row 7 was refused\n" in said
