@@ -73,7 +73,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
     cursor, key, pages, restarted = _cursor(), _key(), 0, False
     while context.get_remaining_time_in_millis() > _SPARE_MS:
         try:
-            page = _page(cursor, key)
+            page, key = _page(cursor, key)
         except CursorExpiredError:
             if restarted:
                 raise
@@ -89,8 +89,8 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
     return {"pages": pages}
 
 
-def _page(cursor: str, key: str) -> transforms.Page:
-    """Raises ApiFailedError or CursorExpiredError."""
+def _page(cursor: str, key: str) -> tuple[transforms.Page, str]:
+    """Returns the page, and the key that the API took for it. Raises ApiFailedError or CursorExpiredError."""
     problem, wait_s = "", _FIRST_WAIT_S
     for attempt in range(_ATTEMPTS):
         if attempt:
@@ -104,7 +104,7 @@ def _page(cursor: str, key: str) -> transforms.Page:
             continue
         if answer.status == 200:
             try:
-                return transforms.page(answer.data.decode())
+                return transforms.page(answer.data.decode()), key
             except ValueError as error:
                 problem = f"no page: {error}"
                 continue
