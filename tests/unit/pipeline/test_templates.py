@@ -10,6 +10,20 @@ from cfnlint.api import ManualArgs, lint
 from harness.stack.template import load_template
 from tests.loads import PIPELINES
 
+DATA_KEY, DATA_KEY_ARN = {"Ref": "DataKey"}, {"Fn::GetAtt": ["DataKey", "Arn"]}
+DATA_KEY_POLICY = {"Ref": "DataKeyPolicy"}
+# Where each type of resource that keeps data names its key.
+ENCRYPTED = {
+    "AWS::DynamoDB::Table": lambda p: p["SSESpecification"]["KMSMasterKeyId"],
+    "AWS::Kinesis::Stream": lambda p: p["StreamEncryption"]["KeyId"],
+    "AWS::Logs::LogGroup": lambda p: p["KmsKeyId"],
+    "AWS::S3::Bucket": lambda p: p["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"][
+        "KMSMasterKeyID"
+    ],
+    "AWS::SNS::Topic": lambda p: p["KmsMasterKeyId"],
+    "AWS::SQS::Queue": lambda p: p["KmsMasterKeyId"],
+    "AWS::SecretsManager::Secret": lambda p: p["KmsKeyId"],
+}
 TEMPLATES = sorted(PIPELINES.glob("*/template.yaml"))
 
 
@@ -33,9 +47,11 @@ def statements(resource):
         *properties.get("Policies", []),
         properties.get("PolicyDocument", {}),
         properties.get("AssumeRolePolicyDocument", {}),
+        properties.get("KeyPolicy", {}),
     ]
     for document in documents:
         assert isinstance(document, dict), f"a managed policy: {document}"
+        assert "Ref" not in document or document == DATA_KEY_POLICY, f"another managed policy: {document}"
         yield from document.get("PolicyDocument", document).get("Statement", [])
 
 
@@ -51,7 +67,8 @@ def test_each_policy_names_its_actions_and_its_resources(path):
         for statement in statements(resource):
             assert statement["Effect"] == "Allow", name
             for action in listed(statement["Action"]):
-                assert "*" not in action, (name, action)
+                # The account's root in the policy of a key stands for the policies of IAM.
+                assert "*" not in action or (action == "kms:*" and "root" in str(statement["Principal"])), (name, action)
             for allowed in listed(statement.get("Resource", [])):
                 text = allowed.get("Fn::Sub", "") if isinstance(allowed, dict) else allowed
                 everything += text == "*"
@@ -66,3 +83,20 @@ def _with_a_reason(text):
         text,
     )
     return len(statements_)
+
+
+def test_what_keeps_data_is_encrypted_with_the_systems_key(path):
+    for name, resource in load_template(path)["Resources"].items():
+        if resource["Type"] in ENCRYPTED:
+            assert ENCRYPTED[resource["Type"]](resource["Properties"]) in (DATA_KEY, DATA_KEY_ARN), name
+
+
+def test_whatever_has_permissions_for_data_has_those_for_its_key(path):
+    template = load_template(path)
+    logs = template.get("Globals", {}).get("Function", {}).get("LoggingConfig")
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        policies = [*properties.get("Policies", []), *properties.get("ManagedPolicyArns", [])]
+        assert not policies or DATA_KEY_POLICY in policies, name
+        if resource["Type"] == "AWS::Serverless::Function":
+            assert properties.get("LoggingConfig", logs) == {"LogGroup": {"Ref": "FunctionLogs"}}, name
