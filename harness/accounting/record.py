@@ -118,7 +118,8 @@ def upload_id(key: str, version_id: str | None) -> str:
 
 
 def object_put(bucket: str, key: str, etag: str) -> str:
-    """Returns an object of S3 with what it holds. An ETag is the MD5 of the body in hexadecimal, with quotes or without."""
+    """Returns an object of S3 with what it holds. The ETag may have quotes; it is the MD5 of the body in hexadecimal, where the
+    object is not encrypted by KMS."""
     unquoted = etag.strip('"')
     return f"s3://{bucket}/{key}#{unquoted}"
 

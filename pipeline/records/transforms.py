@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FACTOR = 10
 # What one invocation can parse in its memory, and tell the queue in its time if nothing of it is valid.
 MAX_FILE_BYTES = 4 * 1024 * 1024
-# A history of 25,000 events has room for so many batches, at eight events each.
-MAX_BATCHES = 2500
+# A history of 25,000 events has room for so many batches, at eleven events each for Express executions and eight for others.
+MAX_BATCHES = 2000
 # DynamoDB's items have room for 400 KiB, in which a list of small numbers takes half as much again as in JSON; its numbers for 38 digits,
 # up to 10**125; its keys for 2 KiB; its names for 64 KiB.
 MAX_RECORD_BYTES = 240_000

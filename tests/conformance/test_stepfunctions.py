@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -387,6 +388,16 @@ def test_a_state_starts_an_express_execution(clients, machine):
     assert [answer["Status"] for answer in answers] == ["SUCCEEDED", "FAILED"]
     assert json.loads(answers[0]["Output"]) == {"n": 1}
     assert (answers[1]["Error"], answers[1]["Cause"]) == ("Mine", "because")
+
+
+@pytest.mark.rule("step-functions/latest/dg/supported-services-awssdk.html")
+def test_a_date_of_an_answer_is_text(clients, machine):
+    """In the data of a state the dates of an answer are texts by ISO 8601."""
+    parameters = {"StateMachineArn": express(clients, FAILING), "Input": {"n": 1}}
+    call = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sfn:startSyncExecution", "Parameters": parameters, "Next": "Text"}
+    text = {"Type": "Pass", "Parameters": {"text.$": "States.JsonToString($)"}, "End": True}
+    answer = json.loads(output(machine({"Call": call, "Text": text}))["text"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", answer["StartDate"])
 
 
 @pytest.mark.rule(START_SYNC)

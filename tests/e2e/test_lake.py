@@ -18,7 +18,7 @@ def test_all_events_are_accounted_for_and_gold_adds_up(tmp_path, run, scenario):
     code, output, result = run(tmp_path, "run", scenario, "--seed", 3)
     assert code == 0, output
     assert not any(result["anomalies"].values())
-    assert [check["holds"] for check in result["checks"]] == [True, True]
+    assert {"silver keeps what was received", "gold adds up"} <= {check["check"] for check in result["checks"] if check["holds"]}
     assert (result["outcome"]["dead_lettered"] > 0) == (scenario != "lake")
 
 

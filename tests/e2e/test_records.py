@@ -87,6 +87,23 @@ def test_a_batch_that_was_given_up_is_not_stored_by_a_later_attempt(deployed):
     assert stored(deployed, version) == {"g2": "20"}
 
 
+def test_a_batch_whose_express_execution_fails_or_is_gone_is_given_up(emulator):
+    clients = Clients(emulator.endpoint, account=new_account())
+    parameters = {"PythonRuntime": emulator.python_runtime, "BatchSize": "2", "Variant": "express"}
+    deployed = clients, stacks.deploy(clients, TEMPLATE, parameters, "records-express").outputs
+    client = clients("stepfunctions")
+    (express,) = [one["stateMachineArn"] for one in client.list_state_machines()["stateMachines"] if one["type"] == "EXPRESS"]
+    failing = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Broken", "Cause": "on purpose"}}}
+    client.update_state_machine(stateMachineArn=express, definition=json.dumps(failing))
+    version = put(deployed, "failing.json", '[{"id": "f1", "value": 1}, {"id": "f2", "value": 2}, {"id": "f3", "value": 3}]')
+    client.delete_state_machine(stateMachineArn=express)
+    other = put(deployed, "gone.json", '[{"id": "g1", "value": 1}]')
+    assert stored(deployed, version) == stored(deployed, other) == {}
+    letters = messages(deployed, "DeadLetterQueueUrl")
+    assert sorted(json.loads(base64.b64decode(letter["payload"]))["id"] for letter in letters) == ["f1", "f2", "f3", "g1"]
+    assert {letter["errorName"] for letter in letters} == {"FAILED", "Sfn.StateMachineDoesNotExistException"}
+
+
 def test_a_file_of_which_nothing_is_valid_stores_nothing_and_names_each(deployed):
     version = put(deployed, "none.json", "[1, {}, null]")
     assert stored(deployed, version) == {}
@@ -112,7 +129,9 @@ def test_what_is_no_list_of_records_is_set_aside_and_an_alert_names_it(deployed,
     assert clients("s3").get_object(Bucket=outputs["DataBucketName"], Key=alert["keptAt"])["Body"].read() == body
 
 
-@pytest.mark.parametrize("scenario", ["records", "records-malformed", "records-faults", "records-parallel", "records-outage"])
+@pytest.mark.parametrize(
+    "scenario", ["records", "records-malformed", "records-faults", "records-parallel", "records-express", "records-outage"]
+)
 def test_all_records_are_accounted_for(tmp_path, run, scenario):
     code, output, result = run(tmp_path, "run", scenario, "--seed", 3)
     assert code == 0, output

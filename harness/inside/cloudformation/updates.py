@@ -7,9 +7,10 @@ that only configures something is deleted and created again.
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
-from localstack.services.cloudformation.resource_provider import OperationStatus, ProgressEvent
+from localstack.services.cloudformation.resource_provider import OperationStatus, ProgressEvent, ResourceProviderExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +32,35 @@ MADE_AGAIN = frozenset(
 # Whose creation sets everything again, and keeps what is there.
 CREATED_OVER = frozenset({"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"})
 
+_POLL_S, _READY_S = 0.1, 60
 # What an attribute is again where its property is removed.
 _QUEUE_DEFAULTS = {
+    "ContentBasedDeduplication": "false",
+    "DeduplicationScope": "queue",
     "DelaySeconds": "0",
+    "FifoThroughputLimit": "perQueue",
+    "KmsDataKeyReusePeriodSeconds": "300",
+    "KmsMasterKeyId": "",
     "MessageRetentionPeriod": "345600",
     "ReceiveMessageWaitTimeSeconds": "0",
+    "RedriveAllowPolicy": "",
     "RedrivePolicy": "",
     "VisibilityTimeout": "30",
 }
+
+
+def needs_replacement(resource_type: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Returns whether a property that only creation sets has another value."""
+    provider = ResourceProviderExecutor.try_load_resource_provider(resource_type)
+    paths = provider.SCHEMA.get("createOnlyProperties", ()) if provider else ()
+    return any(
+        _written(before.get(name)) != _written(after.get(name)) for name in (path.removeprefix("/properties/") for path in paths)
+    )
+
+
+def _written(value: Any) -> str:
+    """Returns a value as text: a template may write 5 and true as "5" and "true"."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 
 
 def updated(provider: Any, request: Any) -> ProgressEvent | None:
@@ -90,6 +112,8 @@ def _table(_provider: Any, request: Any) -> None:
         for key in ("BillingMode", "DeletionProtectionEnabled", "ProvisionedThroughput", "SSESpecification")
         if key in wanted and wanted[key] != before.get(key)
     }
+    if before.get("SSESpecification") and not wanted.get("SSESpecification"):
+        changes["SSESpecification"] = {"Enabled": False}
     if wanted.get("StreamSpecification") != before.get("StreamSpecification"):
         given = wanted.get("StreamSpecification")
         changes["StreamSpecification"] = {"StreamEnabled": True, **given} if given else {"StreamEnabled": False}
@@ -108,6 +132,11 @@ def _stream(_provider: Any, request: Any) -> None:
     name = before["Name"]
     if wanted.get("ShardCount") and int(wanted["ShardCount"]) != int(before.get("ShardCount") or 0):
         client.update_shard_count(StreamName=name, TargetShardCount=int(wanted["ShardCount"]), ScalingType="UNIFORM_SCALING")
+    key, key_before = ((one.get("StreamEncryption") or {}).get("KeyId") for one in (wanted, before))
+    if key and key != key_before:
+        client.start_stream_encryption(StreamName=name, EncryptionType="KMS", KeyId=key)
+    elif key_before and not key:
+        client.stop_stream_encryption(StreamName=name, EncryptionType="KMS", KeyId=key_before)
     hours, hours_before = int(wanted.get("RetentionPeriodHours") or 24), int(before.get("RetentionPeriodHours") or 24)
     if hours > hours_before:
         client.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=hours)
@@ -121,6 +150,11 @@ def _log_group(_provider: Any, request: Any) -> None:
         client.put_retention_policy(logGroupName=name, retentionInDays=int(days))
     else:
         client.delete_retention_policy(logGroupName=name)
+    key, key_before = request.desired_state.get("KmsKeyId"), request.previous_state.get("KmsKeyId")
+    if key and key != key_before:
+        client.associate_kms_key(logGroupName=name, kmsKeyId=key)
+    elif key_before and not key:
+        client.disassociate_kms_key(logGroupName=name)
 
 
 def _delivery_stream(_provider: Any, request: Any) -> None:
@@ -150,11 +184,34 @@ def _rest_api(_provider: Any, request: Any) -> None:
         client.put_rest_api(restApiId=request.previous_state["RestApiId"], mode="overwrite", body=body.encode())
 
 
+def _alias(_provider: Any, request: Any) -> None:
+    client, wanted, before = request.aws_client_factory.lambda_, request.desired_state, request.previous_state
+    own = {"FunctionName": before["FunctionName"], "Qualifier": before["Name"]}
+    if before.get("ProvisionedConcurrencyConfig"):
+        client.delete_provisioned_concurrency_config(**own)
+    weights = (wanted.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or []
+    client.update_alias(
+        FunctionName=before["FunctionName"],
+        Name=before["Name"],
+        FunctionVersion=str(wanted["FunctionVersion"]),
+        Description=wanted.get("Description", ""),
+        RoutingConfig={"AdditionalVersionWeights": {str(one["FunctionVersion"]): float(one["FunctionWeight"]) for one in weights}},
+    )
+    if ready := wanted.get("ProvisionedConcurrencyConfig"):
+        client.put_provisioned_concurrency_config(**own, **ready)
+        deadline = time.monotonic() + _READY_S
+        while (found := client.get_provisioned_concurrency_config(**own))["Status"] != "READY":
+            if found["Status"] == "FAILED" or time.monotonic() > deadline:
+                raise RuntimeError(f"provisioned concurrency of {own}: {found}")
+            time.sleep(_POLL_S)
+
+
 BY_API: dict[str, Callable[[Any, Any], None]] = {
     "AWS::ApiGateway::RestApi": _rest_api,
     "AWS::DynamoDB::Table": _table,
     "AWS::Kinesis::Stream": _stream,
     "AWS::KinesisFirehose::DeliveryStream": _delivery_stream,
+    "AWS::Lambda::Alias": _alias,
     "AWS::Logs::LogGroup": _log_group,
     "AWS::SQS::Queue": _queue,
     "AWS::SecretsManager::Secret": _secret,

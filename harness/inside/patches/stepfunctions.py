@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from datetime import UTC, datetime
 from typing import Any
 
 from harness.inside.patches.alone import one_at_a_time
@@ -89,6 +90,22 @@ def task_clients(module: Any) -> None:
         return client_of(state_credentials.role_arn, service, region, made)
 
     module.boto_client_for = one_at_a_time(boto_client_for)
+
+
+@patch(
+    f"{_STATE_EXECUTION}.state_task.service.state_task_service", {"StateTaskService._from_boto_response_value": ("response_value",)}
+)
+def dates(module: Any) -> None:
+    """LocalStack leaves what the SDK makes of a date in the state's data, which has texts only: an intrinsic function fails on it."""
+    convert = module.StateTaskService._from_boto_response_value  # noqa: SLF001
+
+    def converted(response_value: Any) -> Any:
+        value = convert(response_value)
+        if isinstance(value, datetime):
+            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return value
+
+    module.StateTaskService._from_boto_response_value = staticmethod(converted)  # noqa: SLF001
 
 
 @patch(f"{_STATE_EXECUTION.rpartition('.')[0]}.state_choice.state_choice", {"StateChoice._eval_state": ("self", "env")})
@@ -202,6 +219,7 @@ PATCHES = (
     nested_executions,
     closed_tasks,
     task_clients,
+    dates,
     choices,
     execution_metrics,
     ends,

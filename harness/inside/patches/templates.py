@@ -183,18 +183,15 @@ def refused_stacks(module: Any) -> None:
 @patch(
     "localstack.services.cloudformation.engine.v2.change_set_model",
     {
-        "ChangeSetModel._resolve_requires_replacement": ("self", "node_properties", "resource_type"),
         "ChangeSetModel._visit_resource": ("self", "scope", "resource_name", "before_resource", "after_resource"),
         "ChangeType": NAME,
-        "ResourceProviderExecutor": NAME,
         "is_nothing": NAME,
     },
 )
 def changed_resources(module: Any) -> None:
-    """LocalStack creates a resource again that gets its first property, and deletes one that loses its last. Where a property that only
-    creation sets is added or removed, it does not replace the resource."""
+    """LocalStack creates a resource again that gets its first property, and deletes one that loses its last."""
     model = module.ChangeSetModel
-    visit, resolve = model._visit_resource, model._resolve_requires_replacement  # noqa: SLF001
+    visit = model._visit_resource  # noqa: SLF001
     added_or_removed = {module.ChangeType.CREATED, module.ChangeType.REMOVED}
 
     def visited(self: Any, scope: Any, resource_name: str, before_resource: Any, after_resource: Any) -> Any:
@@ -205,16 +202,31 @@ def changed_resources(module: Any) -> None:
                     one.change_type = module.ChangeType.MODIFIED
         return node
 
-    def resolved(self: Any, node_properties: Any, resource_type: Any) -> bool:
-        if resolve(self, node_properties, resource_type):
-            return True
-        provider = module.ResourceProviderExecutor.try_load_resource_provider(resource_type.value)
-        set_once = (
-            {path.removeprefix("/properties/") for path in provider.SCHEMA.get("createOnlyProperties", ())} if provider else set()
-        )
-        return any(one.name in set_once and one.change_type in added_or_removed for one in node_properties.properties)
-
-    model._visit_resource, model._resolve_requires_replacement = visited, resolved  # noqa: SLF001
+    model._visit_resource = visited  # noqa: SLF001
 
 
-PATCHES = (sam, sam_of_change_sets, literals, typed_parameters, requests, refused_stacks, changed_resources)
+@patch(
+    "localstack.services.cloudformation.engine.v2.change_set_model_preproc",
+    {"ChangeSetModelPreproc.visit_node_resource": ("self", "node_resource"), "is_nothing": NAME},
+)
+def replacements(module: Any) -> None:
+    """LocalStack replaces a resource where a property that only creation sets is written otherwise or names a resource that has changed, and
+    not where it is added or removed. What counts is whether its value is another."""
+    preproc = module.ChangeSetModelPreproc
+    visit = preproc.visit_node_resource
+
+    def visited(self: Any, node_resource: Any) -> Any:
+        from harness.inside.cloudformation.updates import needs_replacement  # noqa: PLC0415
+
+        delta = visit(self, node_resource)
+        if not module.is_nothing(delta.before) and not module.is_nothing(delta.after):
+            before, after = (
+                {} if module.is_nothing(one.properties) else one.properties.properties for one in (delta.before, delta.after)
+            )
+            delta.after.requires_replacement = needs_replacement(delta.after.resource_type, before, after)
+        return delta
+
+    preproc.visit_node_resource = visited
+
+
+PATCHES = (sam, sam_of_change_sets, literals, typed_parameters, requests, refused_stacks, changed_resources, replacements)

@@ -86,12 +86,15 @@ class S3Sender:
             return Answer(Status.REJECTED, offered_at_ms, detail=refused, about_record=False)
         if answer.status is Status.REJECTED:
             return answer
-        body.seek(0)
-        etag = hashlib.file_digest(body, "md5").hexdigest()
+        put_at = answer.put_at
+        if put_at is None:
+            # Without an answer: the ETag of an object that is encrypted by KMS would be another.
+            body.seek(0)
+            put_at = object_put(self._bucket, key, hashlib.file_digest(body, "md5").hexdigest())
         body.seek(0)
         # As payload_hash makes it; a file need not fit in memory.
         whole = hashlib.file_digest(body, "sha256").digest()[:16]
-        return answer._replace(put_at=object_put(self._bucket, key, etag), file_hash=whole)
+        return answer._replace(put_at=put_at, file_hash=whole)
 
     def _attempt(self, key: str, body: io.BytesIO | io.BufferedRandom, offered_at_ms: int) -> Answer:
         try:
@@ -105,4 +108,5 @@ class S3Sender:
             return Answer(status, offered_at_ms, detail=explained(error), about_record=about)
         except BotoCoreError as error:
             return Answer(Status.INDETERMINATE, offered_at_ms, detail=f"{type(error).__name__}: {error}")
-        return Answer(Status.ACKED, offered_at_ms, upload_id(key, answer.get("VersionId")))
+        put_at = object_put(self._bucket, key, answer["ETag"])
+        return Answer(Status.ACKED, offered_at_ms, upload_id(key, answer.get("VersionId")), put_at=put_at)

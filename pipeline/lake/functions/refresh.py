@@ -19,6 +19,7 @@ from uuid import uuid4
 import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from pipeline.lake.transforms import Day, build_of, days, superseded
 
@@ -65,7 +66,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
             _build(day, f"{day.fingerprint[:16]}-{uuid4().hex[:12]}", context)
             done.append(day.dt)
-        except QueryFailedError:
+        except (QueryFailedError, ClientError):
             logger.exception("day not built", extra={"day": day.dt})
             failed.append(day.dt)
     if left:

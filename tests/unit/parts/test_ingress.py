@@ -97,7 +97,7 @@ def test_s3_takes_files_whole_and_single_records_as_objects(tmp_path):
 
     def put(request):
         bodies[request["Key"]] = request["Body"].read()
-        return {"VersionId": "v"}
+        return {"VersionId": "v", "ETag": '"e"'}
 
     rows = [Record("a", b"1", None), Record("b", b"2", None)]
     units = [File("in/f +1.csv", lambda: iter(rows), b"head\n"), Record("c", b"3", None)]
@@ -158,7 +158,7 @@ def test_path_headers_key_and_signature_are_those_of_the_record():
 
 
 def test_the_second_object_under_a_key_without_versions_does_not_share_the_firsts_upload(tmp_path):
-    sender = S3(bucket="b").open(context(Places(s3=Service({})), tmp_path))
+    sender = S3(bucket="b").open(context(Places(s3=Service({"ETag": '"e"'})), tmp_path))
     twice = [Record("a", b"1", b"{}"), Record("a", b"1", b"{}")]
     assert [answer.shard for _, answer in sender.send(twice)] == ["input/a", None]
     with pytest.raises(ValueError, match="key"):
@@ -175,6 +175,6 @@ def test_an_expression_that_means_nothing_is_refused_and_one_that_a_record_does_
 
 def test_a_file_that_replaces_another_is_not_named_by_its_key():
     """Without versions what names the upload is one of the two files."""
-    sender = S3(bucket="b").open(context(Places(s3=Service({}))))
+    sender = S3(bucket="b").open(context(Places(s3=Service({"ETag": '"e"'}))))
     files = [File("up.csv", lambda: iter([Record("1", b"1", b"{}")]), head=b"id\n") for _ in range(2)]
     assert [answer.shard for _, answer in sender.send(files)] == ["up.csv", None]

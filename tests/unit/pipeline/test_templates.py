@@ -24,6 +24,8 @@ ENCRYPTED = {
     "AWS::SQS::Queue": lambda p: p["KmsMasterKeyId"],
     "AWS::SecretsManager::Secret": lambda p: p["KmsKeyId"],
 }
+# Which service writes into the system where there is a resource of this type.
+SERVICES = {"cloudwatch": "AWS::CloudWatch::Alarm", "sns": "AWS::SNS::Subscription"}
 TEMPLATES = sorted(PIPELINES.glob("*/template.yaml"))
 
 
@@ -100,3 +102,24 @@ def test_whatever_has_permissions_for_data_has_those_for_its_key(path):
         assert not policies or DATA_KEY_POLICY in policies, name
         if resource["Type"] == "AWS::Serverless::Function":
             assert properties.get("LoggingConfig", logs) == {"LogGroup": {"Ref": "FunctionLogs"}}, name
+
+
+def test_the_services_that_write_for_the_system_may_use_its_key(path):
+    """An encrypted queue takes nothing from S3 or SNS, and an encrypted topic nothing from CloudWatch, without it. The emulator does not check that."""
+    resources = load_template(path)["Resources"].values()
+    types = {resource["Type"] for resource in resources}
+    expected = {f"{name}.amazonaws.com" for name, kind in SERVICES.items() if kind in types}
+    if any("QueueConfigurations" in resource.get("Properties", {}).get("NotificationConfiguration", {}) for resource in resources):
+        expected.add("s3.amazonaws.com")
+    statements_ = load_template(path)["Resources"]["DataKey"]["Properties"]["KeyPolicy"]["Statement"]
+    allowed = {
+        service
+        for statement in statements_
+        if {"kms:Decrypt", "kms:GenerateDataKey"} <= set(listed(statement["Action"]))
+        for service in listed(statement["Principal"].get("Service", []))
+        if isinstance(service, str)
+    }
+    assert allowed == expected
+    (logs,) = [one for one in statements_ if one["Principal"].get("Service") == {"Fn::Sub": "logs.${AWS::Region}.amazonaws.com"}]
+    (group,) = [one["Properties"]["LogGroupName"]["Fn::Sub"] for one in resources if one["Type"] == "AWS::Logs::LogGroup"]
+    assert logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]["Fn::Sub"].endswith(f":log-group:{group}")

@@ -1,4 +1,4 @@
-"""Lambda: environments that are ready before anybody asks."""
+"""Lambda: what an alias points to, and environments that are ready before anybody asks."""
 
 from __future__ import annotations
 
@@ -53,6 +53,23 @@ def test_only_a_version_or_an_alias_has_provisioned_concurrency(clients, functio
         client.put_provisioned_concurrency_config(FunctionName="f", Qualifier="$LATEST", ProvisionedConcurrentExecutions=1)
 
 
+def template(clients, functions, source, version, ready=None):
+    """A function, the version of it that is named so, and an alias of that version."""
+    more = {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": ready}} if ready else {}
+    function = {
+        "FunctionName": "f", "Handler": "index.handler", "Runtime": functions.runtime, "Code": {"ZipFile": source},
+        "Role": f"arn:aws:iam::{clients.account}:role/test",
+    }  # fmt: skip
+    alias = {
+        "FunctionName": {"Ref": "Function"}, "Name": "live", "FunctionVersion": {"Fn::GetAtt": [version, "Version"]}, **more,
+    }  # fmt: skip
+    return {
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+        version: {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "Function"}}},
+        "Alias": {"Type": "AWS::Lambda::Alias", "Properties": alias},
+    }
+
+
 @pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-alias.html")
 def test_an_alias_of_a_template_is_ready_with_its_stack(clients, deploy, functions):
     """The stack of an alias with ProvisionedConcurrencyConfig is complete when the environments are ready."""
@@ -83,3 +100,13 @@ def test_an_alias_of_a_template_is_ready_with_its_stack(clients, deploy, functio
     assert deploy(template) == "CREATE_COMPLETE"
     found = clients("lambda").get_provisioned_concurrency_config(FunctionName="f", Qualifier="live")
     assert (found["Status"], found["AvailableProvisionedConcurrentExecutions"]) == ("READY", 1)
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-alias.html")
+@pytest.mark.parametrize("ready", [None, 1])
+def test_an_update_points_an_alias_to_another_version(clients, deploy, functions, ready):
+    """An alias whose FunctionVersion changes is updated in place: it runs the code of the new version."""
+    new = 'def handler(event, context):\n    return "new"'
+    assert deploy(template(clients, functions, SOURCE, "First", ready)) == "CREATE_COMPLETE"
+    assert deploy(template(clients, functions, new, "Second", ready), update=True) == "UPDATE_COMPLETE"
+    assert clients("lambda").invoke(FunctionName="f:live")["Payload"].read() == b'"new"'
