@@ -7,7 +7,7 @@ byte, in their order. The cursor of the last page leads to what is added later.
 
 Some requests get another answer, by their numbers from 1 on: 401, 429 with Retry-After, a 5xx, a late 504,
 410 for a cursor, the first half of a page, a page that is reversed and followed by the last record of the page before, and a page with older
-versions of some records.
+versions of records of the page before.
 
 A record counts as served once a page with it was answered whole, or once a client asks for what comes after it: the client then says that it has
 the record, also where it got half a page.
@@ -31,12 +31,13 @@ from harness.inside import forgotten
 from harness.inside.understood import understood
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from localstack.http import Request
 
 _DAY = timedelta(days=1)
-_STALE_PER_PAGE = 3
+# How many older versions a stale page has, of records of the page before and of its own.
+_STALE_BEFORE, _STALE_WITHIN = 3, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,10 @@ class Api:
             if how == "shuffled" and shown:
                 shown = [*reversed(shown), *(self._records[i][0] for i in range(max(first - 1, 0), first))]
             if how == "stale":
-                shown = shown + self._older(range(max(first - 1, 0), last))
+                # Whoever takes the newest of a page by itself overwrites nothing by the older versions of its own records.
+                others = self._older(reversed(range(max(first - count, 0), first)), _STALE_BEFORE)
+                shown = shown + others + self._older(range(first, last), _STALE_WITHIN)
+                plain = plain if others else shown
             following = base64.urlsafe_b64encode(str(last).encode()).decode()
             head = json.dumps({"next": following, "more": last < len(self._records)})
             body = head[:-1].encode() + b', "items": [' + b", ".join(shown) + b"]}"
@@ -129,12 +133,12 @@ class Api:
         self._served(range(first, last))
         return Response(body, content_type="application/json"), shown != plain
 
-    def _older(self, places: range) -> list[bytes]:
+    def _older(self, places: Iterable[int], at_most: int) -> list[bytes]:
         """Returns older versions of the first records there that can have one."""
         found: list[bytes] = []
         for place in places:
             payload, healthy = self._records[place]
-            if healthy and len(found) < _STALE_PER_PAGE:
+            if healthy and len(found) < at_most:
                 document = json.loads(payload)
                 before = datetime.fromisoformat(document[self.version]) - _DAY
                 found.append(json.dumps({**document, **self.older, self.version: before.isoformat()}).encode())

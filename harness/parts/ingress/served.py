@@ -50,7 +50,7 @@ class Served(Ingress):
 
     `answers` says which requests get something else: `unauthorized` (401), `throttled` (429, with Retry-After in `seconds`), `error` (`status`), `hang`
     (504 after `seconds`), `expired` (410 for a cursor), `truncated` (half a page), `shuffled` (another order, and a record of the page before),
-    `stale` (also older versions of some records: `version` is a day before, the fields of `older` are as they were)."""
+    `stale` (also older versions of records of the page before: `version` is a day before, the fields of `older` are as they were)."""
 
     name: str
     api_key: str

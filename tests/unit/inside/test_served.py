@@ -76,7 +76,7 @@ def test_an_answer_counts_only_where_it_is_another_one():
     api.add(records(4))
     first = json.loads(api.answer(KEY, "", "").data)
     second = json.loads(api.answer(KEY, first["next"], "").data)
-    # The older version of the last record of the page before, and of those of the page.
+    # The older versions of the page before, of which one can have none, and of one record of the page itself.
     assert [(item["id"], item["name"]) for item in second["items"]] == [(2, "now"), (3, "now"), (1, "then"), (2, "then")]
     assert api.told(0)["met"] == [1, 0]
     again = json.loads(api.answer(KEY, first["next"], "").data)
@@ -84,6 +84,13 @@ def test_an_answer_counts_only_where_it_is_another_one():
     # A page without a record is the same in any order.
     assert json.loads(api.answer(KEY, second["next"], "").data)["items"] == []
     assert api.told(0)["met"] == [1, 1]
+
+
+def test_older_versions_of_a_pages_own_records_are_no_other_answer():
+    api = Api(KEY, 3, [Other("stale", Window.parse("1"))], "at", {"name": "then"})
+    api.add(records(3))
+    assert [item["name"] for item in json.loads(api.answer(KEY, "", "").data)["items"]] == ["now", "now", "now", "then"]
+    assert api.told(0)["met"] == [0]
 
 
 def test_half_a_page_is_served_once_the_client_asks_for_what_comes_after_it():
