@@ -14,7 +14,7 @@ from pipeline.bronze.transforms import Dropped, Failed, Row, transform
 from pipeline.files.rows import lines, rows
 from pipeline.purchases.transforms import COLUMNS, results, sort_out, sort_out_json
 
-with mock.patch.dict(os.environ, {"POWERTOOLS_LOG_LEVEL": "CRITICAL"}):
+with mock.patch.dict(os.environ, {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "AWS_LAMBDA_FUNCTION_NAME": "convert"}):
     from pipeline.bronze.functions import convert
 
 EVENTS = st.fixed_dictionaries(
