@@ -42,7 +42,7 @@ def test_an_event_is_a_row_with_all_its_bytes_or_dropped_by_the_rule_or_failed_w
             assert found.reason
 
 
-@given(st.lists(PAYLOADS, max_size=8))
+@given(st.lists(PAYLOADS, min_size=1, max_size=8))
 def test_firehose_gets_one_answer_for_each_record(payloads):
     records = [{"recordId": f"r{n}", "data": base64.b64encode(payload).decode()} for n, payload in enumerate(payloads)]
     answers = convert.handler({"records": records}, None)["records"]
