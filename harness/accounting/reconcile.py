@@ -323,7 +323,9 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
         different = dict(sorted(different.items())[:MAX_EXAMPLES])
     for index, (n, why) in different.items():
         [(record_id, place)] = db.execute(
-            "SELECT record_id, place FROM resolved JOIN ledger USING (index) WHERE n = ?", [n]
+            # An observation that names an upload alone is of all its records.
+            "SELECT record_id, place FROM resolved JOIN ledger USING (index) WHERE n = ? AND index = ?",
+            [n, index],
         ).fetchall()
         broken.setdefault(index, Example(record_id, place, why))
     db.register("corrupted", pa.table({"index": pa.array(sorted(count), pa.int64())}))

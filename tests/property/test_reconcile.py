@@ -87,6 +87,15 @@ def test_the_reconciler_counts_as_the_model_does(pairs, observations):
         assert getattr(account.outcome, name) == model.outcome[name], name
 
 
+def test_what_names_an_upload_alone_breaks_the_promise_of_its_record_and_of_no_other():
+    promised = [b'{"v":1}', b'{"v":2}']
+    pairs = [(Record(f"r{n}", one, one, None), Answer(Status.ACKED, 1000, "upload", str(n))) for n, one in enumerate(promised)]
+    seen = [Observation(Outcome.STORED, "here", shard="upload", content=b'{"v":2}')]
+    account = accounted(pairs, seen)
+    assert account.anomalies["corrupted"] == count(pairs, seen, broken_promise).anomalies["corrupted"] == 1
+    assert [example.record_id for example in account.examples["corrupted"]] == ["r0"]
+
+
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(ledgers(), sightings())
 def test_every_offered_record_is_counted_exactly_once(pairs, observations):
