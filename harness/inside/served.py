@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from localstack.http import Request
 
 _DAY = timedelta(days=1)
-# How many older versions a stale page has, of records of the page before and of its own.
+# A stale page has so many older versions: of records of the previous page, and of its own records.
 _STALE_BEFORE, _STALE_WITHIN = 3, 1
 
 
@@ -117,21 +117,23 @@ class Api:
         """Returns a page, and whether it is another one than it would be without `how`."""
         with self._lock:
             last = min(first + count, len(self._records))
-            plain = shown = [self._records[i][0] for i in range(first, last)]
+            shown, is_other = [self._records[i][0] for i in range(first, last)], False
             if how == "shuffled" and shown:
+                plain = shown
                 shown = [*reversed(shown), *(self._records[i][0] for i in range(max(first - 1, 0), first))]
+                is_other = shown != plain
             if how == "stale":
-                # Whoever takes the newest of a page by itself overwrites nothing by the older versions of its own records.
-                others = self._older(reversed(range(max(first - count, 0), first)), _STALE_BEFORE)
-                shown = shown + others + self._older(range(first, last), _STALE_WITHIN)
-                plain = plain if others else shown
+                before = self._older(reversed(range(max(first - count, 0), first)), _STALE_BEFORE)
+                shown = shown + before + self._older(range(first, last), _STALE_WITHIN)
+                # A client sees an older version of a record of this page beside the newest one, and can choose.
+                is_other = bool(before)
             following = base64.urlsafe_b64encode(str(last).encode()).decode()
             head = json.dumps({"next": following, "more": last < len(self._records)})
             body = head[:-1].encode() + b', "items": [' + b", ".join(shown) + b"]}"
         if how == "truncated" and shown:
             return Response(body[: len(body) // 2], content_type="application/json"), True
         self._served(range(first, last))
-        return Response(body, content_type="application/json"), shown != plain
+        return Response(body, content_type="application/json"), is_other
 
     def _older(self, places: Iterable[int], at_most: int) -> list[bytes]:
         """Returns older versions of the first records there that can have one."""
