@@ -1,7 +1,7 @@
 """Builds deployment packages: what `sam build` and `aws cloudformation package` do, with a cache.
 
 A function whose CodeUri has a requirements.txt gets those packages installed beside its code, for the Lambda runtime's Python and
-for Linux, whatever the host is.
+for Linux, whatever the host is. So does a layer with a BuildMethod, which has all of it in the folder where that runtime looks.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from harness.errors import UsageError
 _EXCLUDED_AT_ROOT = {".git", ".tox", ".venv", ".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 # A zip without times: the same content has the same bytes, and so the same key.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_FORMAT = 2
+_FORMAT = 3
 
 
-def build_package(code: Path, runtime: str) -> Path:
-    """Returns a zip of `code` (a directory, or a zip that is taken as it is) for a runtime such as python3.13.
+def build_package(code: Path, runtime: str, folder: str = "") -> Path:
+    """Returns a zip of `code` (a directory, or a zip that is taken as it is) for a runtime such as python3.13; of a layer it is what lies in this folder.
 
     Raises UsageError for a path that does not exist, or requirements that cannot be installed."""
     if code.is_file() and code.suffix == ".zip":
@@ -41,17 +41,18 @@ def build_package(code: Path, runtime: str) -> Path:
     packages.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=packages) as scratch:
         # The copy has what links point to, so that is what the fingerprint is of.
-        tree = Path(scratch) / "tree"
+        root = Path(scratch) / "tree"
+        tree = root / folder
         shutil.copytree(code, tree, ignore=lambda directory, names: _excluded(code, Path(directory), names))
-        package = packages / f"{_fingerprint(tree, runtime)}.zip"
+        package = packages / f"{_fingerprint(root, runtime)}.zip"
         if package.is_file():
             return package
         requirements = tree / "requirements.txt"
         if runtime.startswith("python") and requirements.is_file():
             _install(requirements, tree, runtime)
-        _compile(tree, runtime)
+        _compile(root, runtime)
         unfinished = Path(scratch) / "package.zip"
-        _zip(tree, unfinished)
+        _zip(root, unfinished)
         unfinished.replace(package)
     return package
 
@@ -87,8 +88,8 @@ def _install(requirements: Path, target: Path, runtime: str) -> None:
 
 
 def _compile(tree: Path, runtime: str) -> None:
-    """Adds byte code to the package where this Python is the function's, so that a cold start need not compile. File times do not matter."""
-    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
+    """Adds byte code of this Python, so that a cold start need not compile; any other Python leaves it alone. File times do not matter."""
+    if runtime.startswith("python"):
         compileall.compile_dir(
             tree, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, stripdir=str(tree), workers=0
         )

@@ -198,9 +198,13 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
             and isinstance(code := properties.get(key, inherited.get(key)), str)
             and "://" not in code
         ):
-            runtime = _resolve(properties.get("Runtime", inherited.get("Runtime", "")), values)
+            runtime, folder = _resolve(properties.get("Runtime", inherited.get("Runtime", "")), values), ""
+            method = (resource.get("Metadata") or {}).get("BuildMethod")
+            if kind == "AWS::Serverless::LayerVersion" and str(method).startswith("python"):
+                # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-layers.html
+                runtime, folder = str(method), "python"
             try:
-                package = build_package((path.parent / code).resolve(), runtime)
+                package = build_package((path.parent / code).resolve(), runtime, folder)
             except (UsageError, OSError, RuntimeError, ValueError) as error:
                 # Besides a UsageError: a path with a NUL in it, one that is too long, or links that lead in a circle.
                 raise UsageError(f"{path}: {logical_id}: {error}") from error

@@ -10,9 +10,9 @@ import pytest
 from tests.conformance.machines import FAILING, output
 
 
-def express(clients, states):
+def express(clients, states, **top):
     return clients("stepfunctions").create_state_machine(
-        name="express", type="EXPRESS", definition=json.dumps({"StartAt": next(iter(states)), "States": states}),
+        name="express", type="EXPRESS", definition=json.dumps({"StartAt": next(iter(states)), "States": states, **top}),
         roleArn=f"arn:aws:iam::{clients.account}:role/machine",
     )["stateMachineArn"]  # fmt: skip
 
@@ -28,6 +28,34 @@ def test_an_express_execution_answers_with_its_result(clients):
     assert (good["status"], json.loads(good["output"])) == ("SUCCEEDED", {"n": 1})
     bad = client.start_sync_execution(stateMachineArn=arn, input='{"n": 8}')
     assert (bad["status"], bad["error"], bad["cause"]) == ("FAILED", "Mine", "because")
+
+
+@pytest.mark.rule(START_SYNC)
+def test_an_express_execution_that_takes_too_long_has_timed_out(clients):
+    """StartSyncExecution answers TIMED_OUT when the state machine's TimeoutSeconds are over."""
+    states = {"W": {"Type": "Wait", "Seconds": 60, "End": True}}
+    answer = clients("stepfunctions").start_sync_execution(stateMachineArn=express(clients, states, TimeoutSeconds=1))
+    assert answer["status"] == "TIMED_OUT"
+
+
+@pytest.mark.rule("step-functions/latest/dg/choosing-workflow-type.html")
+@pytest.mark.parametrize("resource", ["states:::sqs:sendMessage.waitForTaskToken", "states:::states:startExecution.sync:2"])
+def test_an_express_workflow_neither_waits_for_a_token_nor_for_a_job(clients, resource):
+    """Express workflows do not support the callback (.waitForTaskToken) and run a job (.sync) patterns: the definition is refused."""
+    parameters = {"StateMachineArn.$": "$$.Task.Token", "QueueUrl.$": "$", "MessageBody.$": "$$.Task.Token"}
+    states = {"T": {"Type": "Task", "Resource": f"arn:aws:{resource}", "Parameters": parameters, "End": True}}
+    with pytest.raises(clients("stepfunctions").exceptions.InvalidDefinition):
+        express(clients, states)
+
+
+@pytest.mark.rule("step-functions/latest/apireference/API_DescribeExecution.html")
+def test_an_express_execution_cannot_be_described(clients):
+    """DescribeExecution and GetExecutionHistory do not support Express executions: InvalidArn."""
+    client = clients("stepfunctions")
+    arn = client.start_execution(stateMachineArn=express(clients, FAILING), input='{"n": 1}')["executionArn"]
+    for ask in (client.describe_execution, client.get_execution_history):
+        with pytest.raises(client.exceptions.InvalidArn):
+            ask(executionArn=arn)
 
 
 @pytest.mark.rule("step-functions/latest/apireference/API_BillingDetails.html")

@@ -54,10 +54,10 @@ def entries(archive: zipfile.ZipFile) -> list[Entry]:
         raise BadArchiveError(f"Unzipped size must be smaller than {UNPACKED} bytes: its entries have {size:,}")
     found = [Entry(info, _parts(info.filename), _target(archive, info)) for info in infos]
     links = {entry.parts: entry.target for entry in found if entry.target is not None}
-    files = {entry.parts for entry in found if not (entry.info.filename or "/").endswith("/")}
+    files = {entry.parts for entry in found if not (entry.info.filename or "/").endswith("/")} - links.keys()
     for entry in found:
         name = entry.info.filename
-        if any(entry.parts[:count] in files - links.keys() for count in range(1, len(entry.parts))):
+        if any(entry.parts[:count] in files for count in range(1, len(entry.parts))):
             raise BadArchiveError(f"{name!r} lies below a file")
         if any(entry.parts[:count] in links for count in range(len(entry.parts))):
             raise BadArchiveError(f"{name!r} lies below a symbolic link")

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.inside.patches.declare import NAME, patch
 
-DEPLOY_POLL_S = 0.1
+DEPLOY_POLL_S = 0.03
 # Of which only a deletion leads on.
 _NEVER_UPDATED = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 

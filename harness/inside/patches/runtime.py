@@ -9,9 +9,17 @@ from typing import Any
 from harness.inside.patches.declare import NAME, patch
 
 
-@patch("botocore.loaders", {"JSONFileLoader.load_file": ("self", "file_path")})
+@patch(
+    "botocore.loaders",
+    {
+        "JSONFileLoader.load_file": ("self", "file_path"),
+        "Loader.list_available_services": ("self", "type_name"),
+        "Loader.search_paths": ("self",),
+    },
+)
 def sessions(module: Any) -> None:
-    """Every session reads the table of endpoints anew, a tenth of a second each time, and LocalStack makes one for each store of an account."""
+    """Every session reads the table of endpoints anew, and looks into the directories of all services: a tenth of a second each. LocalStack makes one for each
+    store of an account."""
     loader = module.JSONFileLoader
     load_file = loader.load_file
     # All clients of a session share these tables unchanged: what one client writes there is what any other would write.
@@ -21,6 +29,22 @@ def sessions(module: Any) -> None:
         return of_tables(path) if path.endswith(("/endpoints", "/partitions")) else load_file(self, path)
 
     loader.load_file = once
+    services, known = module.Loader.list_available_services, {}
+
+    def listed(self: Any, type_name: str) -> list[str]:
+        key = (*self.search_paths, type_name)
+        if key not in known:
+            known[key] = services(self, type_name)
+        return list(known[key])
+
+    module.Loader.list_available_services = listed
+
+
+@patch("botocore.httpsession", {"URLLib3Session._get_ssl_context": ("self",), "create_urllib3_context": ("ssl_version",)})
+def tls(module: Any) -> None:
+    """Every client makes a context of TLS, which takes 10 ms. LocalStack's clients of itself speak without TLS, and it makes one for each service and account."""
+    context = functools.cache(module.create_urllib3_context)
+    module.URLLib3Session._get_ssl_context = lambda _self: context()  # noqa: SLF001
 
 
 @patch("localstack.utils.threads", {"TMP_THREADS": NAME})
@@ -35,4 +59,4 @@ def threads(module: Any) -> None:
             vars(loaded)["TMP_THREADS"] = running
 
 
-PATCHES = (sessions, threads)
+PATCHES = (sessions, tls, threads)

@@ -11,6 +11,7 @@ from harness.inside.patches.declare import NAME, patch
 
 INLINE_MAP_CONCURRENCY = 40
 NESTED_EXECUTION_POLL_S = 0.1
+EXPRESS_S = 300
 _STATE_EXECUTION = "localstack.services.stepfunctions.asl.component.state.state_execution"
 
 
@@ -209,6 +210,24 @@ def aliases(module: Any) -> None:
     module.Alias.__deepcopy__ = lambda self, _memo: self
 
 
+@patch(
+    "localstack.services.stepfunctions.asl.component.program.program",
+    {"Program.eval": ("self", "env"), "Program.timeout_seconds": NAME, "TimeoutSeconds": NAME},
+)
+def express_time(module: Any) -> None:
+    """LocalStack lets an Express execution run for as long as it likes. AWS ends it after five minutes:
+    https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
+    original = module.Program.eval
+
+    def bounded(self: Any, env: Any) -> None:
+        if not env.is_standard_workflow() and not env.is_frame():
+            own = self.timeout_seconds.timeout_seconds if self.timeout_seconds else EXPRESS_S
+            self.timeout_seconds = module.TimeoutSeconds(min(own, EXPRESS_S))
+        original(self, env)
+
+    module.Program.eval = bounded
+
+
 def _json_paths(module: Any) -> None:
     """The parser makes its tables anew for every path, which is most of the work of a small state."""
     module.parse = functools.lru_cache(maxsize=4096)(module.parse)
@@ -225,6 +244,7 @@ PATCHES = (
     ends,
     requests,
     aliases,
+    express_time,
     patch("jsonpath_ng.parser", {"parse": ("string",)})(_json_paths),
     patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug")})(_json_paths),
 )

@@ -17,7 +17,7 @@ from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
 
 
-class Loader:
+class FileLoader:
     """As botocore's: reads a file for whoever asks."""
 
     read: list[str]
@@ -28,12 +28,46 @@ class Loader:
 
 
 def test_the_tables_that_all_sessions_need_are_read_once_and_other_files_each_time():
-    botocore = SimpleNamespace(JSONFileLoader=type("Own", (Loader,), {"read": []}))
+    botocore = SimpleNamespace(JSONFileLoader=type("Own", (FileLoader,), {"read": []}), Loader=Loader)
     runtime.sessions.apply(botocore)
     for _ in range(3):
         for path in ("/data/endpoints", "/data/partitions", "/data/s3/service-2"):
             assert botocore.JSONFileLoader().load_file(path) == {"of": path}
     assert botocore.JSONFileLoader.read == ["/data/endpoints", "/data/partitions", *["/data/s3/service-2"] * 3]
+
+
+class Loader:
+    """As botocore's: looks for the services below its paths."""
+
+    looked: ClassVar[list] = []
+
+    def __init__(self, *search_paths):
+        self.search_paths = search_paths
+
+    def list_available_services(self, type_name):
+        self.looked.append((*self.search_paths, type_name))
+        return [self.search_paths[0]]
+
+
+def test_services_are_looked_for_once_for_each_path_and_type():
+    botocore = SimpleNamespace(JSONFileLoader=type("Own", (FileLoader,), {"read": []}), Loader=Loader)
+    runtime.sessions.apply(botocore)
+    for _ in range(3):
+        for path in ("mine", "yours"):
+            for kind in ("service-2", "waiters-2"):
+                found = botocore.Loader(path).list_available_services(kind)
+                assert found == [path]
+                found.clear()
+    assert Loader.looked == [("mine", "service-2"), ("mine", "waiters-2"), ("yours", "service-2"), ("yours", "waiters-2")]
+
+
+def test_clients_share_a_context_of_tls():
+    class URLLib3Session:
+        pass
+
+    httpsession = SimpleNamespace(URLLib3Session=URLLib3Session, create_urllib3_context=object)
+    runtime.tls.apply(httpsession)
+    assert URLLib3Session()._get_ssl_context() is URLLib3Session()._get_ssl_context()
 
 
 def test_a_content_type_is_parsed_once_and_no_access_log_is_written():
@@ -53,6 +87,27 @@ def test_a_content_type_is_parsed_once_and_no_access_log_is_written():
         assert twisted._parseContentType(b"application/json; charset=utf-8") == b"application/json"
     assert parsed == [b"application/json; charset=utf-8"]
     twisted.HTTPFactory().log("request")
+
+
+@pytest.mark.parametrize(
+    ("express", "frame", "own", "bound"),
+    [(True, False, None, 300), (True, False, 7, 7), (True, False, 900, 300), (True, True, None, None), (False, False, None, None)],
+)
+def test_an_express_execution_has_five_minutes_at_most(express, frame, own, bound):
+    class TimeoutSeconds:
+        def __init__(self, timeout_seconds):
+            self.timeout_seconds = timeout_seconds
+
+    class Program:
+        timeout_seconds = TimeoutSeconds(own) if own else None
+
+        def eval(self, _):
+            given.append(self.timeout_seconds.timeout_seconds if self.timeout_seconds else None)
+
+    given = []
+    stepfunctions.express_time.apply(SimpleNamespace(Program=Program, TimeoutSeconds=TimeoutSeconds))
+    Program().eval(SimpleNamespace(is_standard_workflow=lambda: not express, is_frame=lambda: frame))
+    assert given == [bound]
 
 
 def test_no_request_goes_on_before_the_operations_of_its_service_are_routed():

@@ -37,6 +37,12 @@ def test_the_same_code_makes_the_same_package_and_a_change_another(tmp_path):
     assert build_package(root, "provided.al2023") != first
 
 
+def test_a_layer_has_its_content_in_a_folder_and_a_package_of_its_own(tmp_path):
+    root = code(tmp_path, app__py="X = 1\n", lib__py="")
+    names = [zipfile.ZipFile(build_package(root, "provided.al2023", folder)).namelist() for folder in ("", "python")]
+    assert names[1] == [f"python/{name}" for name in names[0]]
+
+
 def test_a_package_leaves_out_what_is_no_code(tmp_path):
     root = code(tmp_path, app__py="X = 1\n")
     for name in (".git", ".tox", "__pycache__"):
