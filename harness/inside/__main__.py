@@ -17,6 +17,7 @@ from harness.processes import clean
 
 # The same for every way to have an emulator. What differs (GATEWAY_LISTEN, directories) comes from whoever starts it.
 _SETTINGS = {
+    "GATEWAY_SERVER": "pipeproof",
     "LAMBDA_RUNTIME_EXECUTOR": "pipeproof",
     "PROVIDER_OVERRIDE_KINESIS": "pipeproof",
     "PROVIDER_OVERRIDE_DYNAMODB": "pipeproof",

@@ -7,27 +7,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from localstack.http import Request
 
-_KEY = "pipeproof.twisted_request"
+    from harness.inside.server import Connection
+
+_KEY = "pipeproof.connection"
 
 
-def remember(environ: dict[str, Any], twisted_request: Any) -> None:
-    """Keeps Twisted's request beside the WSGI environment that is made of it (see patches/gateway.py)."""
-    environ[_KEY] = twisted_request
+def remember(environ: dict[str, Any], connection: Connection) -> None:
+    """Keeps the connection in the WSGI environment of its request."""
+    environ[_KEY] = connection
 
 
 def is_from_outside(request: Request) -> bool:
     """Returns whether a request came on a connection: LocalStack calls itself in memory."""
-    return request.environ.get(_KEY) is not None
+    return _KEY in request.environ
 
 
 def cut(request: Request) -> bool:
     """Cuts the connection. Returns False where there is none: LocalStack calls itself in memory."""
-    twisted_request = request.environ.get(_KEY)
-    if twisted_request is None:
+    connection: Connection | None = request.environ.get(_KEY)
+    if connection is None:
         return False
-    from twisted.internet import reactor  # noqa: PLC0415 - LocalStack's own
-
-    if (channel := twisted_request.channel) is not None:
-        # None where the client has gone already, which is as good.
-        reactor.callFromThread(channel.transport.abortConnection)
+    connection.cut()
     return True

@@ -6,10 +6,12 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from localstack.runtime import hooks
+from localstack.runtime.server.core import RuntimeServerPlugin
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 from localstack.services.plugins import Service, aws_provider
 
 if TYPE_CHECKING:
+    from localstack.runtime.server.core import RuntimeServer
     from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
 
@@ -22,6 +24,17 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
         from harness.inside.lambda_.executor import ProcessExecutor  # noqa: PLC0415
 
         return ProcessExecutor
+
+
+class ServerPlugin(RuntimeServerPlugin):  # type: ignore[misc]
+    """GATEWAY_SERVER=pipeproof"""
+
+    name = "pipeproof"
+
+    def load(self, *_: Any, **__: Any) -> RuntimeServer:
+        from harness.inside.server import PipeproofServer  # noqa: PLC0415
+
+        return PipeproofServer()
 
 
 @aws_provider(api="kinesis", name="pipeproof")

@@ -96,7 +96,12 @@ def _figures(name: str, rounds: list[Tuned], prices: Mapping[str, Any]) -> Itera
 def _measured(name: str, records: int, root: Path) -> Tuned:
     scenario = load_scenario(find_scenario(f"clickstream-{name}")[1])
     steady = _run(name, scenario, records, root)
-    fast = _run(name, scenario.model_copy(update={"send": scenario.send.model_copy(update={"rate": Unlimited(shape="unlimited")})}), records, root)
+    fast = _run(
+        name,
+        scenario.model_copy(update={"send": scenario.send.model_copy(update={"rate": Unlimited(shape="unlimited")})}),
+        records,
+        root,
+    )
     latencies = duckdb.sql(f"""
         SELECT quantile_cont(o.seen_at_ms - l.offered_at_ms, [0.5, 0.99])
         FROM '{steady.run_dir}/ledger.parquet' l JOIN '{steady.run_dir}/observations.parquet' o ON l.record_id = o.record_id

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+import warnings
 from pathlib import Path
 
 import pytest
@@ -279,6 +280,13 @@ def test_function_urls_and_rest_apis_work_without_a_header(functions, clients):
     assert urllib3.request("GET", f"{clients.endpoint}/_aws/execute-api/{rest}/v1/?Action=Create").data == b"hello"
     host = {"Host": f"{rest}.execute-api.localhost.localstack.cloud:{urllib.parse.urlsplit(clients.endpoint).port}"}
     assert urllib3.request("GET", f"{clients.endpoint}/v1/", headers=host).data == b"hello"
+
+
+def test_the_port_speaks_tls_too(clients):
+    url = clients.endpoint.replace("http:", "https:")
+    with urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+        assert pool.request("GET", f"{url}/_localstack/health").status == 200
 
 
 def test_the_aws_cli_works(clients, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from types import SimpleNamespace
 from typing import Any
 
 from harness.inside.patches.alone import one_at_a_time
@@ -76,41 +75,6 @@ def _one_per_service(cached: Any) -> Any:
     return one_at_a_time(create)
 
 
-@patch("localstack.runtime.server.twisted", {"endpoints": NAME, "config": NAME})
-def listen(module: Any) -> None:
-    """LocalStack passes only the port to Twisted, and so listens on all interfaces, whatever host GATEWAY_LISTEN names."""
-    twisted = module.endpoints
-    hosts = {address.port: address.host for address in module.config.GATEWAY_LISTEN}
-
-    def on_its_host(reactor: Any, port: int) -> Any:
-        return twisted.TCP4ServerEndpoint(reactor, port, interface=hosts[port])
-
-    module.endpoints = SimpleNamespace(TCP4ServerEndpoint=on_its_host, TCP6ServerEndpoint=twisted.TCP6ServerEndpoint)
-
-
-@patch("rolo.serving.twisted", {"update_wsgi_environment": ("environ", "request")})
-def connections(module: Any) -> None:
-    """A handler cannot reach the connection that its request came on, and so cannot cut it."""
-    from harness.inside.connections import remember  # noqa: PLC0415
-
-    original = module.update_wsgi_environment
-
-    @functools.wraps(original)
-    def with_connection(environ: Any, request: Any) -> None:
-        original(environ, request)
-        remember(environ, request)
-
-    module.update_wsgi_environment = with_connection
-
-
-@patch("twisted.web.http", {"_parseContentType": ("line",), "HTTPFactory.log": ("self", "request")})
-def http(module: Any) -> None:
-    """Twisted parses the type of each body with an e-mail parser, and formats each request for an access log that is not kept. Together they
-    are a tenth of LocalStack's work for a small request."""
-    module._parseContentType = functools.lru_cache(maxsize=1024)(module._parseContentType)  # noqa: SLF001
-    module.HTTPFactory.log = lambda _self, _request: None
-
-
 @patch("werkzeug.routing.rules", {"Rule.compile": ("self",)})
 def routes(module: Any) -> None:
     """Werkzeug compiles routes through `ast`, whose recursion counter CPython 3.11 shares between threads. When many threads make their first
@@ -139,4 +103,4 @@ def service_catalog(module: Any) -> None:
     module.save_service_index_cache = whole_or_not_at_all
 
 
-PATCHES = (gate, clients, parsers, serializers, listen, connections, http, routes, service_catalog)
+PATCHES = (gate, clients, parsers, serializers, routes, service_catalog)

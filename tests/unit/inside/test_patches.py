@@ -70,25 +70,6 @@ def test_clients_share_a_context_of_tls():
     assert URLLib3Session()._get_ssl_context() is URLLib3Session()._get_ssl_context()
 
 
-def test_a_content_type_is_parsed_once_and_no_access_log_is_written():
-    parsed = []
-
-    def parse(line):
-        parsed.append(line)
-        return line.partition(b";")[0]
-
-    class Factory:
-        def log(self, request):
-            raise AssertionError(request)
-
-    twisted = SimpleNamespace(_parseContentType=parse, HTTPFactory=Factory)
-    gateway.http.apply(twisted)
-    for _ in range(3):
-        assert twisted._parseContentType(b"application/json; charset=utf-8") == b"application/json"
-    assert parsed == [b"application/json; charset=utf-8"]
-    twisted.HTTPFactory().log("request")
-
-
 @pytest.mark.parametrize(
     ("express", "frame", "own", "bound"),
     [(True, False, None, 300), (True, False, 7, 7), (True, False, 900, 300), (True, True, None, None), (False, False, None, None)],
