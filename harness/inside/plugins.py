@@ -124,12 +124,15 @@ def attach() -> None:
     from harness.inside.iam import enforcement  # noqa: PLC0415
     from harness.inside.kinesis import script  # noqa: PLC0415
     from harness.inside.lambda_ import limits  # noqa: PLC0415
-    from harness.inside.patches.apply import apply  # noqa: PLC0415
+    from harness.inside.patches.apply import PatchRefusedError, apply  # noqa: PLC0415
     from harness.inside.refusals import check as refusals  # noqa: PLC0415
 
     if config.LAMBDA_RUNTIME_EXECUTOR != "pipeproof":
         # This LocalStack only has pipeproof installed beside it, and did not ask for it.
         return
+    if config.GATEWAY_SERVER != "pipeproof":
+        # A request would be taken for one of LocalStack's own, which may do everything.
+        raise PatchRefusedError(f"LAMBDA_RUNTIME_EXECUTOR=pipeproof needs GATEWAY_SERVER=pipeproof, not {config.GATEWAY_SERVER}")
     apply()
     scheduler.start()
     ROUTER.add(activity.serve)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,11 @@ def test_a_build_that_fails_says_what_to_do(error, remedy):
     assert error in message
     assert "the step before" in message
     assert remedy in message
+
+
+def test_both_images_hold_the_same_packages():
+    root = Path(__file__).parents[3]
+    wanted = re.findall(r"^[a-z][a-z-]*$", (root / "requirements" / "image.in").read_text(), re.MULTILINE)
+    official = (root / "docker" / "Dockerfile").read_text().partition("AS official")[2].split()
+    assert len(wanted) > 8
+    assert not set(wanted) - set(official)

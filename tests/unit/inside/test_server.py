@@ -7,8 +7,11 @@ import socket
 import threading
 
 import pytest
+from localstack import config
 
+from harness.inside import plugins
 from harness.inside.connections import is_from_outside
+from harness.inside.patches.apply import PatchRefusedError
 from harness.inside.server import Connection
 
 GET = b"GET /a%20b?c=d HTTP/1.1\r\nHost: there\r\n\r\n"
@@ -295,3 +298,11 @@ def test_the_applications_answer_is_closed_also_where_the_client_has_gone(talk):
     connection.recv(1)
     connection.close()
     assert closed.wait(10)
+
+
+def test_behind_another_server_the_plugin_refuses_to_work(monkeypatch):
+    """It could not tell who asks."""
+    monkeypatch.setattr(config, "LAMBDA_RUNTIME_EXECUTOR", "pipeproof")
+    monkeypatch.setattr(config, "GATEWAY_SERVER", "twisted")
+    with pytest.raises(PatchRefusedError, match="GATEWAY_SERVER=pipeproof, not twisted"):
+        plugins.attach()
