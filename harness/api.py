@@ -24,6 +24,7 @@ from harness.parts.formats.json_format import JSON_FILE_FAULTS, JsonFormat
 from harness.parts.formats.json_malformers import JSON_MALFORMERS
 from harness.parts.part import Beside, NotEmpty, Part, Share, one_of
 from harness.parts.ports import (
+    COPY,
     DUPLICATE,
     LATE,
     Actor,
@@ -43,6 +44,7 @@ from harness.parts.units import File, Offer, Unit, records
 from harness.parts.variety import TEXTS, Dimensions, Variety
 
 __all__ = [
+    "COPY",
     "CSV_FILE_FAULTS",
     "CSV_MALFORMERS",
     "DUPLICATE",

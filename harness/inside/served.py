@@ -6,8 +6,8 @@ byte, in their order. The cursor of the last page leads to what is added later.
 /_pipeproof/served?account=…&name=…: PUT makes an API, POST adds records, GET tells how many there are, when those from `first` on were first answered by 200, and how many requests met each of the other answers.
 
 Some requests get another answer, by their numbers from 1 on: 401, 429 with Retry-After, a 5xx, a late 504,
-410 for a cursor, the first half of a page, a page that is reversed and followed by the last record of the page before, and a page with older
-versions of records of the page before.
+410 for a cursor, the first half of a page, a page that is reversed and followed by the last record of the page before, a page with older
+versions of records of the page before, and one with older versions of its own records and of those of the next page, before the newest ones.
 
 A record counts as served once a page with it was answered whole, or once a client asks for what comes after it: the client then says that it has
 the record, also where it got half a page.
@@ -21,7 +21,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from localstack.http import Response, route
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
     from localstack.http import Request
 
-_DAY = timedelta(days=1)
-# A stale page has so many older versions: of records of the previous page, and of its own records.
-_STALE_BEFORE, _STALE_WITHIN = 3, 1
+# By its clock, an older version looks younger than the newest one.
+_OLDER_BY, _ELSEWHERE = timedelta(hours=1), timezone(timedelta(hours=14))
+# A page has so many older versions: of records of the previous or the next page, and of its own records.
+_BESIDE, _WITHIN = 3, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +123,13 @@ class Api:
                 plain = shown
                 shown = [*reversed(shown), *(self._records[i][0] for i in range(max(first - 1, 0), first))]
                 is_other = shown != plain
-            if how == "stale":
-                before = self._older(reversed(range(max(first - count, 0), first)), _STALE_BEFORE)
-                shown = shown + before + self._older(range(first, last), _STALE_WITHIN)
+            if how in {"stale", "superseded"}:
+                before, behind = reversed(range(max(first - count, 0), first)), range(last, min(last + count, len(self._records)))
+                beside = self._older(before if how == "stale" else behind, _BESIDE)
+                within = self._older(range(first, last), _WITHIN)
+                shown = [*shown, *beside, *within] if how == "stale" else [*within, *shown, *beside]
                 # A client sees an older version of a record of this page beside the newest one, and can choose.
-                is_other = bool(before)
+                is_other = bool(beside)
             following = base64.urlsafe_b64encode(str(last).encode()).decode()
             head = json.dumps({"next": following, "more": last < len(self._records)})
             body = head[:-1].encode() + b', "items": [' + b", ".join(shown) + b"]}"
@@ -142,7 +145,7 @@ class Api:
             payload, healthy = self._records[place]
             if healthy and len(found) < at_most:
                 document = json.loads(payload)
-                before = datetime.fromisoformat(document[self.version]) - _DAY
+                before = (datetime.fromisoformat(document[self.version]) - _OLDER_BY).astimezone(_ELSEWHERE)
                 found.append(json.dumps({**document, **self.older, self.version: before.isoformat()}).encode())
         return found
 

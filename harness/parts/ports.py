@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 Malformer = Callable[[bytes, random.Random], bytes]
 """Returns the payload, spoilt. Draws only from the given random numbers, so that the same seed spoils it in the same way."""
 
-DUPLICATE, LATE = "duplicate", "late"
-"""Record faults of every stream: `duplicate` offers a record twice, and both must be stored; `late` offers it behind the next 100."""
+DUPLICATE, COPY, LATE = "duplicate", "copy", "late"
+"""Record faults of every stream: `duplicate` offers a record twice, and both must be stored; `copy` offers it again behind the next 100, and one of both
+must be stored; `late` offers it behind the next 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Source(Part, ABC):
 
     kind: str = ""
     use: str = ""
-    arrival_faults: ClassVar[tuple[str, ...]] = (DUPLICATE, LATE)
+    arrival_faults: ClassVar[tuple[str, ...]] = (DUPLICATE, COPY, LATE)
     """The record faults that change when a record arrives, and that this source's records can take."""
 
     @property

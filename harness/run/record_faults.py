@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.parts.ports import DUPLICATE, LATE
+from harness.parts.ports import COPY, DUPLICATE, LATE
 from harness.parts.units import File, records
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.parts.units import Unit
 
 _LATE_BY = 100
+_ARRIVALS = {DUPLICATE, COPY, LATE}
 
 
 class FaultyLoad:
@@ -35,12 +36,12 @@ class FaultyLoad:
     @property
     def total(self) -> int | None:
         """Returns how many records there are; None where a fault doubles some."""
-        return None if any(fault.malform == DUPLICATE for fault, _ in self._faults) else self.load.total
+        return None if any(fault.malform in {DUPLICATE, COPY} for fault, _ in self._faults) else self.load.total
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Returns those of the load itself, and the ways of arrival that the faults make."""
-        arrivals = {fault.malform: f"arrival: {fault.malform}" for fault, _ in self._faults if fault.malform in {DUPLICATE, LATE}}
+        arrivals = {fault.malform: f"arrival: {fault.malform}" for fault, _ in self._faults if fault.malform in _ARRIVALS}
         return (*getattr(self.load, "classes", ()), *arrivals.values())
 
     @property
@@ -79,6 +80,11 @@ class FaultyLoad:
             self._met.add((fault.id, number))
             if fault.malform == LATE:
                 waiting.append((number + _LATE_BY, _arriving(record, LATE)))
+            elif fault.malform == COPY:
+                yield _arriving(record, COPY)
+                waiting.append(
+                    (number + _LATE_BY, record._replace(promised=None, classes=(), filtered="a copy of an earlier record"))
+                )
             elif fault.malform == DUPLICATE:
                 yield _arriving(record, DUPLICATE)
                 yield _arriving(record, DUPLICATE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
@@ -24,6 +26,7 @@ from harness.api import (
 )
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator, Mapping
 
     from harness.api import Malformer, Record
@@ -33,8 +36,31 @@ DECISIONS = ("approved", "rejected", "ignored", "twice", "forged")
 """What a person does about a list: its name says so, and the plan of the scenario's actor reads the name. Of these, the lists that are approved
 once or twice are loaded."""
 _LOADED = ("approved", "twice")
+
+
+def bad_price(row: bytes, rng: random.Random) -> bytes:
+    """Writes a price that is no number, or none that a price may be."""
+    return _with(row, "price", rng.choice(["free", "-5.00", "12,50", "1e3", "NaN", "12.", "1234567890123", "0.12345"]))
+
+
+def bad_currency(row: bytes, rng: random.Random) -> bytes:
+    """Writes a currency that is no code."""
+    return _with(row, "currency", rng.choice(["", "eur", "EURO", "€"]))
+
+
+def _with(row: bytes, column: str, value: str) -> bytes:
+    # On one line: a row of several could be ended by a parser at any of them.
+    values = next(csv.reader([row.decode().replace("\n", " ")]))
+    values[COLUMNS.index(column)] = value
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue().encode()
+
+
 # An article's number may have letters: `wrong_type` spoils nothing here.
-MALFORMERS = {kind: malformer for kind, malformer in CSV_MALFORMERS.items() if kind != "wrong_type"}
+MALFORMERS: dict[str, Malformer] = {kind: malformer for kind, malformer in CSV_MALFORMERS.items() if kind != "wrong_type"} | {
+    malformer.__name__: malformer for malformer in (bad_price, bad_currency)
+}
 KINDS = tuple(MALFORMERS)
 VARIETY = Variety(
     {

@@ -129,8 +129,8 @@ def customer(text: str) -> Customer | Rejected:
         document = {
             "id": _kept(customer_id, "id"),
             "name": " ".join(_text(item, "name").split()),
-            "phone": _phone(_text(item, "phone"), _text(item, "country")),
-            "country": _text(item, "country"),
+            "phone": _phone(_text(item, "phone"), _country(item)),
+            "country": _country(item),
             "birth_date": _day(_text(item, "birthDate")),
             "points": _points(item),
             "tier": tier(_points(item)),
@@ -180,6 +180,14 @@ def _points(item: dict[str, Any]) -> int:
     if not isinstance(points, int) or isinstance(points, bool) or not 0 <= points <= _MOST_POINTS:
         raise ValueError(f"PointsInvalid: expected a whole number from 0 to {_MOST_POINTS}")
     return points
+
+
+def _country(item: dict[str, Any]) -> str:
+    country = _text(item, "country")
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        # A number from abroad would be read without it.
+        raise ValueError("CountryUnknown: expected a code by ISO 3166-1 such as DE")
+    return country
 
 
 def _phone(text: str, country: str) -> str:

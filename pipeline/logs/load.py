@@ -59,11 +59,19 @@ MALFORMERS: dict[str, Malformer] = {kind: malformer for kind, malformer in JSON_
 KINDS = tuple(MALFORMERS)
 FILE_FAULTS = ("empty_file", "not_gzip", "cut_off_gzip")
 
+# Loggers name alike what means the same: timestamp, level, service, trace, message.
+_NAMES = {
+    "timestamp": ("timestamp", "level", "service", "traceId", "message"),
+    "@timestamp": ("@timestamp", "levelname", "logger", "trace.id", "message"),
+    "time": ("time", "level", "app", "xray_trace_id", "msg"),
+    "ts": ("ts", "severity", "service", "trace_id", "msg"),
+}
+
 VARIETY = Variety(
     {
         "line": ("JSON", "Apache combined", "Apache common", "blank"),
         "time": ("Z", "offset", "no offset", "a blank for T", "seconds", "milliseconds", "nanoseconds", "none"),
-        "names": ("timestamp", "@timestamp", "ts"),
+        "names": tuple(_NAMES),
         "text": ("ordinary", *TEXTS),
         "fields": ("some", "none besides", "nested", "large numbers"),
     }
@@ -177,11 +185,11 @@ def entries(draft: Draft) -> Iterator[Entry]:
 def _json(rng: random.Random, moment: datetime, classes: Mapping[str, str], record_id: str) -> tuple[bytes, dict[str, Any]]:
     time = _time(moment, classes["time"])
     message = TEXTS.get(classes["text"], rng.choice(_MESSAGES))
-    event: dict[str, Any] = {} if classes["time"] == "none" else {classes["names"]: time}
     level, service, trace = rng.choice(_LEVELS), rng.choice(_SERVICES), f"{rng.getrandbits(128):032x}"
-    other = classes["names"] == "ts"
-    event |= {"severity" if other else "level": level, "service": service, "trace_id" if other else "traceId": trace}
-    event |= {"msg" if other else "message": message, "id": record_id}
+    event: dict[str, Any] = dict(zip(_NAMES[classes["names"]], (time, level, service, trace, message), strict=True))
+    if classes["time"] == "none":
+        del event[classes["names"]]
+    event["id"] = record_id
     match classes["fields"]:
         case "some":
             event |= {"durationMs": rng.randrange(5000), "host": f"ip-10-0-0-{rng.randrange(255)}"}
@@ -215,7 +223,12 @@ def _time(moment: datetime, how: str) -> Any:
 
 
 def _apache(rng: random.Random, moment: datetime, *, combined: bool) -> tuple[bytes, dict[str, Any]]:
-    path, agent, status, size = rng.choice(_PATHS), rng.choice(_AGENTS), rng.choice([200, 200, 304, 404, 503]), rng.randrange(10**6)
+    path, agent, status, size = (
+        rng.choice(_PATHS),
+        rng.choice(_AGENTS),
+        rng.choice([200, 200, 304, 399, 400, 404, 499, 500, 503]),
+        rng.randrange(10**6),
+    )
     host, user = f"10.0.{rng.randrange(255)}.{rng.randrange(255)}", rng.choice(["-", "frank"])
     there = moment.astimezone(timezone(timedelta(hours=rng.choice([0, 2, -7]))))
     line = f'{host} - {user} [{there:%d/%b/%Y:%H:%M:%S %z}] "GET {path} HTTP/1.1" {status} {size if status != 304 else "-"}'

@@ -81,14 +81,22 @@ def reserved_name(record: bytes, _rng: random.Random) -> bytes:
     return _changed(record, transformed_value=0)
 
 
+def repeated_name(record: bytes, rng: random.Random) -> bytes:
+    """Says a name twice. Most parsers take the last value without a word."""
+    name, value = rng.choice([("value", b"1"), ("id", b'"another"'), ("unit", b'"kg"')])
+    return b'{"%b": %b, ' % (name.encode(), value) + record.lstrip().removeprefix(b"{")
+
+
 def _changed(record: bytes, **values: Any) -> bytes:
     return json.dumps({**json.loads(record), **values}).encode()
 
 
 MALFORMERS: dict[str, Callable[[bytes, random.Random], bytes]] = {
     malformer.__name__: malformer
-    for malformer in (not_an_object, missing_id, missing_value, text_value, boolean_value, long_value, reserved_name)
-}
+    for malformer in (
+        not_an_object, missing_id, missing_value, text_value, boolean_value, long_value, reserved_name, repeated_name,
+    )
+}  # fmt: skip
 KINDS = (*MALFORMERS, DUPLICATE_ID)
 
 

@@ -88,6 +88,12 @@ def test_a_customer_without_one_of_the_fields_is_rejected_with_its_id(field):
         assert found.customer_id == "a"
 
 
+def test_an_unknown_country_is_rejected_also_beside_a_number_that_is_read_without_it():
+    found = customer(json.dumps({**WHOLE, "country": "??", "phone": "+49 (30) 7000000"}))
+    assert isinstance(found, Rejected)
+    assert found.error == "CountryUnknown"
+
+
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
 def test_more_points_are_never_a_lower_tier(points, more):
     order = ["bronze", "silver", "gold", "platinum"]

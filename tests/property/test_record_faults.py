@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from harness.faults.chaos import mix, possible
 from harness.faults.plan import dump, load, named
-from harness.parts.ports import DUPLICATE, LATE
+from harness.parts.ports import COPY, DUPLICATE, LATE
 from harness.parts.sources.clickstream import MALFORMERS, ClickstreamLoad
 from harness.run.record_faults import FaultyLoad
 from tests import loads
 
-RECORD_FAULTS = (*MALFORMERS, DUPLICATE, LATE)
+ARRIVALS = (DUPLICATE, COPY, LATE)
+RECORD_FAULTS = (*MALFORMERS, *ARRIVALS)
 
 windows = st.sampled_from(["0", "every 3", "2 mod 7", "10-30", "25% in 0-200", "all"])
 faults = st.lists(
@@ -40,13 +41,15 @@ def test_every_record_of_the_source_is_offered_and_every_other_twice_only_where_
         fault = next((f for f in plan if record.malformed is None and f.window.holds(number, f.seed)), None)
         kinds[record.record_id] = fault.malform if fault else None
     counts = Counter(record.record_id for record in offered)
-    assert counts == {record_id: 2 if kind == DUPLICATE else 1 for record_id, kind in kinds.items()}
+    assert counts == {record_id: 2 if kind in {DUPLICATE, COPY} else 1 for record_id, kind in kinds.items()}
     by_id = {record.record_id: record for record in plain.values()}
     for record in offered:
         kind = kinds[record.record_id]
         before = by_id[record.record_id].malformed
-        assert record.malformed == (kind if kind not in {None, DUPLICATE, LATE} else before)
-        assert (record.promised is None) == (record.malformed is not None)
+        assert record.malformed == (kind if kind not in {None, *ARRIVALS} else before)
+        assert (record.promised is None) == (record.malformed is not None or record.filtered is not None)
+    copies = Counter(record.record_id for record in offered if record.filtered)
+    assert copies == {record_id: 1 for record_id, kind in kinds.items() if kind == COPY}
     assert all(record.payload == by_id[record.record_id].payload for record in offered if record.malformed is None)
     assert sum(source.fired.values()) == sum(kind is not None for kind in kinds.values())
     assert list(source.units()) == offered, "the same bytes every time"
@@ -113,3 +116,12 @@ def test_rows_of_files_are_spoilt_by_their_number_in_the_load_each_time_they_are
         assert [record.malformed for file in units for record in file.rows()] == expected
         assert [file.name for file in units] == [file.name for file in orders.units()]
     assert sum(faulty.fired.values()) == sum(kind is not None for kind in expected)
+
+
+def test_a_copy_comes_behind_the_next_hundred_and_one_of_both_counts():
+    (plan,) = named(load([{"kind": "record", "malform": "copy", "records": "5"}]), 1)
+    ids = [record.record_id for record in ClickstreamLoad(1, 300).units()]
+    offered = list(FaultyLoad(ClickstreamLoad(1, 300), [plan], MALFORMERS).units())
+    assert [record.record_id for record in offered] == [*ids[:105], ids[5], *ids[105:]]
+    assert [record.filtered for record in (offered[5], offered[105])] == [None, "a copy of an earlier record"]
+    assert offered[5].payload == offered[105].payload

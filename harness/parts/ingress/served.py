@@ -29,7 +29,7 @@ class Other(Part):
     """What the API answers to some requests, by their numbers from 1 on, instead of the page."""
 
     requests: str
-    answer: Literal["unauthorized", "throttled", "error", "hang", "truncated", "expired", "shuffled", "stale"]
+    answer: Literal["unauthorized", "throttled", "error", "hang", "truncated", "expired", "shuffled", "stale", "superseded"]
     status: Annotated[int, Field(ge=500, le=599)] = 503
     seconds: Annotated[int, Field(ge=0, le=120)] = 1
 
@@ -50,7 +50,8 @@ class Served(Ingress):
 
     `answers` says which requests get something else: `unauthorized` (401), `throttled` (429, with Retry-After in `seconds`), `error` (`status`), `hang`
     (504 after `seconds`), `expired` (410 for a cursor), `truncated` (half a page), `shuffled` (another order, and a record of the page before),
-    `stale` (also older versions of records of the page before: `version` is a day before, the fields of `older` are as they were)."""
+    `stale` (also older versions of records of the page before: `version` is an hour before, the fields of `older` are as they were), `superseded` (older
+    versions before the newest: of records of this page, and of the next)."""
 
     name: str
     api_key: str
@@ -63,8 +64,11 @@ class Served(Ingress):
 
     @model_validator(mode="after")
     def _knows_versions(self) -> Self:
-        if any(other.answer == "stale" for other in self.answers) and not (self.version and self.older):
-            raise ValueError("an answer is stale by version, the field with a record's time, and older, what the older version had")
+        named = next((other.answer for other in self.answers if other.answer in {"stale", "superseded"}), None)
+        if named and not (self.version and self.older):
+            raise ValueError(
+                f"an answer is {named} by version, the field with a record's time, and older, what the older version had"
+            )
         return self
 
     def open(self, context: Context) -> ServedSender:

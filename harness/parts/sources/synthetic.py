@@ -23,7 +23,7 @@ from harness.parts.formats.json_format import JSON_FILE_FAULTS, JsonFormat
 from harness.parts.formats.ndjson_format import NDJSON_FILE_FAULTS, NdjsonFormat
 from harness.parts.formats.typed_malformers import csv_malformers, json_malformers
 from harness.parts.part import Files, NotEmpty, Part, Records
-from harness.parts.ports import DUPLICATE, LATE, Load, Source, SourceContext
+from harness.parts.ports import COPY, DUPLICATE, LATE, Load, Source, SourceContext
 from harness.parts.sources.described import UNWANTED, Described
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Synthetic(Source):
     Some records have values from the edges of what their fields allow, and are written in another way (harness/parts/variety.py); with
     `vary: false` there are none."""
 
-    arrival_faults: ClassVar[tuple[str, ...]] = (DUPLICATE, LATE)
+    arrival_faults: ClassVar[tuple[str, ...]] = (DUPLICATE, COPY, LATE)
 
     records: Records
     format: Literal["events", "ndjson", "csv", "json"] = "events"

@@ -51,7 +51,7 @@ def test_the_pages_have_each_record_once_in_its_order(count, size):
 OTHERS = st.lists(
     st.builds(
         Other,
-        st.sampled_from(["unauthorized", "throttled", "error", "truncated", "expired", "shuffled", "stale"]),
+        st.sampled_from(["unauthorized", "throttled", "error", "truncated", "expired", "shuffled", "stale", "superseded"]),
         st.integers(1, 12).map(lambda number: Window.parse(str(number))),
     ),
     max_size=5,
@@ -65,8 +65,9 @@ def test_whatever_else_is_answered_a_patient_client_gets_every_record_and_never_
     found = fetched(api)
     assert {item["id"] for item in found if item["name"] == "now"} == set(range(count))
     older = [item for item in found if item["name"] == "then"]
-    assert all(item["at"].startswith("2026-01-01") and item["id"] % 3 for item in older)
-    assert bool(older) <= any(other.answer == "stale" for other in others)
+    # An hour before, and by the clock of another place half a day behind.
+    assert all(item["at"] == "2026-01-02T13:00:00+14:00" and item["id"] % 3 for item in older)
+    assert bool(older) <= any(other.answer in {"stale", "superseded"} for other in others)
     # Each of the other answers counts the requests that it met; those of one number go to the first of them.
     assert all(met in {0, 1} for met in api.told(0)["met"])
 
@@ -84,6 +85,19 @@ def test_an_answer_counts_only_where_it_is_another_one():
     # A page without a record is the same in any order.
     assert json.loads(api.answer(KEY, second["next"], "").data)["items"] == []
     assert api.told(0)["met"] == [1, 1]
+
+
+def test_a_superseded_version_comes_before_the_newest():
+    api = Api(KEY, 2, [Other("superseded", Window.parse("1, 3"))], "at", {"name": "then"})
+    api.add(records(5))
+    first = json.loads(api.answer(KEY, "", "").data)
+    shown = [(item["id"], item["name"]) for item in first["items"]]
+    assert shown == [(1, "then"), (0, "now"), (1, "now"), (2, "then")]
+    second = json.loads(api.answer(KEY, first["next"], "").data)
+    assert [item["name"] for item in second["items"]] == ["now", "now"]
+    # Behind the last page there is nothing.
+    assert [item["name"] for item in json.loads(api.answer(KEY, second["next"], "").data)["items"]] == ["then", "now"]
+    assert api.told(0)["met"] == [1]
 
 
 def test_older_versions_of_a_pages_own_records_are_no_other_answer():

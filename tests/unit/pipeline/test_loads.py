@@ -15,8 +15,8 @@ from tests import loads
 GENERATORS = [
     ("orders", CSV_FILE_FAULTS, "cbe6916ca99850b422ace7d2d2d30322ed7659ca0b90ae4b83a243061fa783cd"),
     ("students", CSV_FILE_FAULTS, "2f4f22b79c5138a455810093dba701417f2d83e1e26ca7ae1d6f42a1a48bcd8b"),
-    ("approvals", CSV_FILE_FAULTS, "59c022f943f42356c3798c1779c38e85f59e1b0e7c48027a3f347a1c1fd628c6"),
-    ("records", JSON_FILE_FAULTS, "7ddf812d41995febf405870fd250ed9a802a61dd8332253272a484f9b1a0ed60"),
+    ("approvals", CSV_FILE_FAULTS, "d03d542c9fb3880207a2e2f99de0cfd28fde9e1f2d772463a96390d4728379e3"),
+    ("records", JSON_FILE_FAULTS, "21114abb7def744f8c3a587c2034b1120e71742f63157a78556835dc18e8010a"),
 ]
 each_generator = pytest.mark.parametrize(("system", "faults", "fingerprint"), GENERATORS)
 
