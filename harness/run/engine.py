@@ -136,22 +136,15 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
         yield from _load(run, scenario, state, context)
 
     began = time.monotonic()
-    if faults.armed:
-        yield events.PhaseStarted("faults", "until the pipeline is at rest, or their time is over")
-        rest = yield from _drain(run, context, acting, scenario.faults_timeout_s)
-        if rest.known and scenario.schedules.fire:
-            # What works by a schedule meets its faults only when it is started.
-            yield from clock.run_down(partial(_drain, run, context, acting, scenario.faults_timeout_s))
+    have_acted = faults.armed and (yield from _under_faults(run, context, acting, clock))
     faults.end()
     yield events.PhaseStarted("drain", "until the pipeline is at rest")
     rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
     assert state.ledger is not None
     elapsed_s = time.monotonic() - loading
     state.timing = replace(state.timing, drain_s=since(began), records_per_s=round(state.ledger.offered / elapsed_s, 1))
-    if acting.needs_rest and rest.known:
-        yield events.PhaseStarted("act", "once the pipeline is at rest")
-        yield from acting.at_rest(context.check, scenario.drain_timeout_s)
-        rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
+    if acting.needs_rest and rest.known and not have_acted:
+        rest = yield from _act(run, context, acting, scenario.drain_timeout_s)
     if rest.known:
         rest = yield from clock.run_down(partial(_drain, run, context, acting, scenario.drain_timeout_s))
 
@@ -179,6 +172,26 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
         *unchecked,
     )
     return judge(state.account, scenario.allowed, doubts, broken)
+
+
+def _under_faults(run: Run, context: Context, acting: Acting, clock: Clock) -> Generator[events.Event, None, bool]:
+    """Lets the pipeline come to rest while its faults are armed. Returns whether the actors that wait for rest have acted."""
+    timeout_s = run.scenario.faults_timeout_s
+    yield events.PhaseStarted("faults", "until the pipeline is at rest, or their time is over")
+    rest = yield from _drain(run, context, acting, timeout_s)
+    # What works by a schedule, or once an actor has acted, meets its faults only then.
+    if rest.known and run.scenario.schedules.fire:
+        rest = yield from clock.run_down(partial(_drain, run, context, acting, timeout_s))
+    if not (rest.known and acting.needs_rest):
+        return False
+    yield from _act(run, context, acting, timeout_s)
+    return True
+
+
+def _act(run: Run, context: Context, acting: Acting, timeout_s: float) -> Generator[events.Event, None, Rest]:
+    yield events.PhaseStarted("act", "once the pipeline is at rest")
+    yield from acting.at_rest(context.check, run.scenario.drain_timeout_s)
+    return (yield from _drain(run, context, acting, timeout_s))
 
 
 def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Context, Scenario, Clock]]:
