@@ -156,7 +156,7 @@ class Connection:
         self._socket.close()
 
     def _next(self) -> _Request | None:
-        """Returns the next request when its body is there. None where the client ended the connection, or sends what is no HTTP."""
+        """Returns the next request when its body is there. None where the client ended the connection, or sent something other than HTTP."""
         while not (self._requests and self._requests[0].is_whole):
             data = self._socket.recv(_READ)
             if not data:

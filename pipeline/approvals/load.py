@@ -39,7 +39,7 @@ _LOADED = ("approved", "twice")
 
 
 def bad_price(row: bytes, rng: random.Random) -> bytes:
-    """Writes a price that is no number, or none that a price may be."""
+    """Writes a price that is not a number, or that is negative, too long or too exact."""
     return _with(row, "price", rng.choice(["free", "-5.00", "12,50", "1e3", "NaN", "12.", "1234567890123", "0.12345"]))
 
 
