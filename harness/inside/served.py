@@ -6,8 +6,8 @@ byte, in their order. The cursor of the last page leads to what is added later.
 /_pipeproof/served?account=…&name=…: PUT makes an API, POST adds records, GET tells how many there are, when those from `first` on were first answered by 200, and how many requests met each of the other answers.
 
 Some requests get another answer, by their numbers from 1 on: 401, 429 with Retry-After, a 5xx, a late 504,
-410 for a cursor, the first half of a page, a page that is reversed and followed by the last record of the page before, a page with older
-versions of records of the page before, and one with older versions of its own records and of those of the next page, before the newest ones.
+410 for a cursor, the first half of a page, a page that is reversed and followed by the last record of the page before, a page followed by
+older versions of records that the previous page showed, and a page that shows older versions before the newest ones are shown.
 
 A record counts as served once a page with it was answered whole, or once a client asks for what comes after it: the client then says that it has
 the record, also where it got half a page.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # By its clock, an older version looks younger than the newest one.
 _OLDER_BY, _ELSEWHERE = timedelta(hours=1), timezone(timedelta(hours=14))
-# A page has so many older versions: of records of the previous or the next page, and of its own records.
+# How many older versions a page adds: of records that stand in the page before or after it, and of records that stand in it.
 _BESIDE, _WITHIN = 3, 1
 
 
