@@ -27,6 +27,7 @@ def count(ledger, observations, promise_broken):
         if n not in found:
             counted.anomalies["phantom"] += 1
     disordered = out_of_order(observations, found)
+    beaten = beaten_rivals(ledger, seen)
     for number, (record, answer) in enumerate(ledger):
         outcomes = Counter(str(o.outcome) for o in seen[number])
         kinds = set(outcomes) | ({"rejected"} if answer.status == "rejected" else set())
@@ -48,7 +49,8 @@ def count(ledger, observations, promise_broken):
         # Dead-lettered and alerted are one outcome here: given up, and told.
         counted.anomalies["conflicting"] += len({"given up" if k in {"dead_lettered", "alerted"} else k for k in kinds}) > 1
         given_up = outcomes["dead_lettered"] + outcomes["alerted"]
-        poison = record.promised is None and not record.filtered
+        unwanted = record.promised is None and not record.filtered
+        poison = unwanted or number in beaten
         if record.filtered:
             counted.anomalies["misrouted"] += outcomes["stored"] + given_up > 0
         elif poison:
@@ -57,7 +59,7 @@ def count(ledger, observations, promise_broken):
             counted.anomalies["misrouted"] += given_up > 0 and not outcomes["stored"]
         counted.anomalies["corrupted"] += (
             number in disordered
-            or (not poison and any(o.misplaced for o in seen[number]))
+            or (not unwanted and any(o.misplaced for o in seen[number]))
             or any(promise_broken(record.promised, o.content) for o in seen[number] if o.outcome == "stored" and record.promised)
             or any(
                 o.outcome != "stored" and o.keeps_payload and o.payload_hash and o.payload_hash not in bytes_of_it
@@ -65,6 +67,16 @@ def count(ledger, observations, promise_broken):
             )
         )
     return counted
+
+
+def beaten_rivals(ledger, seen):
+    """The records that are to be given up because a rival of theirs is stored, or is the first of all where none is stored."""
+    groups = defaultdict(list)
+    for number, (record, _) in enumerate(ledger):
+        if record.rival and record.malformed is None:
+            groups[record.rival].append(number)
+    stored = {number for number, found in seen.items() if any(o.outcome == "stored" for o in found)}
+    return {number for group in groups.values() for number in sorted(group, key=lambda n: (n not in stored, n))[1:]}
 
 
 def resolve(ledger, observations):
@@ -101,6 +113,7 @@ def resolve(ledger, observations):
         (by_payload, lambda o: None if upload(o) else o.payload_hash),
     ):
         settled = {(number, observations[n].outcome) for n, numbers in found.items() for number in numbers}
+        seen_rivals = {number for numbers in found.values() for number in numbers if ledger[number][0].rival}
         turns = Counter()
         for n, o in enumerate(observations):
             key = key_of(o)
@@ -110,9 +123,14 @@ def resolve(ledger, observations):
                 # The upload as a whole.
                 found[n] = by_upload[key]
                 continue
-            candidates = sorted(
-                known[key], key=lambda number: ((number, o.outcome) in settled, not belongs(number, o.outcome), number)
-            )
+
+            def turn(number, outcome=o.outcome, settled=settled, seen_rivals=seen_rivals):
+                # The last of several rivals is the first to be given up.
+                last_first = ledger[number][0].rival and outcome != "stored"
+                place = -number if last_first else number
+                return (number, outcome) in settled, number in seen_rivals, not belongs(number, outcome), place
+
+            candidates = sorted(known[key], key=turn)
             found[n] = [candidates[turns[key, o.outcome] % len(candidates)]]
             turns[key, o.outcome] += 1
     return found

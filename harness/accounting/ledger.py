@@ -30,6 +30,7 @@ SCHEMA = pa.schema(
         ("file_hash", pa.binary()),
         ("about_record", pa.bool_()),
         ("filtered", pa.string()),
+        ("rival", pa.string()),
     ]
 )
 
@@ -61,7 +62,7 @@ class Ledger:
             (
                 index, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
                 answer.status, answer.shard, answer.sequence, answer.offered_at_ms, answer.detail,
-                answer.put_at, answer.file_hash, answer.about_record, record.filtered,
+                answer.put_at, answer.file_hash, answer.about_record, record.filtered, record.rival,
             )
         )  # fmt: skip
 

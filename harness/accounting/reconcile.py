@@ -6,6 +6,9 @@ one id those that have its bytes. One that names an upload
 and none of its records is given to all of them. A sighting of what the load itself has put is given to none. Where n offered records share an id or a payload, the sightings of each kind go round them in turn, beginning
 with those that no better key has found in this kind of place, and of those with the ones that belong there: n records seen n times are each seen once, one more sighting is a
 duplicate, one less a loss. What no key finds is a phantom.
+
+Of rivals (records of which the pipeline stores one) the first that is stored is the healthy one, or the first of all where none is; the others are to be
+given up as malformed records are.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ ANOMALIES_FILE = "anomalies.parquet"
 _TABLES = """
 CREATE TABLE ledger AS
 SELECT index, record_id, payload_hash, malformed, status, shard, sequence, offered_at_ms, detail, put_at, file_hash, about_record,
-       promised IS NULL AND filtered IS NULL AS poison, filtered
+       promised IS NULL AND filtered IS NULL AS poison, filtered, rival
 FROM read_parquet($ledger);
 
 -- What the harness itself has put: the load, and what the pipeline looks up.
@@ -69,15 +72,19 @@ WITH sightings AS (
     FROM seen {without} WHERE {which}
 ), settled AS (
     SELECT DISTINCT index, outcome, true AS settled FROM ({found}) JOIN seen USING (n)
+), seen_rivals AS (
+    SELECT DISTINCT index, true AS elsewhere FROM ({found}) SEMI JOIN (FROM ledger WHERE rival IS NOT NULL) USING (index)
 ), records AS (
     SELECT index, outcome, {keys},
            row_number() OVER (
                PARTITION BY {keys}, outcome
-               ORDER BY settled NULLS FIRST, filtered IS NOT NULL OR poison = (outcome = 'stored'), index
+               ORDER BY settled NULLS FIRST, elsewhere NULLS FIRST, filtered IS NOT NULL OR poison = (outcome = 'stored'),
+                        CASE WHEN rival IS NOT NULL AND outcome <> 'stored' THEN -index ELSE index END
            ) - 1 AS turn,
            count(*) OVER (PARTITION BY {keys}, outcome) AS many
-    FROM (SELECT index, record_id, payload_hash, poison, filtered, shard AS upload FROM ledger)
+    FROM (SELECT index, record_id, payload_hash, poison, filtered, rival, shard AS upload FROM ledger)
     JOIN (SELECT DISTINCT {keys}, outcome FROM sightings) USING ({keys}) LEFT JOIN settled USING (index, outcome)
+    LEFT JOIN seen_rivals USING (index)
 )
 SELECT s.n, r.index
 FROM sightings s JOIN records r USING ({keys}, outcome) WHERE s.turn % r.many = r.turn;
@@ -133,8 +140,13 @@ WITH sighted AS (
     FROM resolved GROUP BY index
 ), safe AS (
     SELECT index, bool_or(outcome = 'dead_lettered') AS dead_lettered FROM kept GROUP BY index
+), beaten AS (
+    SELECT index, 'another record has its key' AS malformed, true AS poison
+    FROM ledger LEFT JOIN sighted USING (index) WHERE rival IS NOT NULL AND ledger.malformed IS NULL
+    QUALIFY row_number() OVER (PARTITION BY rival ORDER BY coalesce(stored, 0) = 0, index) > 1
 )
-SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.poison, l.filtered, l.about_record,
+SELECT l.index, l.record_id, coalesce(l.malformed, b.malformed) AS malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail,
+       coalesce(b.poison, l.poison) AS poison, l.filtered, l.about_record,
        l.put_at,
        coalesce(s.stored, 0) AS stored, coalesce(s.dead_lettered, 0) AS dead_lettered, coalesce(s.alerted, 0) AS alerted,
        s.reason, s.stored_at_ms,
@@ -142,7 +154,7 @@ SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offer
             WHEN l.status = 'rejected' THEN 'rejected' WHEN s.dead_lettered + s.alerted > 0 THEN 'irrecoverable'
             WHEN l.status = 'indeterminate' THEN 'unacknowledged' WHEN l.filtered IS NOT NULL THEN 'filtered'
             ELSE 'lost' END AS ended
-FROM ledger l LEFT JOIN sighted s USING (index) LEFT JOIN safe USING (index);
+FROM ledger l LEFT JOIN sighted s USING (index) LEFT JOIN safe USING (index) LEFT JOIN beaten b USING (index);
 """
 )
 

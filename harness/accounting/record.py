@@ -18,6 +18,7 @@ class Record(NamedTuple):
     `payload` holds the bytes that are offered. `promised` is the JSON object that a probe must find wherever the record is stored;
     None says that the record must not be stored. `malformed` names what is wrong with the record, and is None for a healthy one.
     `filtered` names the rule of the pipeline that drops this healthy record; the record must then be seen nowhere.
+    Of all records with the same `rival` the pipeline stores one, whichever it takes first, and gives the others up.
     `partition_key` keeps records in order in a stream or a FIFO queue; an ingress takes the record's id where the key is empty.
     `classes` are the classes of the source's inputs that the record is one of, besides the ordinary ones (harness/parts/variety.py).
 
@@ -30,6 +31,7 @@ class Record(NamedTuple):
     partition_key: str = ""
     classes: tuple[str, ...] = ()
     filtered: str | None = None
+    rival: str | None = None
 
     @property
     def key(self) -> str:

@@ -116,8 +116,15 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def judge(account: Account, allowed: Mapping[str, float], doubts: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> Verdict:
-    """Returns unknown where there are doubts; else a fail where an anomaly exceeds what the scenario allows, or a check is broken; else a pass.
+def judge(
+    account: Account,
+    allowed: Mapping[str, float],
+    doubts: tuple[str, ...] = (),
+    broken: tuple[str, ...] = (),
+    unchecked: tuple[str, ...] = (),
+) -> Verdict:
+    """Returns unknown where there are doubts; else a fail where an anomaly exceeds what the scenario allows, or a check is broken; else unknown where
+    something could not be checked; else a pass.
 
     What would be a pass is a doubt where no healthy record was stored: nothing shows that the way works."""
     excess = tuple(
@@ -148,5 +155,7 @@ def judge(account: Account, allowed: Mapping[str, float], doubts: tuple[str, ...
         doubts = (*doubts, f"{what}: nothing shows that the way through the pipeline works")
     if doubts:
         # What was not given its time may look lost: without rest, there is no telling.
-        return Verdict(Judgement.UNKNOWN, (*doubts, *excess))
-    return Verdict(Judgement.FAIL, excess) if excess else Verdict(Judgement.PASS)
+        return Verdict(Judgement.UNKNOWN, (*doubts, *excess, *unchecked))
+    if excess:
+        return Verdict(Judgement.FAIL, (*excess, *unchecked))
+    return Verdict(Judgement.UNKNOWN, unchecked) if unchecked else Verdict(Judgement.PASS)

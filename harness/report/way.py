@@ -26,9 +26,9 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
         raise UsageError(f"{run_dir} is no run directory: it has no ledger.parquet")
     with readable(run_dir), duckdb.connect() as db:
         records = db.execute(
-            "SELECT shard, sequence, status, detail, malformed, offered_at_ms, filtered "
-            # Older runs know of no rules.
-            "FROM (SELECT NULL::VARCHAR AS filtered WHERE false UNION ALL BY NAME FROM read_parquet($2)) "
+            "SELECT shard, sequence, status, detail, offered_at_ms, malformed, filtered, rival "
+            # Older runs know of no rules and no rivals.
+            "FROM (SELECT NULL::VARCHAR AS filtered, NULL::VARCHAR AS rival WHERE false UNION ALL BY NAME FROM read_parquet($2)) "
             "WHERE record_id = $1 ORDER BY index",
             [record_id, str(ledger)],
         ).fetchall()
@@ -40,8 +40,8 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
             raise UsageError(f"{run_dir} offered no record {record_id}; the nearest are {', '.join(str(row[0]) for row in near)}")
         found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], _faults(run_dir))
         for record, hops in zip(records, found, strict=True):
-            yield f"{record_id}: {_what_it_is(record[4], record[6])}"
-            yield f"  {_at(record[5])} offered: {_answer(record)}"
+            yield f"{record_id}: {_what_it_is(*record[5:])}"
+            yield f"  {_at(record[4])} offered: {_answer(record)}"
             for hop in hops:
                 yield f"  {hop.text}"
                 yield from (f"      | {line}" for line in hop.log.splitlines() if line.strip())
@@ -53,9 +53,11 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
             yield from _sightings(db, str(observations), record_id, records)
 
 
-def _what_it_is(malformed: str | None, filtered: str | None) -> str:
+def _what_it_is(malformed: str | None, filtered: str | None, rival: str | None) -> str:
     if malformed:
         return f"malformed ({malformed})"
+    if rival:
+        return "healthy, and one of several records of which one is to be stored"
     return f"healthy, and to be dropped ({filtered})" if filtered else "healthy"
 
 

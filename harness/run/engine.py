@@ -169,9 +169,8 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
         *faults.doubts(),
         *acting.doubts(),
         *fleeting,
-        *unchecked,
     )
-    return judge(state.account, scenario.allowed, doubts, broken)
+    return judge(state.account, scenario.allowed, doubts, broken, unchecked)
 
 
 def _under_faults(run: Run, context: Context, acting: Acting, clock: Clock) -> Generator[events.Event, None, bool]:

@@ -121,7 +121,7 @@ class Decided(FileSet):
 
 def _not_loaded(file: File, why: str) -> Iterator[Record]:
     for record in file.rows():
-        yield record._replace(promised=None, malformed=record.malformed or why, classes=())
+        yield record._replace(promised=None, malformed=record.malformed or why, classes=(), rival=None)
 
 
 def entries(draft: Draft) -> Iterator[Entry]:

@@ -132,6 +132,16 @@ def test_checks_that_hold_are_told_and_those_that_do_not_fail_the_run(tmp_path, 
     assert not any(result["anomalies"].values())
 
 
+def test_a_check_reads_the_partitions_that_the_keys_name_whatever_stands_in_them(tmp_path, run):
+    send = {"to": "s3", "bucket": "${outputs.Bucket}"}
+    lake = {"uploads": {"bucket": "${outputs.Bucket}", "prefix": "input/"}}
+    source = {"format": "ndjson", "prefix": "input/kind=a?b*[c] d/of=50%25/"}
+    query = "SELECT kind || of FROM uploads GROUP BY 1"
+    checks = [{"kind": "sql", "name": "partitions", "query": query, "equals": "a?b*[c] d50%", "lake": lake}]
+    code, output, _ = run(tmp_path, "run", scenario(tmp_path, send, source=source, checks=checks))
+    assert code == 0, output
+
+
 @pytest.mark.parametrize(
     ("check", "said"),
     [

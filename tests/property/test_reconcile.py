@@ -31,7 +31,9 @@ def ledgers(draw):
     for number in range(draw(st.integers(0, 8))):
         promised = draw(st.one_of(st.none(), VALUES.map(lambda v: json.dumps({"v": v}, separators=(",", ":")).encode())))
         filtered = None if promised else draw(st.sampled_from([None, "too small"]))
-        record = Record(draw(IDS), draw(PAYLOADS), promised, None if promised or filtered else "spoilt", filtered=filtered)
+        rival = draw(st.sampled_from([None, None, "one", "two"])) if promised else None
+        malformed = None if promised or filtered else "spoilt"
+        record = Record(draw(IDS), draw(PAYLOADS), promised, malformed, filtered=filtered, rival=rival)
         status = draw(st.sampled_from(Status))
         known = status is Status.ACKED and draw(st.booleans())
         place = (draw(SHARDS), f"{number:02d}") if known else (None, None)
@@ -94,6 +96,33 @@ def test_what_names_an_upload_alone_breaks_the_promise_of_its_record_and_of_no_o
     account = accounted(pairs, seen)
     assert account.anomalies["corrupted"] == count(pairs, seen, broken_promise).anomalies["corrupted"] == 1
     assert [example.record_id for example in account.examples["corrupted"]] == ["r0"]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(2, 4), st.data())
+def test_of_rivals_any_one_may_be_stored_and_each_that_is_gone_is_one_lost(many, data):
+    """However a probe names them: by their places in the uploads, or by the id that they share."""
+    known = data.draw(st.booleans(), "places known")
+    winner = data.draw(st.integers(0, many - 1), "winner")
+    pairs = [
+        (Record("id", b"row", b'{"v":1}', rival="a"), Answer(Status.ACKED, 1000, f"up{number}", "2")) for number in range(many)
+    ]
+    seen = []
+    for number in range(many):
+        place = {"shard": f"up{number}", "sequence": "2"} if known or number == data.draw(st.integers(0, many), "exact") else {}
+        seen.append(
+            Observation(Outcome.STORED, "table", "id", content=b'{"v":1}', **place)
+            if number == winner
+            else Observation(Outcome.DEAD_LETTERED, "queue", "id", payload_hash=payload_hash(b"row"), **place)
+        )
+    account = accounted(pairs, seen)
+    assert not any(account.anomalies.values())
+    assert (account.outcome.stored, account.outcome.dead_lettered) == (1, many - 1)
+    gone = data.draw(st.integers(0, many - 1), "gone")
+    account = accounted(pairs, seen[:gone] + seen[gone + 1 :])
+    assert account.anomalies["lost"] == 1
+    # Where none is stored the first of all was to be, and was not where it is one that was given up.
+    assert account.anomalies["misrouted"] <= (gone == winner)
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])

@@ -6,6 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 import duckdb
 from pydantic import Field
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _PARTITION = re.compile(r"[A-Za-z_]\w*=[^=]{1,120}", re.ASCII)
+# DuckDB decodes what is encoded in a partition's name, and takes ? for the end of the names, and * and [ for a pattern.
+_READ_AS_IT_STANDS = "%= "
 _READERS = {
     "csv": "read_csv('{}', header = true, all_varchar = true, union_by_name = true, hive_partitioning = true, hive_types_autocast = false)",
     "ndjson": "read_json_auto('{}', format = 'newline_delimited', union_by_name = true, hive_partitioning = true, hive_types_autocast = false)",
@@ -81,7 +84,7 @@ def _add(db: duckdb.DuckDBPyConnection, name: str, lake: Lake, context: Context,
     partitioned = len({tuple(part.partition("=")[0] for part in parts) for parts in found}) == 1
     folder.mkdir()
     for place, (key, parts) in enumerate(zip(keys, found, strict=True)):
-        below = folder.joinpath(*parts) if partitioned else folder
+        below = folder.joinpath(*(quote(part, safe=_READ_AS_IT_STANDS) for part in parts)) if partitioned else folder
         below.mkdir(parents=True, exist_ok=True)
         suffix = ".gz" if key.endswith(".gz") else ""
         s3.download_file(lake.bucket, key, str(below / f"{place:09d}.{lake.format}{suffix}"))

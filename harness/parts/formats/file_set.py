@@ -97,7 +97,10 @@ def malformed_labels(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 class FileSource(Source):
-    """The keys of a source of generated files: `records` records in `files` files, of which `file_faults` spoil the last ones."""
+    """The keys of a source of generated files: `records` records in `files` files, of which `file_faults` spoil the last ones.
+
+    `rivals` is the share of a file's records that stand in the next file too. The pipeline stores one of the two, whichever it takes first, and gives the
+    other up."""
 
     arrival_faults: ClassVar[tuple[str, ...]] = ()
     repeating: ClassVar[frozenset[str]] = frozenset()
@@ -107,11 +110,13 @@ class FileSource(Source):
     files: Files = 1
     malformed: Malformed | None = None
     file_faults: tuple[str, ...] = ()
+    rivals: Share = 0.0
 
     @model_validator(mode="after")
     def _has_files_to_spoil(self) -> Self:
         if len(self.file_faults) > self.files:
             raise ValueError(f"file_faults: {len(self.file_faults)} faults for {self.files} files")
+        check_rivals(self.rivals, self.files, self.file_faults)
         return self
 
     @property
@@ -125,11 +130,17 @@ class FileSource(Source):
     def open(self, context: SourceContext) -> FileSet:
         """Returns the files. Raises UsageError for --input and --lookup: a generator reads no file."""
         refuse_files(context)
-        return self.generated(context.seed, context.records or self.records)
+        return replace(self.generated(context.seed, context.records or self.records), rivals=self.rivals)
 
     @abstractmethod
     def generated(self, seed: int, records: int) -> FileSet:
         """Returns the files of this seed, with so many records in all."""
+
+
+def check_rivals(rivals: float, files: int, file_faults: Sequence[str]) -> None:
+    """Raises ValueError where no record could stand in two files."""
+    if rivals and files - len(file_faults) < 2:
+        raise ValueError("rivals: a record can stand in two files only where there are two that are not spoilt")
 
 
 def refuse_files(context: SourceContext) -> None:
@@ -140,6 +151,7 @@ def refuse_files(context: SourceContext) -> None:
         raise UsageError("--lookup: this scenario has no use for a file of lookup data")
 
 
+_IN_TWO_FILES = "record: in two files"
 _NAMES = ("with blanks and plus signs", "as another folder's file", "beyond ASCII")
 _NO_VARIETY = Variety({})
 
@@ -149,7 +161,8 @@ class FileSet:
     """`records` records in `files` files of equal length, called `prefix` + `name` + the format's suffix. `variety` has the classes of
     the records.
 
-    `entries` yields the records of one file. `file_faults` spoil whole files, beginning with the last."""
+    `entries` yields the records of one file. `file_faults` spoil whole files, beginning with the last. `rivals` is the share of a file's records
+    that stand in the next file too."""
 
     format: Format
     entries: Callable[[Draft], Iterator[Entry]]
@@ -162,18 +175,20 @@ class FileSet:
     prefix: str = "input/"
     malformers: Mapping[str, Malformer] = field(default_factory=dict)
     variety: Variety = _NO_VARIETY
+    rivals: float = 0.0
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Returns the classes of the files and their records, and the kinds in which some are malformed."""
         spoilt = [*(self.malformed.kinds if self.malformed and self.malformed.share else ()), *self.file_faults]
         names = tuple(f"file: name {name}" for name in _NAMES) if self.files > 1 else ()
-        return (*self.format.variety.labels, *names, *self.variety.labels, *malformed_labels(spoilt))
+        twice = (_IN_TWO_FILES,) if self.rivals else ()
+        return (*self.format.variety.labels, *names, *self.variety.labels, *twice, *malformed_labels(spoilt))
 
     @property
     def total(self) -> int | None:
-        """Returns how many records there are; None where some files have none."""
-        return None if self.format.without_records & set(self.file_faults) else self.records
+        """Returns how many records there are; None where some files have none, or some records stand in two."""
+        return None if self.rivals or self.format.without_records & set(self.file_faults) else self.records
 
     def units(self) -> Iterator[File]:
         """Yields the files in their order."""
@@ -185,7 +200,8 @@ class FileSet:
                 continue
             row = Row(variety.ordinary, ()) if fault else variety.rows[file % len(variety.rows)]
             named = _NAMES[file % len(_NAMES)]
-            made = self.format.file(self._name(file, named), partial(self._rows, file, fault, row.classes), fault, row.classes)
+            rows = partial(self._rows_with_rivals, file, fault, row.classes)
+            made = self.format.file(self._name(file, named), rows, fault, row.classes)
             yield replace(made, classes=(*row.labels, *((f"file: name {named}",) if self.files > 1 else ())))
 
     def _name(self, file: int, named: str) -> str:
@@ -222,6 +238,22 @@ class FileSet:
         kinds = self.malformed.kinds
         return {index: kinds[number % len(kinds)] for number, index in enumerate(chosen, file * max(many, 0))}
 
+    def _rows_with_rivals(self, file: int, fault: str | None, classes: Mapping[str, str]) -> Iterator[Record]:
+        """Yields the records of a file, and behind them those of the file before that stand here too."""
+        of_next, of_this = self._rivals(file), self._rivals(file - 1)
+        for number, record in enumerate(self._rows(file, fault, classes)):
+            yield _rival(record, f"{file}/{number}") if number in of_next else record
+        if of_this:
+            for number, record in enumerate(self._rows(file - 1, None, classes)):
+                if number in of_this and record.promised is not None:
+                    yield _rival(record, f"{file - 1}/{number}")
+
+    def _rivals(self, file: int) -> frozenset[int]:
+        """Returns which records of a file stand in the next one too."""
+        both = 0 <= file < self.files - 1 and not any(self._fault(each) or not self._count(each) for each in (file, file + 1))
+        count = self._count(file) if both else 0
+        return frozenset(random.Random(f"{self.seed}/{file}/rivals").sample(range(count), round(count * self.rivals)))
+
     def _rows(self, file: int, fault: str | None, classes: Mapping[str, str]) -> Iterator[Record]:
         malformers = self.malformers or self.format.malformers
         draft = self.draft(file)
@@ -242,3 +274,8 @@ class FileSet:
     def _fault(self, file: int) -> str | None:
         behind = self.files - 1 - file
         return self.file_faults[behind] if behind < len(self.file_faults) else None
+
+
+def _rival(record: Record, group: str) -> Record:
+    """Returns one of two records with one key; a record that is not to be stored has no rival."""
+    return record if record.promised is None else record._replace(rival=group, classes=(*record.classes, _IN_TWO_FILES))

@@ -18,11 +18,11 @@ from harness.parts.formats.fields import (
     LookupField,
     PlainField,
 )
-from harness.parts.formats.file_set import FileSet, Malformed, refuse_files
+from harness.parts.formats.file_set import FileSet, Malformed, check_rivals, refuse_files
 from harness.parts.formats.json_format import JSON_FILE_FAULTS, JsonFormat
 from harness.parts.formats.ndjson_format import NDJSON_FILE_FAULTS, NdjsonFormat
 from harness.parts.formats.typed_malformers import csv_malformers, json_malformers
-from harness.parts.part import Files, NotEmpty, Part, Records
+from harness.parts.part import Files, NotEmpty, Part, Records, Share
 from harness.parts.ports import COPY, DUPLICATE, LATE, Load, Source, SourceContext
 from harness.parts.sources.described import UNWANTED, Described
 
@@ -63,7 +63,8 @@ class Synthetic(Source):
     A record promises its own fields, but for those in `drop`, and what `promise` adds: a template with expressions such as
     `{{ unit_price * units }}`, or a function `./transforms.py:expected` that returns all that is promised (None: nothing may be stored).
     Expressions see the record's fields, and `lookup`, the row that its lookup field names. Where the expression `filtered` is true, a rule of the
-    pipeline drops the record, and it must be seen nowhere.
+    pipeline drops the record, and it must be seen nowhere. `rivals` is the share of a file's records that stand in the next file too: the
+    pipeline stores one of the two, whichever it takes first, and gives the other up.
 
     Some records have values from the edges of what their fields allow, and are written in another way (harness/parts/variety.py); with
     `vary: false` there are none."""
@@ -81,6 +82,7 @@ class Synthetic(Source):
     lookup: LookupRows | None = None
     malformed: MalformedSynthetic | None = None
     file_faults: tuple[str, ...] = ()
+    rivals: Share = 0.0
     promise: dict[str, Any] | str = Field(default={})
     drop: tuple[str, ...] = ()
     filtered: Filter | None = None
@@ -115,6 +117,7 @@ class Synthetic(Source):
             raise ValueError("lookup: needs a field of type lookup, and such a field needs lookup")
         if len(self.file_faults) > self.files:
             raise ValueError(f"file_faults: {len(self.file_faults)} faults for {self.files} files")
+        check_rivals(self.rivals, 1 if self.format == "events" else self.files, self.file_faults)
         for fault in self.file_faults:
             if fault not in _FILE_FAULTS[self.format]:
                 raise ValueError(
@@ -145,7 +148,7 @@ class Synthetic(Source):
             form = JsonFormat("records", self.malformers)
         files = FileSet(
             form, described.entries, context.seed, many, self.files, malformed, self.file_faults, self.name, self.prefix,
-            variety=described.variety,
+            variety=described.variety, rivals=self.rivals,
         )  # fmt: skip
         if self.format == "events":
             events = SyntheticEvents(files, described)

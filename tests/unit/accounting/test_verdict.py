@@ -51,6 +51,14 @@ def test_a_doubt_makes_the_verdict_unknown_whatever_was_counted():
         assert verdict.reasons[0] == "not at rest"
 
 
+def test_a_check_that_could_not_be_made_is_no_pass_and_hides_no_failure():
+    assert judge(account(), {}, unchecked=("check x could not be made",)).judgement is Judgement.UNKNOWN
+    for failed in (judge(account(lost=1), {}, (), (), ("unmade",)), judge(account(), {}, (), ("check y",), ("unmade",))):
+        assert failed.judgement is Judgement.FAIL
+        assert failed.reasons[-1] == "unmade"
+    assert judge(account(lost=1), {}, ("not at rest",), (), ("unmade",)).judgement is Judgement.UNKNOWN
+
+
 def test_a_run_without_records_is_unknown():
     assert judge(Account(reconciled=True), {}).judgement is Judgement.UNKNOWN
 

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -283,3 +283,39 @@ def test_a_record_for_which_the_rule_is_true_is_filtered_and_promises_nothing(fo
 def test_a_rule_is_one_expression():
     with pytest.raises(ValidationError, match="is not an expression"):
         source(filtered="price <= 100")
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson"])
+def test_a_rival_stands_in_its_file_and_in_the_next_one(form):
+    made = source(format=form, records=90, files=3, rivals=0.2, malformed={"share": 0.2}).open(SourceContext(7))
+    files = [list(file.records()) for file in made.units()]
+    assert files == [list(file.records()) for file in made.units()], "the same ones each time"
+    where = defaultdict(list)
+    for number, rows in enumerate(files):
+        for row in rows:
+            if row.rival:
+                where[row.rival].append((number, row))
+    pairs = list(where.values())
+    # Of each of the first two files six records, less those that are malformed.
+    assert 4 <= len(pairs) <= 12
+    for (first, one), (second, other) in pairs:
+        assert second == first + 1
+        assert one.promised is not None
+        assert (one.record_id, one.promised) == (other.record_id, other.promised)
+    # Beside them every record is there as without rivals.
+    alone = source(format=form, records=90, files=3, malformed={"share": 0.2}).open(SourceContext(7))
+    assert [[row.payload for row in rows[:30]] for rows in files] == [
+        [row.payload for row in file.records()] for file in alone.units()
+    ]
+    assert made.total is None
+
+
+@pytest.mark.parametrize("keys", [{"files": 1}, {"files": 2, "file_faults": ["empty_file"]}, {"files": 3, "format": "events"}])
+def test_rivals_without_two_files_are_refused(keys):
+    with pytest.raises(ValidationError, match="rivals: a record can stand in two files only where there are two"):
+        source(**{"format": "csv", "rivals": 0.1, **keys})
+
+
+def test_a_spoilt_file_has_no_rivals():
+    made = source(format="csv", records=90, files=3, rivals=0.2, file_faults=["wrong_header"]).open(SourceContext(7))
+    assert [sum(row.rival is not None for row in file.records()) for file in made.units()] == [6, 6, 0]

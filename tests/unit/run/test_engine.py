@@ -135,12 +135,15 @@ def test_what_was_not_stored_is_lost_and_the_run_fails(conducted):
 
 
 def test_a_check_that_does_not_hold_fails_the_run_and_one_that_cannot_be_made_makes_it_unknown(conducted):
-    finished = conducted(checks=(Holds(name="it", holds=False),))[-1]
-    assert (finished.verdict.judgement, finished.verdict.reasons) == (Judgement.FAIL, ("check it: expected this, found that",))
+    unmade, broken = "check it could not be made: no data", "check other: expected this, found that"
+    finished = conducted(checks=(Holds(name="other", holds=False),))[-1]
+    assert (finished.verdict.judgement, finished.verdict.reasons) == (Judgement.FAIL, (broken,))
+    STORE.clear()
+    finished = conducted(checks=(Holds(name="it", possible=False),))[-1]
+    assert (finished.verdict.judgement, finished.verdict.reasons) == (Judgement.UNKNOWN, (unmade,))
     STORE.clear()
     finished = conducted(checks=(Holds(name="it", possible=False), Holds(name="other", holds=False)))[-1]
-    assert finished.verdict.judgement is Judgement.UNKNOWN
-    assert finished.verdict.reasons[0] == "check it could not be made: no data"
+    assert (finished.verdict.judgement, finished.verdict.reasons) == (Judgement.FAIL, (broken, unmade))
 
 
 @pytest.mark.parametrize(("does", "said"), [("nothing", "had nothing to act on"), ("raises", "the actor could not act")])
