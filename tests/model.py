@@ -59,6 +59,7 @@ def count(ledger, observations, promise_broken):
             counted.anomalies["misrouted"] += given_up > 0 and not outcomes["stored"]
         counted.anomalies["corrupted"] += (
             number in disordered
+            or any(o.incomplete for o in seen[number])
             or (not unwanted and any(o.misplaced for o in seen[number]))
             or any(promise_broken(record.promised, o.content) for o in seen[number] if o.outcome == "stored" and record.promised)
             or any(

@@ -31,6 +31,7 @@ SCHEMA = pa.schema(
         ("about_record", pa.bool_()),
         ("filtered", pa.string()),
         ("rival", pa.string()),
+        ("payload_bytes", pa.int64()),
     ]
 )
 
@@ -62,7 +63,7 @@ class Ledger:
             (
                 index, record.record_id, payload_hash(record.payload), record.promised, record.malformed,
                 answer.status, answer.shard, answer.sequence, answer.offered_at_ms, answer.detail,
-                answer.put_at, answer.file_hash, answer.about_record, record.filtered, record.rival,
+                answer.put_at, answer.file_hash, answer.about_record, record.filtered, record.rival, len(record.payload),
             )
         )  # fmt: skip
 

@@ -29,6 +29,7 @@ SCHEMA = pa.schema(
         ("put_at", pa.string()),
         ("reason", pa.string()),
         ("misplaced", pa.string()),
+        ("incomplete", pa.string()),
     ]
 )
 

@@ -43,7 +43,7 @@ CREATE TABLE put AS SELECT DISTINCT put_at FROM (SELECT put_at FROM ledger UNION
 
 -- A sighting without a sequence number may still say in which upload: then it is one of that upload's records, and no other's.
 CREATE TABLE seen AS
-SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position, keeps_payload, reason, misplaced,
+SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position, keeps_payload, reason, misplaced, incomplete,
        CASE WHEN sequence IS NULL AND shard IN (SELECT DISTINCT shard FROM ledger) THEN shard END AS upload
 FROM read_parquet($observations, file_row_number = true) ANTI JOIN put USING (put_at);
 
@@ -116,7 +116,7 @@ _RESOLVE = (
     + "".join(_by(name, keys, which, _EARLIER[:place]) for place, (name, keys, which) in enumerate(_KEYS, len(_EXACT)))
     + """
 CREATE TABLE resolved AS
-SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, s.misplaced, s.keeps_payload, r.index
+SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, s.misplaced, s.incomplete, s.keeps_payload, r.index
 FROM seen s JOIN (
     """
     + " UNION ALL ".join(f"FROM {name}" for name in _EARLIER)
@@ -299,7 +299,7 @@ WHERE before > index
 
 def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) -> tuple[int, tuple[Example, ...]]:
     """Compares what was promised with what is stored, a few thousand pairs at a time; and what was offered with what a dead letter or
-    an alert carries of it; and the place; and the order in one place, where it has one, with that of the offers."""
+    an alert carries of it; and the place; and what must stand beside it; and the order in one place, where it has one, with that of the offers."""
     broken: dict[int, Example] = {}
     spoilt = db.execute(
         "SELECT r.index, l.record_id, r.place FROM resolved r JOIN ledger l USING (index) "
@@ -311,6 +311,10 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
         "SELECT index, record_id, place, misplaced FROM resolved JOIN ledger USING (index) WHERE misplaced IS NOT NULL AND NOT poison"
     ).fetchall():
         broken.setdefault(index, Example(record_id, place, f"in the wrong place: expected {pattern}"))
+    for index, record_id, place, why in db.execute(
+        "SELECT index, record_id, place, incomplete FROM resolved JOIN ledger USING (index) WHERE incomplete IS NOT NULL"
+    ).fetchall():
+        broken.setdefault(index, Example(record_id, place, why))
     for index, record_id, place, position in db.execute(DISORDER).fetchall():
         broken.setdefault(index, Example(record_id, place, f"out of order: row {position} there, behind one that came later"))
     count: set[int] = set(broken)

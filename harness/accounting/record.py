@@ -82,7 +82,7 @@ class Observation(NamedTuple):
     of what is stored with it, where that has one. `payload_hash` is that of the bytes that are kept there. A sighting that is not stored
     and keeps no payload is no outcome, unless `keeps_payload` is False: the scenario knows that this place keeps none. `put_at` is the
     place and content of what was seen, as in Answer. `reason` says why the record was given up. `misplaced` is the pattern of the place where
-    the record must be, if it is seen elsewhere."""
+    the record must be, if it is seen elsewhere. `incomplete` says what is missing there of all that the scenario requires beside the record."""
 
     outcome: Outcome
     place: str
@@ -97,6 +97,7 @@ class Observation(NamedTuple):
     put_at: str | None = None
     reason: str | None = None
     misplaced: str | None = None
+    incomplete: str | None = None
 
 
 def now_ms() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import fnmatch
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -74,6 +75,18 @@ def _is_template(text: str) -> str:
     return text
 
 
+def _is_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+"""A regular expression of Python."""
+
+
 _REDRIVEN = {"outcome": "dead_lettered", "payload": "$message.body"}
 PRESETS: dict[str, dict[str, Any]] = {
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
@@ -111,7 +124,9 @@ class Reading(Part):
     (or the whole file, where the reading is about one), or `payload_location` names the object with it (s3://bucket/key): a record that is
     given up counts as kept where these are the bytes that were offered. `keeps_payload: false` says that a place keeps no bytes, and that
     to be named there is enough. `place` is where a stored record must be: a pattern with `*`, and {{ expressions }} over the document. `time` is when the record got there (ISO 8601, or seconds since the
-    epoch). `reason` says why it was given up. `fields` maps promised names to where the stored document has them. `preset` gives defaults
+    epoch). `reason` says why it was given up. `requires` maps expressions to regular expressions: what the document must say beside the record, such as when
+    and by whom it was given up; the whole text has to match. `fields` maps promised names to where the stored document has them; of a record that is given up they
+    are kept for the checks. `preset` gives defaults
     for all of these: the name of a shape that AWS writes, or a YAML file beside the scenario."""
 
     outcome: Literal["stored", "dead_lettered", "alerted"] = "stored"
@@ -126,6 +141,7 @@ class Reading(Part):
     place: Annotated[str, AfterValidator(_is_template)] | None = None
     time: Expression | None = None
     reason: Expression | None = None
+    requires: dict[Expression, Pattern] = Field(default={})
     fields: dict[str, Expression] = Field(default={})
     preset: str | None = None
 
@@ -153,6 +169,7 @@ class Reading(Part):
             self.payload_location,
             self.time,
             self.reason,
+            *self.requires,
             *self.fields.values(),
         )
         return any(name in expression for expression in given if expression)
@@ -228,6 +245,7 @@ class Reader:
         self._location = _search(reading.payload_location)
         self._time = _search(reading.time)
         self._reason = _search(reading.reason)
+        self._requires = [(name, _search(name), re.compile(pattern, re.DOTALL)) for name, pattern in reading.requires.items()]
         self._fields = {name: _search(expression) for name, expression in reading.fields.items()}
         self._kept = reading.payload is not None or reading.payload_location is not None
 
@@ -272,6 +290,7 @@ class Reader:
             seen.put_at,
             self._why(item, around),
             self._misplaced(item, seen),
+            self._incomplete(item, around),
         )
 
     def _id(self, item: Any, around: dict[str, Any]) -> str | None:
@@ -291,17 +310,28 @@ class Reader:
             return str(error)
         return None if fnmatch.fnmatchcase(seen.place, pattern) else pattern
 
+    def _incomplete(self, item: Any, around: dict[str, Any]) -> str | None:
+        """Returns the first statement that is missing, or is another one than must be made."""
+        for name, search, pattern in self._requires:
+            value = search(item, around)
+            text = value if isinstance(value, str) else to_json(value, bytes_mode="base64", fallback=str).decode()
+            if value is None or pattern.fullmatch(text) is None:
+                found = "is not there" if value is None else f"is {text[:_REASON_CHARACTERS]!r}"
+                return f"{name} {found}: expected {pattern.pattern}"
+        return None
+
     def _why(self, item: Any, around: dict[str, Any]) -> str | None:
         reason = self._reason(item, around)
         return None if reason is None else str(reason)[:_REASON_CHARACTERS]
 
     def _content(self, item: Any, seen: Seen, payload: bytes | None) -> bytes | None:
-        if self._outcome is not Outcome.STORED:
-            return None
+        stored = self._outcome is Outcome.STORED
         if self._fields:
             # What an expression does not find is left out: it must not pass for a null that was promised.
             mapped = {name: value for name, search in self._fields.items() if (value := search(item, seen.around)) is not None}
-            return to_json({**(item if isinstance(item, dict) else {}), **mapped}, bytes_mode="base64", fallback=str)
+            return to_json({**(item if stored and isinstance(item, dict) else {}), **mapped}, bytes_mode="base64", fallback=str)
+        if not stored:
+            return None
         if payload is not None:
             return payload
         if seen.content is not None and item is seen.document:

@@ -59,6 +59,7 @@ def sighting(draw):
         keeps_payload=draw(st.sampled_from([True, True, False])),
         put_at=draw(PUT),
         misplaced=draw(st.sampled_from([None, None, None, "elsewhere/*"])) if outcome is Outcome.STORED else None,
+        incomplete=draw(st.sampled_from([None, None, None, "it does not say when"])),
     )
 
 

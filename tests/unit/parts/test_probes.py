@@ -252,6 +252,33 @@ def test_a_record_that_stands_elsewhere_than_it_must_is_seen_as_such(key, body, 
     assert sighting.misplaced == misplaced
 
 
+@pytest.mark.parametrize(
+    ("body", "incomplete"),
+    [
+        (b'{"id": "1", "by": {"whom": "f"}, "attempts": 3, "why": "a\\nb"}', None),
+        (b'{"id": "1", "attempts": 3, "why": "a"}', "by.whom is not there: expected .+"),
+        (b'{"id": "1", "by": {"whom": ""}, "attempts": 3, "why": "a"}', "by.whom is '': expected .+"),
+        (b'{"id": "1", "by": {"whom": "f"}, "attempts": 30, "why": "a"}', "attempts is '30': expected [1-9]"),
+        (b'{"id": "1", "by": {"whom": "f"}, "attempts": 3, "why": null}', "why is not there: expected .*"),
+    ],
+)
+def test_what_a_document_must_say_beside_its_record_is_looked_at(body, incomplete):
+    requires = {"by.whom": ".+", "attempts": "[1-9]", "why": ".*"}
+    (sighting,) = seen(S3(bucket="b", id="id", outcome="dead_lettered", requires=requires), s3=Bucket({"o": (body, {})}))
+    assert sighting.incomplete == incomplete
+
+
+def test_a_requirement_that_is_no_regular_expression_is_refused():
+    with pytest.raises(ValueError, match="is not a regular expression"):
+        S3(bucket="b", requires={"a": "("})
+
+
+def test_the_fields_of_what_is_given_up_are_kept_for_the_checks():
+    bucket = Bucket({"o": (b'{"id": "1", "place": {"offset": 7}, "more": 1}', {})})
+    (sighting,) = seen(S3(bucket="b", id="id", outcome="dead_lettered", fields={"offset": "place.offset"}), s3=bucket)
+    assert sighting.content == b'{"offset":7}'
+
+
 def test_a_place_that_is_no_template_is_refused():
     with pytest.raises(ValueError, match="is not an expression"):
         S3(bucket="b", place="*/{{ hour /*")
