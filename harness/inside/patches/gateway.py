@@ -43,15 +43,15 @@ def parsers(module: Any) -> None:
 @patch("localstack.aws.handlers.service_plugin", {"ServiceLoader.require_service": ("self", "_", "context", "response")})
 def loaded_services(module: Any) -> None:
     """LocalStack calls a service loaded before its operations can be routed: of two first requests at once, one found no handler."""
-    original = module.ServiceLoader.require_service
+    original, routed = module.ServiceLoader.require_service, set[str]()
 
     @functools.wraps(original)
     def until_routed(self: Any, chain: Any, context: Any, response: Any) -> None:
         original(self, chain, context, response)
-        if context.service:
+        if context.service and (name := context.service.service_name) not in routed:
             # Whoever loads the service holds its lock until the operations are routed.
-            with self.service_locks[context.service.service_name]:
-                pass
+            with self.service_locks[name]:
+                routed.add(name)
 
     module.ServiceLoader.require_service = until_routed
 
@@ -103,4 +103,4 @@ def service_catalog(module: Any) -> None:
     module.save_service_index_cache = whole_or_not_at_all
 
 
-PATCHES = (gate, clients, parsers, serializers, routes, service_catalog)
+PATCHES = (gate, clients, parsers, loaded_services, serializers, routes, service_catalog)

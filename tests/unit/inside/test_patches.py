@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import threading
 from collections import defaultdict
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from typing import ClassVar
 import pytest
 
 from harness.inside import kept
+from harness.inside import patches
 from harness.inside.patches import declare, gateway, runtime, stepfunctions, templates
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
@@ -151,6 +154,13 @@ def test_an_execution_has_its_output_and_its_error_before_it_is_shown_as_ended(e
     stepfunctions.ends.apply(module)
     module.BaseExecutionWorkerCommunication()._reflect_execution_status()
     assert seen == [shows]
+
+
+def test_every_patch_that_is_declared_is_applied():
+    """A patch was declared and left out of its module's list: what it mends was thought mended."""
+    modules = [importlib.import_module(f"{patches.__name__}.{found.name}") for found in pkgutil.iter_modules(patches.__path__)]
+    declared = {name: made for module in modules for name, made in vars(module).items() if isinstance(made, Patch)}
+    assert [name for name, made in declared.items() if made not in PATCHES] == []
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.module)
