@@ -13,8 +13,7 @@ from typing import ClassVar
 
 import pytest
 
-from harness.inside import kept
-from harness.inside import patches
+from harness.inside import kept, patches
 from harness.inside.patches import declare, gateway, runtime, stepfunctions, templates
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
