@@ -13,6 +13,7 @@ from harness.exits import ErrorsAsMessages
 from tests.bench import plot
 from tests.bench.batch import PEERS, bench_batch
 from tests.bench.clickstream import bench_clickstream
+from tests.bench.emulator import bench_emulator
 from tests.bench.figures import Figure, machine_load, table
 from tests.bench.soak import bench_soak
 from tests.bench.tuning import bench_tuning
@@ -62,6 +63,34 @@ def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: 
     def measure(tell: Callable[[str], None]) -> list[Figure]:
         figures, series = bench_batch((first, *more), repetitions, out, tell, peer)
         for path in plot.draw(series, out):
+            tell(f"plot: {path}")
+        return figures
+
+    return _measure(measure, out)
+
+
+@main.command()
+@click.option("--only", multiple=True, metavar="TEXT", help="Rows whose name has this text; may be given several times.")
+@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/bench-emulator.json"),
+    show_default=True,
+    help="All figures as JSON.",
+)
+@click.option(
+    "--peer", type=click.Choice(PEERS), help="Another emulator to measure beside, in turns; installed where it is not yet."
+)
+def emulator(only: tuple[str, ...], repetitions: int, out: Path, peer: str | None) -> int:
+    """What the embedded emulator does of each service in a second; with a peer, the ratios as a plot beside the JSON file. Takes minutes. Exit 1 where the
+    peer is faster."""
+    if peer:
+        plot.check(out)
+
+    def measure(tell: Callable[[str], None]) -> list[Figure]:
+        figures, ratios = bench_emulator(repetitions, out, tell, peer, only)
+        for path in plot.draw_ratios(ratios, out) if ratios else ():
             tell(f"plot: {path}")
         return figures
 

@@ -69,6 +69,30 @@ def draw_bars(panels: Mapping[str, Mapping[str, Sequence[float]]], beside: Path)
     return _saved(figure, beside)
 
 
+def draw_ratios(ratios: Mapping[str, Sequence[float]], beside: Path) -> list[Path]:
+    """A bar for each row, from 1 on: medians with the smallest and the largest round. Returns the files, named as `beside`."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "pipeproof"
+    figure = Figure(figsize=(8, 1 + 0.35 * len(ratios)), layout="constrained")
+    axes = figure.subplots()
+    names = list(reversed(ratios))
+    medians = [statistics.median(ratios[name]) for name in names]
+    below = [median - min(ratios[name]) for median, name in zip(medians, names, strict=True)]
+    above = [max(ratios[name]) - median for median, name in zip(medians, names, strict=True)]
+    colours = ["C0" if median >= 1 else "C3" for median in medians]
+    # A bar of a logarithmic axis begins at the 1 that it is compared with.
+    axes.barh(names, [median - 1 for median in medians], left=1, xerr=(below, above), capsize=3, color=colours)
+    axes.set(xscale="log", xlabel="times as fast as the peer")
+    ticks = [tick for tick in (0.25, 0.5, 1, 2, 4, 8, 16) if min(medians) / 2 <= tick <= max(medians) * 2]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.axvline(1, color="black", linewidth=1)
+    axes.grid(visible=True, axis="x", alpha=0.3)
+    return _saved(figure, beside)
+
+
 def _saved(figure: Figure, beside: Path) -> list[Path]:
     paths = [beside.with_suffix(suffix) for suffix in _SUFFIXES]
     for path in paths:

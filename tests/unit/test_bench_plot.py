@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UsageError
 from tests.bench.batch import Series
-from tests.bench.plot import check, draw, draw_bars
+from tests.bench.plot import check, draw, draw_bars, draw_ratios
 
 SERIES = [
     Series("embedded", {10_000: [5.0, 6.0, 5.5], 100_000: [20.0, 22.0, 21.0]}),
@@ -45,3 +45,10 @@ def test_the_bars_of_the_sets_are_beside_each_other(tmp_path):
     for name in ("latency", "price"):
         assert svg.read_text().count(f"<!-- {name} -->") == 1
     assert svg.read_text().count("<!-- low -->") == 2
+
+
+def test_a_row_that_is_as_fast_as_the_peer_has_no_bar(tmp_path):
+    png, svg = draw_ratios({"put": [1.0], "get": [2.0, 4.0], "list": [0.4, 0.5]}, tmp_path / "bench.json")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    for name in ("put", "get", "list", "times as fast as the peer"):
+        assert svg.read_text().count(f"<!-- {name} -->") == 1
