@@ -1,7 +1,8 @@
 """Builds deployment packages: what `sam build` and `aws cloudformation package` do, with a cache.
 
 A function whose CodeUri has a requirements.txt gets those packages installed beside its code, for the Lambda runtime's Python and
-for Linux, whatever the host is. So does a layer with a BuildMethod, which has all of it in the folder where that runtime looks.
+for Linux, whatever the host is. So does a layer with a BuildMethod, which has all of it in the folder where that runtime looks. Packages that are
+pinned are installed once: after a change of the code alone they are taken from the cache.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import os
 import platform
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -47,14 +49,54 @@ def build_package(code: Path, runtime: str, folder: str = "") -> Path:
         package = packages / f"{_fingerprint(root, runtime)}.zip"
         if package.is_file():
             return package
+        unfinished = Path(scratch) / "package.zip"
         requirements = tree / "requirements.txt"
         if runtime.startswith("python") and requirements.is_file():
-            _install(requirements, tree, runtime)
+            installed = _installed(requirements, root, runtime, folder)
+            if _have_one_name(root, installed):
+                _unpack_beside(installed, root)
+            else:
+                shutil.copyfile(installed, unfinished)
         _compile(root, runtime)
-        unfinished = Path(scratch) / "package.zip"
         _zip(root, unfinished)
         unfinished.replace(package)
     return package
+
+
+# A name with a version, perhaps with a marker and hashes, and nothing else.
+_PINNED = re.compile(r"[\w.-]+(\[[^\]]*\])?\s*==[^\s;*]+\s*(;[^#]*?)?(\s--hash=\S+)*\s*(\s#.*)?", re.ASCII)
+
+
+def _installed(requirements: Path, root: Path, runtime: str, folder: str) -> Path:
+    """Returns a zip of the packages, in the folder. It is made anew for any change of the code where not all of them are pinned."""
+    lines = [line.strip() for line in requirements.read_text("utf-8", "replace").replace("\\\n", " ").splitlines()]
+    pinned = all(_PINNED.fullmatch(line) for line in lines if line and not line.startswith("#"))
+    of = "\n".join(lines) if pinned else _fingerprint(root, runtime)
+    name = hashlib.sha256(f"{_FORMAT} {runtime} {platform.machine()} {sys.version_info[:2]} {folder}\n{of}".encode()).hexdigest()
+    kept = cache_dir() / "dependencies" / f"{name}.zip"
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="build-", dir=kept.parent) as scratch:
+            target = Path(scratch) / "tree" / folder
+            target.mkdir(parents=True)
+            _install(requirements, target, runtime)
+            _compile(Path(scratch) / "tree", runtime)
+            unfinished = Path(scratch) / "dependencies.zip"
+            _zip(Path(scratch) / "tree", unfinished)
+            unfinished.replace(kept)
+    return kept
+
+
+def _have_one_name(root: Path, installed: Path) -> bool:
+    with zipfile.ZipFile(installed) as archive:
+        return any((root / name).exists() for name in archive.namelist())
+
+
+def _unpack_beside(installed: Path, root: Path) -> None:
+    """Adds what the code has not got itself, as `sam build` copies the code over the packages."""
+    with zipfile.ZipFile(installed) as archive:
+        # Byte code is made anew: it would be taken for that of the code.
+        archive.extractall(root, [name for name in archive.namelist() if not (name.endswith(".pyc") or (root / name).exists())])
 
 
 def _excluded(root: Path, directory: Path, names: list[str]) -> set[str]:
@@ -96,7 +138,8 @@ def _compile(tree: Path, runtime: str) -> None:
 
 
 def _zip(tree: Path, target: Path) -> None:
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    """Writes the files into a zip, behind what is in it."""
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for directory, names, files in os.walk(tree):
             names.sort()
             for name in sorted(files):

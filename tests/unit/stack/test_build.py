@@ -8,6 +8,7 @@ import pytest
 
 from harness.emulator.external import is_loopback
 from harness.errors import UsageError
+from harness.stack import build
 from harness.stack.build import build_package
 from harness.stack.template import load_template
 
@@ -70,6 +71,58 @@ def test_what_a_link_points_to_is_part_of_the_package_and_of_its_name(tmp_path):
     second = build_package(root, "provided.al2023")
     assert zipfile.ZipFile(first).read("shared/lib.py") == b"1"
     assert zipfile.ZipFile(second).read("shared/lib.py") == b"2"
+
+
+@pytest.fixture
+def installs(monkeypatch):
+    """The requirements that were installed, each time; a package is a module with its name."""
+    made = []
+
+    def install(requirements, target, _runtime):
+        made.append(requirements.read_text())
+        (target / "lib").mkdir()
+        (target / "lib" / "__init__.py").write_text(f"X = {len(made)}\n")
+        (target / "other.py").write_text("")
+
+    monkeypatch.setattr(build, "_install", install)
+    return made
+
+
+def test_after_a_change_of_the_code_alone_pinned_packages_are_not_installed_again(tmp_path, installs):
+    root = code(tmp_path, app__py="X = 1\n", requirements__txt="# what it needs\nlib==1.0 ; python_version > '3' --hash=sha256:0\n")
+    build_package(root, "python3.13")
+    (root / "app.py").write_text("X = 2\n")
+    with zipfile.ZipFile(build_package(root, "python3.13")) as package:
+        assert package.read("app.py") == b"X = 2\n"
+        assert package.read("lib/__init__.py") == b"X = 1\n"
+        assert len(set(package.namelist())) == len(package.namelist())
+        assert sum(name.endswith(".pyc") for name in package.namelist()) == 3
+    assert len(installs) == 1
+    build_package(root, "python3.12")
+    build_package(root, "python3.13", "python")
+    (root / "requirements.txt").write_text("lib==1.1\n")
+    build_package(root, "python3.13")
+    assert len(installs) == 4
+
+
+@pytest.mark.parametrize("line", ["lib", "lib>=1", "lib==1.*", "-r more.txt", "./lib", "lib @ file:lib.whl", "-e ."])
+def test_packages_that_are_not_pinned_are_installed_with_each_change(tmp_path, installs, line):
+    root = code(tmp_path, app__py="X = 1\n", requirements__txt=f"other==1\n{line}\n")
+    build_package(root, "python3.13")
+    (root / "app.py").write_text("X = 2\n")
+    build_package(root, "python3.13")
+    assert len(installs) == 2
+
+
+def test_the_code_takes_the_place_of_a_package_with_its_name(tmp_path, installs):
+    root = code(tmp_path, requirements__txt="lib==1\n")
+    (root / "lib").mkdir()
+    (root / "lib" / "__init__.py").write_text("MINE = 1\n")
+    with zipfile.ZipFile(build_package(root, "python3.13")) as package:
+        assert package.read("lib/__init__.py") == b"MINE = 1\n"
+        assert {"other.py", "lib/__init__.py"} <= set(package.namelist())
+        assert len(set(package.namelist())) == len(package.namelist())
+    assert installs
 
 
 def test_a_zip_is_taken_as_it_is(tmp_path):
