@@ -13,6 +13,7 @@ given up as malformed records are.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# Of DuckDB, beside what Python holds. What exceeds it goes to disk: a million records take a fifth longer with half as much.
-_MEMORY_LIMIT = "512MB"
+# Of DuckDB, beside what Python holds. What exceeds it goes to disk, but for what it needs at once, of which many more records may have more: then the next
+# limit is tried. A million records need less than the first.
+_MEMORY_LIMITS = ("320MB", "640MB", "1280MB", "2560MB", "5GB", "10GB")
 _PAIRS_PER_FETCH = 10_000
 
 ANOMALIES_FILE = "anomalies.parquet"
@@ -201,7 +203,21 @@ def reconcile(
     """Returns the account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch`, the run's
     directory, takes what does not fit in memory, and anomalies.parquet. `met` says, for an example's shard and sequence number, what else is known of its way. `lookup` is a table with the
     column `put_at` of what the harness has put besides the load."""
-    with duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(scratch), "threads": 2}) as db:
+    for limit in _MEMORY_LIMITS[:-1]:
+        with contextlib.suppress(duckdb.OutOfMemoryException):
+            return _reconciled(ledger, observations, scratch, met, lookup, limit)
+    return _reconciled(ledger, observations, scratch, met, lookup, _MEMORY_LIMITS[-1])
+
+
+def _reconciled(
+    ledger: Path,
+    observations: Path,
+    scratch: Path,
+    met: Callable[[str | None, str | None], str],
+    lookup: Path | None,
+    memory_limit: str,
+) -> Account:
+    with duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": str(scratch), "threads": 2}) as db:
         # The progress bar would overwrite what the terminal shows.
         db.execute("SET enable_progress_bar = false")
         put = "SELECT NULL::VARCHAR AS put_at WHERE false" if lookup is None else f"SELECT put_at FROM read_parquet('{lookup}')"

@@ -46,6 +46,23 @@ def test_a_dead_letter_and_an_alert_of_one_record_are_one_outcome_and_storage_be
     assert account.anomalies["conflicting"] == 1
 
 
+def test_more_records_than_fit_into_the_memory_are_reconciled_with_more_of_it(tmp_path, monkeypatch):
+    limits = []
+    connect = duckdb.connect
+
+    def connected(config):
+        limits.append(config["memory_limit"])
+        return connect(config=config)
+
+    monkeypatch.setattr("harness.accounting.reconcile._MEMORY_LIMITS", ("1MB", "2MB", "320MB"))
+    monkeypatch.setattr("harness.accounting.reconcile.duckdb.connect", connected)
+    records = [Record(f"id-{n}", b"x", b"{}") for n in range(20_000)]
+    seen = [Observation(Outcome.STORED, "here", record.record_id, content=b"{}") for record in records]
+    account = reconciled(tmp_path, [(record, Answer(Status.ACKED, 1)) for record in records], seen)
+    assert limits == ["1MB", "2MB", "320MB"]
+    assert account.outcome.stored == len(records)
+
+
 ACKED = Answer(Status.ACKED, 1, "up@v")
 FILE = payload_hash(b"head,a,b")
 
