@@ -155,6 +155,14 @@ def test_an_execution_has_its_output_and_its_error_before_it_is_shown_as_ended(e
     assert seen == [shows]
 
 
+def test_the_operations_of_a_service_are_looked_up_once():
+    looked_at = []
+    module = SimpleNamespace(method_names_from_class=lambda clazz: [looked_at.append(clazz), "get_item"][1:])
+    runtime.operations.apply(module)
+    assert [module.method_names_from_class(clazz) for clazz in (int, str, int)] == [{"get_item"}] * 3
+    assert looked_at == [int, str]
+
+
 def test_every_patch_that_is_declared_is_applied():
     """A patch was declared and left out of its module's list: what it mends was thought mended."""
     modules = [importlib.import_module(f"{patches.__name__}.{found.name}") for found in pkgutil.iter_modules(patches.__path__)]
