@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harness.api import Malformer, Record
 
 COLUMNS = ("sku", "name", "price", "currency", "valid_from")
-DECISIONS = ("approved", "rejected", "ignored", "twice", "forged")
+DECISIONS = ("approved", "rejected", "ignored", "twice", "forged", "opened")
 """What a person does about a list: its name says so, and the plan of the scenario's actor reads the name. Of these, the lists that are approved
 once or twice are loaded."""
 _LOADED = ("approved", "twice")

@@ -16,10 +16,11 @@ def test_only_lists_that_were_approved_by_a_signed_link_in_time_are_loaded(tmp_p
     code, output, result = run(tmp_path, "run", "approvals-decisions", "--seed", 3)
     assert code == 0, output
     assert not any(result["anomalies"].values())
-    # Of five lists of 200 rows, 20 of them malformed, two are loaded.
+    # Of six lists of 200 rows, 20 of them malformed, two are loaded.
     outcome = result["outcome"]
-    assert (outcome["stored"], outcome["dead_lettered"] + outcome["alerted"]) == (360, 640)
+    assert (outcome["stored"], outcome["dead_lettered"] + outcome["alerted"]) == (360, 840)
     told = (tmp_path / "runs" / "latest" / "events.jsonl").read_text()
     assert "approved (200), and then rejected (410)" in told
     assert "tried to forge an approval of (403)" in told
     assert "left alone" in told
+    assert "only looked at the links (200)" in told

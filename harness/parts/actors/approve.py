@@ -9,7 +9,7 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import jmespath
 import urllib3
@@ -26,7 +26,7 @@ from harness.parts.urls import local_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Choice = Literal["approve", "reject", "nothing", "approve_twice", "forge"]
+Choice = Literal["approve", "reject", "nothing", "look", "approve_twice", "forge"]
 _TIMEOUT_S = 35
 # Answers of API Gateway and of Step Functions that ask for another try.
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -56,7 +56,8 @@ class Approve(Actor):
     `decision: approve` answers with `output`; `decision: reject` lets the task fail with `error`, so that the pipeline must do what it does on
     a refusal. `plan` says for which messages something else is done: the first entry counts whose `where` is true. `nothing` lets the time
     run out; `approve_twice` rejects what has been approved; `forge` tries to approve with what is not valid. With `links` the person uses
-    the links of the message: looks first (GET), then decides (POST).
+    the links of the message: looks first (GET), then decides (POST); `look` only looks at them, as a mail program does that opens all links. A forger has the
+    link to reject, and writes in it that he approves; he then leaves out or cuts off each of its parameters in turn.
 
     The verdict is unknown where no message was of an entry, and where each of its decisions came too late or was refused: the run did not test
     that entry. A decision whose first answer was lost counts as refused, as nothing tells whether it was taken."""
@@ -75,6 +76,8 @@ class Approve(Actor):
     def _plans_after_the_message(self) -> Self:
         if any(planned.where.startswith("$") for planned in self.plan):
             raise ValueError("plan: where reads the message, not what stands around it")
+        if self.links is None and any(planned.do == "look" for planned in self.plan):
+            raise ValueError("plan: without links there is nothing to look at")
         return self
 
     def entries(self) -> Iterator[str]:
@@ -122,6 +125,9 @@ class _Person:
         match choice:
             case "nothing":
                 return Deed("left alone", entry, refused=False)
+            case "look":
+                answer = decide(message, "look", reason)
+                return Deed(f"only looked at the links ({answer}) of", entry, _is_refused(answer))
             case "approve_twice":
                 first = decide(message, "approve", reason)
                 text = f"approved ({first}), and then rejected ({decide(message, 'reject', reason)})"
@@ -161,11 +167,16 @@ class _Person:
             return ""
         if not deed:
             return "there"
-        # The one link with the word of the other: who may reject must not be able to approve.
-        url = found["reject"].replace("reject", "approve") if deed == "forge" else found[deed]
-        url = local_url(url, self._context, "approve.links")
-        self._request("GET", url)
-        return self._request("POST", url, urlencode({"reason": reason}))
+        urls = {name: local_url(link, self._context, "approve.links") for name, link in found.items()}
+        if deed == "look":
+            return max(self._request("GET", url) for url in urls.values())
+        answer = ""
+        for url in _forged(urls["reject"]) if deed == "forge" else (urls[deed],):
+            self._request("GET", url)
+            answer = self._request("POST", url, urlencode({"reason": reason}))
+            if not _is_refused(answer):
+                break
+        return answer
 
     def _request(self, method: str, url: str, body: str = "") -> str:
         status = 0
@@ -187,6 +198,18 @@ class _Person:
         if status in _TRY_AGAIN:
             raise TryAgainError(f"it answers {status}")
         return status
+
+
+def _forged(reject: str) -> Iterator[str]:
+    """Yields links that must not approve: who may reject must not be able to."""
+    approve = reject.replace("reject", "approve")
+    yield approve
+    address, _, query = approve.partition("?")
+    given = parse_qsl(query, keep_blank_values=True)
+    for place, (name, value) in enumerate(given):
+        yield f"{address}?{urlencode([*given[:place], *given[place + 1 :]])}"
+        for part in ("", value[: len(value) // 2]):
+            yield f"{address}?{urlencode([*given[:place], (name, part), *given[place + 1 :]])}"
 
 
 def _named(planned: Planned) -> str:
