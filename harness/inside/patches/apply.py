@@ -19,6 +19,7 @@ from harness.inside.patches import (
     kinesis,
     lambda_,
     map_states,
+    parsing,
     redrives,
     runtime,
     s3,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 PATCHES: tuple[Patch, ...] = (
     *runtime.PATCHES,
     *gateway.PATCHES,
+    *parsing.PATCHES,
     *apigateway.PATCHES,
     *cloudformation.PATCHES,
     *templates.PATCHES,
