@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,17 @@ def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
         raise ValueError("expected at least one item")
     return values
 
+
+def _compiles(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+"""A regular expression of Python."""
 
 NotEmpty = AfterValidator(_not_empty)
 """Refuses an empty tuple. Unlike a minimal length, it says nothing where an item is wrong."""

@@ -13,7 +13,6 @@ import fnmatch
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
@@ -25,10 +24,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import to_json
 
 from harness.accounting.record import Observation, Outcome, identifier, payload_hash, upload_id
-from harness.documents import read_yaml
-from harness.errors import UsageError
 from harness.parts.expressions import ExpressionError, compiled
-from harness.parts.part import NotEmpty, Part
+from harness.parts.part import NotEmpty, Part, Pattern
+from harness.parts.presets import preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,47 +73,6 @@ def _is_template(text: str) -> str:
     return text
 
 
-def _is_pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_is_pattern)]
-"""A regular expression of Python."""
-
-
-_REDRIVEN = {"outcome": "dead_lettered", "payload": "$message.body"}
-PRESETS: dict[str, dict[str, Any]] = {
-    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
-    "sqs_redrive": _REDRIVEN,
-    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html: the body is the event itself.
-    "lambda_dead_letter": _REDRIVEN,
-    # The same page, destinations: a record of the invocation, with the event as `requestPayload`.
-    "lambda_destination": {"outcome": "dead_lettered", "payload": "requestPayload"},
-    # The same, where S3 invoked the function: the uploads that the event names, and that must still be there.
-    "lambda_destination_of_s3": {
-        "outcome": "alerted",
-        "each": "requestPayload.Records[?s3].s3",
-        "shard": "notified_upload(object.key, object.versionId)",
-        "payload_location": "notified_location(bucket.name, object.key, object.versionId)",
-    },
-    # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html: an S3 destination keeps the payload.
-    "lambda_stream_to_s3": {
-        "outcome": "dead_lettered",
-        "each": "payload.Records[].kinesis",
-        "sequence": "sequenceNumber",
-        "payload": "data",
-        "payload_encoding": "base64",
-    },
-    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: the body is the event.
-    "eventbridge_dead_letter": {"outcome": "dead_lettered", "payload": "detail"},
-}
-"""The shapes that AWS itself writes."""
-
-
 class Reading(Part):
     """Where a record's parts are in a document.
 
@@ -151,7 +108,7 @@ class Reading(Part):
         if not isinstance(document, dict) or not isinstance(name := document.get("preset"), str):
             return document
         given = {key: value for key, value in document.items() if key != "preset"}
-        return {**_preset(name, (info.context or {}).get("directory")), **given}
+        return {**preset(name, (info.context or {}).get("directory")), **given}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -173,21 +130,6 @@ class Reading(Part):
             *self.fields.values(),
         )
         return any(name in expression for expression in given if expression)
-
-
-def _preset(name: str, directory: Path | None) -> dict[str, Any]:
-    if name in PRESETS:
-        return PRESETS[name]
-    if not name.endswith((".yaml", ".yml")):
-        raise ValueError(f"preset {name!r} is none of {', '.join(PRESETS)}, and not a YAML file")
-    path = (directory or Path()) / name
-    try:
-        _, document = read_yaml(path, "preset")
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-    if not isinstance(document, dict):
-        raise ValueError(f"preset {path} is not a mapping")  # noqa: TRY004 - pydantic reports ValueErrors
-    return document
 
 
 def _search(expression: str | None) -> Callable[[Any, dict[str, Any]], Any]:

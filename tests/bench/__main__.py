@@ -23,16 +23,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_repetitions = click.option(
+    "--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts."
+)
+_peer = click.option(
+    "--peer", type=click.Choice(PEERS), help="Another emulator to measure beside, in turns; installed where it is not yet."
+)
+
+
+def _out(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    path = Path("runs") / name
+    return click.option("--out", type=click.Path(path_type=Path), default=path, show_default=True, help="All figures as JSON.")
+
+
 @click.group(cls=ErrorsAsMessages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 def main() -> None:
     """Measures this machine: medians with their spread, and ratios to the floor."""
 
 
 @main.command()
-@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/bench.json"), show_default=True, help="All figures as JSON."
-)
+@_repetitions
+@_out("bench.json")
 def clickstream(repetitions: int, out: Path) -> int:
     """The clickstream on the embedded emulator, Lambda, the generator, the reconciliation. Takes minutes. Exit 1 where a target is missed."""
     return _measure(lambda tell: bench_clickstream(repetitions, out, tell), out)
@@ -48,13 +59,9 @@ def clickstream(repetitions: int, out: Path) -> int:
     help="How many orders; more numbers may follow.",
 )
 @click.argument("more", type=click.IntRange(min=1), nargs=-1, metavar="[RECORDS]...")
-@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/bench-batch.json"), show_default=True, help="All figures as JSON."
-)
-@click.option(
-    "--peer", type=click.Choice(PEERS), help="Another emulator to measure beside, in turns; installed where it is not yet."
-)
+@_repetitions
+@_out("bench-batch.json")
+@_peer
 def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: str | None) -> int:
     """The orders on the embedded emulator, from the upload to the e-mail, by stage; a plot beside the JSON file. Takes minutes. Exit 1 where
     a target is missed."""
@@ -71,17 +78,9 @@ def batch(first: int, more: tuple[int, ...], repetitions: int, out: Path, peer: 
 
 @main.command()
 @click.option("--only", multiple=True, metavar="TEXT", help="Rows whose name has this text; may be given several times.")
-@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("runs/bench-emulator.json"),
-    show_default=True,
-    help="All figures as JSON.",
-)
-@click.option(
-    "--peer", type=click.Choice(PEERS), help="Another emulator to measure beside, in turns; installed where it is not yet."
-)
+@_repetitions
+@_out("bench-emulator.json")
+@_peer
 def emulator(only: tuple[str, ...], repetitions: int, out: Path, peer: str | None) -> int:
     """What the embedded emulator does of each service in a second; with a peer, the ratios as a plot beside the JSON file. Takes minutes. Exit 1 where the
     peer is faster."""
@@ -99,10 +98,8 @@ def emulator(only: tuple[str, ...], repetitions: int, out: Path, peer: str | Non
 
 @main.command()
 @click.option("--records", type=click.IntRange(min=100), default=5000, show_default=True, help="Events of each run.")
-@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/bench-tuning.json"), show_default=True, help="All figures as JSON."
-)
+@_repetitions
+@_out("bench-tuning.json")
 def tuning(records: int, repetitions: int, out: Path) -> int:
     """The three parameter sets of the clickstream on the embedded emulator: latency, throughput, invocations, and their price on AWS; a plot beside
     the JSON file. Takes minutes."""
@@ -119,14 +116,8 @@ def tuning(records: int, repetitions: int, out: Path) -> int:
 
 @main.command()
 @click.option("--records", type=click.IntRange(min=1), default=5000, show_default=True, help="Records of each file.")
-@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds; the median counts.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("runs/bench-workflows.json"),
-    show_default=True,
-    help="All figures as JSON.",
-)
+@_repetitions
+@_out("bench-workflows.json")
 def workflows(records: int, repetitions: int, out: Path) -> int:
     """The batches of the records pipeline as Standard and as Express executions: what each costs on AWS. Takes a minute."""
     return _measure(lambda tell: bench_workflows(records, repetitions, out, tell), out)
@@ -134,9 +125,7 @@ def workflows(records: int, repetitions: int, out: Path) -> int:
 
 @main.command()
 @click.option("--runs", type=click.IntRange(min=1), default=300, show_default=True, help="How many runs, one after the other.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs/bench-soak.json"), show_default=True, help="All figures as JSON."
-)
+@_out("bench-soak.json")
 def soak(runs: int, out: Path) -> int:
     """Many runs on one embedded emulator: does its memory, or the harness's, grow? Takes an hour. Exit 1 where it grows by more than a tenth."""
     return _measure(lambda tell: bench_soak(runs, out, tell), out)

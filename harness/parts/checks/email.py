@@ -10,30 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import urllib3
-from pydantic import AfterValidator, Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from harness.accounting.record import payload_hash
 from harness.emulator.plugin import ONE_REQUEST
 from harness.errors import UnknownVerdictError
 from harness.parts.objects import hashes
-from harness.parts.part import MOST_SECONDS, Part
+from harness.parts.part import MOST_SECONDS, Part, Pattern
 from harness.parts.ports import Check, Context, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SHOWN = 3
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class Link(Part):

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.accounting.record import Observation, Outcome, payload_hash
+from harness.parts.presets import PRESETS
 from harness.parts.probes.alerts import Alerts
 from harness.parts.probes.dynamodb import DynamoDb
 from harness.parts.probes.failed_batches import FailedBatches
 from harness.parts.probes.s3 import S3
 from harness.parts.probes.sqs import Sqs
-from harness.parts.reading import PRESETS, Reading
+from harness.parts.reading import Reading
 from tests.loads import PIPELINES, context
 from tests.unit.parts.places import Bucket, Places, Queue, Table
 
