@@ -7,8 +7,8 @@ and none of its records is given to all of them. A sighting of what the load its
 with those that no better key has found in this kind of place, and of those with the ones that belong there: n records seen n times are each seen once, one more sighting is a
 duplicate, one less a loss. What no key finds is a phantom.
 
-Of rivals (records of which the pipeline stores one) the first that is stored is the healthy one, or the first of all where none is; the others are to be
-given up as malformed records are.
+The pipeline stores one record of a group of rivals. Reconciliation takes the first stored rival for the healthy one, or the first rival where none is
+stored. The pipeline must give the other rivals up, as it gives up malformed records.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# Of DuckDB, beside what Python holds. What exceeds it goes to disk, but for what it needs at once, of which many more records may have more: then the next
-# limit is tried. A million records need less than the first.
+# DuckDB's memory, beside Python's. DuckDB moves what exceeds a limit to disk, and raises OutOfMemoryException where one step needs more: then the next
+# limit is tried. A million records need less than the first limit.
 _MEMORY_LIMITS = ("320MB", "640MB", "1280MB", "2560MB", "5GB", "10GB")
 _PAIRS_PER_FETCH = 10_000
 

@@ -253,7 +253,7 @@ class Reader:
         return None if fnmatch.fnmatchcase(seen.place, pattern) else pattern
 
     def _incomplete(self, item: Any, around: dict[str, Any]) -> str | None:
-        """Returns the first statement that is missing, or is another one than must be made."""
+        """Returns which required expression finds nothing, or finds another text than its pattern; None where all match."""
         for name, search, pattern in self._requires:
             value = search(item, around)
             text = value if isinstance(value, str) else to_json(value, bytes_mode="base64", fallback=str).decode()

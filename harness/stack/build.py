@@ -1,8 +1,8 @@
 """Builds deployment packages: what `sam build` and `aws cloudformation package` do, with a cache.
 
 A function whose CodeUri has a requirements.txt gets those packages installed beside its code, for the Lambda runtime's Python and
-for Linux, whatever the host is. So does a layer with a BuildMethod, which has all of it in the folder where that runtime looks. Packages that are
-pinned are installed once: after a change of the code alone they are taken from the cache.
+for Linux, whatever the host is. So does a layer with a BuildMethod, which has all of it in the folder where that runtime looks. The cache keeps
+pinned packages: a change of the code alone does not install them again.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def build_package(code: Path, runtime: str, folder: str = "") -> Path:
         requirements = tree / "requirements.txt"
         if runtime.startswith("python") and requirements.is_file():
             installed = _installed(requirements, root, runtime, folder)
-            if _have_one_name(root, installed):
-                _unpack_beside(installed, root)
+            if _overlap(root, installed):
+                _add_missing(installed, root)
             else:
                 shutil.copyfile(installed, unfinished)
         _compile(root, runtime)
@@ -68,7 +68,7 @@ _PINNED = re.compile(r"[\w.-]+(\[[^\]]*\])?\s*==[^\s;*]+\s*(;[^#]*?)?(\s--hash=\
 
 
 def _installed(requirements: Path, root: Path, runtime: str, folder: str) -> Path:
-    """Returns a zip of the packages, in the folder. It is made anew for any change of the code where not all of them are pinned."""
+    """Returns a zip that has the packages in `folder`. Installs them again after each change of the code, unless all of them are pinned."""
     lines = [line.strip() for line in requirements.read_text("utf-8", "replace").replace("\\\n", " ").splitlines()]
     pinned = all(_PINNED.fullmatch(line) for line in lines if line and not line.startswith("#"))
     of = "\n".join(lines) if pinned else _fingerprint(root, runtime)
@@ -87,16 +87,19 @@ def _installed(requirements: Path, root: Path, runtime: str, folder: str) -> Pat
     return kept
 
 
-def _have_one_name(root: Path, installed: Path) -> bool:
+def _overlap(root: Path, installed: Path) -> bool:
+    """Returns whether the code and the packages have a file with the same path."""
     with zipfile.ZipFile(installed) as archive:
         return any((root / name).exists() for name in archive.namelist())
 
 
-def _unpack_beside(installed: Path, root: Path) -> None:
-    """Adds what the code has not got itself, as `sam build` copies the code over the packages."""
+def _add_missing(installed: Path, root: Path) -> None:
+    """Unpacks the files that the code does not have. `sam build` also copies the code over the packages."""
     with zipfile.ZipFile(installed) as archive:
-        # Byte code is made anew: it would be taken for that of the code.
-        archive.extractall(root, [name for name in archive.namelist() if not (name.endswith(".pyc") or (root / name).exists())])
+        for info in archive.infolist():
+            # Python would run the package's byte code in place of the code.
+            if not info.filename.endswith(".pyc") and not (root / info.filename).exists():
+                Path(archive.extract(info, root)).chmod(info.external_attr >> 16)
 
 
 def _excluded(root: Path, directory: Path, names: list[str]) -> set[str]:
@@ -138,7 +141,7 @@ def _compile(tree: Path, runtime: str) -> None:
 
 
 def _zip(tree: Path, target: Path) -> None:
-    """Writes the files into a zip, behind what is in it."""
+    """Appends the files to a zip, or creates it."""
     with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for directory, names, files in os.walk(tree):
             names.sort()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _PARTITION = re.compile(r"[A-Za-z_]\w*=[^=]{1,120}", re.ASCII)
-# DuckDB decodes what is encoded in a partition's name, and takes ? for the end of the names, and * and [ for a pattern.
-_READ_AS_IT_STANDS = "%= "
+# DuckDB decodes percent signs in a partition's name. It ends the name at ?, and takes * and [ for a pattern, so those are encoded.
+_NOT_ENCODED = "%= "
 _READERS = {
     "csv": "read_csv('{}', header = true, all_varchar = true, union_by_name = true, hive_partitioning = true, hive_types_autocast = false)",
     "ndjson": "read_json_auto('{}', format = 'newline_delimited', union_by_name = true, hive_partitioning = true, hive_types_autocast = false)",
@@ -84,7 +84,7 @@ def _add(db: duckdb.DuckDBPyConnection, name: str, lake: Lake, context: Context,
     partitioned = len({tuple(part.partition("=")[0] for part in parts) for parts in found}) == 1
     folder.mkdir()
     for place, (key, parts) in enumerate(zip(keys, found, strict=True)):
-        below = folder.joinpath(*(quote(part, safe=_READ_AS_IT_STANDS) for part in parts)) if partitioned else folder
+        below = folder.joinpath(*(quote(part, safe=_NOT_ENCODED) for part in parts)) if partitioned else folder
         below.mkdir(parents=True, exist_ok=True)
         suffix = ".gz" if key.endswith(".gz") else ""
         s3.download_file(lake.bucket, key, str(below / f"{place:09d}.{lake.format}{suffix}"))

@@ -239,7 +239,7 @@ class FileSet:
         return {index: kinds[number % len(kinds)] for number, index in enumerate(chosen, file * max(many, 0))}
 
     def _rows_with_rivals(self, file: int, fault: str | None, classes: Mapping[str, str]) -> Iterator[Record]:
-        """Yields the records of a file, and behind them those of the file before that stand here too."""
+        """Yields the records of a file, then the rivals that the previous file has of them."""
         of_next, of_this = self._rivals(file), self._rivals(file - 1)
         for number, record in enumerate(self._rows(file, fault, classes)):
             yield _rival(record, f"{file}/{number}") if number in of_next else record
@@ -277,5 +277,5 @@ class FileSet:
 
 
 def _rival(record: Record, group: str) -> Record:
-    """Returns one of two records with one key; a record that is not to be stored has no rival."""
+    """Returns the record as a member of a group of rivals; leaves a malformed or filtered record unchanged."""
     return record if record.promised is None else record._replace(rival=group, classes=(*record.classes, _IN_TWO_FILES))
