@@ -319,7 +319,7 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
     broken: dict[int, Example] = {}
     spoilt = db.execute(
         "SELECT r.index, l.record_id, r.place FROM resolved r JOIN ledger l USING (index) "
-        "ANTI JOIN kept USING (n) WHERE r.outcome <> 'stored' AND r.payload_hash IS NOT NULL"
+        "ANTI JOIN kept USING (n, index) WHERE r.outcome <> 'stored' AND r.payload_hash IS NOT NULL"
     ).fetchall()
     for index, record_id, place in spoilt:
         broken[index] = Example(record_id, place, "the payload there is not the one that was offered")

@@ -99,6 +99,18 @@ def test_what_names_an_upload_alone_breaks_the_promise_of_its_record_and_of_no_o
     assert [example.record_id for example in account.examples["corrupted"]] == ["r0"]
 
 
+def test_what_names_an_upload_alone_by_bytes_that_are_those_of_one_of_its_records_spoils_the_others():
+    one, other = payload_hash(b"one"), payload_hash(b"other")
+    pairs = [
+        (Record("r0", b"p1", b"{}", None), Answer(Status.ACKED, 1000, "upload", "0", file_hash=one)),
+        (Record("r1", b"p1", b"{}", None), Answer(Status.ACKED, 1000, "upload", "1", file_hash=other)),
+    ]
+    seen = [Observation(Outcome.DEAD_LETTERED, "here", shard="upload", payload_hash=one)]
+    account = accounted(pairs, seen)
+    assert account.anomalies["corrupted"] == count(pairs, seen, broken_promise).anomalies["corrupted"] == 1
+    assert [example.record_id for example in account.examples["corrupted"]] == ["r1"]
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(2, 4), st.data())
 def test_of_rivals_any_one_may_be_stored_and_each_that_is_gone_is_one_lost(many, data):
