@@ -78,11 +78,18 @@ def _one_per_service(cached: Any) -> Any:
     return one_at_a_time(create)
 
 
-@patch("werkzeug.routing.rules", {"Rule.compile": ("self",)})
+@patch("werkzeug.routing.rules", {"Rule._compile_builder": ("self", "append_unknown")})
 def routes(module: Any) -> None:
-    """Werkzeug compiles routes through `ast`, whose recursion counter CPython 3.11 shares between threads. When many threads make their first
-    request at once, one of them fails with "AST constructor recursion depth mismatch" (python/cpython#106905)."""
-    module.Rule.compile = one_at_a_time(module.Rule.compile)
+    """Werkzeug compiles two functions for each route, which make addresses from its parts. Nothing here asks for an address, and rolo copies all routes to add
+    one: the functions were a seventh of the time of a first deployment. They are compiled when they are first called, one at a time: CPython 3.11 shares the
+    recursion counter of `ast` between threads (python/cpython#106905)."""
+    compiled = one_at_a_time(module.Rule._compile_builder)  # noqa: SLF001
+
+    def when_called(self: Any, append_unknown: bool = True) -> Any:  # noqa: FBT001, FBT002 - as werkzeug calls it
+        made = functools.cache(lambda: compiled(self, append_unknown))
+        return lambda rule, /, **values: made()(rule, **values)
+
+    module.Rule._compile_builder = when_called  # noqa: SLF001
 
 
 @patch(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from types import SimpleNamespace
 from typing import Any
 
+from harness.inside.patches.alone import one_at_a_time
 from harness.inside.patches.declare import NAME, patch
 
 
@@ -30,6 +32,12 @@ def function_logs(module: Any) -> None:
 
     module.LogHandler.run_log_loop = logs.run_log_loop
     module.LogHandler.add_logs = logs.add_logs
+
+
+@patch("localstack.services.lambda_.invocation.lambda_models", {"boto3": NAME})
+def code_links(module: Any) -> None:
+    """LocalStack makes a client of S3 for each answer that has a link to a function's code."""
+    module.boto3 = SimpleNamespace(client=one_at_a_time(functools.cache(module.boto3.client)))
 
 
 @patch("localstack.services.lambda_.invocation.execution_environment", {"ExecutionEnvironment.get_log_group_name": ("self",)})
@@ -225,6 +233,7 @@ PATCHES = (
     refused_invocations,
     function_logs,
     log_groups,
+    code_links,
     function_metrics,
     failed_events,
     buckets,

@@ -15,6 +15,7 @@ from harness.inside.patches.declare import NAME, patch
         "JSONFileLoader.load_file": ("self", "file_path"),
         "Loader.list_available_services": ("self", "type_name"),
         "Loader.search_paths": ("self",),
+        "OrderedDict": NAME,
     },
 )
 def sessions(module: Any) -> None:
@@ -38,6 +39,24 @@ def sessions(module: Any) -> None:
         return list(known[key])
 
     module.Loader.list_available_services = listed
+    # Every dictionary is in order now, and is read in half of the time.
+    module.OrderedDict = dict
+
+
+@patch("botocore.session", {"Session.get_available_regions": ("self", "service_name", "partition_name", "allow_non_regional")})
+def regions(module: Any) -> None:
+    """For the regions of a service, a session reads all that is known of it. LocalStack and Moto ask for them with a new session for each store of an account."""
+    session = module.Session
+    ask, known = session.get_available_regions, dict[tuple[str, str, bool], list[str]]()
+
+    @functools.wraps(ask)
+    def once(self: Any, service_name: str, partition_name: str = "aws", allow_non_regional: bool = False) -> list[str]:  # noqa: FBT001, FBT002 - as botocore has it
+        key = (service_name, partition_name, allow_non_regional)
+        if key not in known:
+            known[key] = ask(self, *key)
+        return list(known[key])
+
+    session.get_available_regions = once
 
 
 @patch("botocore.httpsession", {"URLLib3Session._get_ssl_context": ("self",), "create_urllib3_context": ("ssl_version",)})
@@ -66,4 +85,4 @@ def threads(module: Any) -> None:
             vars(loaded)["TMP_THREADS"] = running
 
 
-PATCHES = (sessions, tls, operations, threads)
+PATCHES = (sessions, regions, tls, operations, threads)

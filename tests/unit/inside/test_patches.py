@@ -12,9 +12,11 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
+from werkzeug import routing
+from werkzeug.routing import rules
 
 from harness.inside import kept, patches
-from harness.inside.patches import declare, gateway, runtime, stepfunctions, templates
+from harness.inside.patches import declare, gateway, lambda_, runtime, stepfunctions, templates
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
 
@@ -61,6 +63,50 @@ def test_services_are_looked_for_once_for_each_path_and_type():
                 assert found == [path]
                 found.clear()
     assert Loader.looked == [("mine", "service-2"), ("mine", "waiters-2"), ("yours", "service-2"), ("yours", "waiters-2")]
+
+
+def test_the_regions_of_a_service_are_asked_for_once_and_what_is_told_may_be_changed():
+    asked = []
+
+    class Session:
+        def get_available_regions(self, *key):
+            asked.append(key)
+            return ["eu-west-1"]
+
+    runtime.regions.apply(SimpleNamespace(Session=Session))
+    for service in ("s3", "sqs", "s3"):
+        regions = Session().get_available_regions(service)
+        assert regions == ["eu-west-1"]
+        regions.clear()
+    assert Session().get_available_regions("s3", "aws-cn") == ["eu-west-1"]
+    assert asked == [("s3", "aws", False), ("sqs", "aws", False), ("s3", "aws-cn", False)]
+
+
+def test_the_links_to_code_of_one_endpoint_are_made_by_one_client():
+    made = []
+    module = SimpleNamespace(boto3=SimpleNamespace(client=lambda *name, **where: made.append((name, where)) or object()))
+    lambda_.code_links.apply(module)
+    one, other, again = (module.boto3.client("s3", endpoint_url=url) for url in ("here", "there", "here"))
+    assert one is again is not other
+    assert len(made) == 2
+
+
+def test_a_route_makes_the_address_that_werkzeug_would_make_and_compiles_it_only_then():
+    compiled = []
+
+    class Rule(rules.Rule):
+        def _compile_builder(self, append_unknown=True):  # noqa: FBT002 - as werkzeug has it
+            compiled.append(append_unknown)
+            return super()._compile_builder(append_unknown)
+
+    of_werkzeug = routing.Map([rules.Rule("/a/<path:b>/<c>", endpoint="it")]).bind("here")
+    gateway.routes.apply(SimpleNamespace(Rule=Rule))
+    patched = routing.Map([Rule("/a/<path:b>/<c>", endpoint="it")]).bind("here")
+    assert not compiled
+    for _ in range(2):
+        for values in ({"b": "x/ü", "c": "y"}, {"b": "x", "c": "y", "self": "z", "rule": "?"}):
+            assert patched.build("it", values) == of_werkzeug.build("it", values)
+    assert compiled == [True]
 
 
 def test_clients_share_a_context_of_tls():
