@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import hashlib
 import json
 import time
@@ -188,6 +189,8 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
     # Names of buckets are those of all accounts.
     bucket = _artifacts(clients)
     s3.create_bucket(Bucket=bucket)
+    # The functions of a stack mostly share their package.
+    build = functools.cache(build_package)
     uploaded: dict[Path, str] = {}
     for logical_id, resource in resources_of(template).items():
         properties = resource["Properties"] = resource.get("Properties") or {}
@@ -204,7 +207,7 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
                 # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-layers.html
                 runtime, folder = str(method), "python"
             try:
-                package = build_package((path.parent / code).resolve(), runtime, folder)
+                package = build((path.parent / code).resolve(), runtime, folder)
             except (UsageError, OSError, RuntimeError, ValueError) as error:
                 # Besides a UsageError: a path with a NUL in it, one that is too long, or links that lead in a circle.
                 raise UsageError(f"{path}: {logical_id}: {error}") from error
