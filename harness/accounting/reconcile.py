@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # DuckDB's memory, beside Python's. DuckDB moves what exceeds a limit to disk, and raises OutOfMemoryException where one step needs more: then the next
 # limit is tried. A million records need less than the first limit.
-_MEMORY_LIMITS = ("320MB", "640MB", "1280MB", "2560MB", "5GB", "10GB")
+_MEMORY_LIMITS = ("280MB", "640MB", "1280MB", "2560MB", "5GB", "10GB")
 _PAIRS_PER_FETCH = 10_000
 
 ANOMALIES_FILE = "anomalies.parquet"
