@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import interrupts
 from harness.documents import MISTYPED
-from harness.emulator import image, tokens
+from harness.emulator import cache, image, tokens
 from harness.emulator.docker_engine import connect
 from harness.emulator.emulator import Description
 from harness.emulator.health import last_lines, wait_until_healthy
@@ -68,6 +68,7 @@ class Container:
         """Removes what killed runs left, and builds the image where the engine lacks it."""
         sweep(self._client)
         tokens.sweep()
+        cache.sweep()
         yield from image.build(self._client)
 
     def start(self) -> Description:

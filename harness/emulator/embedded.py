@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from harness import interrupts
-from harness.emulator import tokens, work_dirs
+from harness.emulator import cache, tokens, work_dirs
 from harness.emulator.cache import cache_dir
 from harness.emulator.emulator import Description
 from harness.emulator.health import last_lines, wait_until_healthy
@@ -59,6 +59,7 @@ class Embedded:
         """Removes what killed runs left."""
         work_dirs.sweep()
         tokens.sweep()
+        cache.sweep()
         yield from ()
 
     def start(self) -> Description:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import io
 import os
 import subprocess
 import tarfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
+from harness.emulator.cache import KEPT_S
 from harness.errors import UnknownVerdictError
 
 if TYPE_CHECKING:
@@ -79,6 +82,21 @@ def build(client: DockerClient) -> Iterator[str]:
                 said = line
     except APIError as error:
         raise UnknownVerdictError(_explain(name, error.explanation or str(error), said)) from error
+    _sweep(client, name)
+
+
+def _sweep(client: DockerClient, name: str) -> None:
+    """Removes images of other versions that are older than a month. One that a container is of stays."""
+    from docker.errors import APIError  # noqa: PLC0415
+
+    for image in client.images.list(REPOSITORY):
+        built = datetime.fromisoformat(image.attrs["Created"])
+        if name in image.tags or datetime.now(UTC) - built <= timedelta(seconds=KEPT_S):
+            continue
+        for tagged in image.tags:
+            if tagged.startswith(f"{REPOSITORY}:"):
+                with contextlib.suppress(APIError):
+                    client.images.remove(tagged)
 
 
 def _explain(name: str, error: str, said: str) -> str:

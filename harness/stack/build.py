@@ -20,7 +20,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from harness.emulator.cache import cache_dir
+from harness.emulator.cache import DEPENDENCIES, PACKAGES, cache_dir, has
 from harness.errors import UsageError
 
 # Beside the code of many repositories, and never part of it; further down, a folder of such a name may be a package of the user's.
@@ -39,7 +39,7 @@ def build_package(code: Path, runtime: str, folder: str = "") -> Path:
     if not code.is_dir():
         message = f"CodeUri {code} is neither a directory nor a zip"
         raise UsageError(message)
-    packages = cache_dir() / "packages"
+    packages = cache_dir() / PACKAGES
     packages.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=packages) as scratch:
         # The copy has what links point to, so that is what the fingerprint is of.
@@ -47,7 +47,7 @@ def build_package(code: Path, runtime: str, folder: str = "") -> Path:
         tree = root / folder
         shutil.copytree(code, tree, ignore=lambda directory, names: _excluded(code, Path(directory), names))
         package = packages / f"{_fingerprint(root, runtime)}.zip"
-        if package.is_file():
+        if has(package):
             return package
         unfinished = Path(scratch) / "package.zip"
         requirements = tree / "requirements.txt"
@@ -73,8 +73,8 @@ def _installed(requirements: Path, root: Path, runtime: str, folder: str) -> Pat
     pinned = all(_PINNED.fullmatch(line) for line in lines if line and not line.startswith("#"))
     of = "\n".join(lines) if pinned else _fingerprint(root, runtime)
     name = hashlib.sha256(f"{_FORMAT} {runtime} {platform.machine()} {sys.version_info[:2]} {folder}\n{of}".encode()).hexdigest()
-    kept = cache_dir() / "dependencies" / f"{name}.zip"
-    if not kept.is_file():
+    kept = cache_dir() / DEPENDENCIES / f"{name}.zip"
+    if not has(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="build-", dir=kept.parent) as scratch:
             target = Path(scratch) / "tree" / folder

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import re
 import tarfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from docker.errors import APIError
 
 from harness.emulator import image
 
@@ -90,3 +93,32 @@ def test_both_images_hold_the_same_packages():
     official = (root / "docker" / "Dockerfile").read_text().partition("AS official")[2].split()
     assert len(wanted) > 8
     assert not set(wanted) - set(official)
+
+
+class Images:
+    """An engine's: what is removed is untagged; one tag is in use."""
+
+    def __init__(self, *images):
+        self.left = {tag: image for image in images for tag in image.tags}
+
+    def list(self, repository):
+        return [image for tag, image in self.left.items() if tag.startswith(repository)]
+
+    def remove(self, tag):
+        if tag.endswith(":used"):
+            raise APIError("a container is using it")
+        del self.left[tag]
+
+
+def test_images_that_are_older_than_a_month_go_with_the_next_build_and_nothing_else_does():
+    now = datetime.now(UTC)
+    old, new = ((now - timedelta(days=days)).isoformat().replace("+00:00", "Z") for days in (31, 29))
+
+    def one(built, *tags):
+        return SimpleNamespace(
+            tags=[f"{image.REPOSITORY}:{tag}" if ":" not in tag else tag for tag in tags], attrs={"Created": built}
+        )
+
+    images = Images(one(old, "gone", "mine:1"), one(old, "used"), one(old, "this"), one(new, "young"), one(old, "other:2"))
+    image._sweep(SimpleNamespace(images=images), f"{image.REPOSITORY}:this")
+    assert set(images.left) == {"mine:1", "other:2", *(f"{image.REPOSITORY}:{tag}" for tag in ("used", "this", "young"))}
