@@ -7,6 +7,7 @@ there, names of headers keep their case, an answer without a length is streamed 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import logging
 import socket
@@ -77,15 +78,23 @@ class PipeproofServer(RuntimeServer):  # type: ignore[misc]
     def shutdown(self) -> None:
         self._ended.set()
         for listener in self._listeners:
-            listener.close()
+            stop_listening(listener)
+
+
+def stop_listening(listener: socket.socket) -> None:
+    """Ends the thread that accepts there, too."""
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
 
 
 def _accept(listener: socket.socket, app: App, tls: ssl.SSLContext | None) -> None:
     while True:
         try:
             accepted, address = listener.accept()
-        except OSError:
-            if listener.fileno() < 0:
+        except OSError as error:
+            if error.errno in {errno.EBADF, errno.EINVAL}:
+                # It listens no more.
                 return
             # Too many open files, or a client that has gone already: the next one may do.
             LOG.exception("a connection could not be accepted")

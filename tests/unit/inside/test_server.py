@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
+import sys
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from localstack import config
 
-from harness.inside import plugins
+from harness.inside import plugins, server
 from harness.inside.connections import is_from_outside
 from harness.inside.patches.apply import PatchRefusedError
 from harness.inside.server import Connection
@@ -216,7 +222,9 @@ def test_the_end_of_the_connection_is_that_of_a_stream_for_who_knows_no_chunks(t
     assert (body, "Connection: close" in head) == (b"ab", True)
 
 
-@pytest.mark.parametrize(("method", "status"), [(b"HEAD", "200 OK"), (b"GET", "204 No Content"), (b"GET", "304 Not Modified")])
+@pytest.mark.parametrize(
+    ("method", "status"), [(b"HEAD", "200 OK"), (b"GET", "204 No Content"), (b"GET", "304 Not Modified"), (b"GET", "199 Own")]
+)
 def test_some_answers_have_no_body_and_the_next_request_is_answered(talk, method, status):
     def app(environ, start):
         if environ["QUERY_STRING"] == "next":
@@ -298,6 +306,139 @@ def test_the_applications_answer_is_closed_also_where_the_client_has_gone(talk):
     connection.recv(1)
     connection.close()
     assert closed.wait(10)
+
+
+@pytest.fixture
+def serve():
+    """Called with an application, and perhaps a TLS context, it returns the address at which the server accepts connections for it."""
+    listeners = []
+
+    def listen(app, tls=None):
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+        threading.Thread(target=server._accept, args=(listener, app, tls), daemon=True).start()
+        return listener.getsockname()
+
+    yield listen
+    for listener in listeners:
+        server.stop_listening(listener)
+
+
+def test_a_client_sees_that_a_connection_was_cut_as_a_reset(serve):
+    def app(environ, start):
+        answer = echo(environ, start)
+        environ["pipeproof.connection"].cut()
+        return answer
+
+    with socket.create_connection(serve(app), 10) as connection:
+        connection.sendall(post(b"x" * 100))
+        with pytest.raises(ConnectionResetError):
+            all_of(connection)
+
+
+def test_small_answers_are_sent_without_delay(serve):
+    options = []
+
+    def app(environ, start):
+        options.append(environ["pipeproof.connection"]._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        return echo(environ, start)
+
+    with socket.create_connection(serve(app), 10) as connection:
+        connection.sendall(CLOSING)
+        all_of(connection)
+    assert options != [0]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "here")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1)).sign(key, hashes.SHA256())
+    path = tmp_path_factory.mktemp("tls") / "here.pem"
+    encoding = serialization.Encoding.PEM
+    of_key = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(of_key + made.public_bytes(encoding))
+    return path
+
+
+def test_one_port_speaks_with_tls_and_without(serve, certificate):
+    def app(environ, start):
+        body = environ["wsgi.url_scheme"].encode()
+        start("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ours.load_cert_chain(certificate)
+    theirs.check_hostname, theirs.verify_mode = False, ssl.CERT_NONE
+    address = serve(app, ours)
+    for scheme in (b"http", b"https"):
+        plain = socket.create_connection(address, 10)
+        with plain if scheme == b"http" else theirs.wrap_socket(plain) as connection:
+            connection.sendall(CLOSING)
+            assert head_and_body(all_of(connection))[1] == scheme
+
+
+def test_whoever_asks_for_another_protocol_is_answered_in_this_one_and_that_is_all(talk):
+    connection = talk(echo)
+    connection.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n") + b"\x81\x00")
+    head, _ = head_and_body(all_of(connection))
+    assert (head[0], "Connection: close" in head) == ("HTTP/1.1 200 OK", True)
+
+
+def test_headers_have_the_names_of_wsgi_and_those_behind_a_body_are_not_passed_on(talk):
+    seen = {}
+
+    def app(environ, start):
+        seen.update(environ)
+        return echo(environ, start)
+
+    connection = talk(app)
+    connection.sendall(
+        b"POST / HTTP/1.1\r\nContent-Type: a/b\r\nX-Two: 1\r\nx-two: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Late: 1\r\n\r\n"
+        + post(b"next", b"Connection: close\r\n")
+    )
+    assert connection.recv(1 << 16)
+    assert (seen["CONTENT_TYPE"], seen["HTTP_X_TWO"]) == ("a/b", "1,2")
+    assert b"X-Late" not in dict(seen["rolo.headers"])
+    all_of(connection)
+    assert seen["CONTENT_LENGTH"] == "4"
+
+
+def test_an_answer_that_says_so_is_the_last(talk):
+    def app(_, start):
+        start("200 OK", [("Content-Length", "1"), ("Connection", "close")])
+        return [b"x"]
+
+    connection = talk(app)
+    connection.sendall(GET + GET)
+    assert all_of(connection).count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_an_old_client_that_wants_more_is_told_that_there_is_more(talk):
+    connection = talk(echo)
+    for _ in range(2):
+        connection.sendall(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        head, _ = head_and_body(connection.recv(1 << 16))
+        assert "Connection: keep-alive" in head
+
+
+def test_an_error_after_the_beginning_of_an_answer_does_not_begin_another(talk):
+    def app(_, start):
+        start("200 OK", [("Content-Length", "4")])
+        yield b"ab"
+        try:
+            int("x")
+        except ValueError:
+            start("500 Internal Server Error", [("Content-Length", "2")], sys.exc_info())
+        yield b"cd"
+
+    connection = talk(app)
+    connection.sendall(GET)
+    answer = b""
+    with contextlib.suppress(ConnectionError):
+        answer = all_of(connection)
+    assert b"cd" not in answer
 
 
 def test_behind_another_server_the_plugin_refuses_to_work(monkeypatch):
