@@ -81,10 +81,14 @@ def prove(
     """Runs the cases on the emulator, a few at a time, and yields each as it ends; `tell` hears what takes long before, `record` writes
     down each run. Raises UsageError for a case that cannot be set up, before anything starts; UnknownVerdictError where the emulator does not come up. The emulator is
     stopped in every case."""
+    opened = set[str]()
     with tempfile.TemporaryDirectory(prefix="pipeproof-prove-") as scratch:
         for number, case in enumerate(todo):
-            # A defect that does not fit is told before anything starts.
-            planted(case, Path(scratch) / str(number))
+            # A defect that does not fit, or a load that needs a file, is told before anything starts.
+            recipe = planted(case, Path(scratch) / str(number))
+            if case.scenario not in opened:
+                open_load(recipe)
+                opened.add(case.scenario)
         try:
             for step in emulator.prepare():
                 tell(step)
