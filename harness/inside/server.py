@@ -45,6 +45,8 @@ _MOST_OF_A_HEAD = 1 << 17
 _TLS_HANDSHAKE = b"\x16"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# Of a request that asks for another protocol. What it expects is sent by then.
+_ANSWERED_OR_REFUSED = {b"upgrade", b"expect"}
 _FAILED = "500 Internal Server Error"
 # Those of one connection, which are this server's to say.
 _OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
@@ -126,7 +128,6 @@ class Connection:
         self._client = client
         self._app = app
         self._tls = tls
-        self._is_cut = False
         self._parser = httptools.HttpRequestParser(self)
         self._requests: deque[_Request] = deque()
         self._of_head = 0
@@ -144,8 +145,7 @@ class Connection:
             self._close()
 
     def cut(self) -> None:
-        """Ends the connection with a reset: the client sees it closed without an answer. Called by the thread that answers."""
-        self._is_cut = True
+        """Ends the connection with a reset: the client sees it closed without an answer. Called by the thread that answers, whose next write fails."""
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
@@ -154,8 +154,6 @@ class Connection:
         for request in self._requests:
             if request.body is not None:
                 request.body.close()
-        if self._is_cut:
-            return
         with contextlib.suppress(OSError):
             # What the client still sends would make a reset of the end, and it would not see the answer.
             self._socket.shutdown(socket.SHUT_WR)
@@ -176,15 +174,30 @@ class Connection:
                 self._socket.sendall(_BAD_REQUEST)
                 return None
             try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade:
-                # Nothing is offered that could be changed to: the request is answered as it is, the last one.
-                self._requests[-1].keeps_alive = False
-                self._requests[-1].is_whole = True
+                self._feed(data)
             except httptools.HttpParserError:
                 self._socket.sendall(_BAD_REQUEST)
                 return None
         return self._requests.popleft()
+
+    def _feed(self, data: bytes) -> None:
+        """Gives data to the parser. A request that asks for another protocol is read as if it did not: the parser would take its body for that protocol.
+
+        https://www.rfc-editor.org/rfc/rfc9110#section-7.8"""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            asked = self._requests[-1]
+            if asked.method == "CONNECT":
+                # What follows is for another server: this is the last request.
+                asked.keeps_alive = False
+                return
+            self._requests.pop()
+            self._parser = httptools.HttpRequestParser(self)
+            lines = [b"%b: %b" % header for header in asked.headers if header[0].lower() not in _ANSWERED_OR_REFUSED]
+            target = b"%b %b HTTP/%b" % (asked.method.encode(), asked.url, asked.version.encode())
+            self._feed(b"\r\n".join([target, *lines, b"\r\n"]))
+            self._feed(data[upgrade.args[0] :])
 
     # What the parser calls.
 
@@ -238,15 +251,14 @@ class Connection:
         finally:
             if request.body is not None:
                 request.body.close()
-        return not self._is_cut and answer.end()
+        return answer.end()
 
     def _pass_on(self, request: _Request, answer: _Answer) -> None:
         environ = _environment(request, self._client, self._socket)
         remember(environ, self)
         chunks = self._app(environ, answer.start)
         try:
-            # A connection that was cut takes none.
-            for chunk in () if self._is_cut else chunks:
+            for chunk in chunks:
                 answer.write(chunk)
         finally:
             if (close := getattr(chunks, "close", None)) is not None:
