@@ -310,6 +310,58 @@ def test_a_retry_waits_for_a_token_of_its_own(clients, functions, note, seen):
     assert json.loads(described["output"]) == "second"
 
 
+@pytest.mark.rule("step-functions/latest/dg/connect-to-resource.html#connect-wait-token")
+def test_a_function_may_answer_with_its_token_before_it_returns(functions, machine):
+    """SendTaskSuccess counts from the moment at which the token is known, also where the task has a HeartbeatSeconds."""
+    functions.create(
+        "ask",
+        "import boto3\ndef handler(event, context):\n"
+        "    boto3.client('stepfunctions').send_task_heartbeat(taskToken=event['token'])\n"
+        "    boto3.client('stepfunctions').send_task_success(taskToken=event['token'], output='\"at once\"')\n",
+    )
+    task = {
+        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "End": True, "HeartbeatSeconds": 10,
+        "Parameters": {"FunctionName": "ask", "Payload": {"token.$": "$$.Task.Token"}},
+    }  # fmt: skip
+    assert output(machine({"T": task})) == "at once"
+
+
+@pytest.mark.rule("step-functions/latest/apireference/API_SendTaskFailure.html")
+@pytest.mark.parametrize(
+    "after", [{"Type": "Wait", "Seconds": 30, "End": True}, {"Type": "Pass", "End": True}], ids=["goes on", "has ended"]
+)
+def test_the_answer_to_a_task_that_has_timed_out_is_too_late(clients, after):
+    """SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat are TaskTimedOut, whether the execution goes on or has ended."""
+    url = clients("sqs").create_queue(QueueName="tokens")["QueueUrl"]
+    client = clients("stepfunctions")
+    task = {
+        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "End": True, "TimeoutSeconds": 1,
+        "Parameters": {"QueueUrl": url, "MessageBody": {"token.$": "$$.Task.Token"}},
+        "Catch": [{"ErrorEquals": ["States.Timeout"], "Next": "After"}],
+    }  # fmt: skip
+    arn = client.create_state_machine(
+        name="late",
+        definition=json.dumps({"StartAt": "T", "States": {"T": task, "After": after}}),
+        roleArn=f"arn:aws:iam::{clients.account}:role/machine",
+    )["stateMachineArn"]
+    execution = client.start_execution(stateMachineArn=arn)["executionArn"]
+    token = json.loads(clients("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"][0]["Body"])["token"]
+
+    def is_after():
+        history = client.get_execution_history(executionArn=execution, maxResults=1000)["events"]
+        entered = any(event.get("stateEnteredEventDetails", {}).get("name") == "After" for event in history)
+        return entered and (after["Type"] == "Wait" or client.describe_execution(executionArn=execution)["status"] != "RUNNING")
+
+    wait_until(is_after, "the execution to leave the task")
+    for send in (
+        lambda: client.send_task_success(taskToken=token, output="1"),
+        lambda: client.send_task_failure(taskToken=token, error="Later"),
+        lambda: client.send_task_heartbeat(taskToken=token),
+    ):
+        with pytest.raises(client.exceptions.TaskTimedOut):
+            send()
+
+
 @pytest.mark.rule("step-functions/latest/apireference/API_StartExecution.html")
 def test_an_execution_name_is_used_once(clients):
     """StartExecution with a name that was used with another input answers ExecutionAlreadyExists."""

@@ -45,15 +45,17 @@ def error_names(module: Any) -> None:
 )
 def states_that_execute(module: Any) -> None:
     """What a path that finds nothing, an intrinsic function or a heartbeat raises is States.Runtime or States.Timeout in LocalStack, and has no other name.
-    An error in a state's JSONata Output passes by its Retry and Catch. A retry waits for the token of the attempt before it."""
+    An error in a state's JSONata Output passes by its Retry and Catch. A retry waits for the token of the attempt before it,
+    and an attempt that has failed still takes an answer."""
     original = module.ExecutionState._evaluate_with_timeout  # noqa: SLF001
     put_out = module.ExecutionState._eval_state_output  # noqa: SLF001
     is_out = object()
 
     def evaluate(self: Any, env: Any) -> None:
-        from harness.inside.stepfunctions.attempts import Attempt, renew_token  # noqa: PLC0415
+        from harness.inside.stepfunctions import tokens  # noqa: PLC0415
+        from harness.inside.stepfunctions.attempts import Attempt  # noqa: PLC0415
 
-        renew_token(env)
+        tokens.renew(env)
         attempt = Attempt(env)
         try:
             original(self, env)
@@ -63,6 +65,7 @@ def states_that_execute(module: Any) -> None:
                     put_out(self, env)
                 env.stack.append(is_out)
         except Exception as error:
+            tokens.close(env)
             attempt.undo()
             named = _named(self, env, error)
             if named is None:

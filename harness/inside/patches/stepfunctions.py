@@ -58,11 +58,11 @@ def closed_tasks(module: Any) -> None:
     notify, heartbeat = manager.notify, manager.heartbeat
 
     def require_open(self: Any, callback_id: str) -> Any:
-        from localstack.aws.api.stepfunctions import TaskTimedOut  # noqa: PLC0415
+        from harness.inside.stepfunctions import tokens  # noqa: PLC0415
 
         endpoint = self.get(callback_id)
-        if endpoint is not None and (endpoint.get_outcome() is not None or endpoint.consumer_error is not None):
-            raise TaskTimedOut("Task Timed Out: 'Provided task does not exist anymore'")
+        if endpoint is not None:
+            tokens.require_open(endpoint)
         return endpoint
 
     def first(self: Any, callback_id: str, outcome: Any) -> bool:
@@ -74,6 +74,31 @@ def closed_tasks(module: Any) -> None:
         return bool(heartbeat(self, callback_id)) or endpoint is not None
 
     manager.notify, manager.heartbeat = one_at_a_time(first), beat
+
+
+@patch(
+    "localstack.services.stepfunctions.asl.eval.callback.callback",
+    {
+        "CallbackEndpoint.setup_heartbeat_endpoint": ("self", "heartbeat_seconds"),
+        "CallbackEndpoint.get_outcome": ("self",),
+        "HeartbeatEndpoint.clear_and_wait": ("self",),
+        "HeartbeatEndpoint.notify": ("self",),
+    },
+)
+def answers_before_the_wait(module: Any) -> None:
+    """A function may answer with its token before it returns. LocalStack begins to wait for heartbeats when it has returned, and loses that answer."""
+    begin = module.CallbackEndpoint.setup_heartbeat_endpoint
+
+    def begun(self: Any, heartbeat_seconds: int) -> Any:
+        endpoint = begin(self, heartbeat_seconds=heartbeat_seconds)
+        wait = endpoint.clear_and_wait
+        # An answer that comes with the last heartbeat counts, too: its sender was told so.
+        endpoint.clear_and_wait = lambda: wait() or self.get_outcome() is not None
+        if self.get_outcome() is not None:
+            endpoint.notify()
+        return endpoint
+
+    module.CallbackEndpoint.setup_heartbeat_endpoint = begun
 
 
 @patch(
@@ -183,6 +208,8 @@ def ends(module: Any) -> None:
     "localstack.services.stepfunctions.provider",
     {
         "StepFunctionsProvider.send_task_success": ("self", "context", "task_token", "output"),
+        "StepFunctionsProvider.send_task_failure": ("self", "context", "task_token", "error", "cause"),
+        "StepFunctionsProvider.send_task_heartbeat": ("self", "context", "task_token"),
         "StepFunctionsProvider.start_execution": ("self", "context", "state_machine_arn", "name", "input"),
         "StepFunctionsProvider.start_sync_execution": ("self", "context", "state_machine_arn", "name", "input"),
         "StepFunctionsProvider.get_execution_history": ("self", "context", "execution_arn"),
@@ -191,12 +218,15 @@ def ends(module: Any) -> None:
     },
 )
 def requests(module: Any) -> None:
-    """LocalStack takes an output that is no JSON, an input of any size, and transitions that lead nowhere; it returns a history as one page,
-    and bills nothing."""
+    """LocalStack takes an output that is no JSON, an input of any size, the failure of a task whose execution has ended, and transitions that lead
+    nowhere; it returns a history as one page, and bills nothing."""
     from harness.inside.stepfunctions import requests as ours  # noqa: PLC0415
+    from harness.inside.stepfunctions import tokens  # noqa: PLC0415
 
     provider = module.StepFunctionsProvider
-    provider.send_task_success = ours.with_json(provider.send_task_success)
+    provider.send_task_success = tokens.of_running_executions(ours.with_json(provider.send_task_success))
+    provider.send_task_failure = tokens.of_running_executions(provider.send_task_failure)
+    provider.send_task_heartbeat = tokens.of_running_executions(provider.send_task_heartbeat)
     provider.start_execution = ours.within_bounds(provider.start_execution)
     provider.start_sync_execution = ours.within_bounds(ours.billed(provider.start_sync_execution))
     provider._validate_definition = staticmethod(ours.validated(provider._validate_definition))  # noqa: SLF001
@@ -237,6 +267,7 @@ PATCHES = (
     inline_map,
     nested_executions,
     closed_tasks,
+    answers_before_the_wait,
     task_clients,
     dates,
     choices,

@@ -5,21 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from localstack.services.stepfunctions.asl.eval.callback.callback import CallbackConsumerLeft
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def renew_token(env: Any) -> None:
-    """Gives a retry a new task token, and closes the token of the attempt before it."""
-    context = env.states.context_object
-    if "Task" not in context.context_object_data or not context.context_object_data["State"].get("RetryCount"):
-        return
-    before = env.callback_pool_manager.get(context.context_object_data["Task"]["Token"])
-    if before is not None:
-        before.report(CallbackConsumerLeft())
-    env.callback_pool_manager.add(context.update_task_token())
 
 
 class Attempt:
