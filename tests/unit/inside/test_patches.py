@@ -175,6 +175,26 @@ def test_no_request_goes_on_before_the_operations_of_its_service_are_routed():
     assert seen == ["cloudwatch"]
 
 
+def test_an_answer_counts_that_comes_before_the_wait_for_heartbeats_or_with_its_end():
+    class Endpoint:
+        outcome = None
+        heard = False
+
+        def setup_heartbeat_endpoint(self, heartbeat_seconds):
+            return SimpleNamespace(clear_and_wait=lambda: self.heard, notify=lambda: setattr(self, "heard", True))
+
+        def get_outcome(self):
+            return self.outcome
+
+    stepfunctions.answers_before_the_wait.apply(SimpleNamespace(CallbackEndpoint=Endpoint))
+    before, during, silent = Endpoint(), Endpoint(), Endpoint()
+    before.outcome = "answered"
+    wait_before, wait_during, wait_silent = (e.setup_heartbeat_endpoint(30).clear_and_wait for e in (before, during, silent))
+    during.outcome = "answered"
+    assert (before.heard, during.heard) == (True, False)
+    assert (wait_before(), wait_during(), wait_silent()) == (True, True, False)
+
+
 class Ended:
     """As LocalStack's program states, of one that has ended well or not."""
 
