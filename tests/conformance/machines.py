@@ -22,6 +22,10 @@ class Machines:
     clients: object
 
     def __call__(self, states, given=None, **top):
+        return self.ended(self.start(states, given, **top))
+
+    def start(self, states, given=None, **top):
+        """Starts an execution of these states. Returns its ARN."""
         definition = {"StartAt": next(iter(states)), "States": states, **top}
         arn = self.clients("stepfunctions").create_state_machine(
             name=f"machine-{abs(hash(json.dumps(definition, sort_keys=True)))}",
@@ -31,7 +35,16 @@ class Machines:
         started = self.clients("stepfunctions").start_execution(
             stateMachineArn=arn, input=json.dumps({} if given is None else given)
         )
-        return self.ended(started["executionArn"])
+        return started["executionArn"]
+
+    def stop(self, execution):
+        """The description of an execution right after it has been stopped."""
+        self.clients("stepfunctions").stop_execution(executionArn=execution, error="Stopped", cause="by hand")
+        return self.clients("stepfunctions").describe_execution(executionArn=execution)
+
+    def events(self, execution):
+        """The types of the events in the history of an execution."""
+        return [event["type"] for event in self.clients("stepfunctions").get_execution_history(executionArn=execution)["events"]]
 
     def redriven(self, execution):
         """The description of an execution that has been redriven, when it has ended again."""

@@ -131,3 +131,38 @@ def test_the_answer_to_a_task_whose_execution_has_timed_out_is_too_late(clients,
     execution, token = asked(top={"TimeoutSeconds": 1})
     assert machine.ended(execution)["status"] == "TIMED_OUT"
     refused_as_too_late(clients("stepfunctions"), token)
+
+
+@pytest.mark.rule("step-functions/latest/apireference/API_StopExecution.html")
+@pytest.mark.parametrize("options", [{"End": True}, {"End": True, "HeartbeatSeconds": 50}], ids=["plain", "heartbeat"])
+def test_a_stopped_execution_waits_for_no_token(clients, asked, machine, options):
+    """StopExecution ends an execution that waits for a token; an answer is too late then."""
+    execution, token = asked(**options)
+    assert machine.stop(execution)["status"] == "ABORTED"
+    refused_as_too_late(clients("stepfunctions"), token)
+    assert machine.events(execution)[-1] == "ExecutionAborted"
+
+
+@pytest.mark.rule("step-functions/latest/dg/state-parallel.html")
+def test_a_branch_that_is_aborted_waits_for_no_token(clients, machine, queue):
+    """Where a branch of a Parallel fails, the others are aborted: the token that one waits for is closed, though the failure is caught."""
+    _, bodies = queue("tokens")
+    url = clients("sqs").get_queue_url(QueueName="tokens")["QueueUrl"]
+    waiting = {
+        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "End": True,
+        "Parameters": {"QueueUrl": url, "MessageBody.$": "$$.Task.Token"},
+    }  # fmt: skip
+    failing = {"Wait": {"Type": "Wait", "Seconds": 2, "Next": "Fail"}, "Fail": {"Type": "Fail", "Error": "Mine"}}
+    execution = machine.start(
+        {
+            "Both": {
+                "Type": "Parallel", "Catch": [{"ErrorEquals": ["Mine"], "Next": "After"}], "Next": "After",
+                "Branches": [{"StartAt": "Ask", "States": {"Ask": waiting}}, {"StartAt": "Wait", "States": failing}],
+            },
+            "After": {"Type": "Wait", "Seconds": 6, "End": True},
+        }
+    )  # fmt: skip
+    (token,) = wait_until(bodies, "the branch to ask")
+    wait_until(lambda: "ParallelStateExited" in machine.events(execution), "the failure to be caught")
+    refused_as_too_late(clients("stepfunctions"), token)
+    assert machine.ended(execution)["status"] == "SUCCEEDED"

@@ -12,6 +12,7 @@ from harness.inside.patches import (
     cloudformation,
     cloudwatch,
     dynamodb,
+    ends_of_executions,
     errors_of_states,
     events,
     gateway,
@@ -54,6 +55,7 @@ PATCHES: tuple[Patch, ...] = (
     *errors_of_states.PATCHES,
     *jsonata.PATCHES,
     *redrives.PATCHES,
+    *ends_of_executions.PATCHES,
     *stepfunctions.PATCHES,
 )
 _applied: set[str] = set()

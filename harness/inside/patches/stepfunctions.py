@@ -11,7 +11,6 @@ from harness.inside.patches.declare import NAME, patch
 
 INLINE_MAP_CONCURRENCY = 40
 NESTED_EXECUTION_POLL_S = 0.1
-EXPRESS_S = 300
 _STATE_EXECUTION = "localstack.services.stepfunctions.asl.component.state.state_execution"
 
 
@@ -184,27 +183,6 @@ def execution_metrics(module: Any) -> None:
 
 
 @patch(
-    "localstack.services.stepfunctions.backend.execution",
-    {"BaseExecutionWorkerCommunication._reflect_execution_status": ("self",), "ProgramEnded": NAME, "ProgramError": NAME},
-)
-def ends(module: Any) -> None:
-    """LocalStack shows an execution as SUCCEEDED a moment before it has its output, and as FAILED before it has its error: who looks
-    then, such as a state that waits for an execution (.sync), finds none."""
-    reflect = module.BaseExecutionWorkerCommunication._reflect_execution_status  # noqa: SLF001
-
-    def whole(self: Any) -> None:
-        env = self.execution.exec_worker.env
-        state = env.program_state()
-        if isinstance(state, module.ProgramEnded):
-            self.execution.output = env.states.get_input()
-        elif isinstance(state, module.ProgramError):
-            self.execution.error, self.execution.cause = state.error.get("error"), state.error.get("cause")
-        reflect(self)
-
-    module.BaseExecutionWorkerCommunication._reflect_execution_status = whole  # noqa: SLF001
-
-
-@patch(
     "localstack.services.stepfunctions.provider",
     {
         "StepFunctionsProvider.send_task_success": ("self", "context", "task_token", "output"),
@@ -240,24 +218,6 @@ def aliases(module: Any) -> None:
     module.Alias.__deepcopy__ = lambda self, _memo: self
 
 
-@patch(
-    "localstack.services.stepfunctions.asl.component.program.program",
-    {"Program.eval": ("self", "env"), "Program.timeout_seconds": NAME, "TimeoutSeconds": NAME},
-)
-def express_time(module: Any) -> None:
-    """LocalStack lets an Express execution run for as long as it likes. AWS ends it after five minutes:
-    https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
-    original = module.Program.eval
-
-    def bounded(self: Any, env: Any) -> None:
-        if not env.is_standard_workflow() and not env.is_frame():
-            own = self.timeout_seconds.timeout_seconds if self.timeout_seconds else EXPRESS_S
-            self.timeout_seconds = module.TimeoutSeconds(min(own, EXPRESS_S))
-        original(self, env)
-
-    module.Program.eval = bounded
-
-
 def _json_paths(module: Any) -> None:
     """The parser makes its tables anew for every path, which is most of the work of a small state."""
     module.parse = functools.lru_cache(maxsize=4096)(module.parse)
@@ -272,10 +232,8 @@ PATCHES = (
     dates,
     choices,
     execution_metrics,
-    ends,
     requests,
     aliases,
-    express_time,
     patch("jsonpath_ng.parser", {"parse": ("string",)})(_json_paths),
     patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug")})(_json_paths),
 )

@@ -20,6 +20,8 @@ from localstack.aws.api.stepfunctions import (
 from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
 from localstack.services.stepfunctions.backend.execution_worker import ExecutionWorker
 
+from harness.inside.stepfunctions.ending import reopened
+
 if TYPE_CHECKING:
     from localstack.aws.api import RequestContext
 
@@ -30,30 +32,38 @@ _ENDED_BADLY = {ExecutionStatus.FAILED, ExecutionStatus.ABORTED, ExecutionStatus
 class RedriveWorker(ExecutionWorker):  # type: ignore[misc]
     """Evaluates the states of an execution from the one that failed on. The history goes on, and variables are kept."""
 
-    def __init__(self, before: ExecutionWorker, count: int) -> None:
+    def __init__(self, execution: Any) -> None:
+        before = execution.exec_worker
         # Its arguments differ from one LocalStack to the next: it is a copy of the worker before.
         self.__dict__.update(before.__dict__)
-        self._before = before.env
-        self._count = count
+        self._execution_communication = type(before._execution_communication)(execution)  # noqa: SLF001 - this is a worker, too
+        self._count = execution.redrive_count
+        self.env = self._redriven(before.env)
+        redriven = {
+            "RedriveCount": self._count,
+            "RedriveTime": execution.redrive_date.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        self.env.states.context_object.context_object_data["Execution"].update(redriven)
 
-    def _execution_logic(self) -> None:
-        program = self._get_evaluation_entrypoint()
-        env = self._get_evaluation_environment()
-        before = self._before
-        env.event_manager = before.event_manager
+    def _redriven(self, before: Any) -> Any:
+        env = self.new_environment()
+        env.event_manager = reopened(before.event_manager)
         env.event_history_context.source_event_id = before.event_history_context.source_event_id
         env.event_history_context.last_published_event_id = before.event_history_context.last_published_event_id
         env.map_run_record_pool_manager = before.map_run_record_pool_manager
         env.progress = before.progress
         env.progress.redrive()
-        self.env = env
+        return env
+
+    def _execution_logic(self) -> None:
+        program = self._get_evaluation_entrypoint()
         details = ExecutionRedrivenEventDetails(redriveCount=self._count)
-        env.event_manager.add_event(
-            context=env.event_history_context,
+        self.env.event_manager.add_event(
+            context=self.env.event_history_context,
             event_type=HistoryEventType.ExecutionRedriven,
             event_details=EventDetails(executionRedrivenEventDetails=details),
         )
-        program.eval(env)
+        program.eval(self.env)
         self._execution_communication.terminated()
 
 
@@ -69,7 +79,7 @@ def redrive(execution: Any) -> RedriveExecutionOutput:
     execution.redrive_count = getattr(execution, "redrive_count", 0) + 1
     execution.redrive_date = now
     execution.error = execution.cause = execution.stop_date = None
-    execution.exec_worker = RedriveWorker(execution.exec_worker, execution.redrive_count)
+    execution.exec_worker = RedriveWorker(execution)
     execution.exec_status = ExecutionStatus.RUNNING
     execution.publish_execution_status_change_event()
     execution.exec_worker.start()

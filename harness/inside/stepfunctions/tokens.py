@@ -22,11 +22,12 @@ def renew(env: Any) -> None:
 
 
 def close(env: Any) -> None:
-    """Closes the token of an attempt that has failed: an answer that comes later changes nothing, and its sender is told so."""
+    """Closes the token of an attempt that has failed or was left: an answer that comes later changes nothing, and its sender is told so."""
     token = env.states.context_object.context_object_data.get("Task", {}).get("Token")
     endpoint = env.callback_pool_manager.get(token)
     if endpoint is not None:
         endpoint.report(CallbackConsumerLeft())
+        endpoint.interrupt_all()
 
 
 def require_open(endpoint: Any) -> None:
