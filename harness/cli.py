@@ -14,12 +14,13 @@ from harness import __version__
 from harness.cli_running import down, query, redrive, up
 from harness.errors import UnknownVerdictError, UsageError
 from harness.exits import EXIT, ErrorsAsMessages
-from harness.interrupts import clean_up
+from harness.interrupts import clean_up, held
 from harness.options import account_option, emulator_option, remote_option
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
     from harness.run import events
+    from harness.run.begin import Begun
     from harness.run.recipe import Recipe
 
 
@@ -60,17 +61,21 @@ def run(
     out: Path, account: str, allow_remote: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
-    from harness.run.input_file import input_file  # noqa: PLC0415
-    from harness.run.recipe import make_recipe, reproduce_command  # noqa: PLC0415
+    from harness.run.begin import begun  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
-    from harness.scenario.loading import load_scenario  # noqa: PLC0415
 
     name, path = find_scenario(scenario)
-    loaded = load_scenario(path)
-    with input_file(input_path) as given:
-        recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
-        command = reproduce_command(scenario, recipe.seed, records, emulator, input_path, account, lookup_path)
-        finished = _run(recipe, command, emulator, out, account, allow_remote=allow_remote)
+    with begun(name, emulator, out, allow_remote=allow_remote) as begin:
+        with held():
+            # The emulator starts meanwhile. An import that is interrupted would print a traceback.
+            from harness.run.input_file import input_file  # noqa: PLC0415
+            from harness.run.recipe import make_recipe, reproduce_command  # noqa: PLC0415
+            from harness.scenario.loading import load_scenario  # noqa: PLC0415
+        loaded = load_scenario(path)
+        with input_file(input_path) as given:
+            recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
+            command = reproduce_command(scenario, recipe.seed, records, emulator, input_path, account, lookup_path)
+            finished = _run(begin, recipe, command, account, allow_remote=allow_remote)
     return EXIT[finished.verdict.judgement]
 
 
@@ -91,13 +96,15 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
     as those that they met. Says whether the same anomalies came, of the same records. The pipeline is what it is today.
 
     The exit code is that of the worst verdict: a fail, else unknown."""
+    from harness.run.begin import begun  # noqa: PLC0415
     from harness.run.replay import recall  # noqa: PLC0415
     from harness.run.reproduced import compare  # noqa: PLC0415
 
     recipe, offered = recall(run_dir)
     judgements, same = [], 0
     for _ in range(times):
-        finished = _run(recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), emulator, out, account)
+        with begun(recipe.name, emulator, out) as begin:
+            finished = _run(begin, recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), account)
         if offered and finished.payload_sha256 and finished.payload_sha256 != offered:
             message = f"other bytes were offered than in {run_dir} (payload_sha256 differs): the generator has changed since"
             raise UnknownVerdictError(message)
@@ -115,27 +122,20 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
     return max(map(EXIT.__getitem__, judgements), key=[0, 2, 1].index)
 
 
-def _run(recipe: Recipe, command: str, emulator: str, out: Path, account: str, *, allow_remote: bool = False) -> events.RunFinished:
+def _run(begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False) -> events.RunFinished:
     """Runs the recipe, and reports it on the terminal and in its run directory."""
-    from harness.emulator.choose import choose_emulator  # noqa: PLC0415
-    from harness.report.run_record import record  # noqa: PLC0415
-    from harness.report.terminal import Terminal, stdout_console  # noqa: PLC0415
-    from harness.run.engine import conduct  # noqa: PLC0415
-    from harness.run.recipe import open_load  # noqa: PLC0415
-    from harness.run.replay import keep  # noqa: PLC0415
-    from harness.run.run_dir import create_run_dir, latest, removed_if_refused  # noqa: PLC0415
-    from harness.run.state import Run  # noqa: PLC0415
+    with held():
+        from harness.report.run_record import record  # noqa: PLC0415
+        from harness.report.terminal import Terminal, stdout_console  # noqa: PLC0415
+        from harness.run.engine import conduct  # noqa: PLC0415
+        from harness.run.recipe import open_load  # noqa: PLC0415
+        from harness.run.replay import keep  # noqa: PLC0415
+        from harness.run.state import Run  # noqa: PLC0415
 
-    load = open_load(recipe)
-    choose_emulator(emulator, Path(os.devnull), allow_remote=allow_remote)
-    clean_up()
-    before = latest(out)
-    run_dir = create_run_dir(out, recipe.name)
-    with removed_if_refused(run_dir, before), Terminal(stdout_console()) as terminal:
-        chosen, why = choose_emulator(emulator, run_dir / "emulator.log", allow_remote=allow_remote)
-        planned = Run(recipe, load, chosen, why, command, run_dir, account, allow_remote)
-        keep(recipe, run_dir)
-        return record(run_dir, conduct(planned), terminal.show)
+    planned = Run(recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote)
+    with Terminal(stdout_console()) as terminal:
+        keep(recipe, begin.run_dir)
+        return record(begin.run_dir, conduct(planned), terminal.show)
 
 
 @main.command("list")

@@ -11,8 +11,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from harness.errors import UsageError
 
@@ -25,10 +24,10 @@ def _size(text: str) -> str:
     return text
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of this process. An empty variable counts as one that is not set."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     emulator: str = Field(
         default="auto", description="the default of `--emulator`: auto, embedded, container, or the URL of an endpoint"
@@ -59,13 +58,13 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """Returns the settings as the environment has them now. Raises UsageError that names the variable and what it expects."""
     # Reading them takes a millisecond, and every invocation of a function asks: they are read again when a variable has changed.
-    return _read(tuple(os.environ.get(f"{PREFIX}{name.upper()}") for name in Settings.model_fields))
+    return _read(tuple((name, text) for name in Settings.model_fields if (text := os.environ.get(f"{PREFIX}{name.upper()}"))))
 
 
 @functools.lru_cache(maxsize=8)
-def _read(_variables: tuple[str | None, ...]) -> Settings:
+def _read(variables: tuple[tuple[str, str], ...]) -> Settings:
     try:
-        return Settings()
+        return Settings.model_validate(dict(variables))
     except ValidationError as error:
         lines = [
             f"{PREFIX}{str(detail['loc'][0]).upper()}={detail['input']}: {detail['msg'].removeprefix('Value error, ')}"

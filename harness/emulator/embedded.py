@@ -44,7 +44,7 @@ class Embedded:
         self._port = port
         self.stays = stays
         self._origins = tuple(origins)
-        self._token_of: int | None = None
+        self._listens_on: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._work_dir: Path | None = None
@@ -62,11 +62,10 @@ class Embedded:
         cache.sweep()
         yield from ()
 
-    def start(self) -> Description:
-        """Starts LocalStack and waits until it answers.
-
-        Raises UsageError where LocalStack is not installed or the port is taken, UnknownVerdictError with LocalStack's last lines
-        where it does not come up."""
+    def launch(self) -> None:
+        """Starts LocalStack, and does not wait until it answers; nothing where it has been launched. Raises what `start` does."""
+        if self._process is not None:
+            return
         _require_localstack()
         # Checked here: inside LocalStack a value that means nothing would only be an entry in a log.
         settings()
@@ -74,7 +73,18 @@ class Embedded:
         try:
             with interrupts.held():
                 self._launch(port)
-            endpoint = f"http://127.0.0.1:{port}"
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self) -> Description:
+        """Starts LocalStack where it has not been launched, and waits until it answers.
+
+        Raises UsageError where LocalStack is not installed or the port is taken, UnknownVerdictError with LocalStack's last lines
+        where it does not come up."""
+        self.launch()
+        endpoint = f"http://127.0.0.1:{self._listens_on}"
+        try:
             health = wait_until_healthy(endpoint, self.check, self._log)
         except BaseException:
             self.stop()
@@ -86,7 +96,7 @@ class Embedded:
         self._work_dir = work_dirs.create()
         (self._work_dir / "tmp").mkdir()
         env = _environment(port, self._work_dir) | tokens.settings_inside(port, self._origins)
-        self._token_of = port
+        self._listens_on = port
         read_end, self._lifeline = os.pipe()
         pass_fds: tuple[int, ...] = ()
         if not self.stays:
@@ -133,9 +143,9 @@ class Embedded:
             if self._work_dir is not None:
                 work_dirs.remove(self._work_dir)
                 self._work_dir = None
-            if self._token_of is not None:
-                tokens.remove(self._token_of)
-                self._token_of = None
+            if self._listens_on is not None:
+                tokens.remove(self._listens_on)
+                self._listens_on = None
 
 
 def stop_detached(pid: int, work_dir: Path) -> None:

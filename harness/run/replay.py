@@ -17,7 +17,7 @@ from harness.run.addresses import Records, by_content
 from harness.run.order import batches, writes
 from harness.run.recipe import Recipe
 from harness.run.reproduced import anomalies
-from harness.run.run_dir import readable
+from harness.run.run_dir import PLAN, readable
 from harness.run.trace import JOURNAL, entries
 from harness.scenario.loading import scenario_of
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from harness.faults.plan import Plan
 
-_PLAN, _RESULT, _FAULTS, _LEDGER, _INPUT, _LOOKUP = (
-    "plan.json", "result.json", "faults.json", "ledger.parquet", "input", "lookup",
+_RESULT, _FAULTS, _LEDGER, _INPUT, _LOOKUP = (
+    "result.json", "faults.json", "ledger.parquet", "input", "lookup",
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def keep(recipe: Recipe, run_dir: Path) -> None:
         "lookup": _copy(recipe.lookup_path, run_dir / _LOOKUP),
         "faults": dump(recipe.faults),
     }
-    (run_dir / _PLAN).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (run_dir / PLAN).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def keep_plan(faults: Plan, run_dir: Path) -> None:
@@ -73,7 +73,7 @@ def keep_names(physical: Mapping[str, str], run_dir: Path) -> None:
 
 
 def _keep_also(run_dir: Path, more: Mapping[str, Any]) -> None:
-    path = run_dir / _PLAN
+    path = run_dir / PLAN
     if not path.is_file():
         # A rehearsal has no plan, because no user replays it.
         return
@@ -95,12 +95,12 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
     faults are addressed to what they met in that run, and it takes the same batches from streams.
 
     Raises UsageError for a path that is not a run directory, or for one whose template is gone."""
-    document = read_json(run_dir / _PLAN, "the plan of a run")
+    document = read_json(run_dir / PLAN, "the plan of a run")
     try:
         kept = _Kept.model_validate(document)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
-        raise UsageError(f"{run_dir / _PLAN}: {'.'.join(map(str, detail['loc'])) or 'the document'}: {detail['msg']}") from error
+        raise UsageError(f"{run_dir / PLAN}: {'.'.join(map(str, detail['loc'])) or 'the document'}: {detail['msg']}") from error
     with readable(run_dir):
         scenario = scenario_of(kept.document, run_dir)
         paths = [_inside(run_dir, name) for name in (kept.input, kept.lookup)]

@@ -8,15 +8,15 @@ import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import duckdb
-import pyarrow as pa
-
 from harness.documents import MISTYPED
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+PLAN = "plan.json"
+"""What the run is, with the plan of its faults."""
 
 
 def create_run_dir(out: Path, scenario: str) -> Path:
@@ -60,6 +60,9 @@ def point_latest_to(out: Path, run_dir: Path | None) -> None:
 @contextlib.contextmanager
 def readable(run_dir: Path) -> Iterator[None]:
     """Turns whatever is wrong with the files of a run's directory into a UsageError: it may be another's, cut off, or changed by hand."""
+    import duckdb  # noqa: PLC0415 - a run begins with its directory, and an import of these takes as long as all before it
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
     try:
         yield
     except (OSError, duckdb.Error, pa.ArrowException, *MISTYPED) as error:
@@ -68,10 +71,11 @@ def readable(run_dir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def removed_if_refused(run_dir: Path, before: Path | None) -> Iterator[None]:
-    """Removes the directory of a run that was refused before it began; `latest` is again the run that it was before."""
+    """Removes the directory of a run that was refused, or that was interrupted before it had a plan; `latest` is again the run that it was before."""
     try:
         yield
-    except UsageError:
-        shutil.rmtree(run_dir, ignore_errors=True)
-        point_latest_to(run_dir.parent, before)
+    except (UsageError, KeyboardInterrupt) as error:
+        if isinstance(error, UsageError) or not (run_dir / PLAN).exists():
+            shutil.rmtree(run_dir, ignore_errors=True)
+            point_latest_to(run_dir.parent, before)
         raise

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.accounting.verdict import Account, Judgement, Verdict
@@ -20,12 +22,22 @@ from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 
 
-@pytest.mark.parametrize("after", ["click", "pydantic", "pyarrow.lib"])
-def test_a_ctrl_c_while_it_imports_ends_it_with_one_line(tmp_path, after):
-    """Python tells each import when it is done: the signal comes while the next ones go on."""
+@pytest.mark.parametrize(
+    ("after", "says"),
+    [
+        ("click", "nothing had been started"),
+        ("pydantic", "nothing had been started"),
+        ("harness.run.recipe", "everything that was started has been stopped"),
+        ("pyarrow.lib", "everything that was started has been stopped"),
+    ],
+)
+def test_a_ctrl_c_while_it_imports_ends_it_with_one_line_and_leaves_nothing(tmp_path, after, says):
+    """Python tells each import when it is done: the signal comes while the next ones go on, and while the emulator starts, if it has been launched."""
+    work = tmp_path / "work"
+    work.mkdir()
     with subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", "run", "clickstream-smoke", "--emulator", "embedded"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"PIPEPROOF_TMPDIR": str(work)},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - takes no lock
     ) as process:  # fmt: skip
         for line in process.stderr:
@@ -35,8 +47,11 @@ def test_a_ctrl_c_while_it_imports_ends_it_with_one_line(tmp_path, after):
         said = process.stderr.read()
     assert process.returncode == 130
     assert "Traceback" not in said
-    assert said.splitlines()[-1] == "pipeproof: interrupted; nothing had been started"
-    assert list(tmp_path.iterdir()) == []
+    assert said.splitlines()[-1] == f"pipeproof: interrupted; {says}"
+    assert [path for path in tmp_path.rglob("*") if path.name not in {"work", "runs"}] == []
+    assert not [
+        other for other in psutil.process_iter(["environ"]) if (other.info["environ"] or {}).get("PIPEPROOF_TMPDIR") == str(work)
+    ]
 
 
 def test_a_seed_below_zero_is_refused(tmp_path):
