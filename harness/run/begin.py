@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.emulator.choose import choose_emulator
 from harness.emulator.embedded import Embedded
 from harness.interrupts import clean_up
-from harness.run.run_dir import create_run_dir, latest, removed_if_refused
+from harness.run.run_dir import kept_if_begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +35,7 @@ def begun(name: str, wanted: str, out: Path, *, allow_remote: bool = False) -> I
     Raises UsageError where the emulator cannot be had, or no directory can be made. A run that is refused in the block leaves no directory."""
     choose_emulator(wanted, Path(os.devnull), allow_remote=allow_remote)
     clean_up()
-    before = latest(out)
-    run_dir = create_run_dir(out, name)
-    with removed_if_refused(run_dir, before):
+    with kept_if_begun(out, name) as run_dir:
         emulator, why = choose_emulator(wanted, run_dir / "emulator.log", allow_remote=allow_remote)
         try:
             if isinstance(emulator, Embedded):

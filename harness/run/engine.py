@@ -37,7 +37,7 @@ from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
 from harness.run.state import State, end, since, timed, undecided
 from harness.run.trace import faults_by_request, with_ways
-from harness.scenario.references import resolved, substitute
+from harness.scenario.references import resolved, resources_named, substitute
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
@@ -221,8 +221,10 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     # Short enough for a template that names its buckets after it and the account: 63 characters.
     state.stack = f"pipeproof-{run.recipe.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
     with timed(state, "deploy_s"):
-        deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check)
+        asked = resources_named(scenario.document())
+        deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check, asked)
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
+    values |= {f"resources.{name}": value for name, value in deployed.resources.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
     scenario = _resolved(scenario, values)
     if scenario.lookup is not None:

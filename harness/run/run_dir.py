@@ -70,12 +70,18 @@ def readable(run_dir: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def removed_if_refused(run_dir: Path, before: Path | None) -> Iterator[None]:
-    """Removes the directory of a run that was refused, or that was interrupted before it had a plan; `latest` is again the run that it was before."""
+def kept_if_begun(out: Path, scenario: str) -> Iterator[Path]:
+    """Yields a new directory below `out`. Removes it where the run is refused in the block, or interrupted before it has a plan; `latest` is then again the
+    run that it was before. Raises UsageError where none can be made."""
+    existed, before = out.exists(), latest(out)
+    run_dir = create_run_dir(out, scenario)
     try:
-        yield
+        yield run_dir
     except (UsageError, KeyboardInterrupt) as error:
         if isinstance(error, UsageError) or not (run_dir / PLAN).exists():
             shutil.rmtree(run_dir, ignore_errors=True)
-            point_latest_to(run_dir.parent, before)
+            point_latest_to(out, before)
+            if not existed:
+                with contextlib.suppress(OSError):
+                    out.rmdir()
         raise

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from harness.documents import MOST_ERRORS, read_yaml
 from harness.errors import UsageError
+from harness.scenario import references
 from harness.scenario.scenario import Scenario
 from harness.scenario.typed import scenario_type
+from harness.stack.template import load_template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +58,8 @@ def _validated(document: dict[str, Any], directory: Path, tell: Any, node: yaml.
         lines += [f"and {more:,} more"] if more > 0 else []
     except RecursionError:
         lines.append("the scenario is nested too deeply")
+    if not lines:
+        lines = [tell(place, message) for place, message in references.unknown(document, load_template(scenario.stack.template))]
     if lines:
         raise UsageError("\n".join(lines))
     return scenario

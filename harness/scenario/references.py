@@ -1,4 +1,5 @@
-"""References in a scenario's strings: ${outputs.NAME}, ${account}, ${endpoint}, ${emulator.python_runtime}."""
+"""References in a scenario's strings: ${outputs.NAME}, ${resources.LOGICAL_ID}, ${resources.LOGICAL_ID.ATTRIBUTE}, ${account}, ${endpoint},
+${emulator.python_runtime}."""
 
 from __future__ import annotations
 
@@ -9,12 +10,68 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.parts.part import Part
 
+Place = tuple[int | str, ...]
+
 AnyPart = TypeVar("AnyPart", bound="Part")
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
+_EVERYWHERE = ("account", "endpoint", "emulator.python_runtime")
+_PARTS = ("lookup", "send", "schedules", "actors", "probes", "checks")
+"""The parts whose strings may name what the stack has."""
+# SAM makes them without a resource of that name in the template.
+_IMPLICIT = ("ServerlessRestApi", "ServerlessHttpApi")
+
+
+def unknown(document: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Yields the places of references to what neither the template nor every run has, each with a message that says what there is.
+
+    What macros make of a template is not known: where its outputs or resources have one, none of them is refused."""
+    parameters = (document.get("stack") or {}).get("parameters")
+    for place, name in _references(parameters, ("stack", "parameters")):
+        if name not in _EVERYWHERE:
+            yield place, _message(name, _EVERYWHERE)
+    outputs, resources = (tuple(map(str, template.get(section) or ())) for section in ("Outputs", "Resources"))
+    is_open = any(name.startswith("Fn::") for name in (*outputs, *resources))
+    for place, name in _references({part: document.get(part) for part in _PARTS}, ()):
+        section, _, rest = name.partition(".")
+        known = {
+            "outputs": rest in outputs or is_open,
+            "resources": _is_resource(rest.partition(".")[0], resources) or is_open,
+        }.get(section, name in _EVERYWHERE)
+        if not known:
+            of_section = {"outputs": [f"outputs.{n}" for n in outputs], "resources": [f"resources.{n}" for n in resources]}
+            yield place, _message(name, of_section.get(section) or (*_EVERYWHERE, *of_section["outputs"]))
+
+
+def resources_named(document: Mapping[str, Any]) -> list[str]:
+    """Returns what a scenario's parts say after `resources.`, each once: LOGICAL_ID or LOGICAL_ID.ATTRIBUTE."""
+    named = (name for _, name in _references({part: document.get(part) for part in _PARTS}, ()))
+    return sorted({name.partition(".")[2] for name in named if name.startswith("resources.")})
+
+
+def _is_resource(logical_id: str, resources: Sequence[str]) -> bool:
+    """Returns whether it is a resource of the template, or begins as one, as what SAM makes beside it does: the role of a function."""
+    return logical_id in _IMPLICIT or any(logical_id.startswith(name) for name in resources)
+
+
+def _references(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    match value:
+        case str():
+            yield from ((place, found[1]) for found in _REFERENCE.finditer(value))
+        case dict():
+            for name, inner in value.items():
+                yield from _references(inner, (*place, name))
+        case list() | tuple():
+            for number, inner in enumerate(value):
+                yield from _references(inner, (*place, number))
+
+
+def _message(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3) or sorted(known)
+    return f"${{{name}}} is not known; there is {', '.join(near) or 'none'}"
 
 
 def substitute(text: str, values: Mapping[str, str], where: str) -> str:
@@ -24,9 +81,7 @@ def substitute(text: str, values: Mapping[str, str], where: str) -> str:
         try:
             return values[match[1]]
         except KeyError:
-            near = difflib.get_close_matches(match[1], values, n=3) or sorted(values)
-            message = f"{where}: ${{{match[1]}}} is not known; there is {', '.join(near)}"
-            raise UsageError(message) from None
+            raise UsageError(f"{where}: {_message(match[1], list(values))}") from None
 
     return _REFERENCE.sub(value, text)
 

@@ -52,7 +52,8 @@ class SchedulesPart(Part):
 
 
 class Scenario(Part):
-    """One named load on one stack. Strings may use ${outputs.NAME} of the stack, ${account}, ${endpoint} and ${emulator.python_runtime}."""
+    """One named load on one stack. Strings may use ${outputs.NAME}, ${resources.LOGICAL_ID} and ${resources.LOGICAL_ID.ATTRIBUTE} of the stack, ${account},
+    ${endpoint} and ${emulator.python_runtime}."""
 
     description: str
     seed: NonNegativeInt = 1

@@ -18,12 +18,13 @@ from harness.stack.build import build_package
 from harness.stack.template import load_template, resources_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.emulator.clients import Clients
 
 _ARTIFACTS = "pipeproof-artifacts"
+_ASKED = "PipeproofAsked"
 DEPLOY_TIMEOUT_S = 300
 _POLL_S = 0.05
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -39,25 +40,45 @@ _LOCAL_DEFINITION = {"AWS::Serverless::StateMachine": "DefinitionUri", "AWS::Ser
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A deployed stack and its outputs."""
+    """A deployed stack, its outputs, and the values of the resources that were asked for."""
 
     name: str
     outputs: Mapping[str, str]
+    resources: Mapping[str, str]
 
 
 def deploy(
-    clients: Clients, template_path: Path, parameters: Mapping[str, str], name: str, check: Callable[[], None] = lambda: None
+    clients: Clients,
+    template_path: Path,
+    parameters: Mapping[str, str],
+    name: str,
+    check: Callable[[], None] = lambda: None,
+    asked: Sequence[str] = (),
 ) -> Stack:
-    """Builds, uploads and deploys; waits until the stack is complete. `check` raises where the emulator is gone.
+    """Builds, uploads and deploys; waits until the stack is complete. `check` raises where the emulator is gone. `asked` are resources whose values the stack
+    is to tell: LOGICAL_ID as Ref has it, or LOGICAL_ID.ATTRIBUTE.
 
     Raises UsageError for what is wrong before anything is deployed, DeployError with the failed resources and their reasons."""
     template = load_template(template_path)
     _check_parameters(template, template_path, parameters)
     body = _package(clients, template, template_path, parameters)
+    # CloudFormation knows them: it evaluates an output for each.
+    asking = {f"{_ASKED}{number}": _output(template, resource) for number, resource in enumerate(asked)}
+    body["Outputs"] = (body.get("Outputs") or {}) | asking
     cloudformation = clients("cloudformation")
     given = _given(parameters)
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=given, Capabilities=_CAPABILITIES)
-    return _complete(cloudformation, name, template_path, "CREATE", check)
+    stack = _complete(cloudformation, name, template_path, "CREATE", check)
+    values = {resource: stack.outputs[output] for output, resource in zip(asking, asked, strict=True) if output in stack.outputs}
+    return Stack(name, {output: value for output, value in stack.outputs.items() if output not in asking}, values)
+
+
+def _output(template: dict[str, Any], resource: str) -> dict[str, Any]:
+    """Returns the output that has the value of a resource; where the resource is not made, none."""
+    logical_id, _, attribute = resource.partition(".")
+    condition = (template["Resources"].get(logical_id) or {}).get("Condition")
+    value = {"Fn::GetAtt": [logical_id, attribute]} if attribute else {"Ref": logical_id}
+    return {"Value": value} | ({"Condition": condition} if condition else {})
 
 
 def update(
@@ -95,7 +116,7 @@ def _complete(cloudformation: Any, name: str, template_path: Path, what: str, ch
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         status = stack["StackStatus"]
         if status == f"{what}_COMPLETE":
-            return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+            return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}, {})
         if ("FAILED" in status or "ROLLBACK" in status) and not status.endswith("_IN_PROGRESS"):
             message = f"stack {name} of {template_path} did not deploy ({status}):{_reasons(cloudformation, name, stack)}"
             raise DeployError(message)

@@ -111,7 +111,7 @@ def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path
         ("{id: a, kind: cut, service: s3}\n  - {id: a, kind: cut, service: s3}", ["two faults have this id"]),
     ],
 )
-def test_a_fault_that_can_meet_nothing_is_refused_before_anything_starts(tmp_path, fault, said):
+def test_a_fault_that_can_meet_nothing_is_refused_and_leaves_nothing(tmp_path, fault, said):
     code, output, _ = pipeproof(tmp_path, "run", scenario_with(tmp_path, fault))
     assert code == 64, output
     for part in said:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
@@ -157,11 +159,26 @@ def test_a_check_that_cannot_be_made_makes_the_verdict_unknown(tmp_path, run, ch
     assert said in result["reasons"][0]
 
 
-def test_an_unknown_output_is_named_with_its_key_before_the_load(tmp_path, run):
+def test_a_stack_needs_no_outputs(tmp_path, run):
+    """Resources are named as the template has them, and by their attributes."""
+    send = {"to": "sqs", "queue_url": "${resources.InQueue}"}
+    probes = [{"kind": "dynamodb", "table": "${resources.Table}", "id": "id"}]
+    check = {"kind": "metric", "namespace": "AWS/SQS", "metric": "NumberOfMessagesSent", "equals": 12}
+    dimensions = {"QueueName": "${resources.InQueue.QueueName}"}
+    code, output, result = run(
+        tmp_path, "run", scenario(tmp_path, send, probes=probes, checks=[check | {"dimensions": dimensions}])
+    )
+    assert code == 0, output
+    assert result["outcome"]["stored"] == 12
+    assert clean(result)
+
+
+def test_an_unknown_output_is_named_with_its_line_before_anything_is_deployed(tmp_path, run):
     send = {"to": "sqs", "queue_url": "${outputs.InQueu}"}
     code, output, _ = run(tmp_path, "run", scenario(tmp_path, send))
     assert code == 64, output
-    assert "send.queue_url: ${outputs.InQueu} is not known; there is outputs.InQueue" in output
+    assert re.search(r"mine\.yaml:\d+: send\.queue_url: \$\{outputs\.InQueu\} is not known; there is outputs\.InQueue", output)
+    assert "deploy" not in output
 
 
 def test_a_reading_of_a_queue_that_ends_early_hides_no_message(clients):

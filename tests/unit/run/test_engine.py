@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from harness import interrupts
@@ -93,7 +94,7 @@ class Holds(Check):
 @pytest.fixture
 def conducted(tmp_path, monkeypatch):
     STORE.clear()
-    monkeypatch.setattr(engine.stacks, "deploy", lambda *_: Stack("stack", {"Place": "there"}))
+    monkeypatch.setattr(engine.stacks, "deploy", lambda *_: Stack("stack", {"Place": "there"}, {"Shelf.Arn": "up there"}))
     monkeypatch.setattr(engine.stacks, "physical_names", lambda *_: {"StoreFunction": "stack-store-1"})
     gauges = Gauges(REST)
     emulator = FakeEmulator(gauges.endpoint)
@@ -219,6 +220,15 @@ def test_an_interrupt_that_does_not_arrive_as_one_ends_the_run_too(conducted, mo
     with pytest.raises(KeyboardInterrupt):
         conducted(Put(fails=fails))
     assert conducted.emulator.stopped == 1
+
+
+def test_the_stack_is_asked_for_the_resources_that_the_scenario_names(conducted, monkeypatch):
+    asked, deploy = [], engine.stacks.deploy
+    monkeypatch.setattr(engine.stacks, "deploy", lambda *given: asked.append(given[-1]) or deploy(*given))
+    told = conducted(probes=(Look(where="${resources.Shelf.Arn}"), Look(where="${outputs.Place}")))
+    assert asked == [["Shelf.Arn"]]
+    sightings = pq.read_table(told[-1].run_dir / "observations.parquet")["place"].to_pylist()
+    assert set(sightings) == {"up there", "there"}
 
 
 def test_an_unknown_output_is_a_usage_error_and_the_emulator_is_stopped(conducted):

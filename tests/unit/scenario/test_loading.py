@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UsageError
 from harness.scenario.catalogue import BUILT_IN, find_scenario, scenario_files
 from harness.scenario.loading import load_scenario, scenario_of
-from harness.scenario.references import substitute
+from harness.scenario.references import resources_named, substitute, unknown
 
 SMOKE = (BUILT_IN / "clickstream-smoke.yaml").read_text().replace("../", f"{BUILT_IN.parent}/")
 
@@ -92,6 +92,42 @@ def test_a_scenario_of_the_current_directory_hides_a_built_in_one(tmp_path, monk
     assert find_scenario("clickstream-smoke")[1] == mine
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("outputs.EventStreamName", "outputs.EventStremName", ":14: send.stream: ${outputs.EventStremName} is not known; there is outputs.EventStreamName"),
+        ("outputs.EventBucketName", "resources.EventBuckt", ":17: probes.0.bucket: ${resources.EventBuckt} is not known; there is resources.EventBucket"),
+        ("outputs.EventBucketName", "acount", ":17: probes.0.bucket: ${acount} is not known; there is account"),
+        ("emulator.python_runtime", "outputs.EventBucketName", ":5: stack.parameters.PythonRuntime: ${outputs.EventBucketName} is not known; there is account, em"),
+    ],
+)  # fmt: skip
+def test_a_reference_to_what_the_template_does_not_have_is_named_by_its_line(tmp_path, old, new, said):
+    path = tmp_path / "s.yaml"
+    path.write_text(SMOKE.replace(old, new, 1))
+    with pytest.raises(UsageError) as refused:
+        load_scenario(path)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["resources.EventBucket", "resources.EventBucket.Arn", "resources.IngestFunctionRole", "resources.ServerlessRestApi"]
+)
+def test_what_the_template_has_may_be_named_and_what_sam_makes_of_it(tmp_path, name):
+    path = tmp_path / "s.yaml"
+    path.write_text(SMOKE.replace("outputs.EventBucketName", name, 1))
+    scenario = load_scenario(path)
+    assert resources_named(scenario.document()) == [name.removeprefix("resources.")]
+
+
+@pytest.mark.parametrize("section", ["Resources", "Outputs"])
+def test_what_a_macro_makes_of_a_template_is_not_known(section):
+    template = {"Resources": {"A": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"B": {"Value": "b"}}}
+    document = {"send": {"url": "${outputs.Other}", "more": ["${resources.Else.Arn}", "${account}"]}}
+    assert [place for place, _ in unknown(document, template)] == [("send", "url"), ("send", "more", 0)]
+    template[section]["Fn::ForEach::Loop"] = []
+    assert list(unknown(document, template)) == []
+
+
 def test_references_are_replaced_and_unknown_ones_named():
     assert substitute("a-${outputs.X}-b", {"outputs.X": "1"}, "here") == "a-1-b"
     with pytest.raises(UsageError, match=r"send.stream: \$\{outputs.Strem\} is not known; there is outputs.Stream"):
@@ -138,6 +174,7 @@ def test_keys_of_fields_and_of_tables_are_checked_too(tmp_path, old, new, said):
 
 def test_a_key_that_is_null_stays_one_when_the_scenario_is_written_down(tmp_path):
     (tmp_path / "m.yaml").write_text(MINE)
+    (tmp_path / "t.yaml").write_text("Resources: {}")
     scenario = load_scenario(tmp_path / "m.yaml")
     again = scenario_of(json.loads(json.dumps(scenario.document())), tmp_path)
     assert "equals" in scenario.checks[0].model_fields_set

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
@@ -49,6 +51,10 @@ class Cloud:
 
     def describe_stacks(self, StackName):  # noqa: N803 - as boto3 has it
         outputs = [{"OutputKey": "Out", "OutputValue": "value"}]
+        for name, output in json.loads(self.created["TemplateBody"])["Outputs"].items():
+            # As CloudFormation: without the outputs whose condition does not hold.
+            if output.get("Condition") != "Never":
+                outputs.append({"OutputKey": name, "OutputValue": json.dumps(output["Value"])})
         return {"Stacks": [{"StackStatus": self.status, "Outputs": outputs}]}
 
     def describe_stack_events(self, **_):
@@ -77,6 +83,18 @@ def test_code_that_functions_share_is_uploaded_once_and_the_template_names_it(te
     body = yaml.safe_load(cloud.created["TemplateBody"])["Resources"]
     assert body["One"]["Properties"]["CodeUri"]["Key"] == body["Two"]["Properties"]["CodeUri"]["Key"] == cloud.uploads[0]
     assert body["Machine"]["Properties"]["DefinitionUri"]["Key"] == "Machine-machine.asl.json"
+
+
+def test_the_stack_tells_the_resources_that_are_asked_for_and_shows_no_other_outputs(template):
+    resources = TEMPLATE["Resources"] | {"Rare": {"Type": "AWS::SQS::Queue", "Condition": "Never"}}
+    template.write_text(yaml.safe_dump(TEMPLATE | {"Resources": resources}))
+    stack = deploy(Cloud(), template, PARAMETERS, "name", asked=("One", "Two.Arn", "OneRole.Arn", "Rare"))
+    assert stack.outputs == {"Out": "value"}
+    assert {name: json.loads(value) for name, value in stack.resources.items()} == {
+        "One": {"Ref": "One"},
+        "Two.Arn": {"Fn::GetAtt": ["Two", "Arn"]},
+        "OneRole.Arn": {"Fn::GetAtt": ["OneRole", "Arn"]},
+    }
 
 
 @pytest.mark.parametrize(
