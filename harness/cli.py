@@ -56,9 +56,12 @@ for _command in (up, down, redrive, query):
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
 @account_option
 @remote_option
+@click.option(
+    "--strict-runtime", is_flag=True, help="Refuse functions whose Python is not the emulator's, in place of running them on it."
+)
 def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
-    out: Path, account: str, allow_remote: bool,  # noqa: FBT001
+    out: Path, account: str, allow_remote: bool, strict_runtime: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
     from harness.run.begin import begun  # noqa: PLC0415
@@ -74,8 +77,10 @@ def run(
         loaded = load_scenario(path)
         with input_file(input_path) as given:
             recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
-            command = reproduce_command(scenario, recipe.seed, records, emulator, input_path, account, lookup_path)
-            finished = _run(begin, recipe, command, account, allow_remote=allow_remote)
+            command = reproduce_command(
+                scenario, recipe.seed, records, emulator, input_path, account, lookup_path, strict_runtime=strict_runtime
+            )
+            finished = _run(begin, recipe, command, account, allow_remote=allow_remote, strict_runtime=strict_runtime)
     return EXIT[finished.verdict.judgement]
 
 
@@ -122,7 +127,9 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
     return max(map(EXIT.__getitem__, judgements), key=[0, 2, 1].index)
 
 
-def _run(begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False) -> events.RunFinished:
+def _run(
+    begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False, strict_runtime: bool = False
+) -> events.RunFinished:
     """Runs the recipe, and reports it on the terminal and in its run directory."""
     with held():
         from harness.report.run_record import record  # noqa: PLC0415
@@ -132,7 +139,9 @@ def _run(begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remo
         from harness.run.replay import keep  # noqa: PLC0415
         from harness.run.state import Run  # noqa: PLC0415
 
-    planned = Run(recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote)
+    planned = Run(
+        recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime
+    )
     with Terminal(stdout_console()) as terminal:
         keep(recipe, begin.run_dir)
         return record(begin.run_dir, conduct(planned), terminal.show)

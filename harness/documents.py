@@ -166,3 +166,29 @@ def _expanded(node: yaml.Node, most: int) -> None:
         return found
 
     of(node)
+
+
+def child_of(node: yaml.Node | None, key: int | str) -> yaml.Node | None:
+    """Returns what a node has under a key, or at a place; None where it has nothing there."""
+    if isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == str(key)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        child: yaml.Node = node.value[key]
+        return child
+    return None
+
+
+def line_of(node: yaml.Node | None, keys: list[int | str]) -> int:
+    """Returns the line (from 1) of the key, or of the innermost part of its place that the file has."""
+    line = node.start_mark.line if node is not None else 0
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            for name, _ in node.value:
+                if name.value == str(key):
+                    line = name.start_mark.line
+        node = child_of(node, key)
+        if node is None:
+            break
+        if isinstance(key, int):
+            line = node.start_mark.line
+    return line + 1

@@ -11,13 +11,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What result.json says of the emulator. `python_runtime` is the Lambda runtime identifier that it runs."""
+    """What result.json says of the emulator. `python_runtime` is the Lambda runtime identifier that it runs, and with `is_ours` every function in Python runs on it."""
 
     kind: str
     name: str
     version: str
     endpoint: str
     python_runtime: str
+    is_ours: bool = True
+
+    @property
+    def replaces_python(self) -> str | None:
+        """Returns the runtime that functions in any Python run on; None where each runs on the one that it names."""
+        return self.python_runtime if self.is_ours else None
 
 
 class Emulator(Protocol):

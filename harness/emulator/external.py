@@ -46,7 +46,7 @@ class External:
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             message = f"nothing answers at {self._endpoint}/_localstack/health: is the emulator running? `pipeproof up` starts one"
             raise UsageError(message) from error
-        return Description("external", health.edition, health.version, self._endpoint, health.python_runtime)
+        return Description("external", health.edition, health.version, self._endpoint, health.python_runtime, health.is_ours)
 
     def stop(self) -> None:
         """Does nothing: this process did not start the endpoint."""

@@ -27,11 +27,12 @@ _LAST_LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`python_runtime` is the Lambda runtime identifier that the emulator runs."""
+    """`python_runtime` is the Lambda runtime identifier that the emulator runs. `is_ours` says whether pipeproof is inside it."""
 
     edition: str
     version: str
     python_runtime: str
+    is_ours: bool
 
 
 def ask(endpoint: str, within_s: float = _ANSWERS_WITHIN_S) -> Health:
@@ -50,7 +51,7 @@ def ask(endpoint: str, within_s: float = _ANSWERS_WITHIN_S) -> Health:
         runtime = (
             ours.json()["python_runtime"] if ours.status == 200 else f"python{sys.version_info.major}.{sys.version_info.minor}"
         )
-    return Health(str(health.get("edition", "unknown")), str(health.get("version", "unknown")), runtime)
+    return Health(str(health.get("edition", "unknown")), str(health.get("version", "unknown")), runtime, ours.status == 200)
 
 
 def wait_until_healthy(endpoint: str, check: Callable[[], None], log: Path) -> Health:

@@ -61,6 +61,8 @@ class Context:
     """Of the stack that was deployed."""
     stack: str = ""
     """Its name."""
+    python: str | None = None
+    """The runtime that all its functions in Python run on; None where each has the one that it names."""
 
     @property
     def endpoint(self) -> str:

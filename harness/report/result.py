@@ -31,7 +31,13 @@ def result(finished: RunFinished) -> dict[str, Any]:
         "payload_sha256": finished.payload_sha256,
         "emulator": None
         if emulator is None
-        else {"kind": emulator.kind, "name": emulator.name, "version": emulator.version, "endpoint": emulator.endpoint},
+        else {
+            "kind": emulator.kind,
+            "name": emulator.name,
+            "version": emulator.version,
+            "endpoint": emulator.endpoint,
+            "runtimes": dict(finished.runtimes),
+        },
         "verdict": finished.verdict.judgement,
         "reasons": list(finished.verdict.reasons),
         "ingress": asdict(account.ingress),

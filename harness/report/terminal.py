@@ -70,6 +70,9 @@ class Terminal:
                 )
             case events.StackDeployed():
                 self._say(f"  stack          deployed in {event.deploy_s:.1f} s")
+                if event.runtimes:
+                    replaced = ", ".join(f"{named} on {python}" for named, python in sorted(event.runtimes.items()))
+                    self._say(f"                 runs {replaced} (--strict-runtime refuses that)")
             case events.LoadProgress():
                 self._step(_loading(event), event.offered, event.total)
             case events.DrainProgress():

@@ -80,6 +80,7 @@ def conduct(run: Run) -> Generator[events.Event]:
         command=run.command,
         run_dir=run.run_dir,
         emulator=state.description,
+        runtimes=state.runtimes,
         verdict=verdict,
         account=state.account,
         timing=replace(state.timing, total_s=round(total_s, 3)),
@@ -221,11 +222,12 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     # Short enough for a template that names its buckets after it and the account: 63 characters.
     state.stack = f"pipeproof-{run.recipe.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
     with timed(state, "deploy_s"):
-        asked = resources_named(scenario.document())
-        deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check, asked)
+        wish = stacks.Wish(resources_named(scenario.document()), description.replaces_python, run.strict_runtime)
+        deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check, wish)
+    state.runtimes = deployed.runtimes
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     values |= {f"resources.{name}": value for name, value in deployed.resources.items()}
-    yield events.StackDeployed(deployed.outputs, state.timing.deploy_s)
+    yield events.StackDeployed(deployed.outputs, state.timing.deploy_s, deployed.runtimes)
     scenario = _resolved(scenario, values)
     if scenario.lookup is not None:
         yield events.PhaseStarted("lookup", "what the pipeline looks up")
@@ -250,6 +252,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         scenario.kept_for_hours * _HOUR_S,
         scenario.stack.template,
         state.stack,
+        description.replaces_python,
     )
     return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, before)
 

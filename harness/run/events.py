@@ -48,8 +48,11 @@ class EmulatorReady:
 
 @dataclass(frozen=True, slots=True)
 class StackDeployed:
+    """`runtimes` are those of the stack's functions that run on another one, with that."""
+
     outputs: Mapping[str, str]
     deploy_s: float
+    runtimes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class RunFinished:
     classes: Classes = field(default_factory=Classes)
     not_repeated: tuple[str, ...] = ()
     """In a replay, the shards and the objects whose order was not that of the run that it repeats."""
+    runtimes: Mapping[str, str] = field(default_factory=dict)
 
 
 Event = (

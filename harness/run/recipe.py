@@ -105,6 +105,8 @@ def reproduce_command(
     input_path: Path | None,
     account: str = DEFAULT_ACCOUNT,
     lookup_path: Path | None = None,
+    *,
+    strict_runtime: bool = False,
 ) -> str:
     """Returns the command that runs the same bytes again."""
     parts = ["pipeproof", "run", scenario, "--seed", str(seed)]
@@ -113,4 +115,5 @@ def reproduce_command(
     parts += ["--account", account] if account != DEFAULT_ACCOUNT else []
     parts += ["--input", str(input_path)] if input_path is not None else []
     parts += ["--lookup", str(lookup_path)] if lookup_path is not None else []
+    parts += ["--strict-runtime"] if strict_runtime else []
     return shlex.join(parts)

@@ -18,7 +18,7 @@ from harness.run import events
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from harness.accounting.ledger import Ledger
@@ -43,6 +43,7 @@ class Run:
     run_dir: Path
     account: str = DEFAULT_ACCOUNT
     allow_remote: bool = False
+    strict_runtime: bool = False
 
     @property
     def scenario(self) -> Scenario:
@@ -70,6 +71,7 @@ class State:
     doubts: tuple[str, ...] = ()
     permissions: events.Permissions | None = None
     not_repeated: tuple[str, ...] = ()
+    runtimes: Mapping[str, str] = field(default_factory=dict)
     interrupted: bool = False
 
 

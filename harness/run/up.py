@@ -62,7 +62,8 @@ def up(name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[
             "emulator.python_runtime": description.python_runtime,
         }
         parameters = {key: substitute(value, values, f"stack.parameters.{key}") for key, value in stack.parameters.items()}
-        deployed = stacks.deploy(clients, stack.template, parameters, name, chosen.check)
+        wish = stacks.Wish(python=description.replaces_python)
+        deployed = stacks.deploy(clients, stack.template, parameters, name, chosen.check, wish)
         running = Running(name, chosen.let_go(), description.endpoint, dict(deployed.outputs))
         state.write_text(json.dumps(asdict(running), indent=2) + "\n")
     except BaseException:

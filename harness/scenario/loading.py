@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness.documents import MOST_ERRORS, read_yaml
+from harness.documents import MOST_ERRORS, child_of, line_of, read_yaml
 from harness.errors import UsageError
 from harness.scenario import references
 from harness.scenario.scenario import Scenario
@@ -84,7 +84,7 @@ def _with_absolute_files(document: dict[str, Any], directory: Path) -> dict[str,
 
 def _told(place: tuple[int | str, ...], message: str, node: yaml.Node | None, path: Path) -> str:
     name = ".".join(str(key) for key in place) or "the scenario"
-    return f"{path}:{_line(node, list(place))}: {name}: {message}"
+    return f"{path}:{line_of(node, list(place))}: {name}: {message}"
 
 
 def _explain(detail: ErrorDetails, node: yaml.Node | None, model: type[BaseModel]) -> tuple[tuple[int | str, ...], str]:
@@ -134,36 +134,11 @@ def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
     return next((get_args(field.annotation) for name, field in model.model_fields.items() if name in _TAGS), ())
 
 
-def _child(node: yaml.Node | None, key: int | str) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        return next((value for name, value in node.value if name.value == str(key)), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-        child: yaml.Node = node.value[key]
-        return child
-    return None
-
-
 def _is_tag(number: int, place: tuple[int | str, ...], node: yaml.Node | None) -> bool:
     part = place[number]
     for key in place[:number]:
-        node = _child(node, key) or node
-    if not isinstance(node, yaml.MappingNode) or _child(node, part) is not None:
+        node = child_of(node, key) or node
+    if not isinstance(node, yaml.MappingNode) or child_of(node, part) is not None:
         return False
     tags = {value.value for name, value in node.value if name.value in _TAGS}
     return part in tags
-
-
-def _line(node: yaml.Node | None, keys: list[int | str]) -> int:
-    """Returns the line (from 1) of the key, or of the innermost part of its place that the file has."""
-    line = node.start_mark.line if node is not None else 0
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            for name, _ in node.value:
-                if name.value == str(key):
-                    line = name.start_mark.line
-        node = _child(node, key)
-        if node is None:
-            break
-        if isinstance(key, int):
-            line = node.start_mark.line
-    return line + 1

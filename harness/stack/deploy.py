@@ -8,14 +8,15 @@ import functools
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from harness.errors import DeployError, UsageError
 from harness.stack.build import build_package
-from harness.stack.template import load_template, resources_of
+from harness.stack.runtimes import replaced, value_of
+from harness.stack.template import load_template, read_template, resources_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,11 +41,22 @@ _LOCAL_DEFINITION = {"AWS::Serverless::StateMachine": "DefinitionUri", "AWS::Ser
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A deployed stack, its outputs, and the values of the resources that were asked for."""
+    """A deployed stack, its outputs, the values of the resources that were asked for, and the runtimes of its functions that run on another one."""
 
     name: str
     outputs: Mapping[str, str]
-    resources: Mapping[str, str]
+    resources: Mapping[str, str] = field(default_factory=dict)
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a stack is to tell of its resources: LOGICAL_ID as Ref has it, or LOGICAL_ID.ATTRIBUTE. And the Python that all its functions in Python run on;
+    None where each has the one that it names, and `strict` refuses any other."""
+
+    resources: Sequence[str] = ()
+    python: str | None = None
+    strict: bool = False
 
 
 def deploy(
@@ -53,24 +65,27 @@ def deploy(
     parameters: Mapping[str, str],
     name: str,
     check: Callable[[], None] = lambda: None,
-    asked: Sequence[str] = (),
+    wish: Wish | None = None,
 ) -> Stack:
-    """Builds, uploads and deploys; waits until the stack is complete. `check` raises where the emulator is gone. `asked` are resources whose values the stack
-    is to tell: LOGICAL_ID as Ref has it, or LOGICAL_ID.ATTRIBUTE.
+    """Builds, uploads and deploys; waits until the stack is complete. `check` raises where the emulator is gone.
 
     Raises UsageError for what is wrong before anything is deployed, DeployError with the failed resources and their reasons."""
-    template = load_template(template_path)
+    wish = wish or Wish()
+    node, template = read_template(template_path)
     _check_parameters(template, template_path, parameters)
-    body = _package(clients, template, template_path, parameters)
+    values = _values(template, parameters)
+    runtimes = replaced(template_path, template, node, values, wish.python, strict=wish.strict) if wish.python else {}
+    body = _package(clients, template, template_path, values, wish.python)
     # CloudFormation knows them: it evaluates an output for each.
-    asking = {f"{_ASKED}{number}": _output(template, resource) for number, resource in enumerate(asked)}
+    asking = {f"{_ASKED}{number}": _output(template, resource) for number, resource in enumerate(wish.resources)}
     body["Outputs"] = (body.get("Outputs") or {}) | asking
     cloudformation = clients("cloudformation")
     given = _given(parameters)
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=given, Capabilities=_CAPABILITIES)
     stack = _complete(cloudformation, name, template_path, "CREATE", check)
-    values = {resource: stack.outputs[output] for output, resource in zip(asking, asked, strict=True) if output in stack.outputs}
-    return Stack(name, {output: value for output, value in stack.outputs.items() if output not in asking}, values)
+    outputs = dict(stack.outputs)
+    told = {resource: outputs.pop(output) for output, resource in zip(asking, wish.resources, strict=True) if output in outputs}
+    return Stack(name, outputs, told, runtimes)
 
 
 def _output(template: dict[str, Any], resource: str) -> dict[str, Any]:
@@ -82,7 +97,12 @@ def _output(template: dict[str, Any], resource: str) -> dict[str, Any]:
 
 
 def update(
-    clients: Clients, template_path: Path, parameters: Mapping[str, str], name: str, check: Callable[[], None] = lambda: None
+    clients: Clients,
+    template_path: Path,
+    parameters: Mapping[str, str],
+    name: str,
+    check: Callable[[], None] = lambda: None,
+    python: str | None = None,
 ) -> Stack:
     """Builds and uploads what the template names, and updates the stack to it; waits until that is complete. Parameters that are not given keep their values.
 
@@ -93,7 +113,7 @@ def update(
     declared = template.get("Parameters") or {}
     kept = {item["ParameterKey"]: item["ParameterValue"] for item in before if item["ParameterKey"] in declared}
     _check_parameters(template, template_path, kept | dict(parameters))
-    body = _package(clients, template, template_path, kept | dict(parameters))
+    body = _package(clients, template, template_path, _values(template, kept | dict(parameters)), python)
     # The stack knows their values; those of NoEcho are not told.
     given = _given(parameters) + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in parameters]
     try:
@@ -116,7 +136,7 @@ def _complete(cloudformation: Any, name: str, template_path: Path, what: str, ch
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         status = stack["StackStatus"]
         if status == f"{what}_COMPLETE":
-            return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}, {})
+            return Stack(name, {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
         if ("FAILED" in status or "ROLLBACK" in status) and not status.endswith("_IN_PROGRESS"):
             message = f"stack {name} of {template_path} did not deploy ({status}):{_reasons(cloudformation, name, stack)}"
             raise DeployError(message)
@@ -201,10 +221,16 @@ def _check_parameters(template: dict[str, Any], path: Path, parameters: Mapping[
         raise UsageError(message)
 
 
-def _package(clients: Clients, template: dict[str, Any], path: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the template with its local paths replaced by uploaded artifacts."""
+def _values(template: dict[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the values of all parameters of a template."""
+    return {key: declared.get("Default") for key, declared in (template.get("Parameters") or {}).items()} | dict(parameters)
+
+
+def _package(
+    clients: Clients, template: dict[str, Any], path: Path, values: Mapping[str, Any], python: str | None
+) -> dict[str, Any]:
+    """Returns the template with its local paths replaced by uploaded artifacts. What is in Python is built for this one, if any."""
     template = copy.deepcopy(template)
-    values = {key: declared.get("Default") for key, declared in (template.get("Parameters") or {}).items()} | dict(parameters)
     common = (template.get("Globals") or {}).get("Function") or {}
     s3 = clients("s3")
     # Names of buckets are those of all accounts.
@@ -222,11 +248,13 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
             and isinstance(code := properties.get(key, inherited.get(key)), str)
             and "://" not in code
         ):
-            runtime, folder = _resolve(properties.get("Runtime", inherited.get("Runtime", "")), values), ""
+            runtime, folder = str(value_of(properties.get("Runtime", inherited.get("Runtime", "")), values)), ""
             method = (resource.get("Metadata") or {}).get("BuildMethod")
             if kind == "AWS::Serverless::LayerVersion" and str(method).startswith("python"):
                 # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-layers.html
                 runtime, folder = str(method), "python"
+            if python and runtime.startswith("python"):
+                runtime = python
             try:
                 package = build((path.parent / code).resolve(), runtime, folder)
             except (UsageError, OSError, RuntimeError, ValueError) as error:
@@ -251,11 +279,6 @@ def _package(clients: Clients, template: dict[str, Any], path: Path, parameters:
         # Every function has its own by now.
         del common["CodeUri"]
     return template
-
-
-def _resolve(value: Any, values: Mapping[str, Any]) -> str:
-    """Returns a property that may be a reference to a parameter."""
-    return str(values.get(value["Ref"], "")) if isinstance(value, dict) and "Ref" in value else str(value)
 
 
 def _reasons(cloudformation: Any, name: str, stack: dict[str, Any]) -> str:

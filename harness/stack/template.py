@@ -45,13 +45,18 @@ _Loader.yaml_implicit_resolvers = {
 
 def load_template(path: Path) -> dict[str, Any]:
     """Reads a template. Raises UsageError with the place for what cannot be read or is no template."""
-    _, document = read_yaml(path, "template", loader=_Loader, nodes=_MOST_NODES)
+    return read_template(path)[1]
+
+
+def read_template(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
+    """Returns the node of a template, which knows its lines, and what `load_template` does."""
+    node, document = read_yaml(path, "template", loader=_Loader, nodes=_MOST_NODES)
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         message = f"template {path} has no Resources: expected a SAM or CloudFormation template"
         raise UsageError(message)
     if (wrong := _mistyped(document)) is not None:
         raise UsageError(f"template {path}: {wrong}")
-    return document
+    return node, document
 
 
 def resources_of(template: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -218,6 +218,27 @@ def test_a_provided_runtime_runs_its_bootstrap_on_the_runtime_api(functions):
     assert functions.invoke("shell", {"a": 1})[:2] == (None, {"got": {"a": 1}})
 
 
+@pytest.mark.parametrize("runtime", ["python3.6", "python3.8", "python3.14", "python3.15"])
+def test_a_function_in_any_python_runs_on_the_one_that_the_emulator_has(functions, emulator, runtime):
+    source = (
+        "import os, sys\ndef handler(event, context):\n    return '%d.%d' % sys.version_info[:2], os.environ['AWS_EXECUTION_ENV']\n"
+    )
+    functions.create("any", source, runtime=runtime)
+    assert functions.invoke("any")[:2] == (None, [emulator.python_runtime.removeprefix("python"), f"AWS_Lambda_{runtime}"])
+
+
+def test_a_layer_has_packages_for_the_python_that_the_function_names(clients, functions):
+    """https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html"""
+    layer = {f"python/lib/{runtime}/site-packages/of.py": f"MADE_FOR = '{runtime}'" for runtime in ("python3.8", "python3.9")}
+    made = clients("lambda").publish_layer_version(
+        LayerName="both", Content={"ZipFile": zipped(layer)}, CompatibleRuntimes=["python3.8", "python3.9"]
+    )["LayerVersionArn"]
+    source = "import of\ndef handler(event, context):\n    return of.MADE_FOR\n"
+    for runtime in ("python3.8", "python3.9"):
+        name = functions.create(runtime.replace(".", "-"), source, runtime=runtime, Layers=[made])
+        assert functions.invoke(name)[:2] == (None, runtime)
+
+
 def test_an_unsupported_runtime_is_refused_by_name(clients):
     create = {
         "Role": f"arn:aws:iam::{clients.account}:role/test",

@@ -173,6 +173,37 @@ def test_a_stack_needs_no_outputs(tmp_path, run):
     assert clean(result)
 
 
+def with_runtime(tmp_path, runtime):
+    """A scenario of the project whose functions name this runtime."""
+    name = scenario(tmp_path, {"to": "sqs", "queue_url": "${outputs.InQueue}"})
+    document = yaml.safe_load((tmp_path / name).read_text())
+    document["stack"]["parameters"]["PythonRuntime"] = runtime
+    (tmp_path / name).write_text(yaml.safe_dump(document))
+    return name
+
+
+def test_functions_of_another_python_run_and_the_run_says_so(tmp_path, run, emulator):
+    code, output, result = run(tmp_path, "run", with_runtime(tmp_path, "python3.8"))
+    assert code == 0, output
+    assert f"runs python3.8 on {emulator.python_runtime}" in output
+    assert result["emulator"]["runtimes"] == {"python3.8": emulator.python_runtime}
+    assert clean(result)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "options", "said"),
+    [
+        ("python3.8", ["--strict-runtime"], "runtime python3.8: the emulator has"),
+        ("ruby3.3", [], "runtime ruby3.3: this emulator runs python3.*"),
+    ],
+)
+def test_functions_that_do_not_run_here_are_named_before_anything_is_deployed(tmp_path, run, runtime, options, said):
+    code, output, _ = run(tmp_path, "run", with_runtime(tmp_path, runtime), *options)
+    assert code == 64, output
+    named = re.findall(r"template\.yaml:\d+: (\w+): " + re.escape(said), output)
+    assert {"FromQueue", "FromTopic"} <= set(named)
+
+
 def test_an_unknown_output_is_named_with_its_line_before_anything_is_deployed(tmp_path, run):
     send = {"to": "sqs", "queue_url": "${outputs.InQueu}"}
     code, output, _ = run(tmp_path, "run", scenario(tmp_path, send))

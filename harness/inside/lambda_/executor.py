@@ -49,10 +49,10 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             message = f"{function_version.id.function_name}: package type {function.package_type} is not supported; use a Zip"
             raise LambdaRuntimeException(message)
         runtime = str(function.runtime)
-        if not runtime.startswith("provided") and runtime != python_runtime():
+        if not runtime.startswith(("provided", "python3.")):
             message = (
-                f"runtime {runtime} of {function_version.id.function_name} is not supported: this emulator runs "
-                f"{python_runtime()} (the Python it was started with) and provided.*"
+                f"runtime {runtime} of {function_version.id.function_name} is not supported: this emulator runs python3.* "
+                f"(on {python_runtime()}, the Python it was started with) and provided.*"
             )
             raise LambdaRuntimeException(message)
         interpreter()
@@ -130,7 +130,9 @@ def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path,
     """Returns the environment of a function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
     own = version.config.environment or {}
     opt = [] if layers is None else [layers]
-    paths = [str(task_root), *(str(layer / "python") for layer in opt)]
+    # A layer may have packages for several Pythons: those for the one that the function names.
+    packages = f"python/lib/{version.config.runtime}/site-packages"
+    paths = [str(task_root), *(str(layer / folder) for layer in opt for folder in ("python", packages))]
     libraries = [str(task_root), str(task_root / "lib"), *(str(layer / "lib") for layer in opt)]
     variables = {
         "PATH": ":".join(["/usr/local/bin", "/usr/bin", "/bin", *(str(layer / "bin") for layer in opt)]),

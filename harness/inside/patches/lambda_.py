@@ -10,6 +10,8 @@ from typing import Any
 from harness.inside.patches.alone import one_at_a_time
 from harness.inside.patches.declare import NAME, patch
 
+_MINORS = range(6, 21)
+
 
 @patch(
     "localstack.services.lambda_.invocation.assignment",
@@ -32,6 +34,12 @@ def function_logs(module: Any) -> None:
 
     module.LogHandler.run_log_loop = logs.run_log_loop
     module.LogHandler.add_logs = logs.add_logs
+
+
+@patch("localstack.services.lambda_.runtimes", {"ALL_RUNTIMES": NAME})
+def pythons(module: Any) -> None:
+    """LocalStack takes the Pythons that it has an image for. Here any Python 3 runs on the one that there is."""
+    module.ALL_RUNTIMES.extend(sorted({f"python3.{minor}" for minor in _MINORS} - set(module.ALL_RUNTIMES)))
 
 
 @patch("localstack.services.lambda_.invocation.lambda_models", {"boto3": NAME})
@@ -226,6 +234,7 @@ def archives(module: Any) -> None:
 
 
 PATCHES = (
+    pythons,
     unpacking,
     archives,
     assignment,

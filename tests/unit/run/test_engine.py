@@ -224,7 +224,7 @@ def test_an_interrupt_that_does_not_arrive_as_one_ends_the_run_too(conducted, mo
 
 def test_the_stack_is_asked_for_the_resources_that_the_scenario_names(conducted, monkeypatch):
     asked, deploy = [], engine.stacks.deploy
-    monkeypatch.setattr(engine.stacks, "deploy", lambda *given: asked.append(given[-1]) or deploy(*given))
+    monkeypatch.setattr(engine.stacks, "deploy", lambda *given: asked.append(given[-1].resources) or deploy(*given))
     told = conducted(probes=(Look(where="${resources.Shelf.Arn}"), Look(where="${outputs.Place}")))
     assert asked == [["Shelf.Arn"]]
     sightings = pq.read_table(told[-1].run_dir / "observations.parquet")["place"].to_pylist()

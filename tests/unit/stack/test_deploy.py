@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from harness.errors import DeployError, UsageError
-from harness.stack.deploy import deploy
+from harness.stack import deploy as stacks
+from harness.stack.deploy import Wish, deploy
 
 TEMPLATE = {
     "Transform": "AWS::Serverless-2016-10-31",
@@ -88,13 +89,25 @@ def test_code_that_functions_share_is_uploaded_once_and_the_template_names_it(te
 def test_the_stack_tells_the_resources_that_are_asked_for_and_shows_no_other_outputs(template):
     resources = TEMPLATE["Resources"] | {"Rare": {"Type": "AWS::SQS::Queue", "Condition": "Never"}}
     template.write_text(yaml.safe_dump(TEMPLATE | {"Resources": resources}))
-    stack = deploy(Cloud(), template, PARAMETERS, "name", asked=("One", "Two.Arn", "OneRole.Arn", "Rare"))
+    stack = deploy(Cloud(), template, PARAMETERS, "name", wish=Wish(("One", "Two.Arn", "OneRole.Arn", "Rare")))
     assert stack.outputs == {"Out": "value"}
     assert {name: json.loads(value) for name, value in stack.resources.items()} == {
         "One": {"Ref": "One"},
         "Two.Arn": {"Fn::GetAtt": ["Two", "Arn"]},
         "OneRole.Arn": {"Fn::GetAtt": ["OneRole", "Arn"]},
     }
+
+
+def test_what_is_in_python_is_built_for_the_python_that_it_runs_on(template, monkeypatch):
+    built, build = [], stacks.build_package
+    monkeypatch.setattr(
+        stacks, "build_package", lambda code, runtime, folder: built.append(runtime) or build(code, runtime, folder)
+    )
+    assert deploy(Cloud(), template, {"PythonRuntime": "python3.8"}, "name").runtimes == {}
+    assert deploy(Cloud(), template, {"PythonRuntime": "python3.8"}, "name", wish=Wish(python="python3.13")).runtimes == {
+        "python3.8": "python3.13"
+    }
+    assert built == ["python3.8", "python3.13"]
 
 
 @pytest.mark.parametrize(
