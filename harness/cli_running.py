@@ -40,7 +40,11 @@ def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...]) -> Non
     console.print(f"{name} is up ({running.emulator['kind']}). In a shell:\n", highlight=False)
     console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
     console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy", highlight=False, soft_wrap=True)
-    console.print("  export AWS_DISABLE_HOST_PREFIX_INJECTION=true\n", highlight=False, soft_wrap=True)
+    console.print("  export AWS_DISABLE_HOST_PREFIX_INJECTION=true", highlight=False, soft_wrap=True)
+    # Version 1 of the AWS CLI has addresses of its own for SQS, which go before the variable.
+    console.print(
+        '  aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n', highlight=False, markup=False, soft_wrap=True
+    )
     for key, value in running.outputs.items():
         console.print(f"  {key:<28} {value}", highlight=False, soft_wrap=True)
     console.print("\nIt stays until `pipeproof down` (in this directory).", highlight=False)

@@ -8,10 +8,12 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 
 import duckdb
 import psutil
 import pytest
+from uv import find_uv_bin
 
 from harness.emulator import accounts
 from harness.emulator.clients import Clients
@@ -28,6 +30,7 @@ from tests.e2e.commands import KIND, REAL_LOG, ROOT, containers, emulators, kill
 from tests.e2e.commands import result as latest_result
 from tests.e2e.conftest import new_account
 
+AWS_CLI = "awscli==1.46.3"
 real_log = pytest.mark.skipif(not REAL_LOG.exists(), reason="the real access log is not beside the checkout (../shared/data)")
 
 
@@ -129,6 +132,38 @@ def test_up_leaves_a_stack_to_run_against_and_down_ends_it(tmp_path):
         code, output, _ = pipeproof(tmp_path, "down")
     assert code == 0, output
     assert leftovers(tmp_path) == []
+
+
+@pytest.fixture(scope="session")
+def aws_cli(tmp_path_factory):
+    """A directory with the real AWS CLI of PyPI, which cannot be installed beside the botocore of the tests."""
+    environment = tmp_path_factory.mktemp("aws-cli")
+    for command in (["venv", "--quiet", environment], ["pip", "install", "--quiet", "--python", environment, AWS_CLI]):
+        done = subprocess.run([find_uv_bin(), *command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"the AWS CLI cannot be installed here: {done.stderr.strip()[-300:]}")
+    return environment / "bin"
+
+
+def test_the_aws_cli_finds_the_stack_by_the_lines_that_up_prints(tmp_path, aws_cli):
+    code, output, _ = pipeproof(tmp_path, "up", "clickstream-smoke", "--port", free_port())
+    assert code == 0, output
+    lines = [line for line in output.splitlines() if line.startswith(("  export ", "  aws() "))]
+    try:
+        asked = {}
+        for what in ("sqs list-queues", "s3 ls", "kinesis list-streams", "stepfunctions list-state-machines"):
+            script = "\n".join([*lines, f"aws {what}"])
+            done = subprocess.run(
+                ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60,
+                env={"PATH": f"{aws_cli}:{os.environ['PATH']}", "HOME": str(tmp_path)},
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            asked[what] = done.stdout
+    finally:
+        pipeproof(tmp_path, "down")
+    assert "clickstream-smoke-DeadLetterQueue" in asked["sqs list-queues"]
+    assert "clickstream-smoke-eventbucket" in asked["s3 ls"]
+    assert "clickstream-smoke-EventStream" in asked["kinesis list-streams"]
 
 
 def free_port():
