@@ -5,6 +5,7 @@ PUT begins a journal, GET with &offset=… returns its next bytes, DELETE ends i
     {"kind": "invocation", "at_ms", "began_ms", "id", "name", "error", "took_ms", "log", "carried": the event, "answer"}
     {"kind": "call", "at_ms", "began_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key, "carried": the request,
      "body", "answer"}
+    {"kind": "execution", "at_ms", "began_ms", "id": its ARN, "name": the ARN of its state machine, and its last state, "error", "carried": the input}, where it has failed
     {"kind": "init", "at_ms", "began_ms", "id": of the invocation that it was made for, "name", "carried"}
 """
 
@@ -102,6 +103,22 @@ def invocation(
             "answer": answer[:_ANSWER_CHARACTERS].decode(errors="replace"),
         }
     )
+
+
+def execution(account: str, arn: str, name: str, error: str, given: str, began: float) -> None:
+    """Notes an execution that has ended without success; `began` is in seconds since the epoch."""
+    if journal := _journals.get(account):
+        journal.add(
+            {
+                "kind": "execution",
+                "at_ms": time.time_ns() // 1_000_000,
+                "began_ms": round(began * 1000),
+                "id": arn,
+                "name": name,
+                "error": redacted(error[:_ANSWER_CHARACTERS]),
+                "carried": given[:_ENTRY_BYTES],
+            }
+        )
 
 
 def init(account: str, name: str, request_id: str, payload: bytes) -> None:

@@ -45,6 +45,7 @@ def result(finished: RunFinished) -> dict[str, Any]:
         "anomalies": anomalies,
         "examples": {name: [asdict(example) for example in found] for name, found in account.examples.items()},
         "faults": [dict(fault) for fault in finished.faults],
+        "causes": [asdict(cause) for cause in finished.causes],
         "permissions": None if finished.permissions is None else asdict(finished.permissions),
         "classes": asdict(finished.classes),
         "checks": [asdict(check) for check in finished.checks],

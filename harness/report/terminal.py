@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.accounting.verdict import Example
 
 _PLAIN_EVERY_S = 5.0
+_CAUSES_SHOWN = 3
 _EXAMPLES_SHOWN = 5
 _LOG_SHOWN = 300
 _ERROR = re.compile(r"error|exception|fail|refused|denied", re.IGNORECASE)
@@ -125,6 +126,19 @@ def _way(example: Example) -> list[str]:
     return [*lines, *(f"      log:  {escape(line[:_LOG_SHOWN])}" for line in said)]
 
 
+def _causes(finished: events.RunFinished) -> list[str]:
+    """Returns what failed most often, as lines: all that did where the run does not pass, else what no planned fault explains."""
+    is_pass = finished.verdict.judgement is Judgement.PASS
+    shown = [cause for cause in finished.causes if not is_pass or cause.count > cause.planned]
+    lines = []
+    for cause in shown[:_CAUSES_SHOWN]:
+        planned = f", {cause.planned:,} of them by planned faults" if cause.planned else ""
+        first = f"; first with {cause.record}" if cause.record else ""
+        lines.append(f"    {cause.count:>7,} x {escape(cause.who)}: {escape(cause.error)}{planned}{escape(first)}")
+    more = len(shown) - _CAUSES_SHOWN
+    return ["  failures", *lines, *([f"    … {more:,} more; result.json has them"] if more > 0 else [])] if lines else []
+
+
 def _denied(permissions: events.Permissions | None) -> list[str]:
     """Returns what the policies did not allow, as lines."""
     if permissions is None or not permissions.denied:
@@ -180,6 +194,7 @@ def summary(finished: events.RunFinished) -> list[str]:
         lines.append("  outcome        not known")
     if finished.faults:
         lines.append(f"  faults         {', '.join(_fault(fault) for fault in finished.faults)}")
+    lines += _causes(finished)
     lines += _classes(finished.classes)
     lines += _denied(finished.permissions)
     latency = account.latency

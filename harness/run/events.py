@@ -123,6 +123,18 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """What a function has raised, or an execution of a state machine has failed with: who, the first message, how often, and how many of these met a planned
+    fault. `record` is the first that an event of it carried."""
+
+    who: str
+    error: str
+    count: int
+    planned: int
+    record: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The last event of every run, also of one that could not be finished."""
 
@@ -143,6 +155,7 @@ class RunFinished:
     not_repeated: tuple[str, ...] = ()
     """In a replay, the shards and the objects whose order was not that of the run that it repeats."""
     runtimes: Mapping[str, str] = field(default_factory=dict)
+    causes: tuple[Cause, ...] = ()
 
 
 Event = (

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, unquote
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.accounting.verdict import Account, Example
@@ -79,8 +79,8 @@ def _sought(record_id: str, shard: str | None, sequence: str | None) -> _Sought:
     return _Sought(patterns, parts, sequence if of_stream else None, upload)
 
 
-def entries(run_dir: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yields each entry of a run's journal with its line; nothing where the run has none."""
+def entries(run_dir: Path, wanted: Callable[[bytes], bool] = lambda _: True) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yields each entry of a run's journal whose line is wanted, with it; nothing where the run has none."""
     path = run_dir / JOURNAL
     if not path.is_file():
         return
@@ -90,7 +90,7 @@ def entries(run_dir: Path) -> Iterator[tuple[dict[str, Any], str]]:
             *lines, rest = (rest + part).split(b"\n")
             if len(rest) > _LONGEST_ENTRY:
                 raise ValueError(f"{path.name} has an entry of more than {_LONGEST_ENTRY:,} bytes")
-            for line in lines:
+            for line in filter(wanted, lines):
                 yield json.loads(line), line.decode()
 
 
@@ -107,7 +107,7 @@ def faults_by_request(log: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], met: Mapping[str, Sequence[str]]) -> list[list[Hop]]:
     """Returns the hops of each record (its id, shard and sequence). `met` has the faults that met a call or an invocation, by its request id."""
     sought = [_sought(*record) for record in records]
-    for entry, line in entries(run_dir):
+    for entry, line in entries(run_dir) if sought else ():
         if entry["kind"] == "init":
             continue
         # The names in the entry are found in its parts: an id in an error message carries nothing.
@@ -126,6 +126,8 @@ def _told(entry: Mapping[str, Any], how: str, met: Mapping[str, Sequence[str]]) 
     if entry["kind"] == "invocation":
         ended = f"failed with {entry['error']}" if entry["error"] else "succeeded"
         return f"{at} {entry['name']} was invoked with {how} ({entry['id']}) and {ended} after {entry['took_ms']:,} ms{behind}"
+    if entry["kind"] == "execution":
+        return f"{at} {entry['name']} had {how} in {entry['id']} and ended with {entry['error']}"
     where = f" s3://{entry['put']}" if entry["put"] else ""
     answer = entry["error"] or entry["status"]
     return f"{at} {entry['name']} called {entry['call']}{where} with {how}: {answer}{behind}"

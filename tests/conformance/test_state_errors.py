@@ -56,6 +56,8 @@ def test_task_failed_does_not_catch_a_timeout(caught, waiting):
     ("state", "name"),
     [
         ({**IDENTITY, **NOTHING}, "States.ParameterPathFailure"),
+        ({"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", **NOTHING}, "States.ParameterPathFailure"),
+        ({"Type": "Task", "Resource": "arn:aws:states:::apigateway:invoke", **NOTHING}, "States.ParameterPathFailure"),
         ({**MAP, "ItemsPath": "$.items", "ItemSelector": {"x.$": "$.nothing"}}, "States.ParameterPathFailure"),
         ({**IDENTITY, "Parameters": {"x.$": "States.ArrayGetItem(States.Array(1), 5)"}}, "States.IntrinsicFailure"),
         ({**IDENTITY, "Parameters": {"x.$": "States.StringToJson($.text)"}}, "States.IntrinsicFailure"),

@@ -63,6 +63,9 @@ def test_a_dead_letter_of_sqs_is_its_message_and_a_redrive_brings_it_home(tmp_pa
     code, output, result = run(tmp_path, "run", scenario(tmp_path, send, probes=probes, faults=faults))
     assert code == 1, output
     assert (result["outcome"]["dead_lettered"], result["anomalies"]["misrouted"]) == (12, 12)
+    (cause,) = result["causes"]
+    assert (cause["who"], cause["count"], cause["planned"]) == ("FromQueue", 12, 12)
+    assert re.search(r"failures\n +12 x FromQueue: .*, 12 of them by planned faults; first with [0-9a-fA-F-]{36}", output)
     redrive = {"kind": "redrive", "queue_url": "${outputs.DeadQueue}", "to_queue_url": "${outputs.InQueue}"}
     code, output, result = run(tmp_path, "run", scenario(tmp_path, send, probes=probes, faults=faults, actors=[redrive]))
     assert code == 0, output
@@ -92,6 +95,20 @@ def test_a_task_that_waits_for_a_person_is_approved_meanwhile(tmp_path, run):
     code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source=source, drain_timeout_s=3))
     assert code == 2, output
     assert "3 executions" in result["reasons"][0]
+
+
+def test_a_run_tells_at_which_state_its_executions_have_failed_and_with_what(tmp_path, run):
+    """The state after the decision looks for what the decision does not have."""
+    send = {"to": "eventbridge", "source": "requests", "detail_type": "request"}
+    approve = {"kind": "approve", "queue_url": "${outputs.ApprovalQueue}", "output": {}}
+    code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source={"records": 3}, actors=[approve]))
+    assert code == 1, output
+    (cause,) = result["causes"]
+    assert (cause["who"], cause["count"], cause["planned"]) == ("Approved at Store", 3, 0)
+    assert "The JSONPath '$.answer.by' could not be found" in cause["error"]
+    assert cause["record"] in {example["record_id"] for example in result["examples"]["lost"]}
+    assert "3 x Approved at Store: States.Runtime: " in output
+    assert f"; first with {cause['record']}" in output
 
 
 def test_a_plan_of_which_all_is_refused_makes_the_verdict_unknown(tmp_path, run):

@@ -229,6 +229,26 @@ def _decoded(text: str | None) -> str | None:
     return text if text is None or "\\" not in text else json.loads(f'"{text}"', strict=False)
 
 
+def _services(module: Any) -> None:
+    """A time-out of these tasks, and a path of theirs that finds nothing, have the name of the service's errors in LocalStack, and a Python object as their cause."""
+    from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import FailureEventException  # noqa: PLC0415
+
+    service = getattr(module, "StateTaskServiceDynamoDB", None) or module.StateTaskServiceApiGateway
+    original = service._from_error  # noqa: SLF001
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        if isinstance(ex, FailureEventException | TimeoutError):
+            return super(service, self)._from_error(env=env, ex=ex)
+        return original(self, env=env, ex=ex)
+
+    service._from_error = from_error  # noqa: SLF001
+
+
+_SERVICE = f"{_STATE_EXECUTION}.state_task.service.state_task_service"
+dynamodb = patch(f"{_SERVICE}_dynamodb", {"StateTaskServiceDynamoDB._from_error": ("self", "env", "ex")})(_services)
+api_gateway = patch(f"{_SERVICE}_api_gateway", {"StateTaskServiceApiGateway._from_error": ("self", "env", "ex")})(_services)
+
+
 PATCHES = (
     error_equals,
     error_names,
@@ -240,4 +260,6 @@ PATCHES = (
     templates,
     texts,
     string_matches,
+    dynamodb,
+    api_gateway,
 )

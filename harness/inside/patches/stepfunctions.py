@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -156,7 +157,8 @@ def choices(module: Any) -> None:
     {"Execution.publish_execution_status_change_event": ("self",), "ExecutionStatus": NAME},
 )
 def execution_metrics(module: Any) -> None:
-    """LocalStack counts no executions."""
+    """LocalStack counts no executions, and tells nobody why one has failed but who asks for it."""
+    from harness.inside import journal  # noqa: PLC0415
     from harness.inside.metrics import Metric, count  # noqa: PLC0415
 
     original = module.Execution.publish_execution_status_change_event
@@ -177,6 +179,11 @@ def execution_metrics(module: Any) -> None:
         if self.stop_date is not None:
             took_ms = (self.stop_date - self.start_date).total_seconds() * 1000
             count(metric._replace(name="ExecutionTime", unit="Milliseconds"), round(took_ms, 1))
+            if str(self.exec_status) != "SUCCEEDED":
+                name = f"{self.state_machine_arn} at {self.exec_worker.env.progress.state}"
+                error = ": ".join(filter(None, (self.error or str(self.exec_status), self.cause)))
+                given = json.dumps(self.input_data, ensure_ascii=False)
+                journal.execution(self.account_id, self.exec_arn, name, error, given, self.start_date.timestamp())
         original(self)
 
     module.Execution.publish_execution_status_change_event = publish

@@ -13,7 +13,7 @@ from harness.emulator.emulator import Description
 from harness.emulator.permissions import Denied
 from harness.report.result import result
 from harness.report.terminal import summary
-from harness.run.events import Permissions, RunFinished, Timing
+from harness.run.events import Cause, Permissions, RunFinished, Timing
 
 EMULATOR = Description("embedded", "localstack", "4.14.0", "http://127.0.0.1:4566", "python3.13")
 
@@ -71,6 +71,33 @@ def test_a_failure_names_the_first_ids_with_their_hop_and_the_command():
     )
 
 
+CAUSES = (
+    Cause("Store", "KeyError: '[b]'", 1200, 0, "id-[0]"),
+    Cause("Machine at Load", "Injected: planned", 3, 3, None),
+    Cause("Store", "TimeoutError: late", 2, 1, None),
+    Cause("Last", "E: rare", 1, 0, None),
+)
+
+
+def test_what_failed_most_often_stands_beneath_the_verdict():
+    said = text(replace(finished(Verdict(Judgement.FAIL, ("lost",)), lost()), causes=CAUSES))
+    assert (
+        "  failures\n"
+        "      1,200 x Store: KeyError: '[b]'; first with id-[0]\n"
+        "          3 x Machine at Load: Injected: planned, 3 of them by planned faults\n"
+        "          2 x Store: TimeoutError: late, 1 of them by planned faults\n"
+        "    … 1 more; result.json has them\n"
+    ) in said
+
+
+def test_a_run_that_passes_tells_only_what_no_planned_fault_explains():
+    passed = finished(Verdict(Judgement.PASS, ()), Account(Ingress(), reconciled=True))
+    said = text(replace(passed, causes=CAUSES[1:]))
+    assert "planned\n" not in said
+    assert "  failures\n          2 x Store: TimeoutError: late, 1 of them by planned faults\n          1 x Last: E: rare\n" in said
+    assert "failures" not in text(replace(passed, causes=CAUSES[1:2]))
+
+
 def test_an_unknown_run_claims_no_counts():
     run = finished(Verdict(Judgement.UNKNOWN, ("the emulator died",)), Account(Ingress(10, 4, 6, 0)))
     said = text(run)
@@ -86,7 +113,7 @@ def test_result_json_has_the_keys_of_the_contract():
     document = result(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), lost()))
     assert list(document) == [
         "schema", "scenario", "seed", "started_at", "command", "payload_sha256", "emulator", "verdict", "reasons", "ingress",
-        "outcome", "anomalies", "examples", "faults", "permissions", "classes", "checks", "timing",
+        "outcome", "anomalies", "examples", "faults", "causes", "permissions", "classes", "checks", "timing",
     ]  # fmt: skip
     assert list(document["timing"]) == [
         "start_s", "deploy_s", "load_s", "drain_s", "total_s", "records_per_s", "latency_s",

@@ -111,6 +111,18 @@ def test_an_example_tells_where_the_record_was_last_and_what_was_logged_then(run
     assert example.log == "ERROR it went wrong"
 
 
+def test_an_execution_that_has_failed_is_a_hop(run_dir):
+    failed = {
+        "kind": "execution",
+        "at_ms": 1000,
+        "id": "arn:e",
+        "name": "Machine at Load",
+        "error": "States.Timeout",
+        "carried": '{"id": "id-17"}',
+    }
+    assert way(run_dir(failed)) == [("it", "00:00:01.000 Machine at Load had it in arn:e and ended with States.Timeout")]
+
+
 def test_without_a_journal_an_example_stays_as_it_is(tmp_path):
     account = lost(tmp_path)
     assert with_ways(account, tmp_path, {}, {}).examples == account.examples
