@@ -118,14 +118,23 @@ def copied_pipeline(place):
 
 def test_a_template_that_does_not_deploy_names_the_resource_and_the_reason(place, run):
     template = copied_pipeline(place) / "template.yaml"
-    text = template.read_text().replace("Runtime: !Ref PythonRuntime", "Runtime: nodejs20.x")
-    template.write_text(text)
+    broken = "  BrokenQueue: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: 999999}}\n"
+    template.write_text(template.read_text().replace("\nResources:\n", f"\nResources:\n{broken}"))
     code, output, result = run(place, "run", "clickstream-smoke")
     assert code == 2, output
     assert result["verdict"] == "unknown"
-    assert "IngestFunction" in output or "StreamTransformFunction" in output
-    assert "runtime nodejs20.x" in output
+    assert re.search(r"BrokenQueue: .*VisibilityTimeout", output)
     assert "Traceback" not in output
+    assert leftovers(place) == []
+
+
+def test_functions_that_do_not_run_here_are_all_named_with_their_lines(place, run):
+    template = copied_pipeline(place) / "template.yaml"
+    template.write_text(template.read_text().replace("Runtime: !Ref PythonRuntime", "Runtime: nodejs20.x"))
+    code, output, _ = run(place, "run", "clickstream-smoke")
+    assert code == 64, output
+    named = re.findall(r"template\.yaml:\d+: (\w+): runtime nodejs20\.x", output)
+    assert named == ["IngestFunction", "StreamTransformFunction", "RedriveFunction"]
     assert leftovers(place) == []
 
 
