@@ -41,7 +41,7 @@ def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...]) -> Non
     console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
     console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy", highlight=False, soft_wrap=True)
     console.print("  export AWS_DISABLE_HOST_PREFIX_INJECTION=true", highlight=False, soft_wrap=True)
-    # Version 1 of the AWS CLI has addresses of its own for SQS, which go before the variable.
+    # Version 1 of the AWS CLI ignores AWS_ENDPOINT_URL for SQS. It has a table of SQS addresses, which only --endpoint-url overrides.
     console.print(
         '  aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n', highlight=False, markup=False, soft_wrap=True
     )

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
 from harness import interrupts
@@ -27,7 +26,6 @@ from harness.parts.ports import Context
 from harness.run import events
 from harness.run.acting import Acting
 from harness.run.beside import Beside
-from harness.run.causes import causes
 from harness.run.clock import Clock
 from harness.run.coverage import Coverage
 from harness.run.drain import Rest, drain
@@ -92,18 +90,10 @@ def conduct(run: Run) -> Generator[events.Event]:
         permissions=state.permissions,
         classes=state.coverage.result() if state.coverage else events.Classes(),
         not_repeated=state.not_repeated,
-        causes=_causes(run, state),
+        causes=state.causes,
     )
     if state.interrupted:
         raise KeyboardInterrupt
-
-
-def _causes(run: Run, state: State) -> tuple[events.Cause, ...]:
-    """Returns why things failed. The verdict does not depend on it: a run that was interrupted may have left half a journal."""
-    with contextlib.suppress(OSError, ValueError, duckdb.Error):
-        met = faults_by_request(state.faults.log) if state.faults else {}
-        return causes(run.run_dir, met, state.beside.names if state.beside else {})
-    return ()
 
 
 def _judged(run: Run, state: State) -> Generator[events.Event, None, Verdict]:

@@ -7,14 +7,18 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
+from harness import interrupts
 from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict
 from harness.emulator import accounts
 from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
 from harness.errors import UnknownVerdictError
 from harness.run import events
+from harness.run.causes import causes
+from harness.run.trace import faults_by_request
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
@@ -72,6 +76,7 @@ class State:
     permissions: events.Permissions | None = None
     not_repeated: tuple[str, ...] = ()
     runtimes: Mapping[str, str] = field(default_factory=dict)
+    causes: tuple[events.Cause, ...] = ()
     interrupted: bool = False
 
 
@@ -108,10 +113,20 @@ def end(run: Run, state: State) -> None:
                     state.faults.write(run.run_dir / "faults.json")
         try:
             _delete_stack(run, state)
+            if state.beside is not None and not state.interrupted:
+                state.causes = _causes(run, state, state.beside.names)
         finally:
             if state.description is not None:
                 Clients(state.description.endpoint, run.account).close()
             run.emulator.stop()
+
+
+def _causes(run: Run, state: State, names: Mapping[str, str]) -> tuple[events.Cause, ...]:
+    """Returns why things failed; nothing where the journal cannot be read, as the verdict does not depend on it."""
+    # DuckDB would raise a RuntimeError in place of an interrupt.
+    with interrupts.held(), contextlib.suppress(OSError, ValueError, duckdb.Error):
+        return causes(run.run_dir, faults_by_request(state.faults.log) if state.faults else {}, names)
+    return ()
 
 
 def _delete_stack(run: Run, state: State) -> None:

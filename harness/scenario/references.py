@@ -21,25 +21,26 @@ _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 _EVERYWHERE = ("account", "endpoint", "emulator.python_runtime")
 _PARTS = ("lookup", "send", "schedules", "actors", "probes", "checks")
 """The parts whose strings may name what the stack has."""
+_KNOWN_TRANSFORMS = ("AWS::Serverless-2016-10-31", "AWS::LanguageExtensions")
 # SAM makes them without a resource of that name in the template.
 _IMPLICIT = ("ServerlessRestApi", "ServerlessHttpApi")
 
 
 def unknown(document: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Yields the places of references to what neither the template nor every run has, each with a message that says what there is.
+    """Yields each reference that nothing in the template or the run matches: its place, and a message that says what there is.
 
-    What macros make of a template is not known: where its outputs or resources have one, none of them is refused."""
+    A macro can add outputs and resources. Where the template has one, references to outputs and resources are not checked."""
     parameters = (document.get("stack") or {}).get("parameters")
     for place, name in _references(parameters, ("stack", "parameters")):
         if name not in _EVERYWHERE:
             yield place, _message(name, _EVERYWHERE)
     outputs, resources = (tuple(map(str, template.get(section) or ())) for section in ("Outputs", "Resources"))
-    is_open = any(name.startswith("Fn::") for name in (*outputs, *resources))
+    is_open = _has_macros(template, (*outputs, *resources))
     for place, name in _references({part: document.get(part) for part in _PARTS}, ()):
         section, _, rest = name.partition(".")
         known = {
             "outputs": rest in outputs or is_open,
-            "resources": _is_resource(rest.partition(".")[0], resources) or is_open,
+            "resources": _is_resource(rest.partition(".")[0], template["Resources"]) or is_open,
         }.get(section, name in _EVERYWHERE)
         if not known:
             of_section = {"outputs": [f"outputs.{n}" for n in outputs], "resources": [f"resources.{n}" for n in resources]}
@@ -52,9 +53,23 @@ def resources_named(document: Mapping[str, Any]) -> list[str]:
     return sorted({name.partition(".")[2] for name in named if name.startswith("resources.")})
 
 
-def _is_resource(logical_id: str, resources: Sequence[str]) -> bool:
-    """Returns whether it is a resource of the template, or begins as one, as what SAM makes beside it does: the role of a function."""
-    return logical_id in _IMPLICIT or any(logical_id.startswith(name) for name in resources)
+def _has_macros(template: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Returns whether macros other than SAM's may add outputs or resources. `names` are those that the template has."""
+    transform = template.get("Transform") or ()
+    used = transform if isinstance(transform, list) else [transform] if transform else []
+    return any(one not in _KNOWN_TRANSFORMS for one in used) or any(name.startswith("Fn::") for name in names)
+
+
+def _is_resource(logical_id: str, resources: Mapping[str, Any]) -> bool:
+    """Returns whether the template has the resource, or SAM may make it. SAM names what it adds after the resource that it belongs to: MyFunctionRole."""
+    return (
+        logical_id in resources
+        or logical_id in _IMPLICIT
+        or any(
+            logical_id.startswith(str(name)) and str(resource.get("Type")).startswith("AWS::Serverless::")
+            for name, resource in resources.items()
+        )
+    )
 
 
 def _references(value: Any, place: Place) -> Iterator[tuple[Place, str]]:

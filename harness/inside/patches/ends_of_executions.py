@@ -17,8 +17,8 @@ _STEPFUNCTIONS = "localstack.services.stepfunctions"
     {"ExecutionWorker.__init__": ("self", "evaluation_details"), "ExecutionWorker._get_evaluation_environment": ("self",)},
 )
 def beginnings(module: Any) -> None:
-    """LocalStack makes the environment of an execution in its thread. An answer to a task of any other execution failed until then with status 500.
-    Its context does not count redrives: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html"""
+    """LocalStack makes the environment of an execution in the execution's thread. A SendTaskSuccess that comes before that thread runs reads the
+    missing environment, and is answered with status 500. LocalStack's context object has no RedriveCount: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html"""
     worker = module.ExecutionWorker
     begin, make = worker.__init__, worker._get_evaluation_environment  # noqa: SLF001
 
@@ -42,7 +42,7 @@ def beginnings(module: Any) -> None:
     },
 )
 def first_end(module: Any) -> None:
-    """In LocalStack an execution that has been stopped or has run out of time fails where the task fails that it was at."""
+    """LocalStack changes the state of a stopped or timed-out execution to failed when the task that it was running fails."""
     environment = module.Environment
     set_stop, set_error, set_timed_out = environment.set_stop, environment.set_error, environment.set_timed_out
 
@@ -77,7 +77,7 @@ def first_end(module: Any) -> None:
     {"EventManager.__init__": ("self", "cloud_watch_logging_session"), "EventManager.add_event": ("self", "context", "event_type")},
 )
 def histories(module: Any) -> None:
-    """LocalStack's histories go on when the execution has ended, with what its states still do."""
+    """LocalStack adds events to a history after the execution has been stopped or has timed out."""
     manager = module.EventManager
     begin, add = manager.__init__, manager.add_event
 
@@ -106,7 +106,7 @@ def histories(module: Any) -> None:
 )
 def ends(module: Any) -> None:
     """LocalStack shows an execution as SUCCEEDED a moment before it has its output, and as FAILED before it has its error: who looks
-    then, such as a state that waits for an execution (.sync), finds none. One that is stopped is shown as RUNNING until its state has ended."""
+    then, such as a state that waits for an execution (.sync), finds none. LocalStack shows a stopped execution as RUNNING until its state has ended."""
     communication = module.BaseExecutionWorkerCommunication
     begin, reflect, terminated = communication.__init__, communication._reflect_execution_status, communication.terminated  # noqa: SLF001
 
@@ -148,7 +148,7 @@ def ends(module: Any) -> None:
 def programs(module: Any) -> None:
     """LocalStack lets an Express execution run for as long as it likes. AWS ends it after five minutes:
     https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html
-    A branch that is to begin when the execution has been stopped never ends."""
+    LocalStack raises an error in the thread of a branch that begins after the execution was stopped, and then waits for that branch for ever."""
     original = module.Program.eval
 
     @functools.wraps(original)

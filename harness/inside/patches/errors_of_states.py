@@ -230,7 +230,7 @@ def _decoded(text: str | None) -> str | None:
 
 
 def _services(module: Any) -> None:
-    """A time-out of these tasks, and a path of theirs that finds nothing, have the name of the service's errors in LocalStack, and a Python object as their cause."""
+    """LocalStack gives a time-out of these tasks, and a path that finds nothing, the name of an error of the service. The cause is the text of a Python object."""
     from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import FailureEventException  # noqa: PLC0415
 
     service = getattr(module, "StateTaskServiceDynamoDB", None) or module.StateTaskServiceApiGateway

@@ -157,7 +157,7 @@ def choices(module: Any) -> None:
     {"Execution.publish_execution_status_change_event": ("self",), "ExecutionStatus": NAME},
 )
 def execution_metrics(module: Any) -> None:
-    """LocalStack counts no executions, and tells nobody why one has failed but who asks for it."""
+    """LocalStack does not count executions, and it keeps the error of a failed execution only in that execution."""
     from harness.inside import journal  # noqa: PLC0415
     from harness.inside.metrics import Metric, count  # noqa: PLC0415
 

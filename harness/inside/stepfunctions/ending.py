@@ -1,6 +1,6 @@
 """An execution that is stopped, or that runs out of time, ends at once and once.
 
-LocalStack lets it run until its states notice, which one that waits for a token never does. Sources:
+LocalStack lets it run until its state has ended. A state that waits for a task token does not end. Sources:
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html and
 https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html (TimeoutSeconds)
 """
@@ -48,7 +48,7 @@ def timed_out(env: Any) -> None:
 
 
 def _close(env: Any, event_type: HistoryEventType, **details: Any) -> None:
-    """Adds the last event to a history. What a state still does when it has been left adds none."""
+    """Adds the last event to a history. States that still run can add no more."""
     history = env.event_manager
     with history.turn:
         history.add_event(context=env.event_history_context, event_type=event_type, event_details=EventDetails(**details))
@@ -56,7 +56,7 @@ def _close(env: Any, event_type: HistoryEventType, **details: Any) -> None:
 
 
 def reopened(history: Any) -> Any:
-    """Returns the history of an execution that is redriven: it goes on, and what the states of before still do adds nothing to it."""
+    """Returns the history for a redrive: it has the events so far and takes new ones. States of the earlier attempt that still run can add none."""
     again = copy.copy(history)
     history.is_closed = True
     again.is_closed = False

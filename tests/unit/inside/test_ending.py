@@ -1,5 +1,6 @@
 """How executions begin and end: the patches, and what they call."""
 
+import threading
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import ClassVar
@@ -7,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from harness.inside.patches import ends_of_executions
+from harness.inside.stepfunctions import ending
 from harness.inside.stepfunctions.ending import stop
 
 
@@ -149,3 +151,38 @@ def test_an_execution_has_its_environment_before_its_thread_begins():
     worker = ExecutionWorker("arn")
     assert worker.env.states.context_object.context_object_data == {"Execution": {"Id": "arn", "RedriveCount": 0}}
     assert worker._get_evaluation_environment() is worker.env
+
+
+@pytest.mark.parametrize("later", ["set_error", "set_timed_out"])
+def test_what_comes_after_an_execution_was_stopped_does_not_change_how_it_ended(later, monkeypatch):
+    """Its state may still fail, or its time may run out."""
+
+    class Environment:
+        """As LocalStack's: each of these replaces the state."""
+
+        def __init__(self):
+            self._state_mutex = threading.RLock()
+            self.state = "running"
+
+        def is_running(self):
+            return self.state == "running"
+
+        def set_stop(self, stop_date, cause, error):
+            self.state = "stopped"
+
+        def set_error(self, error):
+            self.state = "failed"
+
+        def set_timed_out(self):
+            self.state = "timed out"
+
+    monkeypatch.setattr(ending, "stopped", lambda *_: None)
+    monkeypatch.setattr(ending, "timed_out", lambda *_: None)
+    ends_of_executions.first_end.apply(SimpleNamespace(Environment=Environment))
+    given = {"set_error": {"error": {}}, "set_timed_out": {}}[later]
+    stopped, running = Environment(), Environment()
+    assert stopped.set_stop(stop_date=None, cause=None, error=None)
+    assert not stopped.set_stop(stop_date=None, cause=None, error=None)
+    for environment in (stopped, running):
+        getattr(environment, later)(**given)
+    assert (stopped.state, running.state) == ("stopped", {"set_error": "failed", "set_timed_out": "timed out"}[later])

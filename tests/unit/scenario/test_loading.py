@@ -120,12 +120,32 @@ def test_what_the_template_has_may_be_named_and_what_sam_makes_of_it(tmp_path, n
 
 
 @pytest.mark.parametrize("section", ["Resources", "Outputs"])
-def test_what_a_macro_makes_of_a_template_is_not_known(section):
+def test_a_template_with_a_macro_may_have_more_than_it_names(section):
     template = {"Resources": {"A": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"B": {"Value": "b"}}}
     document = {"send": {"url": "${outputs.Other}", "more": ["${resources.Else.Arn}", "${account}"]}}
     assert [place for place, _ in unknown(document, template)] == [("send", "url"), ("send", "more", 0)]
     template[section]["Fn::ForEach::Loop"] = []
     assert list(unknown(document, template)) == []
+
+
+@pytest.mark.parametrize(
+    ("transform", "is_checked"),
+    [
+        ("AWS::Serverless-2016-10-31", True),
+        (["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"], True),
+        ("Our::Macro", False),
+        ({"Name": "AWS::Include", "Parameters": {}}, False),
+    ],
+)
+def test_a_macro_of_the_whole_template_may_add_resources(transform, is_checked):
+    template = {"Transform": transform, "Resources": {"A": {"Type": "AWS::SQS::Queue"}}}
+    assert bool(list(unknown({"send": {"url": "${resources.Other}"}}, template))) == is_checked
+
+
+def test_only_what_sam_makes_of_its_own_resources_may_begin_like_one():
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}, "Store": {"Type": "AWS::Serverless::Function"}}}
+    document = {"send": {"role": "${resources.StoreRole.Arn}", "url": "${resources.QueueUrl}"}}
+    assert [place for place, _ in unknown(document, template)] == [("send", "url")]
 
 
 def test_references_are_replaced_and_unknown_ones_named():
