@@ -15,7 +15,7 @@ from harness.cli_running import down, query, redrive, up
 from harness.errors import UnknownVerdictError, UsageError
 from harness.exits import EXIT, ErrorsAsMessages
 from harness.interrupts import clean_up, held
-from harness.options import account_option, emulator_option, remote_option
+from harness.options import account_option, emulator_option, ignore_option, remote_option
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
@@ -57,11 +57,14 @@ for _command in (up, down, redrive, query):
 @account_option
 @remote_option
 @click.option(
-    "--strict-runtime", is_flag=True, help="Refuse functions whose Python is not the emulator's, in place of running them on it."
+    "--strict-runtime",
+    is_flag=True,
+    help="Refuse functions whose Python or Node.js is not the emulator's, in place of running them on it.",
 )
+@ignore_option
 def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
-    out: Path, account: str, allow_remote: bool, strict_runtime: bool,  # noqa: FBT001
+    out: Path, account: str, allow_remote: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
     from harness.run.begin import begun  # noqa: PLC0415
@@ -78,9 +81,13 @@ def run(
         with input_file(input_path) as given:
             recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
             command = reproduce_command(
-                scenario, recipe.seed, records, emulator, input_path, account, lookup_path, strict_runtime=strict_runtime
-            )
-            finished = _run(begin, recipe, command, account, allow_remote=allow_remote, strict_runtime=strict_runtime)
+                scenario, recipe.seed, records, emulator, input_path, account, lookup_path, strict_runtime=strict_runtime,
+                ignore_unsupported=ignore_unsupported,
+            )  # fmt: skip
+            finished = _run(
+                begin, recipe, command, account, allow_remote=allow_remote, strict_runtime=strict_runtime,
+                ignore_unsupported=ignore_unsupported,
+            )  # fmt: skip
     return EXIT[finished.verdict.judgement]
 
 
@@ -128,8 +135,9 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
 
 
 def _run(
-    begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False, strict_runtime: bool = False
-) -> events.RunFinished:
+    begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False, strict_runtime: bool = False,
+    ignore_unsupported: bool = False,
+) -> events.RunFinished:  # fmt: skip
     """Runs the recipe, and reports it on the terminal and in its run directory."""
     with held():
         from harness.report.run_record import record  # noqa: PLC0415
@@ -140,8 +148,9 @@ def _run(
         from harness.run.state import Run  # noqa: PLC0415
 
     planned = Run(
-        recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime
-    )
+        recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime,
+        ignore_unsupported,
+    )  # fmt: skip
     with Terminal(stdout_console()) as terminal:
         keep(recipe, begin.run_dir)
         return record(begin.run_dir, conduct(planned), terminal.show)

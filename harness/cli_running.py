@@ -10,7 +10,7 @@ import click
 
 from harness.exits import EXIT
 from harness.interrupts import clean_up
-from harness.options import account_option, emulator_option, endpoint_option, moment, origins, remote_option
+from harness.options import account_option, emulator_option, endpoint_option, ignore_option, moment, origins, remote_option
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     help="Lets the web pages of this origin ask the emulator, such as http://localhost:3000. Without it no page can.",
 )  # fmt: skip
 @emulator_option
-def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...]) -> None:
+@ignore_option
+def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...], ignore_unsupported: bool) -> None:  # noqa: FBT001
     """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`."""
     from rich.console import Console  # noqa: PLC0415
 
@@ -36,7 +37,9 @@ def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...]) -> Non
     clean_up()
     console = Console()
     with console.status("") as status:
-        running = bring_up(name, load_scenario(path).stack, port, emulator, origins, status.update)
+        running = bring_up(
+            name, load_scenario(path).stack, port, emulator, origins, status.update, ignore_unsupported=ignore_unsupported
+        )
     console.print(f"{name} is up ({running.emulator['kind']}). In a shell:\n", highlight=False)
     console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
     console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy", highlight=False, soft_wrap=True)

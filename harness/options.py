@@ -36,6 +36,12 @@ endpoint_option = click.option(
 )
 remote_option = click.option("--allow-remote", is_flag=True, help="Let --emulator name another machine: data is really sent there.")
 
+ignore_option = click.option(
+    "--ignore-unsupported",
+    is_flag=True,
+    help="Deploy without what the emulator cannot make. Each is a doubt: the verdict of a run is unknown.",
+)
+
 account_option = click.option(
     "--account",
     default=DEFAULT_ACCOUNT,

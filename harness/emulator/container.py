@@ -60,16 +60,17 @@ class Container:
         self._memory = settings().container_memory
         self._name = f"{NAME}{uuid.uuid4().hex[:12]}"
         self._container: DockerContainer | None = None
-        self._networks = False
+        self._networks = self._node = False
         self._lifelines: list[Any] = []
         self._follower: threading.Thread | None = None
 
-    def prepare(self) -> Iterator[str]:
-        """Removes what killed runs left, and builds the image where the engine lacks it."""
+    def prepare(self, *, node: bool = False) -> Iterator[str]:
+        """Removes what killed runs left, and builds the image where the engine lacks it: for functions in Node.js it is one that has it."""
+        self._node = node
         sweep(self._client)
         tokens.sweep()
         cache.sweep()
-        yield from image.build(self._client)
+        yield from image.build(self._client, node=node)
 
     def start(self) -> Description:
         """Runs the container and waits until LocalStack answers.
@@ -89,7 +90,7 @@ class Container:
         except BaseException:
             self.stop()
             raise
-        return Description("container", "localstack", health.version, endpoint, health.python_runtime)
+        return Description("container", "localstack", health.version, endpoint, health.python_runtime, health.abilities)
 
     def check(self) -> None:
         """Raises EmulatorDiedError, with the reason and the last lines of the log, where the container no longer runs."""
@@ -194,7 +195,7 @@ class Container:
             _door(self._name), driver="bridge", labels=labels, options={_BRIDGE + "enable_ip_masquerade": "false"}
         )
         self._container = self._client.containers.create(
-            image.tag(), name=self._name, labels=labels, network=self._name, environment=self._environment(port),
+            image.tag(node=self._node), name=self._name, labels=labels, network=self._name, environment=self._environment(port),
             tmpfs={"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={_FILES}"},  # noqa: S108 - of the container
             mem_limit=self._memory, memswap_limit=self._memory, pids_limit=PIDS, nano_cpus=self._nano_cpus(),
             stdin_open=not self.stays, **_UNPRIVILEGED,
@@ -209,7 +210,7 @@ class Container:
         address = self._container.attrs["NetworkSettings"]["Networks"][self._name]["IPAddress"]
         name = _door(self._name)
         door = self._client.containers.create(
-            image.tag(), name=name, labels=labels, network=name, ports={f"{port}/tcp": ("127.0.0.1", port)},
+            image.tag(node=self._node), name=name, labels=labels, network=name, ports={f"{port}/tcp": ("127.0.0.1", port)},
             entrypoint=["/opt/pipeproof/bin/python", "-m", "harness.inside.door", address, str(port)], environment=self._lifeline_variable(),
             mem_limit="256m", memswap_limit="256m", pids_limit=64, stdin_open=not self.stays, healthcheck={"test": ["NONE"]}, **_UNPRIVILEGED,
         )  # fmt: skip

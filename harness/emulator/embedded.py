@@ -55,7 +55,7 @@ class Embedded:
         assert self._process is not None
         return self._process.pid
 
-    def prepare(self) -> Iterator[str]:
+    def prepare(self, *, node: bool = False) -> Iterator[str]:  # noqa: ARG002 - this machine has Node.js, or not
         """Removes what killed runs left."""
         work_dirs.sweep()
         tokens.sweep()
@@ -89,7 +89,7 @@ class Embedded:
         except BaseException:
             self.stop()
             raise
-        return Description("embedded", "localstack", health.version, endpoint, health.python_runtime)
+        return Description("embedded", "localstack", health.version, endpoint, health.python_runtime, health.abilities)
 
     def _launch(self, port: int) -> None:
         """Creates a work directory and starts LocalStack in it."""

@@ -10,20 +10,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Abilities:
+    """What an emulator with pipeproof inside can run: functions in any Python on `python`, those in any Node.js on `node` (None where it has none), and
+    resources of these CloudFormation types."""
+
+    python: str
+    node: str | None
+    resource_types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
-    """What result.json says of the emulator. `python_runtime` is the Lambda runtime identifier that it runs, and with `is_ours` every function in Python runs on it."""
+    """Which emulator it is. `python_runtime` is the Lambda runtime identifier that it runs. A LocalStack without pipeproof inside does not report its abilities."""
 
     kind: str
     name: str
     version: str
     endpoint: str
     python_runtime: str
-    is_ours: bool = True
-
-    @property
-    def replaces_python(self) -> str | None:
-        """Returns the runtime that functions in any Python run on; None where each runs on the one that it names."""
-        return self.python_runtime if self.is_ours else None
+    abilities: Abilities | None = None
 
 
 class Emulator(Protocol):
@@ -33,8 +38,8 @@ class Emulator(Protocol):
     @property
     def stays(self) -> bool: ...
 
-    def prepare(self) -> Iterator[str]:
-        """Yields what it is doing, in words."""
+    def prepare(self, *, node: bool = False) -> Iterator[str]:
+        """Yields what it is doing, in words. `node` says that functions in Node.js will be deployed."""
         ...
 
     def start(self) -> Description:

@@ -35,7 +35,7 @@ class External:
             raise UsageError(message)
         self._endpoint = endpoint.rstrip("/")
 
-    def prepare(self) -> Iterator[str]:
+    def prepare(self, *, node: bool = False) -> Iterator[str]:  # noqa: ARG002 - it has Node.js, or not
         """Does nothing: the emulator runs already."""
         yield from ()
 
@@ -46,7 +46,7 @@ class External:
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             message = f"nothing answers at {self._endpoint}/_localstack/health: is the emulator running? `pipeproof up` starts one"
             raise UsageError(message) from error
-        return Description("external", health.edition, health.version, self._endpoint, health.python_runtime, health.is_ours)
+        return Description("external", health.edition, health.version, self._endpoint, health.python_runtime, health.abilities)
 
     def stop(self) -> None:
         """Does nothing: this process did not start the endpoint."""

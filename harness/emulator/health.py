@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from harness.emulator import tokens
+from harness.emulator.emulator import Abilities
 from harness.errors import UnknownVerdictError, UsageError
 from harness.redaction import redacted
 
@@ -27,12 +28,12 @@ _LAST_LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`python_runtime` is the Lambda runtime identifier that the emulator runs. `is_ours` says whether pipeproof is inside it."""
+    """`python_runtime` is the Lambda runtime identifier that the emulator runs. Without pipeproof inside it has no `abilities`."""
 
     edition: str
     version: str
     python_runtime: str
-    is_ours: bool
+    abilities: Abilities | None
 
 
 def ask(endpoint: str, within_s: float = _ANSWERS_WITHIN_S) -> Health:
@@ -47,11 +48,14 @@ def ask(endpoint: str, within_s: float = _ANSWERS_WITHIN_S) -> Health:
         if ours.status == 403:
             message = f"{endpoint} wants a token: set PIPEPROOF_TOKEN (docs/emulators.md): {ours.data.decode(errors='replace')}"
             raise UsageError(message)
+    edition, version = str(health.get("edition", "unknown")), str(health.get("version", "unknown"))
+    if ours.status != 200:
         # A LocalStack without our plugin runs any Python; ours is as good as another.
-        runtime = (
-            ours.json()["python_runtime"] if ours.status == 200 else f"python{sys.version_info.major}.{sys.version_info.minor}"
-        )
-    return Health(str(health.get("edition", "unknown")), str(health.get("version", "unknown")), runtime, ours.status == 200)
+        return Health(edition, version, f"python{sys.version_info.major}.{sys.version_info.minor}", None)
+    told = ours.json()
+    # Emulators of earlier versions tell less.
+    abilities = Abilities(told["python_runtime"], told.get("node_runtime"), frozenset(told.get("resource_types", ())))
+    return Health(edition, version, abilities.python, abilities)
 
 
 def wait_until_healthy(endpoint: str, check: Callable[[], None], log: Path) -> Health:

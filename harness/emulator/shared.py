@@ -26,7 +26,7 @@ class Shared:
         """Makes the next check of each run that still uses the emulator fail. Called before the emulator is stopped."""
         self._closed = True
 
-    def prepare(self) -> Iterator[str]:
+    def prepare(self, *, node: bool = False) -> Iterator[str]:  # noqa: ARG002 - whoever started it has said so
         """Does nothing: the emulator runs already."""
         yield from ()
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from harness.accounting.record import Observation
     from harness.emulator.clients import Clients
+    from harness.emulator.emulator import Abilities
     from harness.parts.units import Offer, Unit
 
 Malformer = Callable[[bytes, random.Random], bytes]
@@ -61,8 +62,8 @@ class Context:
     """Of the stack that was deployed."""
     stack: str = ""
     """Its name."""
-    python: str | None = None
-    """The runtime that all its functions in Python run on; None where each has the one that it names."""
+    abilities: Abilities | None = None
+    """What the emulator can run; None where it does not say."""
 
     @property
     def endpoint(self) -> str:

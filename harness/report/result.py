@@ -37,6 +37,7 @@ def result(finished: RunFinished) -> dict[str, Any]:
             "version": emulator.version,
             "endpoint": emulator.endpoint,
             "runtimes": dict(finished.runtimes),
+            "ignored": list(finished.ignored),
         },
         "verdict": finished.verdict.judgement,
         "reasons": list(finished.verdict.reasons),

@@ -74,6 +74,8 @@ class Terminal:
                 if event.runtimes:
                     replaced = ", ".join(f"{named} on {python}" for named, python in sorted(event.runtimes.items()))
                     self._say(f"                 runs {replaced} (--strict-runtime refuses that)")
+                for one in event.ignored:
+                    self._say(f"                 without {escape(one)}")
             case events.LoadProgress():
                 self._step(_loading(event), event.offered, event.total)
             case events.DrainProgress():

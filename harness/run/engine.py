@@ -39,6 +39,7 @@ from harness.run.state import State, end, since, timed, undecided
 from harness.run.trace import faults_by_request, with_ways
 from harness.scenario.references import resolved, resources_named, substitute
 from harness.stack import deploy as stacks
+from harness.stack.runtimes import needs_node
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -81,6 +82,7 @@ def conduct(run: Run) -> Generator[events.Event]:
         run_dir=run.run_dir,
         emulator=state.description,
         runtimes=state.runtimes,
+        ignored=state.ignored,
         verdict=verdict,
         account=state.account,
         timing=replace(state.timing, total_s=round(total_s, 3)),
@@ -200,7 +202,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     clock of what the stack has scheduled."""
     scenario, emulator = run.scenario, run.emulator
     yield events.PhaseStarted("emulator", run.emulator_choice)
-    yield from map(events.EmulatorPreparing, emulator.prepare())
+    yield from map(events.EmulatorPreparing, emulator.prepare(node=needs_node(scenario.stack.template, scenario.stack.parameters)))
     with timed(state, "start_s"):
         description = emulator.start()
     state.description = description
@@ -223,12 +225,14 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     # Short enough for a template that names its buckets after it and the account: 63 characters.
     state.stack = f"pipeproof-{run.recipe.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
     with timed(state, "deploy_s"):
-        wish = stacks.Wish(resources_named(scenario.document()), description.replaces_python, run.strict_runtime)
+        wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)
         deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check, wish)
     state.runtimes = deployed.runtimes
+    state.ignored = deployed.ignored
+    state.doubts += tuple(f"without {one} (--ignore-unsupported)" for one in deployed.ignored)
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     values |= {f"resources.{name}": value for name, value in deployed.resources.items()}
-    yield events.StackDeployed(deployed.outputs, state.timing.deploy_s, deployed.runtimes)
+    yield events.StackDeployed(deployed.outputs, state.timing.deploy_s, deployed.runtimes, deployed.ignored)
     scenario = _resolved(scenario, values)
     if scenario.lookup is not None:
         yield events.PhaseStarted("lookup", "what the pipeline looks up")
@@ -253,7 +257,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         scenario.kept_for_hours * _HOUR_S,
         scenario.stack.template,
         state.stack,
-        description.replaces_python,
+        description.abilities,
     )
     return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, before)
 

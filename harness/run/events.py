@@ -48,11 +48,12 @@ class EmulatorReady:
 
 @dataclass(frozen=True, slots=True)
 class StackDeployed:
-    """`runtimes` are those of the stack's functions that run on another one, with that."""
+    """`runtimes` are those of the stack's functions that run on another one, with that. `ignored` is what the emulator cannot make, and was let go."""
 
     outputs: Mapping[str, str]
     deploy_s: float
     runtimes: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ class RunFinished:
     not_repeated: tuple[str, ...] = ()
     """In a replay, the shards and the objects whose order was not that of the run that it repeats."""
     runtimes: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
 
 

@@ -22,6 +22,7 @@ from harness.run.run_dir import create_run_dir
 from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
+from harness.stack.runtimes import needs_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,7 +82,7 @@ def prove(
     """Runs the cases on the emulator, a few at a time, and yields each as it ends; `tell` hears what takes long before, `record` writes
     down each run. Raises UsageError for a case that cannot be set up, before anything starts; UnknownVerdictError where the emulator does not come up. The emulator is
     stopped in every case."""
-    opened = set[str]()
+    opened, node = set[str](), False
     with tempfile.TemporaryDirectory(prefix="pipeproof-prove-") as scratch:
         for number, case in enumerate(todo):
             # A defect that does not fit, or a load that needs a file, is told before anything starts.
@@ -89,8 +90,10 @@ def prove(
             if case.scenario not in opened:
                 open_load(recipe)
                 opened.add(case.scenario)
+                stack = recipe.scenario.stack
+                node = node or needs_node(stack.template, stack.parameters)
         try:
-            for step in emulator.prepare():
+            for step in emulator.prepare(node=node):
                 tell(step)
             shared = Shared(emulator, emulator.start())
             with ThreadPoolExecutor(workers, thread_name_prefix="prove") as pool:

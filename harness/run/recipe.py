@@ -107,6 +107,7 @@ def reproduce_command(
     lookup_path: Path | None = None,
     *,
     strict_runtime: bool = False,
+    ignore_unsupported: bool = False,
 ) -> str:
     """Returns the command that runs the same bytes again."""
     parts = ["pipeproof", "run", scenario, "--seed", str(seed)]
@@ -116,4 +117,5 @@ def reproduce_command(
     parts += ["--input", str(input_path)] if input_path is not None else []
     parts += ["--lookup", str(lookup_path)] if lookup_path is not None else []
     parts += ["--strict-runtime"] if strict_runtime else []
+    parts += ["--ignore-unsupported"] if ignore_unsupported else []
     return shlex.join(parts)

@@ -48,6 +48,7 @@ class Run:
     account: str = DEFAULT_ACCOUNT
     allow_remote: bool = False
     strict_runtime: bool = False
+    ignore_unsupported: bool = False
 
     @property
     def scenario(self) -> Scenario:
@@ -76,6 +77,7 @@ class State:
     permissions: events.Permissions | None = None
     not_repeated: tuple[str, ...] = ()
     runtimes: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
     causes: tuple[events.Cause, ...] = ()
     interrupted: bool = False
 

@@ -16,6 +16,7 @@ from harness.emulator.external import External
 from harness.errors import UsageError
 from harness.scenario.references import substitute
 from harness.stack import deploy as stacks
+from harness.stack.runtimes import needs_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,10 @@ class Running:
     outputs: Mapping[str, str]
 
 
-def up(name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[str], tell: Callable[[str], None]) -> Running:
+def up(
+    name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[str], tell: Callable[[str], None], *,
+    ignore_unsupported: bool = False,
+) -> Running:  # fmt: skip
     """Starts an emulator (auto, embedded or container) that outlives this process, and deploys the stack to it. Web pages of the `origins` may ask it.
 
     Raises UsageError where one is up here already, or the port is taken."""
@@ -50,7 +54,7 @@ def up(name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[
         raise UsageError(f"{STATE_DIR}: {error.strerror}: `pipeproof up` keeps its notes there") from error
     chosen, why = choose_own(emulator, STATE_DIR.resolve() / "emulator.log", port, stays=True, origins=origins)
     tell(f"starting {why}")
-    for step in chosen.prepare():
+    for step in chosen.prepare(node=needs_node(stack.template, stack.parameters)):
         tell(step)
     description = chosen.start()
     tell(f"deploying the stack of {name}")
@@ -62,7 +66,7 @@ def up(name: str, stack: StackPart, port: int, emulator: str, origins: Sequence[
             "emulator.python_runtime": description.python_runtime,
         }
         parameters = {key: substitute(value, values, f"stack.parameters.{key}") for key, value in stack.parameters.items()}
-        wish = stacks.Wish(python=description.replaces_python)
+        wish = stacks.Wish(abilities=description.abilities, ignore=ignore_unsupported)
         deployed = stacks.deploy(clients, stack.template, parameters, name, chosen.check, wish)
         running = Running(name, chosen.let_go(), description.endpoint, dict(deployed.outputs))
         state.write_text(json.dumps(asdict(running), indent=2) + "\n")

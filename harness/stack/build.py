@@ -2,13 +2,14 @@
 
 A function whose CodeUri has a requirements.txt gets those packages installed beside its code, for the Lambda runtime's Python and
 for Linux, whatever the host is. So does a layer with a BuildMethod, which has all of it in the folder where that runtime looks. The cache keeps
-pinned packages: a change of the code alone does not install them again.
+pinned packages: a change of the code alone does not install them again. Packages of Node.js functions are built in harness/stack/node.py.
 """
 
 from __future__ import annotations
 
 import compileall
 import hashlib
+import json
 import os
 import platform
 import py_compile
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from harness.emulator.cache import DEPENDENCIES, PACKAGES, cache_dir, has
 from harness.errors import UsageError
+from harness.stack import node
 
 # Beside the code of many repositories, and never part of it; further down, a folder of such a name may be a package of the user's.
 _EXCLUDED_AT_ROOT = {".git", ".tox", ".venv", ".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
@@ -30,14 +32,15 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FORMAT = 3
 
 
-def build_package(code: Path, runtime: str, folder: str = "") -> Path:
-    """Returns a zip of `code` (a directory, or a zip that is taken as it is) for a runtime such as python3.13; of a layer it is what lies in this folder.
+def build_package(code: Path, runtime: str, folder: str = "", metadata: str = "{}") -> Path:
+    """Returns a zip of `code` for a runtime such as python3.13; of a layer it is what lies in this folder. `code` is a directory, a single file, or a zip,
+    which is taken unchanged. `metadata` is the JSON of the resource's Metadata.
 
     Raises UsageError for a path that does not exist, or requirements that cannot be installed."""
-    if code.is_file() and code.suffix == ".zip":
+    if code.is_file() and code.suffix in {".zip", ".jar"}:
         return code
-    if not code.is_dir():
-        message = f"CodeUri {code} is neither a directory nor a zip"
+    if not code.exists():
+        message = f"{code} does not exist"
         raise UsageError(message)
     packages = cache_dir() / PACKAGES
     packages.mkdir(parents=True, exist_ok=True)
@@ -45,10 +48,20 @@ def build_package(code: Path, runtime: str, folder: str = "") -> Path:
         # The copy has what links point to, so that is what the fingerprint is of.
         root = Path(scratch) / "tree"
         tree = root / folder
-        shutil.copytree(code, tree, ignore=lambda directory, names: _excluded(code, Path(directory), names))
-        package = packages / f"{_fingerprint(root, runtime)}.zip"
+        if code.is_dir():
+            shutil.copytree(code, tree, ignore=lambda directory, names: _excluded(code, Path(directory), names))
+        else:
+            tree.mkdir(parents=True)
+            shutil.copy2(code, tree)
+        package = packages / f"{_fingerprint(root, f'{runtime} {metadata}')}.zip"
         if has(package):
             return package
+        told = json.loads(metadata)
+        if told.get("BuildMethod") == "makefile":
+            tree = _made(tree, told["Target"], Path(scratch) / "made")
+            root = tree
+        elif runtime.startswith("nodejs"):
+            node.build(tree, runtime, told, code)
         unfinished = Path(scratch) / "package.zip"
         requirements = tree / "requirements.txt"
         if runtime.startswith("python") and requirements.is_file():
@@ -61,6 +74,23 @@ def build_package(code: Path, runtime: str, folder: str = "") -> Path:
         _zip(root, unfinished)
         unfinished.replace(package)
     return package
+
+
+def _made(tree: Path, target: str, artifacts: Path) -> Path:
+    """Runs the target of the code's Makefile. Returns the directory where the target has put the package.
+
+    Source: https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-custom-runtimes.html"""
+    artifacts.mkdir()
+    command = ["make", target]
+    try:
+        done = subprocess.run(
+            command, cwd=tree, env={**os.environ, "ARTIFACTS_DIR": str(artifacts)}, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise UsageError("make is not found: Metadata.BuildMethod makefile needs it") from error
+    if done.returncode:
+        raise UsageError(f"{' '.join(command)} failed:\n{(done.stderr or done.stdout).strip()}")
+    return artifacts
 
 
 # A name with a version, perhaps with a marker and hashes, and nothing else.

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import functools
-import hashlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -14,49 +11,49 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from harness.errors import DeployError, UsageError
-from harness.stack.build import build_package
-from harness.stack.runtimes import replaced, value_of
-from harness.stack.template import load_template, read_template, resources_of
+from harness.stack import runtimes
+from harness.stack.nested import with_nested
+from harness.stack.package import Packager, artifacts_bucket
+from harness.stack.template import read_template
+from harness.stack.unsupported import is_supported, unsupported
+from harness.stack.values import parameter_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from harness.emulator.clients import Clients
+    from harness.emulator.emulator import Abilities
+    from harness.stack.template import Template
 
-_ARTIFACTS = "pipeproof-artifacts"
 _ASKED = "PipeproofAsked"
 DEPLOY_TIMEOUT_S = 300
 _POLL_S = 0.05
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
-# Properties that name local files: resource type -> property.
-_LOCAL_CODE = {
-    "AWS::Serverless::Function": "CodeUri",
-    "AWS::Serverless::LayerVersion": "ContentUri",
-    "AWS::Lambda::Function": "Code",
-}
-_LOCAL_DEFINITION = {"AWS::Serverless::StateMachine": "DefinitionUri", "AWS::Serverless::Api": "DefinitionUri"}
-
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A deployed stack, its outputs, the values of the resources that were asked for, and the runtimes of its functions that run on another one."""
+    """A deployed stack, its outputs, the values of the resources that were asked for, the runtimes of its functions that run on another one, and what of its
+    template was ignored."""
 
     name: str
     outputs: Mapping[str, str]
     resources: Mapping[str, str] = field(default_factory=dict)
     runtimes: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a stack is to tell of its resources: LOGICAL_ID as Ref has it, or LOGICAL_ID.ATTRIBUTE. And the Python that all its functions in Python run on;
-    None where each has the one that it names, and `strict` refuses any other."""
+    """How a stack is deployed. `resources` are those whose values the stack reports: LOGICAL_ID as Ref has it, or LOGICAL_ID.ATTRIBUTE. `abilities` are those
+    of the emulator, None where it does not say. `strict` refuses functions that would run on another runtime than they name; `ignore` lets go what the
+    emulator cannot make."""
 
     resources: Sequence[str] = ()
-    python: str | None = None
+    abilities: Abilities | None = None
     strict: bool = False
+    ignore: bool = False
 
 
 def deploy(
@@ -71,21 +68,61 @@ def deploy(
 
     Raises UsageError for what is wrong before anything is deployed, DeployError with the failed resources and their reasons."""
     wish = wish or Wish()
-    node, template = read_template(template_path)
-    _check_parameters(template, template_path, parameters)
-    values = _values(template, parameters)
-    runtimes = replaced(template_path, template, node, values, wish.python, strict=wish.strict) if wish.python else {}
-    body = _package(clients, template, template_path, values, wish.python)
+    template = read_template(template_path)
+    _check_parameters(template.document, template_path, parameters)
+    ignored = refuse_unsupported(template, parameters, clients.account, wish)
+    values = parameter_values(template.document, parameters, clients.account)
+    body = Packager(clients, wish.abilities).package(template, parameters)
     # CloudFormation knows them: it evaluates an output for each.
-    asking = {f"{_ASKED}{number}": _output(template, resource) for number, resource in enumerate(wish.resources)}
+    asking = {f"{_ASKED}{number}": _output(template.document, resource) for number, resource in enumerate(wish.resources)}
     body["Outputs"] = (body.get("Outputs") or {}) | asking
     cloudformation = clients("cloudformation")
     given = _given(parameters)
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=given, Capabilities=_CAPABILITIES)
     stack = _complete(cloudformation, name, template_path, "CREATE", check)
+    ignored += _skipped(cloudformation, name, wish, ignored)
     outputs = dict(stack.outputs)
     told = {resource: outputs.pop(output) for output, resource in zip(asking, wish.resources, strict=True) if output in outputs}
-    return Stack(name, outputs, told, runtimes)
+    return Stack(name, outputs, told, runtimes.replacements(template, values, wish.abilities), tuple(ignored))
+
+
+def refuse_unsupported(template: Template, parameters: Mapping[str, str], account: str, wish: Wish) -> list[str]:
+    """Returns what of a template is ignored, each with its line and the reason. Raises UsageError with all that the emulator cannot make and is not ignored."""
+    if wish.abilities is None:
+        return []
+    found = [
+        one
+        for part in with_nested(template)
+        for one in unsupported(
+            part,
+            parameter_values(part.document, parameters if part is template else {}, account),
+            wish.abilities,
+            strict=wish.strict,
+        )
+    ]
+    refused = [str(one) for one in found if not (one.ignorable and wish.ignore)]
+    if refused:
+        hint = "\n--ignore-unsupported runs without it; the verdict is unknown then" if all(one.ignorable for one in found) else ""
+        raise UsageError("\n".join(refused) + hint)
+    return [str(one) for one in found]
+
+
+def _skipped(cloudformation: Any, name: str, wish: Wish, ignored: Sequence[str]) -> list[str]:
+    """Returns what LocalStack has skipped of a stack besides: what SAM or a macro has made of the template, and the emulator does not have.
+
+    Raises DeployError for it, unless it is to be ignored."""
+    if wish.abilities is None:
+        return []
+    resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    skipped = [
+        f"{resource['LogicalResourceId']}: {resource['ResourceType']}: the emulator does not have this type of resource"
+        for resource in resources
+        if not is_supported(resource["ResourceType"], wish.abilities)
+        and not any(f": {resource['LogicalResourceId']}: " in one for one in ignored)
+    ]
+    if skipped and not wish.ignore:
+        raise DeployError("\n".join(skipped) + "\n--ignore-unsupported runs without it; the verdict is unknown then")
+    return skipped
 
 
 def _output(template: dict[str, Any], resource: str) -> dict[str, Any]:
@@ -102,18 +139,19 @@ def update(
     parameters: Mapping[str, str],
     name: str,
     check: Callable[[], None] = lambda: None,
-    python: str | None = None,
+    abilities: Abilities | None = None,
 ) -> Stack:
     """Builds and uploads what the template names, and updates the stack to it; waits until that is complete. Parameters that are not given keep their values.
 
     Raises UsageError for a template or a parameter that is wrong, DeployError with the failed resources, also where nothing has changed."""
     cloudformation = clients("cloudformation")
-    template = load_template(template_path)
+    read = read_template(template_path)
+    template = read.document
     before = cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("Parameters", [])
     declared = template.get("Parameters") or {}
     kept = {item["ParameterKey"]: item["ParameterValue"] for item in before if item["ParameterKey"] in declared}
     _check_parameters(template, template_path, kept | dict(parameters))
-    body = _package(clients, template, template_path, _values(template, kept | dict(parameters)), python)
+    body = Packager(clients, abilities).package(read, kept | dict(parameters))
     # The stack knows their values; those of NoEcho are not told.
     given = _given(parameters) + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in parameters]
     try:
@@ -164,8 +202,8 @@ def delete(clients: Clients, name: str) -> None:
             _empty(clients("s3"), resource["PhysicalResourceId"])
     with contextlib.suppress(ClientError):
         # Another run of the account may have taken it along.
-        _empty(clients("s3"), _artifacts(clients))
-        clients("s3").delete_bucket(Bucket=_artifacts(clients))
+        _empty(clients("s3"), artifacts_bucket(clients))
+        clients("s3").delete_bucket(Bucket=artifacts_bucket(clients))
     cloudformation.delete_stack(StackName=name)
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -197,10 +235,6 @@ def is_empty(clients: Clients) -> bool:
     return not any(left)
 
 
-def _artifacts(clients: Clients) -> str:
-    return f"{_ARTIFACTS}-{clients.account}"
-
-
 def _empty(s3: Any, bucket: str) -> None:
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
@@ -219,66 +253,6 @@ def _check_parameters(template: dict[str, Any], path: Path, parameters: Mapping[
     if missing:
         message = f"template {path} needs a value for parameter {', '.join(missing)}: set it under stack.parameters"
         raise UsageError(message)
-
-
-def _values(template: dict[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the values of all parameters of a template."""
-    return {key: declared.get("Default") for key, declared in (template.get("Parameters") or {}).items()} | dict(parameters)
-
-
-def _package(
-    clients: Clients, template: dict[str, Any], path: Path, values: Mapping[str, Any], python: str | None
-) -> dict[str, Any]:
-    """Returns the template with its local paths replaced by uploaded artifacts. What is in Python is built for this one, if any."""
-    template = copy.deepcopy(template)
-    common = (template.get("Globals") or {}).get("Function") or {}
-    s3 = clients("s3")
-    # Names of buckets are those of all accounts.
-    bucket = _artifacts(clients)
-    s3.create_bucket(Bucket=bucket)
-    # The functions of a stack mostly share their package.
-    build = functools.cache(build_package)
-    uploaded: dict[Path, str] = {}
-    for logical_id, resource in resources_of(template).items():
-        properties = resource["Properties"] = resource.get("Properties") or {}
-        kind = resource["Type"]
-        inherited = common if kind == "AWS::Serverless::Function" else {}
-        if (
-            (key := _LOCAL_CODE.get(kind))
-            and isinstance(code := properties.get(key, inherited.get(key)), str)
-            and "://" not in code
-        ):
-            runtime, folder = str(value_of(properties.get("Runtime", inherited.get("Runtime", "")), values)), ""
-            method = (resource.get("Metadata") or {}).get("BuildMethod")
-            if kind == "AWS::Serverless::LayerVersion" and str(method).startswith("python"):
-                # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-layers.html
-                runtime, folder = str(method), "python"
-            if python and runtime.startswith("python"):
-                runtime = python
-            try:
-                package = build((path.parent / code).resolve(), runtime, folder)
-            except (UsageError, OSError, RuntimeError, ValueError) as error:
-                # Besides a UsageError: a path with a NUL in it, one that is too long, or links that lead in a circle.
-                raise UsageError(f"{path}: {logical_id}: {error}") from error
-            if package not in uploaded:
-                uploaded[package] = f"{hashlib.sha256(package.read_bytes()).hexdigest()}.zip"
-                s3.upload_file(str(package), bucket, uploaded[package])
-            location = {"Bucket": bucket, "Key": uploaded[package]}
-            properties[key] = (
-                {"S3Bucket": location["Bucket"], "S3Key": location["Key"]} if kind == "AWS::Lambda::Function" else location
-            )
-        elif (key := _LOCAL_DEFINITION.get(kind)) and isinstance(file := properties.get(key), str) and "://" not in file:
-            name = f"{logical_id}-{file.replace('/', '_')}"
-            try:
-                s3.put_object(Bucket=bucket, Key=name, Body=(path.parent / file).read_bytes())
-            except OSError as error:
-                message = f"{path}: {logical_id}: {key} {file}: {error.strerror}"
-                raise UsageError(message) from error
-            properties[key] = {"Bucket": bucket, "Key": name}
-    if isinstance(common.get("CodeUri"), str):
-        # Every function has its own by now.
-        del common["CodeUri"]
-    return template
 
 
 def _reasons(cloudformation: Any, name: str, stack: dict[str, Any]) -> str:

@@ -1,19 +1,22 @@
-"""SAM and CloudFormation templates as plain data."""
+"""SAM and CloudFormation templates as plain data, with the local files that they include in place."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import yaml
 
-from harness.documents import LOADER, read_yaml
+from harness.documents import LOADER, line_of, read_yaml
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 # AWS takes 500 resources and 1 MB.
 _MOST_NODES = 100_000
+_DEEPEST = 10
 
 
 class _Loader(LOADER):  # type: ignore[misc]
@@ -43,25 +46,89 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template that was read: its file, its plain data, and the YAML node that knows its lines."""
+
+    path: Path
+    document: dict[str, Any]
+    node: yaml.Node | None
+
+    @property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Returns the resources, without the macros that stand among them."""
+        return resources_of(self.document)
+
+    def line(self, *place: str | int) -> int:
+        """Returns the line of a place, such as ("Resources", "Orders", "Type")."""
+        return line_of(self.node, list(place))
+
+
 def load_template(path: Path) -> dict[str, Any]:
     """Reads a template. Raises UsageError with the place for what cannot be read or is no template."""
-    return read_template(path)[1]
+    return read_template(path).document
 
 
-def read_template(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
-    """Returns the node of a template, which knows its lines, and what `load_template` does."""
+def read_template(path: Path) -> Template:
+    """Returns what `load_template` does, with its lines."""
     node, document = read_yaml(path, "template", loader=_Loader, nodes=_MOST_NODES)
+    document = _included(document, path, ())
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         message = f"template {path} has no Resources: expected a SAM or CloudFormation template"
         raise UsageError(message)
     if (wrong := _mistyped(document)) is not None:
         raise UsageError(f"template {path}: {wrong}")
-    return node, document
+    return Template(path, document, node)
 
 
-def resources_of(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def read_document(path: Path, what: str) -> Any:
+    """Returns the plain data of a JSON or YAML file that a template names, such as an OpenAPI document."""
+    return read_yaml(path, what, loader=_Loader, nodes=_MOST_NODES)[1]
+
+
+def is_local(location: Any) -> TypeGuard[str]:
+    """Returns whether what a template names is a path relative to it: neither a URL nor something that CloudFormation computes."""
+    return isinstance(location, str) and "://" not in location and not location.startswith("arn:")
+
+
+def _included(value: Any, path: Path, within: tuple[Path, ...]) -> Any:
+    """Returns the data with each AWS::Include of a local file replaced by what the file has.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-include.html"""
+    if isinstance(value, list):
+        return [_included(inner, path, within) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _included(inner, path, within) for name, inner in value.items()}
+    for name in ("Fn::Transform", "Transform"):
+        macro = found.get(name)
+        if not isinstance(macro, dict) or macro.get("Name") != "AWS::Include":
+            continue
+        location = (macro.get("Parameters") or {}).get("Location")
+        if not is_local(location):
+            continue
+        file = path.parent / str(location)
+        if file in within or len(within) > _DEEPEST:
+            raise UsageError(f"template {path}: AWS::Include of {location} includes itself")
+        try:
+            content = read_document(file, f"AWS::Include of {path}:")
+        except RecursionError as error:
+            raise UsageError(f"template {path}: AWS::Include of {location} is nested too deeply") from error
+        if not isinstance(content, dict):
+            raise UsageError(f"template {path}: AWS::Include of {location}: expected a mapping")
+        del found[name]
+        found = _included(content, path, (*within, file)) | found
+    return found
+
+
+def resources_of(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Returns the resources of a template, without the macros that stand among them."""
     return {name: resource for name, resource in template["Resources"].items() if not str(name).startswith("Fn::")}
+
+
+def value_of(value: Any, values: Mapping[str, Any]) -> Any:
+    """Returns the value of a property that may be a reference to a parameter; `values` are those of the parameters."""
+    return values.get(value["Ref"]) if isinstance(value, dict) and isinstance(value.get("Ref"), str) else value
 
 
 def _mistyped(template: dict[str, Any]) -> str | None:
@@ -87,4 +154,6 @@ def _wrong(name: Any, resource: Any) -> str | None:
         return f"Resources.{name}.Type: expected text, such as AWS::S3::Bucket"
     if not isinstance(resource.get("Properties") or {}, dict):
         return f"Resources.{name}.Properties: expected a mapping"
+    if not isinstance(resource.get("Metadata") or {}, dict):
+        return f"Resources.{name}.Metadata: expected a mapping"
     return None

@@ -13,7 +13,7 @@ import pytest
 
 from harness.emulator.choose import choose_own
 from harness.emulator.clients import Clients
-from harness.emulator.emulator import Description
+from harness.emulator.emulator import Abilities, Description
 from harness.emulator.faults import FaultClient
 from harness.errors import UnknownVerdictError
 from tests.conformance.functions import Functions
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items):
 
 def started(log):
     emulator, _ = choose_own(KIND, log)
-    for _ in emulator.prepare():
+    for _ in emulator.prepare(node=True):
         pass
     return emulator, emulator.start()
 
@@ -61,7 +61,7 @@ def pytest_unconfigure(config):
 def emulator(request, tmp_path_factory):
     given = getattr(request.config, "workerinput", {}).get("emulator")
     if given is not None:
-        yield Description(**given)
+        yield Description(**{**given, "abilities": Abilities(**given["abilities"])})
         return
     mine, description = started(tmp_path_factory.mktemp("emulator") / "emulator.log")
     yield description

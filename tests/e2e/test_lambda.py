@@ -245,14 +245,14 @@ def test_an_unsupported_runtime_is_refused_by_name(clients):
         "Handler": "index.handler",
         "Code": {"ZipFile": zipped({"a": ""})},
     }
-    clients("lambda").create_function(FunctionName="node", Runtime="nodejs20.x", **create)
+    clients("lambda").create_function(FunctionName="coffee", Runtime="java21", **create)
 
     def failed():
-        configuration = clients("lambda").get_function_configuration(FunctionName="node")
+        configuration = clients("lambda").get_function_configuration(FunctionName="coffee")
         return configuration if configuration["State"] == "Failed" else None
 
     configuration = wait_until(failed, "the function to fail")
-    assert "runtime nodejs20.x of node is not supported" in configuration["StateReason"]
+    assert "runtime java21 of coffee is not supported" in configuration["StateReason"]
 
 
 def test_the_log_has_start_output_end_and_report(functions, clients):

@@ -94,6 +94,9 @@ class Environment:
         deadline = started + self._limits.timeout_s
         request_id = invocation.request_id
         self._signal(signal.SIGCONT)
+        if self._warm:
+            # A runtime that ends itself after it has reported an error may have been frozen before its end.
+            self._until(self._api.ready, deadline, request_id)
         failure = None if self._warm else self._init(deadline, request_id)
         if failure is None:
             failure = self._run(invocation, deadline, injections, caller)

@@ -19,13 +19,14 @@ from harness.inside import callers, journal
 from harness.inside.lambda_ import code
 from harness.inside.lambda_.environment import Environment, Limits
 from harness.inside.lambda_.injected import into_init, into_invocation
+from harness.inside.lambda_.node_dir import BOOTSTRAP, node, node_runtime
 from harness.inside.lambda_.runtime_api import Invocation
 from harness.inside.lambda_.runtime_dir import interpreter, python_runtime
 from harness.inside.sqs import visibility
 from harness.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
@@ -49,10 +50,11 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
             message = f"{function_version.id.function_name}: package type {function.package_type} is not supported; use a Zip"
             raise LambdaRuntimeException(message)
         runtime = str(function.runtime)
-        if not runtime.startswith(("provided", "python3.")):
+        if not runtime.startswith(("provided", "python3.", *(["nodejs"] if node() else []))):
             message = (
                 f"runtime {runtime} of {function_version.id.function_name} is not supported: this emulator runs python3.* "
-                f"(on {python_runtime()}, the Python it was started with) and provided.*"
+                f"(on {python_runtime()}, the Python it was started with), nodejs*.x "
+                f"({f'on {node_runtime()}' if node() else 'where it finds node, which it does not'}) and provided.*"
             )
             raise LambdaRuntimeException(message)
         interpreter()
@@ -68,12 +70,17 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         task_root = code.location(function.code)
         layers = code.layers(self.function_version)
         variables = _variables(env_vars, self.function_version, task_root, layers)
-        if str(function.runtime).startswith("provided"):
-            command = [str(_bootstrap([task_root, *filter(None, [layers])]))]
+        runtime = str(function.runtime)
+        visible = [*filter(None, [layers])]
+        if runtime.startswith("provided"):
+            command = [str(_bootstrap([task_root, *visible]))]
+        elif runtime.startswith("nodejs"):
+            command = [str(node()), str(BOOTSTRAP)]
+            visible += [BOOTSTRAP.parent, Path(command[0]).parents[1]]
         else:
             command = [str(interpreter()), "-m", "awslambdaric", str(function.handler)]
         limits = Limits(timeout_s=function.timeout, memory_mb=function.memory_size)
-        visible = [*filter(None, [layers]), interpreter().parents[1], Path(sys.base_prefix)]
+        visible += [interpreter().parents[1], Path(sys.base_prefix)]
         identity = self.function_version.id
         self._caller = callers.register(variables["AWS_ACCESS_KEY_ID"], identity.function_name)
         self._environment = Environment(
@@ -149,13 +156,28 @@ def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path,
         "AWS_SDK_UA_APP_ID": version.id.function_name[:50],
         "PYTHONPATH": ":".join([*paths, *filter(None, [own.get("PYTHONPATH")])]),
     }
-    if str(version.config.runtime).startswith("python"):
-        variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{version.config.runtime}"
+    runtime = str(version.config.runtime)
+    if runtime.startswith(("python", "nodejs")):
+        variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
+    if runtime.startswith("nodejs"):
+        variables |= _node_variables(runtime, opt, own)
     told = version.config.logging_config or {}
     for name, setting in (("AWS_LAMBDA_LOG_FORMAT", "LogFormat"), ("AWS_LAMBDA_LOG_LEVEL", "ApplicationLogLevel")):
         if told.get(setting):
             variables[name] = str(told[setting])
     return variables
+
+
+def _node_variables(runtime: str, opt: list[Path], own: Mapping[str, str]) -> dict[str, str]:
+    """Returns what the Node.js runtimes of Lambda set besides: where modules of layers are."""
+    folders = [f"nodejs/node{runtime.removeprefix('nodejs').removesuffix('.x')}/node_modules", "nodejs/node_modules"]
+    paths = [str(layer / folder) for layer in opt for folder in folders]
+    return {
+        "NODE_PATH": ":".join([*paths, *filter(None, [own.get("NODE_PATH")])]),
+        # Each new process would write that the AWS SDK, or this Node.js, is old.
+        "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE": "1",
+        "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",
+    }
 
 
 def _bootstrap(roots: Iterable[Path]) -> Path:

@@ -11,6 +11,7 @@ from harness.inside.patches.alone import one_at_a_time
 from harness.inside.patches.declare import NAME, patch
 
 _MINORS = range(6, 21)
+_MAJORS = range(8, 41, 2)
 
 
 @patch(
@@ -37,9 +38,10 @@ def function_logs(module: Any) -> None:
 
 
 @patch("localstack.services.lambda_.runtimes", {"ALL_RUNTIMES": NAME})
-def pythons(module: Any) -> None:
-    """LocalStack takes the Pythons that it has an image for. Here any Python 3 runs on the one that there is."""
-    module.ALL_RUNTIMES.extend(sorted({f"python3.{minor}" for minor in _MINORS} - set(module.ALL_RUNTIMES)))
+def runtimes(module: Any) -> None:
+    """LocalStack takes the runtimes that it has an image for. Here any Python 3 runs on the one that there is, and so does any Node.js."""
+    known = {f"python3.{minor}" for minor in _MINORS} | {f"nodejs{major}.x" for major in _MAJORS}
+    module.ALL_RUNTIMES.extend(sorted(known - set(module.ALL_RUNTIMES)))
 
 
 @patch("localstack.services.lambda_.invocation.lambda_models", {"boto3": NAME})
@@ -234,7 +236,7 @@ def archives(module: Any) -> None:
 
 
 PATCHES = (
-    pythons,
+    runtimes,
     unpacking,
     archives,
     assignment,

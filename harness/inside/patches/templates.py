@@ -115,6 +115,31 @@ def literals(module: Any) -> None:
 
 
 @patch(
+    "localstack.services.cloudformation.engine.v2.change_set_model_preproc",
+    {
+        "ChangeSetModelPreproc._resolve_mapping": ("self", "map_name", "top_level_key", "second_level_key"),
+        "PreprocEntityDelta": NAME,
+        "ValidationError": NAME,
+    },
+)
+def mapping_defaults(module: Any) -> None:
+    """LocalStack fails on the DefaultValue of Fn::FindInMap, which AWS::LanguageExtensions adds."""
+    preproc = module.ChangeSetModelPreproc
+    resolve = preproc._resolve_mapping  # noqa: SLF001
+
+    def resolved(self: Any, map_name: str, top_level_key: str, second_level_key: str, *options: Any) -> Any:
+        try:
+            return resolve(self, map_name, top_level_key, second_level_key)
+        except module.ValidationError:
+            for option in options:
+                if isinstance(option, dict) and "DefaultValue" in option:
+                    return module.PreprocEntityDelta(before=option["DefaultValue"], after=option["DefaultValue"])
+            raise
+
+    preproc._resolve_mapping = resolved  # noqa: SLF001
+
+
+@patch(
     "localstack.services.cloudformation.engine.v2.change_set_model_validator",
     {"ChangeSetModelValidator.validate": ("self",)},
 )
@@ -160,14 +185,12 @@ def refused_stacks(module: Any) -> None:
     def undone(create: Any) -> Any:
         @functools.wraps(create)
         def created(self: Any, context: Any, request: Any) -> Any:
-            from localstack.aws.api import ServiceException  # noqa: PLC0415
-
             verified(request)
             stacks = module.get_cloudformation_store(context.account_id, context.region).stacks_v2
             before = set(stacks)
             try:
                 return create(self, context, request)
-            except ServiceException:
+            except Exception:
                 for arn in [
                     arn for arn, stack in stacks.items() if stack.stack_name == request.get("StackName") and arn not in before
                 ]:
@@ -229,4 +252,14 @@ def replacements(module: Any) -> None:
     preproc.visit_node_resource = visited
 
 
-PATCHES = (sam, sam_of_change_sets, literals, typed_parameters, requests, refused_stacks, changed_resources, replacements)
+PATCHES = (
+    sam,
+    sam_of_change_sets,
+    literals,
+    typed_parameters,
+    mapping_defaults,
+    requests,
+    refused_stacks,
+    changed_resources,
+    replacements,
+)

@@ -27,7 +27,7 @@ class Deploy(Actor):
         if template is None:
             raise UnknownVerdictError("deploy: there is no stack to update")
         try:
-            update(context.clients, template, self.parameters, context.stack, context.check, context.python)
+            update(context.clients, template, self.parameters, context.stack, context.check, context.abilities)
         except UsageError as error:
             # The load is over: the run keeps what it has.
             raise DeployError(f"deploy: {error}") from error

@@ -67,7 +67,7 @@ class FakeEmulator:
         self.died = ""
         self.stopped = 0
 
-    def prepare(self):
+    def prepare(self, *, node=False):
         yield "preparing"
 
     def start(self):

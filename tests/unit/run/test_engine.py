@@ -96,6 +96,7 @@ def conducted(tmp_path, monkeypatch):
     STORE.clear()
     monkeypatch.setattr(engine.stacks, "deploy", lambda *_: Stack("stack", {"Place": "there"}, {"Shelf.Arn": "up there"}))
     monkeypatch.setattr(engine.stacks, "physical_names", lambda *_: {"StoreFunction": "stack-store-1"})
+    monkeypatch.setattr(engine, "needs_node", lambda *_: False)
     gauges = Gauges(REST)
     emulator = FakeEmulator(gauges.endpoint)
 

@@ -134,7 +134,7 @@ def test_a_zip_is_taken_as_it_is(tmp_path):
 
 
 def test_code_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UsageError, match="nowhere is neither a directory nor a zip"):
+    with pytest.raises(UsageError, match="nowhere does not exist"):
         build_package(tmp_path / "nowhere", "python3.13")
 
 

@@ -7,8 +7,9 @@ import json
 import pytest
 import yaml
 
+from harness.emulator.emulator import Abilities
 from harness.errors import DeployError, UsageError
-from harness.stack import deploy as stacks
+from harness.stack import package
 from harness.stack.deploy import Wish, deploy
 
 TEMPLATE = {
@@ -34,6 +35,7 @@ class Cloud:
         self.uploads = []
         self.puts = []
         self.created = None
+        self.resources = []
 
     def __call__(self, _service):
         return self
@@ -58,6 +60,9 @@ class Cloud:
                 outputs.append({"OutputKey": name, "OutputValue": json.dumps(output["Value"])})
         return {"Stacks": [{"StackStatus": self.status, "Outputs": outputs}]}
 
+    def describe_stack_resources(self, **_):
+        return {"StackResources": self.resources}
+
     def describe_stack_events(self, **_):
         return {"StackEvents": self.events}
 
@@ -80,10 +85,10 @@ def test_code_that_functions_share_is_uploaded_once_and_the_template_names_it(te
     cloud = Cloud()
     stack = deploy(cloud, template, PARAMETERS, "name")
     assert stack.outputs == {"Out": "value"}
-    assert (len(cloud.uploads), cloud.puts) == (1, ["Machine-machine.asl.json"])
+    assert (len(cloud.uploads), len(cloud.puts)) == (1, 1)
     body = yaml.safe_load(cloud.created["TemplateBody"])["Resources"]
     assert body["One"]["Properties"]["CodeUri"]["Key"] == body["Two"]["Properties"]["CodeUri"]["Key"] == cloud.uploads[0]
-    assert body["Machine"]["Properties"]["DefinitionUri"]["Key"] == "Machine-machine.asl.json"
+    assert body["Machine"]["Properties"]["DefinitionUri"]["Key"] == cloud.puts[0]
 
 
 def test_the_stack_tells_the_resources_that_are_asked_for_and_shows_no_other_outputs(template):
@@ -99,14 +104,14 @@ def test_the_stack_tells_the_resources_that_are_asked_for_and_shows_no_other_out
 
 
 def test_what_is_in_python_is_built_for_the_python_that_it_runs_on(template, monkeypatch):
-    built, build = [], stacks.build_package
+    built, build = [], package.build_package
     monkeypatch.setattr(
-        stacks, "build_package", lambda code, runtime, folder: built.append(runtime) or build(code, runtime, folder)
+        package, "build_package", lambda code, runtime, *others: built.append(runtime) or build(code, runtime, *others)
     )
     assert deploy(Cloud(), template, {"PythonRuntime": "python3.8"}, "name").runtimes == {}
-    assert deploy(Cloud(), template, {"PythonRuntime": "python3.8"}, "name", wish=Wish(python="python3.13")).runtimes == {
-        "python3.8": "python3.13"
-    }
+    assert deploy(
+        Cloud(), template, {"PythonRuntime": "python3.8"}, "name", wish=Wish(abilities=Abilities("python3.13", None, frozenset()))
+    ).runtimes == {"python3.8": "python3.13"}
     assert built == ["python3.8", "python3.13"]
 
 
@@ -123,7 +128,11 @@ def test_parameters_that_do_not_fit_are_named(template, parameters, said):
 
 
 @pytest.mark.parametrize(
-    ("missing", "said"), [("code", "One: CodeUri"), ("machine.asl.json", "Machine: DefinitionUri machine.asl.json")]
+    ("missing", "said"),
+    [
+        ("code", "template.yaml:[0-9]+: One: .*/code does not exist"),
+        ("machine.asl.json", "template.yaml:[0-9]+: Machine: .*/machine.asl.json: No such file"),
+    ],
 )
 def test_local_files_that_are_missing_are_named_with_the_resource(template, missing, said):
     (template.parent / missing).rename(template.parent / "elsewhere")
@@ -139,3 +148,36 @@ def test_a_stack_that_fails_names_each_resource_and_its_reason(template):
     ]
     with pytest.raises(DeployError, match=r"did not deploy \(CREATE_FAILED\):\n  One: no such role$"):
         deploy(Cloud("CREATE_FAILED", events), template, PARAMETERS, "name")
+
+
+LINES = """Transform: AWS::Serverless-2016-10-31
+Conditions: {No: !Equals [a, b]}
+Resources:
+  Take: {Type: AWS::Serverless::Function, Properties: {CodeUri: code, Handler: a.handler, Runtime: python3.13}}
+  Pool: {Type: AWS::Cognito::UserPool}
+  Never: {Type: AWS::Cognito::UserPool, Condition: No}
+  Queue: {Type: AWS::SQS::Queue}
+  Mine: {Type: Custom::Thing, Properties: {ServiceToken: !GetAtt Take.Arn}}
+"""
+ABILITIES = Abilities("python3.13", None, frozenset({"AWS::SQS::Queue"}))
+
+
+def test_what_the_emulator_does_not_have_is_refused_before_anything_is_deployed(template):
+    template.write_text(LINES)
+    cloud = Cloud()
+    with pytest.raises(UsageError, match=r"template.yaml:5: Pool: AWS::Cognito::UserPool: .*\n--ignore-unsupported"):
+        deploy(cloud, template, {}, "name", wish=Wish(abilities=ABILITIES))
+    assert cloud.created is None
+    (ignored,) = deploy(cloud, template, {}, "name", wish=Wish(abilities=ABILITIES, ignore=True)).ignored
+    assert ":5: Pool: " in ignored
+
+
+def test_what_a_macro_has_made_and_the_emulator_does_not_have_is_no_success(template):
+    template.write_text(LINES.replace("Pool: {Type: AWS::Cognito::UserPool}", "Other: {Type: AWS::SQS::Queue}"))
+    cloud = Cloud()
+    cloud.resources = [{"LogicalResourceId": "Made", "ResourceType": "AWS::CodeDeploy::Application"}]
+    with pytest.raises(DeployError, match="Made: AWS::CodeDeploy::Application"):
+        deploy(cloud, template, {}, "name", wish=Wish(abilities=ABILITIES))
+    assert len(deploy(cloud, template, {}, "name", wish=Wish(abilities=ABILITIES, ignore=True)).ignored) == 1
+    # LocalStack without pipeproof does not report its types.
+    assert deploy(cloud, template, {}, "name").ignored == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -87,3 +88,44 @@ def test_what_cloudformation_and_its_macros_take_is_a_template(tmp_path, text):
     path = tmp_path / "t.yaml"
     path.write_text(text)
     assert load_template(path)["Resources"] is not None
+
+
+def include(location):
+    return {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": location}}}
+
+
+def test_a_local_file_that_is_included_takes_the_place_of_the_include(tmp_path):
+    (tmp_path / "api.yaml").write_text(
+        "openapi: 3.0.1\npaths:\n  /x:\n    Fn::Transform: {Name: AWS::Include, Parameters: {Location: more.yaml}}\n"
+    )
+    (tmp_path / "more.yaml").write_text("post: {uri: !Sub '${F.Arn}'}\n")
+    path = tmp_path / "t.json"
+    body = {**include("api.yaml"), "info": {"title": "t"}}
+    path.write_text(json.dumps({"Resources": {"Api": {"Type": "X", "Properties": {"DefinitionBody": body}}}}))
+    assert load_template(path)["Resources"]["Api"]["Properties"]["DefinitionBody"] == {
+        "openapi": "3.0.1", "info": {"title": "t"}, "paths": {"/x": {"post": {"uri": {"Fn::Sub": "${F.Arn}"}}}},
+    }  # fmt: skip
+
+
+def test_an_include_from_s3_is_left_to_cloudformation(tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"Resources": {"A": {"Type": "X", "Properties": include("s3://bucket/key")}}}))
+    assert load_template(path)["Resources"]["A"]["Properties"] == include("s3://bucket/key")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        ("- 1\n", "expected a mapping"),
+        (json.dumps(include("part.yaml")), "includes itself"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_an_include_that_cannot_be_read_is_told(tmp_path, content, said):
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"Resources": {"A": {"Type": "X", "Properties": include("part.yaml")}}}))
+    if content is not None:
+        (tmp_path / "part.yaml").write_text(content)
+    with pytest.raises(UsageError, match=said):
+        load_template(path)
