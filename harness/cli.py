@@ -12,6 +12,7 @@ import click
 
 from harness import __version__
 from harness.cli_running import down, query, redrive, up
+from harness.cli_starting import check, init
 from harness.errors import UnknownVerdictError, UsageError
 from harness.exits import EXIT, ErrorsAsMessages
 from harness.interrupts import clean_up, held
@@ -35,7 +36,7 @@ def main() -> None:
     os.umask(0o077)
 
 
-for _command in (up, down, redrive, query):
+for _command in (up, down, redrive, query, init, check):
     main.add_command(_command)
 
 

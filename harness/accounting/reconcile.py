@@ -23,7 +23,7 @@ from harness.accounting.contents import broken_promise
 from harness.accounting.verdict import ANOMALIES, MAX_EXAMPLES, Account, Example, Ingress, Latency, Outcomes, TurnedAway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 # DuckDB's memory, beside Python's. DuckDB moves what exceeds a limit to disk, and raises OutOfMemoryException where one step needs more: then the next
@@ -198,10 +198,10 @@ def reconcile(
     observations: Path,
     scratch: Path,
     met: Callable[[str | None, str | None], str] = lambda _shard, _sequence: "",
-    lookup: Path | None = None,
+    lookup: Sequence[Path] = (),
 ) -> Account:
     """Returns the account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch`, the run's
-    directory, takes what does not fit in memory, and anomalies.parquet. `met` says, for an example's shard and sequence number, what else is known of its way. `lookup` is a table with the
+    directory, takes what does not fit in memory, and anomalies.parquet. `met` says, for an example's shard and sequence number, what else is known of its way. `lookup` are tables with the
     column `put_at` of what the harness has put besides the load."""
     for limit in _MEMORY_LIMITS[:-1]:
         with contextlib.suppress(duckdb.OutOfMemoryException):
@@ -214,13 +214,16 @@ def _reconciled(
     observations: Path,
     scratch: Path,
     met: Callable[[str | None, str | None], str],
-    lookup: Path | None,
+    lookup: Sequence[Path],
     memory_limit: str,
 ) -> Account:
     with duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": str(scratch), "threads": 2}) as db:
         # The progress bar would overwrite what the terminal shows.
         db.execute("SET enable_progress_bar = false")
-        put = "SELECT NULL::VARCHAR AS put_at WHERE false" if lookup is None else f"SELECT put_at FROM read_parquet('{lookup}')"
+        put = (
+            " UNION ALL ".join(f"SELECT put_at FROM read_parquet('{path}')" for path in lookup)
+            or "SELECT NULL::VARCHAR AS put_at WHERE false"
+        )
         db.execute(f"CREATE TABLE lookup AS {put}")
         # Tables in a database without a file are kept in memory; DuckDB moves them to `scratch` where they exceed the limit.
         for statement in _RESOLVE.split(";\n"):

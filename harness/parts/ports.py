@@ -190,6 +190,12 @@ class Probe(Part, ABC):
     kind: str = ""
     use: str = ""
 
+    def begin(self, context: Context) -> None:
+        """Prepares the place, before the load: what passes there may not stay. By default nothing is to be done."""
+
+    def end(self, context: Context) -> None:
+        """Removes what `begin` has made, when the run ends. By default there is nothing."""
+
     @abstractmethod
     def open(self, context: Context) -> Iterator[Observation]:
         """Yields every sighting there, once the pipeline is at rest. A sighting without an identity is a phantom, so yield it too."""

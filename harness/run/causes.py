@@ -22,7 +22,7 @@ _LONGEST = 500
 _ENDED_WELL = b'"error": null'
 _WITHOUT_ANSWER = b'"status": 0,'
 # What differs between two failures of one cause: documents, ids, numbers, and what is quoted.
-_DOCUMENT = re.compile(r"\{.*\}", re.DOTALL)
+_DOCUMENT = re.compile(r"\{.*(?:\}|$)", re.DOTALL)
 _DIFFERS = re.compile(r"""'[^']*'|"[^"]*"|\b(?:0x)?[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]+)*\b|\d+""")
 _WORDS = re.compile(r"[\w.-]+")
 

@@ -35,6 +35,8 @@ from harness.run.offering import offer
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
+from harness.run.run_dir import note_refusal
+from harness.run.setup import after_deployment, before_deployment
 from harness.run.state import State, end, since, timed, undecided
 from harness.run.trace import faults_by_request, with_ways
 from harness.scenario.references import resolved, resources_named, substitute
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 _REPORT_EVERY_S = 0.2
 _LOOKUP = "lookup.parquet"
+_SETUP = "setup.parquet"
 _HOUR_S = 3600
 
 
@@ -102,7 +105,9 @@ def _judged(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     """Goes through the phases. Returns the verdict, which is unknown where something went wrong. Raises UsageError alone."""
     try:
         return (yield from _interruptible(_phases(run, state)))
-    except UsageError:
+    except UsageError as error:
+        if state.description is not None:
+            note_refusal(run.run_dir, error)
         raise
     except KeyboardInterrupt:
         state.interrupted = True
@@ -134,6 +139,9 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     faults = state.faults
     assert faults is not None
     acting = Acting(scenario.actors, context)
+    for probe in scenario.probes:
+        state.endings.append(partial(probe.end, context))
+        probe.begin(context)
     yield events.PhaseStarted("load", scenario.send.to or scenario.send.use.rpartition(":")[2])
     loading = time.monotonic()
     with timed(state, "load_s"):
@@ -162,7 +170,7 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     broken, unchecked = yield from _check(scenario, state, context)
 
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
-    lookup = run.run_dir / _LOOKUP if scenario.lookup is not None else None
+    lookup = [path for name in (_LOOKUP, _SETUP) if (path := run.run_dir / name).is_file()]
     account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
     state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.beside.names)
     unmet = scenario.send.doubts(context)
@@ -224,6 +232,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
     # Short enough for a template that names its buckets after it and the account: 63 characters.
     state.stack = f"pipeproof-{run.recipe.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
+    before_deployment(clients, scenario.setup)
     with timed(state, "deploy_s"):
         wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)
         deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check, wish)
@@ -234,6 +243,9 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     values |= {f"resources.{name}": value for name, value in deployed.resources.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s, deployed.runtimes, deployed.ignored)
     scenario = _resolved(scenario, values)
+    if scenario.setup.items or scenario.setup.objects:
+        yield events.PhaseStarted("setup", "items and objects that the stack finds in place")
+        after_deployment(clients, scenario.setup, run.run_dir / _SETUP)
     if scenario.lookup is not None:
         yield events.PhaseStarted("lookup", "what the pipeline looks up")
         for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup(), run.run_dir / _LOOKUP):
@@ -274,6 +286,7 @@ def _resolved(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
     return scenario.model_copy(
         update={
             "lookup": scenario.lookup and resolved(scenario.lookup, values, "lookup"),
+            "setup": resolved(scenario.setup, values, "setup"),
             "send": resolved(scenario.send, values, "send"),
             "schedules": resolved(scenario.schedules, values, "schedules"),
             **{

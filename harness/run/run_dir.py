@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLAN = "plan.json"
 """What the run is, with the plan of its faults."""
+REFUSED = "refused.txt"
+"""Why a run was refused once its emulator was ready."""
 
 
 def create_run_dir(out: Path, scenario: str) -> Path:
@@ -71,17 +73,26 @@ def readable(run_dir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_if_begun(out: Path, scenario: str) -> Iterator[Path]:
-    """Yields a new directory below `out`. Removes it where the run is refused in the block, or interrupted before it has a plan; `latest` is then again the
-    run that it was before. Raises UsageError where none can be made."""
+    """Yields a new directory below `out`. Removes it where the run is refused or interrupted in the block before it has a plan; `latest` is then again the run that it
+    was before. A run that is refused once its emulator is ready keeps its directory (see `note_refusal`).
+
+    Raises UsageError where none can be made."""
     existed, before = out.exists(), latest(out)
     run_dir = create_run_dir(out, scenario)
     try:
         yield run_dir
     except (UsageError, KeyboardInterrupt) as error:
-        if isinstance(error, UsageError) or not (run_dir / PLAN).exists():
+        kept = REFUSED if isinstance(error, UsageError) else PLAN
+        if not (run_dir / kept).exists():
             shutil.rmtree(run_dir, ignore_errors=True)
             point_latest_to(out, before)
             if not existed:
                 with contextlib.suppress(OSError):
                     out.rmdir()
         raise
+
+
+def note_refusal(run_dir: Path, error: UsageError) -> None:
+    """Writes down why a run is refused: its directory has what the emulator said before, and is kept."""
+    with contextlib.suppress(OSError):
+        (run_dir / REFUSED).write_text(f"{error}\n", encoding="utf-8")

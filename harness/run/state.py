@@ -22,7 +22,7 @@ from harness.run.trace import faults_by_request
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from harness.accounting.ledger import Ledger
@@ -72,6 +72,7 @@ class State:
     fingerprint: str = ""
     faults: FaultRun | None = None
     checks: list[events.CheckFinished] = field(default_factory=list)
+    endings: list[Callable[[], None]] = field(default_factory=list)
     beside: Beside | None = None
     doubts: tuple[str, ...] = ()
     permissions: events.Permissions | None = None
@@ -138,6 +139,9 @@ def _delete_stack(run: Run, state: State) -> None:
     # The verdict does not depend on it, and an endpoint that died has nothing to delete.
     with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
         clients = Clients(state.description.endpoint, run.account)
+        for ending in state.endings:
+            with contextlib.suppress(ClientError):
+                ending()
         stacks.delete(clients, state.stack)
         # Somebody may have begun to use the account since.
         if state.unused and stacks.is_empty(clients):

@@ -19,7 +19,7 @@ Place = tuple[int | str, ...]
 AnyPart = TypeVar("AnyPart", bound="Part")
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 _EVERYWHERE = ("account", "endpoint", "emulator.python_runtime")
-_PARTS = ("lookup", "send", "schedules", "actors", "probes", "checks")
+_PARTS = ("lookup", "setup", "send", "schedules", "actors", "probes", "checks")
 """The parts whose strings may name what the stack has."""
 _KNOWN_TRANSFORMS = ("AWS::Serverless-2016-10-31", "AWS::LanguageExtensions")
 # SAM makes them without a resource of that name in the template.
@@ -64,7 +64,7 @@ def _is_resource(logical_id: str, resources: Mapping[str, Any]) -> bool:
     """Returns whether the template has the resource, or SAM may make it. SAM names what it adds after the resource that it belongs to: MyFunctionRole."""
     return (
         logical_id in resources
-        or logical_id in _IMPLICIT
+        or logical_id.startswith(_IMPLICIT)
         or any(
             logical_id.startswith(str(name)) and str(resource.get("Type")).startswith("AWS::Serverless::")
             for name, resource in resources.items()

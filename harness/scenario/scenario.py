@@ -11,6 +11,7 @@ from harness.accounting.verdict import ALLOWABLE
 from harness.faults.plan import Fault
 from harness.parts.part import MOST_RECORDS, Beside, NotEmpty, Part, Seconds, one_of
 from harness.parts.ports import Actor, Check, Ingress, Probe, Source
+from harness.scenario.setup import SetupPart
 
 # A century, of which dates can still be counted.
 _MOST_HOURS = 876_000
@@ -60,6 +61,7 @@ class Scenario(Part):
     stack: StackPart
     source: Source
     lookup: LookupPart | None = None
+    setup: SetupPart = SetupPart()
     send: Ingress
     actors: tuple[Actor, ...] = ()
     probes: Annotated[tuple[Probe, ...], NotEmpty]

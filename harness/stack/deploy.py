@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 
 from harness.errors import DeployError, UsageError
 from harness.stack import runtimes
+from harness.stack.mistakes import mistakes
 from harness.stack.nested import with_nested
-from harness.stack.package import Packager, artifacts_bucket
+from harness.stack.package import Artifacts, Packager, artifacts_bucket
 from harness.stack.template import read_template
 from harness.stack.unsupported import is_supported, unsupported
 from harness.stack.values import parameter_values
@@ -69,10 +70,10 @@ def deploy(
     Raises UsageError for what is wrong before anything is deployed, DeployError with the failed resources and their reasons."""
     wish = wish or Wish()
     template = read_template(template_path)
-    _check_parameters(template.document, template_path, parameters)
+    check_parameters(template.document, template_path, parameters)
     ignored = refuse_unsupported(template, parameters, clients.account, wish)
     values = parameter_values(template.document, parameters, clients.account)
-    body = Packager(clients, wish.abilities).package(template, parameters)
+    body = Packager(Artifacts(clients), wish.abilities).package(template, parameters)
     # CloudFormation knows them: it evaluates an output for each.
     asking = {f"{_ASKED}{number}": _output(template.document, resource) for number, resource in enumerate(wish.resources)}
     body["Outputs"] = (body.get("Outputs") or {}) | asking
@@ -87,7 +88,10 @@ def deploy(
 
 
 def refuse_unsupported(template: Template, parameters: Mapping[str, str], account: str, wish: Wish) -> list[str]:
-    """Returns what of a template is ignored, each with its line and the reason. Raises UsageError with all that the emulator cannot make and is not ignored."""
+    """Returns what of a template is ignored, each with its line and the reason. Raises UsageError with all mistakes of the template, or else with all that the emulator
+    cannot make and is not ignored."""
+    if wrong := [one for part in with_nested(template) for one in _mistakes(part, parameters if part is template else {}, account)]:
+        raise UsageError("\n".join(wrong))
     if wish.abilities is None:
         return []
     found = [
@@ -105,6 +109,10 @@ def refuse_unsupported(template: Template, parameters: Mapping[str, str], accoun
         hint = "\n--ignore-unsupported runs without it; the verdict is unknown then" if all(one.ignorable for one in found) else ""
         raise UsageError("\n".join(refused) + hint)
     return [str(one) for one in found]
+
+
+def _mistakes(template: Template, parameters: Mapping[str, str], account: str) -> list[str]:
+    return mistakes(template, parameter_values(template.document, parameters, account))
 
 
 def _skipped(cloudformation: Any, name: str, wish: Wish, ignored: Sequence[str]) -> list[str]:
@@ -150,8 +158,8 @@ def update(
     before = cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("Parameters", [])
     declared = template.get("Parameters") or {}
     kept = {item["ParameterKey"]: item["ParameterValue"] for item in before if item["ParameterKey"] in declared}
-    _check_parameters(template, template_path, kept | dict(parameters))
-    body = Packager(clients, abilities).package(read, kept | dict(parameters))
+    check_parameters(template, template_path, kept | dict(parameters))
+    body = Packager(Artifacts(clients), abilities).package(read, kept | dict(parameters))
     # The stack knows their values; those of NoEcho are not told.
     given = _given(parameters) + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in parameters]
     try:
@@ -243,7 +251,8 @@ def _empty(s3: Any, bucket: str) -> None:
             s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
 
 
-def _check_parameters(template: dict[str, Any], path: Path, parameters: Mapping[str, str]) -> None:
+def check_parameters(template: dict[str, Any], path: Path, parameters: Mapping[str, str]) -> None:
+    """Raises UsageError for a parameter that the template does not have, and for one that has no value."""
     declared = template.get("Parameters") or {}
     unknown = sorted(set(parameters) - set(declared))
     if unknown:

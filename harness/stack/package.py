@@ -9,12 +9,13 @@ import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UsageError
 from harness.stack import runtimes
 from harness.stack.build import build_package
 from harness.stack.functions import TYPES
+from harness.stack.imports import missing
 from harness.stack.layers import is_public, requirement_of
 from harness.stack.nested import PROPERTIES, nested
 from harness.stack.template import is_local, read_document
@@ -53,25 +54,55 @@ def artifacts_bucket(clients: Clients) -> str:
     return f"{_ARTIFACTS}-{clients.account}"
 
 
+class Storage(Protocol):
+    """Where packages and definitions go."""
+
+    account: str
+    bucket: str
+
+    def put(self, key: str, content: bytes | Path) -> None: ...
+
+
+class Artifacts:
+    """A bucket of the account that is deployed to."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.account, self.bucket = clients.account, artifacts_bucket(clients)
+        self._s3 = clients("s3")
+        self._s3.create_bucket(Bucket=self.bucket)
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Uploads a file, or bytes."""
+        if isinstance(content, bytes):
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        else:
+            self._s3.upload_file(str(content), self.bucket, key)
+
+
+class NoStorage:
+    """For a packaging that only shows whether all can be built."""
+
+    account, bucket = "000000000000", "nowhere"
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Keeps nothing."""
+
+
 @dataclass
 class Packager:
     """Packages templates for one deployment. The functions of a stack mostly share their package, which is built and uploaded once."""
 
-    clients: Clients
+    storage: Storage
     abilities: Abilities | None
     _build: Any = field(default_factory=lambda: functools.cache(build_package))
     _uploaded: dict[Path, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._bucket = artifacts_bucket(self.clients)
-        self.clients("s3").create_bucket(Bucket=self._bucket)
 
     def package(self, template: Template, parameters: Mapping[str, str], depth: int = 0) -> dict[str, Any]:
         """Returns the template with its local paths replaced by what was uploaded.
 
         Raises UsageError, with file and line, for what cannot be found or built."""
         body = copy.deepcopy(template.document)
-        values = parameter_values(body, parameters, self.clients.account)
+        values = parameter_values(body, parameters, self.storage.account)
         common = (body.get("Globals") or {}).get("Function") or {}
         built: dict[str, Any] = {}
         for logical_id in template.resources:
@@ -82,7 +113,8 @@ class Packager:
             try:
                 if (key := _CODE.get(kind)) and is_local(code := properties.get(key, inherited.get(key))):
                     runtime = text_of(properties.get("Runtime", inherited.get("Runtime")), values) or ""
-                    properties[key] = self._code(template.path.parent / code, logical_id, resource, runtime)
+                    layered = bool(properties.get("Layers") or inherited.get("Layers"))
+                    properties[key] = self._code(template.path.parent / code, logical_id, resource, runtime, layered=layered)
                 elif (key := _DEFINITIONS.get(kind)) and is_local(file := properties.get(key)):
                     properties[key] = self._definition(template.path.parent / file, logical_id)
                 elif (key := PROPERTIES.get(kind)) and is_local(file := properties.get(key)):
@@ -102,8 +134,8 @@ class Packager:
         body["Resources"] |= built
         return body
 
-    def _code(self, code: Path, logical_id: str, resource: Mapping[str, Any], runtime: str) -> dict[str, str]:
-        """Builds and uploads code. Returns where it is."""
+    def _code(self, code: Path, logical_id: str, resource: Mapping[str, Any], runtime: str, *, layered: bool) -> dict[str, str]:
+        """Builds and uploads code. Returns where it is. A function with layers may have its modules there."""
         metadata, folder = dict(resource.get("Metadata") or {}), ""
         method = str(metadata.get("BuildMethod"))
         if "LayerVersion" in resource["Type"]:
@@ -120,14 +152,19 @@ class Packager:
         except (OSError, RuntimeError, ValueError) as error:
             # A path with a NUL in it, one that is too long, or links that lead in a circle.
             raise UsageError(str(error)) from error
+        handler = (resource.get("Properties") or {}).get("Handler")
+        if runtime.startswith("python") and isinstance(handler, str) and not layered:
+            lacking = missing(package, handler)
+            if lacking is not None:
+                raise UsageError(f"handler {handler} cannot be imported from its package: {lacking}")
         return self._upload_package(package, in_cloudformation=resource["Type"] in _CFN_CODE)
 
     def _upload_package(self, package: Path, *, in_cloudformation: bool) -> dict[str, str]:
         if package not in self._uploaded:
             self._uploaded[package] = f"{hashlib.sha256(package.read_bytes()).hexdigest()}.zip"
-            self.clients("s3").upload_file(str(package), self._bucket, self._uploaded[package])
+            self.storage.put(self._uploaded[package], package)
         keys = ("S3Bucket", "S3Key") if in_cloudformation else ("Bucket", "Key")
-        return dict(zip(keys, (self._bucket, self._uploaded[package]), strict=True))
+        return dict(zip(keys, (self.storage.bucket, self._uploaded[package]), strict=True))
 
     def _definition(self, file: Path, logical_id: str) -> dict[str, str]:
         try:
@@ -137,15 +174,15 @@ class Packager:
         if file.suffix in {".yaml", ".yml"}:
             content = json.dumps(read_document(file, "definition"), default=str).encode()
         key = f"{logical_id}-{hashlib.sha256(content).hexdigest()}"
-        self.clients("s3").put_object(Bucket=self._bucket, Key=key, Body=content)
-        return {"Bucket": self._bucket, "Key": key}
+        self.storage.put(key, content)
+        return {"Bucket": self.storage.bucket, "Key": key}
 
     def _template(self, template: Template, depth: int) -> str:
         """Packages and uploads a nested template. Returns its URL."""
         content = json.dumps(self.package(template, {}, depth + 1), default=str).encode()
         key = f"{hashlib.sha256(content).hexdigest()}.template"
-        self.clients("s3").put_object(Bucket=self._bucket, Key=key, Body=content)
-        return f"https://s3.amazonaws.com/{self._bucket}/{key}"
+        self.storage.put(key, content)
+        return f"https://s3.amazonaws.com/{self.storage.bucket}/{key}"
 
     def _layers(self, layers: Sequence[Any], values: Mapping[str, Any], built: dict[str, Any]) -> list[Any]:
         """Returns the layers, with those that are public replaced by layers of this stack, which are added to `built`."""

@@ -8,16 +8,36 @@ from typing import TYPE_CHECKING, Any
 from harness.stack.template import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _PSEUDO = {"AWS::Region": "us-east-1", "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
 _NAME = re.compile(r"\$\{([^}!]+)\}")
+_REFERENCE = re.compile(r"\$\{([A-Za-z0-9]+)[.}]")
 
 
 def parameter_values(template: Mapping[str, Any], parameters: Mapping[str, str], account: str) -> dict[str, Any]:
     """Returns the values of all parameters of a template, and of the pseudo parameters."""
     defaults = {key: declared.get("Default") for key, declared in (template.get("Parameters") or {}).items()}
     return {**_PSEUDO, "AWS::AccountId": account, **defaults, **parameters}
+
+
+def references(value: Any) -> Iterator[str]:
+    """Yields the logical ids that Ref, Fn::GetAtt and Fn::Sub name."""
+    if isinstance(value, list):
+        for one in value:
+            yield from references(one)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Ref" and isinstance(inner, str):
+                yield inner
+            elif key == "Fn::GetAtt":
+                yield str(inner[0]) if isinstance(inner, list) and inner else str(inner).partition(".")[0]
+            elif key == "Fn::Sub":
+                text, own = (inner[0], inner[1]) if isinstance(inner, list) and len(inner) == 2 else (inner, {})
+                yield from (name for name in _REFERENCE.findall(str(text)) if name not in own)
+                yield from references(own)
+            else:
+                yield from references(inner)
 
 
 def text_of(value: Any, values: Mapping[str, Any]) -> str | None:

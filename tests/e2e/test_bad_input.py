@@ -130,11 +130,21 @@ def test_a_template_that_does_not_deploy_names_the_resource_and_the_reason(place
 
 def test_functions_that_do_not_run_here_are_all_named_with_their_lines(place, run):
     template = copied_pipeline(place) / "template.yaml"
-    template.write_text(template.read_text().replace("Runtime: !Ref PythonRuntime", "Runtime: nodejs20.x"))
+    template.write_text(template.read_text().replace("Runtime: !Ref PythonRuntime", "Runtime: java21"))
     code, output, _ = run(place, "run", "clickstream-smoke")
     assert code == 64, output
-    named = re.findall(r"template\.yaml:\d+: (\w+): runtime nodejs20\.x", output)
+    named = re.findall(r"template\.yaml:\d+: (\w+): runtime java21", output)
     assert named == ["IngestFunction", "StreamTransformFunction", "RedriveFunction"]
+    assert leftovers(place) == []
+
+
+def test_a_handler_whose_package_lacks_what_it_imports_is_told_before_the_load(place, run):
+    handler = copied_pipeline(place) / "functions" / "stream_transform.py"
+    handler.write_text("import no_such_package\n" + handler.read_text())
+    code, output, _ = run(place, "run", "clickstream-smoke", "--records", 200)
+    assert code == 64, output
+    assert re.search(r"template\.yaml:\d+: StreamTransformFunction: handler .*stream_transform.py imports no_such_package", output)
+    assert "no_such_package" in (place / "runs" / "latest" / "refused.txt").read_text()
     assert leftovers(place) == []
 
 
@@ -142,7 +152,7 @@ def test_a_handler_that_does_not_import_is_not_a_pass(place, run):
     """Every batch fails and ends at the failure destination: healthy records dead-lettered, and the log says why."""
     clickstream = copied_pipeline(place)
     handler = clickstream / "functions" / "stream_transform.py"
-    handler.write_text("import no_such_package\n" + handler.read_text())
+    handler.write_text("import importlib\nimportlib.import_module('no_such_package')\n" + handler.read_text())
     template = clickstream / "template.yaml"
     template.write_text(template.read_text().replace("MaximumRetryAttempts: 10", "MaximumRetryAttempts: 1"))
     code, output, result = run(place, "run", "clickstream-smoke", "--records", 200)

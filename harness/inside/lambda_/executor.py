@@ -7,6 +7,7 @@ them: their zip, their layers, boto3 and the runtime client, and the environment
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
+# A template makes such URLs of the ids of its APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-call-api.html
+# LocalStack puts its own host in the place of AWS's: an address has no names below it.
+_EXECUTE_API = re.compile(r"""https?://([a-z0-9]+)\.execute-api\.[^/\s"']+""")
 # What LocalStack adds for its own container image, and no function needs.
 _INTERNAL = ("LOCALSTACK_RUNTIME_ID", "LOCALSTACK_RUNTIME_ENDPOINT", "LOCALSTACK_FUNCTION_ACCOUNT_ID", "LOCALSTACK_USER")
 
@@ -149,7 +153,7 @@ def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path,
         "HOME": str(task_root),
         # A loopback address has no names below it, such as the sync-… of Step Functions.
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-        **{name: str(value) for name, value in given.items() if name not in _INTERNAL or name in own},
+        **{name: _reachable(str(value), given) for name, value in given.items() if name not in _INTERNAL or name in own},
         "LAMBDA_TASK_ROOT": str(task_root),
         "LAMBDA_RUNTIME_DIR": str(interpreter().parent.parent),
         # Shows who calls in the User-Agent of every AWS request of the function.
@@ -166,6 +170,11 @@ def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path,
         if told.get(setting):
             variables[name] = str(told[setting])
     return variables
+
+
+def _reachable(value: str, given: Mapping[str, Any]) -> str:
+    """Returns the value of a variable, with URLs of API Gateway on AWS replaced by those that lead to the same API here."""
+    return _EXECUTE_API.sub(lambda found: f"{given.get('AWS_ENDPOINT_URL', '')}/_aws/execute-api/{found[1]}", value)
 
 
 def _node_variables(runtime: str, opt: list[Path], own: Mapping[str, str]) -> dict[str, str]:

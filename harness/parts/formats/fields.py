@@ -29,6 +29,8 @@ _MOST_WEIGHT = 1_000_000
 # No number of AWS has more digits.
 _WITHIN_NUMBERS = Field(ge=-(10**38), le=10**38)
 _WIDE = Context(prec=1000)
+Prefix = Annotated[str, Field(max_length=100, pattern=r"^[\w.:/#-]*$")]
+"""What stands before an id: characters that JSON and CSV write unchanged."""
 
 
 def _expression(template: str) -> str:
@@ -41,24 +43,25 @@ Template = Annotated[str, AfterValidator(_expression)]
 
 
 class UuidField(BaseField):
-    """A random UUID (version 4)."""
+    """A random UUID (version 4), behind `prefix`."""
 
     type: Literal["uuid"]
+    prefix: Prefix = ""
 
     def draw(self, drawing: Drawing) -> Draw:
         """Returns the draw."""
-        bits = drawing.rng.getrandbits
+        bits, prefix = drawing.rng.getrandbits, self.prefix
 
         def one() -> str:
             text = f"{bits(128):032x}"
-            return f'"{text[:8]}-{text[8:12]}-4{text[13:16]}-{"89ab"[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"'
+            return f'"{prefix}{text[:8]}-{text[8:12]}-4{text[13:16]}-{"89ab"[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"'
 
         return one
 
     def edges(self, drawing: Drawing) -> dict[str, Draw]:
         """Returns upper case, which is the same to a reader."""
         draw = self.draw(drawing)
-        return {"upper case": lambda: draw().upper()}
+        return {} if self.prefix else {"upper case": lambda: draw().upper()}
 
 
 class ChoiceField(BaseField):
@@ -93,12 +96,13 @@ class ChoiceField(BaseField):
 
 
 class IntField(BaseField):
-    """A whole number from `min` to `max`. With `unique` no two records of a file have the same."""
+    """A whole number from `min` to `max`. With `unique` no two records of a file have the same. With `prefix` it is text: the prefix and the number."""
 
     type: Literal["int"]
     min: Annotated[int, _WITHIN_NUMBERS] = 0
     max: Annotated[int, _WITHIN_NUMBERS] = 1_000_000
     unique: bool = False
+    prefix: Prefix = ""
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
@@ -107,21 +111,23 @@ class IntField(BaseField):
     def draw(self, drawing: Drawing) -> Draw:
         """Returns the draw."""
         low, span, pick = self.min, self.max - self.min + 1, drawing.rng.random
+        mark = '"' if self.prefix else ""
+        before = f"{mark}{self.prefix}"
         if not self.unique:
-            return lambda: str(low + int(pick() * span))
+            return lambda: f"{before}{low + int(pick() * span)}{mark}"
         # Steps that share no factor with the span visit every number once before the first comes again.
         number, step = drawing.rng.randrange(span), _coprime(span)
 
         def one() -> str:
             nonlocal number
             number = (number + step) % span
-            return str(low + number)
+            return f"{before}{low + number}{mark}"
 
         return one
 
     def edges(self, drawing: Drawing) -> dict[str, Draw]:  # noqa: ARG002 - the values are given
         """Returns the smallest and the largest number, and zero."""
-        return {} if self.unique else _numbers(self.min, self.max, 0)
+        return {} if self.unique or self.prefix else _numbers(self.min, self.max, 0)
 
 
 class DecimalField(BaseField):

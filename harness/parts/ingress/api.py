@@ -12,6 +12,7 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from jmespath.exceptions import JMESPathError
 from pydantic import Field, model_validator
 from pydantic_core import from_json
@@ -30,14 +31,15 @@ _FIRST_DELAY_S, _LAST_DELAY_S = 0.1, 5.0
 # The service says that it did not take the record, and that it may later.
 _TRY_AGAIN = frozenset({429, 503})
 _TIMEOUT_S = 35
+_KEY_ID = re.compile(r"[a-z0-9]{10}")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 class Api(Ingress):
     """Sends each record to `url` + `path`, with one slash between them.
 
-    `path` and `headers` may hold {expression} placeholders: JMESPath over the record's payload, and {record_id}. `api_key` goes into
-    the header x-api-key; `sign` signs with SigV4 and the run's dummy credentials. 2xx is an ack, 4xx a rejection; 429 and 503 are
+    `path` and `headers` may hold {expression} placeholders: JMESPath over the record's payload, and {record_id}. `api_key`, or the key
+    of which it is the id, goes into the header x-api-key; `sign` signs with SigV4 and the run's dummy credentials. 2xx is an ack, 4xx a rejection; 429 and 503 are
     tried again; every other answer, or none, is indeterminate. Of the rejections, those with a status in `validation` say that something
     is wrong with the record; any other (no such route, no permission) proves nothing about it."""
 
@@ -63,15 +65,16 @@ class Api(Ingress):
     def open(self, context: Context) -> ApiSender:
         """Returns the sender. Raises UsageError for a URL of another machine, unless --allow-remote is given."""
         url = local_url(self.url, context, "send.url")
-        return ApiSender(self, url.removesuffix("/") if self.path.startswith("/") else url, context)
+        return ApiSender(self, url.removesuffix("/") if self.path.startswith("/") else url, _key(self.api_key, context), context)
 
 
 class ApiSender:
     """Sends records with a few requests at a time."""
 
-    def __init__(self, part: Api, url: str, context: Context) -> None:
+    def __init__(self, part: Api, url: str, key: str | None, context: Context) -> None:
         self._part = part
         self._url = url
+        self._key = key
         self._credentials = Credentials(context.account, "dummy")
         self._region = context.clients.region
         self.batch_size = part.concurrency * 8
@@ -126,13 +129,23 @@ class ApiSender:
         for name, template in part.headers.items():
             text = _PLACEHOLDER.sub(lambda found: _value(found[1], values), template)
             headers[name] = text.encode("ascii", "backslashreplace").decode().replace("\r", " ").replace("\n", " ")
-        if part.api_key is not None:
-            headers["x-api-key"] = part.api_key
+        if self._key is not None:
+            headers["x-api-key"] = self._key
         if part.sign:
             request = AWSRequest(part.method, url, headers, record.payload)
             SigV4Auth(self._credentials, "execute-api", self._region).add_auth(request)
             headers = dict(request.headers.items())
         return url, headers
+
+
+def _key(key: str | None, context: Context) -> str | None:
+    """Returns the value of the API key of the stack that has this id, as `Ref` gives it; any other text is the value."""
+    if key is None or _KEY_ID.fullmatch(key) is None:
+        return key
+    try:
+        return str(context.clients("apigateway").get_api_key(apiKey=key, includeValue=True)["value"])
+    except ClientError:
+        return key
 
 
 def _values(record: Record) -> dict[str, Any]:

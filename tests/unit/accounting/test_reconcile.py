@@ -14,7 +14,7 @@ from harness.accounting.verdict import MAX_EXAMPLES, Judgement, TurnedAway, judg
 from harness.run.lookup import LOOKUP_SCHEMA
 
 
-def reconciled(tmp_path, ledger, observations, lookup=None):
+def reconciled(tmp_path, ledger, observations, lookup=()):
     with Ledger(tmp_path / "ledger.parquet") as table:
         for record, answer in ledger:
             table.add(record, answer)
@@ -125,7 +125,7 @@ def test_an_item_of_the_lookup_data_is_no_evidence(tmp_path):
         table.add(("table t#1",))
     seen = Observation(Outcome.STORED, "table t", "id", content=b"{}", put_at="table t#1")
     ledger = [(Record("id", b"x", b"{}"), Answer(Status.ACKED, 1))]
-    assert reconciled(tmp_path, ledger, [seen], tmp_path / "lookup.parquet").anomalies["lost"] == 1
+    assert reconciled(tmp_path, ledger, [seen], [tmp_path / "lookup.parquet"]).anomalies["lost"] == 1
 
 
 def test_a_malformed_record_is_rejected_by_its_own_fault_or_turned_away(tmp_path):

@@ -72,6 +72,7 @@ def template(tmp_path, monkeypatch):
     monkeypatch.setenv("PIPEPROOF_CACHE", str(tmp_path / "cache"))
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "a.py").write_text("def handler(event, context): ...\n")
+    (tmp_path / "code" / "b.py").write_text("def handler(event, context): ...\n")
     (tmp_path / "machine.asl.json").write_text("{}")
     path = tmp_path / "template.yaml"
     path.write_text(yaml.safe_dump(TEMPLATE))

@@ -1,0 +1,248 @@
+"""What a template's resources do with each other: who is fed by whom, and who writes where."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.stack.functions import TYPES as FUNCTIONS
+from harness.stack.functions import functions
+from harness.stack.values import references
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from harness.stack.template import Template
+
+STORES = {
+    "AWS::S3::Bucket": "bucket",
+    "AWS::DynamoDB::Table": "table",
+    "AWS::DynamoDB::GlobalTable": "table",
+    "AWS::Serverless::SimpleTable": "table",
+    "AWS::SQS::Queue": "queue",
+    "AWS::SNS::Topic": "topic",
+    "AWS::Kinesis::Stream": "stream",
+    "AWS::KinesisFirehose::DeliveryStream": "delivery stream",
+}
+_ROLES = {"AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"}
+_MACHINES = {"AWS::Serverless::StateMachine", "AWS::StepFunctions::StateMachine"}
+_APIS = {"AWS::Serverless::Api", "AWS::Serverless::HttpApi", "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"}
+_READS = re.compile(r"(Read|Poller|StreamRead|Get|Describe|List|Receive)", re.ASCII)
+_WRITES = re.compile(r"(Crud|Write|Send|Publish|Put|Update|Batch|\*)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A way in: `source` (a logical id; "" for what SAM adds) feeds `target`. `settings` are those of the event, the rule or the notification."""
+
+    kind: str
+    source: str
+    target: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Graph:
+    """The entries of a template, which resources are written by others, and which queues take what was given up."""
+
+    entries: list[Entry] = field(default_factory=list)
+    written: dict[str, set[str]] = field(default_factory=dict)
+    consumed: set[str] = field(default_factory=set)
+    failures: set[str] = field(default_factory=set)
+    failed_batches: set[str] = field(default_factory=set)
+
+
+def graph_of(template: Template, values: Mapping[str, Any]) -> Graph:
+    """Returns what the template's resources do with each other. `values` are those of its parameters."""
+    graph = Graph()
+    resources = template.resources
+    for logical_id, resource in resources.items():
+        properties = resource.get("Properties") or {}
+        for entry in _entries(logical_id, resource["Type"], properties):
+            graph.entries.append(entry)
+            graph.consumed.add(entry.source)
+        _note_failures(graph, resource["Type"], properties, resources)
+    common = (template.document.get("Globals") or {}).get("Function") or {}
+    writers = {function.logical_id: function.properties for function in functions(template, values)}
+    writers |= {name: one.get("Properties") or {} for name, one in resources.items() if one["Type"] in _MACHINES}
+    writers |= {
+        name: one.get("Properties") or {}
+        for name, one in resources.items()
+        if one["Type"] == "AWS::KinesisFirehose::DeliveryStream"
+    }
+    fed_by = {target: {entry.source for entry in graph.entries if entry.target == target} for target in writers}
+    for name, properties in writers.items():
+        own = {key: value for key, value in properties.items() if key not in {"Events", "DeadLetterConfig", "EventInvokeConfig"}}
+        for store in _written(
+            own | ({"Environment": common["Environment"]} if "Environment" in common and "Environment" not in own else {}),
+            resources,
+        ):
+            if store not in fed_by[name] and store not in graph.failures:
+                graph.written.setdefault(store, set()).add(name)
+        for api in references(own):
+            if (resources.get(api) or {}).get("Type") in _APIS and api not in fed_by[name]:
+                # Somebody within the stack calls it.
+                graph.written.setdefault(api, set()).add(name)
+    for entry in graph.entries:
+        if entry.target in resources and resources[entry.target]["Type"] in STORES and entry.target != entry.source:
+            graph.written.setdefault(entry.target, set()).add(entry.source)
+    return graph
+
+
+def takers(graph: Graph, template: Template, entry: Entry) -> list[str]:
+    """Returns the functions that take what comes in, directly or by queues, topics, delivery streams and state machines, the nearest first."""
+    found, todo, seen = [], [entry.target], set[str]()
+    while todo:
+        name = todo.pop(0)
+        if name in seen or name not in template.resources:
+            continue
+        seen.add(name)
+        resource = template.resources[name]
+        if resource["Type"] in FUNCTIONS:
+            found.append(name)
+            # What a function starts itself: a state machine.
+            todo += [
+                one
+                for one in references(resource.get("Properties") or {})
+                if (template.resources.get(one) or {}).get("Type") in _MACHINES
+            ]
+        elif resource["Type"] in _MACHINES or resource["Type"] == "AWS::KinesisFirehose::DeliveryStream":
+            todo += [one for one in references(resource.get("Properties") or {}) if is_function(template, one)]
+        todo += [one.target for one in graph.entries if one.source == name]
+    return found
+
+
+def _first(value: Any) -> str:
+    return next(iter(references(value)), "")
+
+
+def _entries(logical_id: str, kind: str, properties: Mapping[str, Any]) -> Iterator[Entry]:  # noqa: C901, PLR0912 - a case for each type of resource
+    """Yields the ways that a resource opens."""
+    events = properties.get("Events")
+    for source in events.values() if kind.startswith("AWS::Serverless::") and isinstance(events, dict) else ():
+        if isinstance(source, dict):
+            yield from _event(logical_id, str(source.get("Type")), source.get("Properties") or {})
+    match kind:
+        case "AWS::Lambda::EventSourceMapping":
+            source = _first(properties.get("EventSourceArn"))
+            yield Entry("mapping", source, _first(properties.get("FunctionName")), properties)
+        case "AWS::SNS::Subscription":
+            yield Entry("sns", _first(properties.get("TopicArn")), _first(properties.get("Endpoint")), properties)
+        case "AWS::SNS::Topic":
+            for one in properties.get("Subscription") or []:
+                yield Entry("sns", logical_id, _first(one.get("Endpoint")) if isinstance(one, dict) else "", {})
+        case "AWS::S3::Bucket":
+            for name, target in (
+                ("LambdaConfigurations", "Function"),
+                ("QueueConfigurations", "Queue"),
+                ("TopicConfigurations", "Topic"),
+            ):
+                for one in (properties.get("NotificationConfiguration") or {}).get(name) or []:
+                    yield Entry("s3", logical_id, _first(one.get(target)), {"Filter": one.get("Filter") or {}})
+        case "AWS::Events::Rule":
+            targets = [_first(one.get("Arn")) for one in properties.get("Targets") or [] if isinstance(one, dict)]
+            rule = "schedule" if "ScheduleExpression" in properties else "eventbridge"
+            for target in targets:
+                yield Entry(rule, _first(properties.get("EventBusName")), target, {"Pattern": properties.get("EventPattern") or {}})
+        case "AWS::KinesisFirehose::DeliveryStream":
+            if source := _first(properties.get("KinesisStreamSourceConfiguration")):
+                yield Entry("kinesis", source, logical_id, {})
+            else:
+                yield Entry("firehose", logical_id, logical_id, {})
+        case "AWS::Pipes::Pipe":
+            yield Entry("mapping", _first(properties.get("Source")), _first(properties.get("Target")), {})
+        case "AWS::Serverless::Api" | "AWS::Serverless::HttpApi" | "AWS::ApiGateway::RestApi":
+            yield from _routes(logical_id, kind, properties)
+        case "AWS::ApiGateway::Method":
+            yield Entry("rest method", _first(properties.get("RestApiId")), _first(properties.get("Integration")), properties)
+
+
+def _event(function: str, kind: str, properties: Mapping[str, Any]) -> Iterator[Entry]:
+    kinds = {"CloudWatchEvent": "eventbridge", "EventBridgeRule": "eventbridge", "Schedule": "schedule", "ScheduleV2": "schedule"}
+    source = {
+        "SQS": "Queue", "Kinesis": "Stream", "DynamoDB": "Stream", "SNS": "Topic", "S3": "Bucket", "Api": "RestApiId", "HttpApi": "ApiId",
+    }.get(kind, "EventBusName")  # fmt: skip
+    yield Entry(kinds.get(kind, kind.lower()), _first(properties.get(source)), function, properties)
+
+
+def _routes(logical_id: str, kind: str, properties: Mapping[str, Any]) -> Iterator[Entry]:
+    """Yields the routes of an OpenAPI document in the template."""
+    body = properties.get("DefinitionBody") or properties.get("Body")
+    name = "httpapi" if kind == "AWS::Serverless::HttpApi" else "api"
+    for path, methods in ((body or {}).get("paths") or {}).items() if isinstance(body, dict) else ():
+        for method, operation in methods.items() if isinstance(methods, dict) else ():
+            integration = operation.get("x-amazon-apigateway-integration") if isinstance(operation, dict) else None
+            if integration:
+                keyed = any("api_key" in str(one) for one in operation.get("security") or [])
+                settings = {"Path": path, "Method": method, "Auth": {"ApiKeyRequired": keyed}}
+                yield Entry(name, logical_id, _first(integration), settings)
+
+
+def _note_failures(graph: Graph, kind: str, properties: Mapping[str, Any], resources: Mapping[str, Any]) -> None:
+    """Notes the queues, topics and buckets that take what could not be processed."""
+    places = [
+        properties.get("RedrivePolicy"), properties.get("DeadLetterQueue"), properties.get("DeadLetterConfig"),
+        ((properties.get("EventInvokeConfig") or {}).get("DestinationConfig") or {}).get("OnFailure"),
+        (properties.get("DestinationConfig") or {}).get("OnFailure"),
+    ]  # fmt: skip
+    events = properties.get("Events")
+    for source in events.values() if isinstance(events, dict) else ():
+        settings = (source.get("Properties") or {}) if isinstance(source, dict) else {}
+        on_failure = (settings.get("DestinationConfig") or {}).get("OnFailure")
+        places += [on_failure, settings.get("DeadLetterConfig"), settings.get("RedrivePolicy")]
+        if on_failure and source.get("Type") in {"Kinesis", "DynamoDB"}:
+            graph.failed_batches.update(references(on_failure))
+    if kind == "AWS::Lambda::EventSourceMapping":
+        graph.failed_batches.update(references((properties.get("DestinationConfig") or {}).get("OnFailure")))
+    graph.failures.update(name for place in places for name in references(place) if name in resources)
+
+
+def _written(properties: Mapping[str, Any], resources: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the stores that a function, a state machine or a delivery stream is given, unless its policies let it only read them."""
+    policies = properties.get("Policies")
+    reads, writes = set[str](), set[str]()
+    for policy in policies if isinstance(policies, list) else [policies]:
+        _sort_policy(policy, reads, writes)
+    for name in references(properties.get("Role")):
+        if name in resources and resources[name]["Type"] in _ROLES:
+            for statement in _statements(resources[name].get("Properties") or {}):
+                _sort_statement(statement, reads, writes)
+    named = {name for name in references(properties) if name in resources and resources[name]["Type"] in STORES}
+    yield from sorted(name for name in (named | writes) if name in resources and (name in writes or name not in reads))
+
+
+def _sort_policy(policy: Any, reads: set[str], writes: set[str]) -> None:
+    if not isinstance(policy, dict):
+        return
+    if "Statement" in policy:
+        for statement in policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]:
+            _sort_statement(statement, reads, writes)
+        return
+    for name, parameters in policy.items():
+        (writes if _WRITES.search(str(name)) else reads if _READS.search(str(name)) else set()).update(references(parameters))
+
+
+def _sort_statement(statement: Any, reads: set[str], writes: set[str]) -> None:
+    if isinstance(statement, dict):
+        actions = statement.get("Action")
+        names = [str(action).partition(":")[2] for action in (actions if isinstance(actions, list) else [actions])]
+        (writes if any(_WRITES.match(name) or _WRITES.search(name) for name in names) else reads).update(
+            references(statement.get("Resource"))
+        )
+
+
+def _statements(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        if "Statement" in value:
+            yield from value["Statement"] if isinstance(value["Statement"], list) else [value["Statement"]]
+        for inner in value.values():
+            yield from _statements(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _statements(inner)
+
+
+def is_function(template: Template, logical_id: str) -> bool:
+    """Returns whether a logical id is that of a function."""
+    return (template.resources.get(logical_id) or {}).get("Type") in FUNCTIONS

@@ -1,0 +1,274 @@
+"""Records wherever their ids stand: in any object, item or message, whatever else it says. For a stack of which nobody has said how it stores."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
+from pydantic import model_validator
+
+from harness.accounting.record import Observation, Outcome, item_put, object_put, payload_hash
+from harness.parts.part import NotEmpty, Part
+from harness.parts.ports import Context, Probe
+from harness.parts.probes.sqs import documents, retention
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
+_VARIES = re.compile(r"[0-9a-fA-F]{8,}|[0-9]+")
+_WATCHES = "pipeproof-watches-"
+_ALSO_PUT = ("lookup.parquet", "setup.parquet")
+
+
+class Place(Part):
+    """A bucket (below `prefix`), a table, a queue or a topic. `holds: every` says that each healthy record ends here unless it is given up, `some` that not each does."""
+
+    bucket: str | None = None
+    prefix: str = ""
+    table: str | None = None
+    queue_url: str | None = None
+    topic_arn: str | None = None
+    outcome: Literal["stored", "dead_lettered", "alerted"] = "stored"
+    holds: Literal["every", "some"] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum(name is not None for name in (self.bucket, self.table, self.queue_url, self.topic_arn)) != 1:
+            raise ValueError("expected one of bucket, table, queue_url and topic_arn")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Returns the place in words."""
+        if self.bucket is not None:
+            return f"s3://{self.bucket}/{self.prefix}"
+        if self.table is not None:
+            return f"table {self.table}"
+        return f"queue {self.queue_url.rsplit('/', 1)[-1]}" if self.queue_url else f"topic {str(self.topic_arn).rpartition(':')[2]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The ids that stand in a place, or in the objects of a bucket whose keys begin alike."""
+
+    place: Place
+    name: str
+    ids: frozenset[str]
+
+
+class Anywhere(Probe):
+    """Finds each record of the load whose id stands anywhere in one of the `places`: in an object, an item or a message, whatever else it says.
+
+    A record is stored where a place of that outcome has it, and every place that `holds: every`. No content is compared, and duplicates are not told. Where some of
+    the stored records stand in fewer places than the others, whether they are lost there cannot be known: that is a doubt, but for places that `holds: some`. The
+    objects of a bucket count as places by the first folder of their keys."""
+
+    places: Annotated[tuple[Place, ...], NotEmpty]
+
+    def begin(self, context: Context) -> None:
+        """Subscribes a queue to each topic, which keeps nothing itself."""
+        for place in self.places:
+            if place.topic_arn is not None:
+                _watch(context, place.topic_arn)
+
+    def end(self, context: Context) -> None:
+        """Deletes these queues. Their subscriptions go with the topics."""
+        for place in self.places:
+            if place.topic_arn is not None:
+                sqs = context.clients("sqs")
+                sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=_watch_name(place.topic_arn))["QueueUrl"])
+
+    def open(self, context: Context) -> Iterator[Observation]:
+        """Yields one sighting of each record for each outcome, with the first place that has it."""
+        found = self._found(context)
+        for outcome in Outcome:
+            seen: dict[str, str] = {}
+            for one in found:
+                if one.place.outcome == outcome:
+                    seen |= {record_id: one.name for record_id in one.ids if record_id not in seen}
+            needed = [
+                frozenset().union(*(one.ids for one in found if one.place == place))
+                for place in self.places
+                if place.outcome == outcome and place.holds == "every"
+            ]
+            for record_id, name in seen.items():
+                if all(record_id in ids for ids in needed):
+                    yield Observation(outcome, name, record_id, content=b"{}", keeps_payload=False)
+
+    def doubts(self, context: Context) -> Iterator[str]:
+        """Yields a reason per place that does not keep what it has, and per place that has a part of the records and does not say whether that is all."""
+        unsaid = [one for one in self._found(context) if one.place.outcome == "stored" and one.place.holds is None]
+        healthy = _Load(context.run_dir).healthy
+        counts = Counter(record_id for one in unsaid for record_id in one.ids & healthy)
+        most = max(counts.values(), default=0)
+        if fewer := [record_id for record_id, count in counts.items() if count < most]:
+            held = ", ".join(f"{one.name}: {len(one.ids & healthy):,}" for one in unsaid if one.ids)
+            yield (
+                f"{len(fewer):,} of {len(counts):,} stored records stand in fewer places than the others, such as {min(fewer)} ({held}): "
+                "lost there, or not for there? Say `holds: every` or `holds: some` of these places"
+            )
+        for place in self.places:
+            if place.queue_url is not None:
+                yield from retention(context, place.queue_url)
+
+    def _found(self, context: Context) -> list[Found]:
+        """Returns which records each place has. The places are read once in a run, and the file in its directory is for a person too."""
+        kept = context.run_dir / f"anywhere-{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]}.json"
+        if kept.is_file():
+            return [Found(self.places[number], name, frozenset(ids)) for number, name, ids in json.loads(kept.read_text())]
+        load, found = _Load(context.run_dir), []
+        for number, place in enumerate(self.places):
+            groups = defaultdict[str, set[str]](set)
+            for name, ids in _documents(place, context, load):
+                groups[name] |= ids
+            found += [(number, name, sorted(ids)) for name, ids in sorted(groups.items())]
+        kept.write_text(json.dumps(found, indent=1))
+        return [Found(self.places[number], name, frozenset(ids)) for number, name, ids in found]
+
+
+def _documents(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, set[str]]]:
+    """Yields, of each object, item or message, where it stands and the ids that it has."""
+    if place.bucket is not None:
+        return _objects(place, place.bucket, context, load)
+    if place.table is not None:
+        return _items(place, place.table, context, load)
+    return _messages(place, context, load)
+
+
+def _objects(place: Place, bucket: str, context: Context, load: _Load) -> Iterator[tuple[str, set[str]]]:
+    s3 = context.clients("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place.prefix):
+        for item in page.get("Contents", []):
+            context.check()
+            key = item["Key"]
+            answer = s3.get_object(Bucket=bucket, Key=key)
+            body = answer["Body"].read()
+            if not load.has_put(object_put(bucket, key, answer.get("ETag", "")), body):
+                head = f"{key}\n{json.dumps(answer.get('Metadata', {}))}\n".encode()
+                yield place.name + _folder(key[len(place.prefix) :]), load.named(head + _unpacked(body))
+
+
+def _items(place: Place, table: str, context: Context, load: _Load) -> Iterator[tuple[str, set[str]]]:
+    for page in context.clients("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        context.check()
+        for item in page["Items"]:
+            if not load.has_put(item_put(table, item)):
+                yield place.name, load.named(json.dumps(item, default=_text, ensure_ascii=False).encode())
+
+
+def _messages(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, set[str]]]:
+    url = place.queue_url or context.clients("sqs").get_queue_url(QueueName=_watch_name(str(place.topic_arn)))["QueueUrl"]
+    for seen in documents(context, url):
+        if not load.has_put(seen.put_at or ""):
+            attributes = json.dumps(seen.around["message"]["attributes"]).encode()
+            yield place.name, load.named((seen.content or b"") + b"\n" + attributes)
+
+
+def _folder(key: str) -> str:
+    """Returns the first folder of a key; of one that is named after its content, such as year=2026 or a UUID, its form."""
+    folder, slash, _ = key.partition("/")
+    name, equals, _ = folder.partition("=")
+    return f"{name}=" if equals else (_VARIES.sub("*", folder) + slash if slash else "")
+
+
+class _Load:
+    """The ids of a run's load, and how they are found in a text."""
+
+    def __init__(self, run_dir: Path) -> None:
+        table = pq.read_table(run_dir / "ledger.parquet", columns=["record_id", "promised", "put_at", "file_hash"])
+        self._ids = {record_id.lower(): record_id for record_id in table["record_id"].to_pylist()}
+        self.healthy = frozenset(table.filter(pc.is_valid(table["promised"]))["record_id"].to_pylist())
+        self._put = set(table["put_at"].drop_null().unique().to_pylist())
+        for name in _ALSO_PUT:
+            if (run_dir / name).is_file():
+                self._put.update(pq.read_table(run_dir / name)["put_at"].to_pylist())
+        self._files = set(table["file_hash"].drop_null().unique().to_pylist())
+        self._words, self._shape, self._shortest = _patterns(self._ids)
+
+    def has_put(self, place: str, body: bytes | None = None) -> bool:
+        """Returns whether the load itself has put this here, or a file that is one of the load's, byte for byte: a copy of it proves nothing about its records."""
+        return place in self._put or (body is not None and payload_hash(body) in self._files)
+
+    def named(self, content: bytes) -> set[str]:
+        """Returns the ids that stand in a text, in upper or lower case, or in what it has in base64."""
+        texts = [content, *(decoded for found in _BASE64.findall(content) if (decoded := _decoded(found)) is not None)]
+        return {record_id for text in texts for record_id in self._in(text.decode("utf-8", "replace").lower())}
+
+    def _in(self, text: str) -> Iterator[str]:
+        seen = False
+        for word in self._words.findall(text):
+            if word in self._ids:
+                seen = True
+                yield self._ids[word]
+        if seen:
+            return
+        # An id that other characters of its kind stand around: tried at each place, and in each of its lengths.
+        for found in self._shape.finditer(text):
+            for length in range(len(found[1]), self._shortest - 1, -1):
+                if found[1][:length] in self._ids:
+                    yield self._ids[found[1][:length]]
+
+
+def _patterns(ids: Mapping[str, str]) -> tuple[re.Pattern[str], re.Pattern[str], int]:
+    """Returns a pattern of the words that ids consist of, one that finds overlapping texts of their form, and the length of the shortest id."""
+    characters: dict[str, None] = dict.fromkeys(sorted(set().union(*map(set, ids)))) or {"\0": None}
+    some = "[" + "".join(map(re.escape, characters)) + "]"
+    lengths = sorted({len(one) for one in ids} - {0}) or [1]
+    return re.compile(f"{some}+"), re.compile(f"(?=({some}{{{lengths[0]},{lengths[-1]}}}))"), lengths[0]
+
+
+def _decoded(word: bytes) -> bytes | None:
+    try:
+        return base64.b64decode(word, validate=True)
+    except ValueError:
+        return None
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Returns the text of an object: of Parquet the rows, as JSON; of gzip what is packed."""
+    try:
+        if body[:2] == b"\x1f\x8b":
+            return gzip.decompress(body)
+        if body[:4] == b"PAR1":
+            import pyarrow as pa  # noqa: PLC0415 - a third of a second
+
+            return json.dumps(pq.read_table(pa.BufferReader(body)).to_pylist(), default=_text).encode()
+    except (OSError, EOFError, ValueError):
+        pass
+    return body
+
+
+def _text(value: object) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+def _watch_name(topic_arn: str) -> str:
+    suffix = ".fifo" if topic_arn.endswith(".fifo") else ""
+    return f"{_WATCHES}{hashlib.sha256(topic_arn.encode()).hexdigest()[:16]}{suffix}"
+
+
+def _watch(context: Context, topic_arn: str) -> None:
+    """Subscribes a queue of ours to a topic."""
+    sqs, name = context.clients("sqs"), _watch_name(topic_arn)
+    statement = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
+    attributes = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]}), "MessageRetentionPeriod": "1209600"}
+    if name.endswith(".fifo"):
+        attributes["FifoQueue"] = "true"
+    try:
+        url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    except ClientError:
+        # Of an earlier run that was killed.
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    context.clients("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)

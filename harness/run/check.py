@@ -1,0 +1,51 @@
+"""Whether a scenario will run, told without an emulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.emulator.clients import DEFAULT_ACCOUNT
+from harness.emulator.installed import abilities
+from harness.run.recipe import make_recipe, open_load
+from harness.scenario.loading import load_scenario
+from harness.stack.deploy import Wish, check_parameters, refuse_unsupported
+from harness.stack.functions import functions
+from harness.stack.nested import with_nested
+from harness.stack.package import NoStorage, Packager
+from harness.stack.runtimes import replacements
+from harness.stack.template import read_template
+from harness.stack.unsupported import unsupported
+from harness.stack.values import parameter_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def check(name: str, path: Path, *, ignore: bool) -> Iterator[str]:
+    """Yields what a scenario is made of, as far as it is right. Raises UsageError for what is not, with file and line."""
+    scenario = load_scenario(path)
+    able = abilities()
+    template = read_template(scenario.stack.template)
+    parameters = {key: value.replace("${emulator.python_runtime}", able.python) for key, value in scenario.stack.parameters.items()}
+    check_parameters(template.document, template.path, parameters)
+    ignored = refuse_unsupported(template, parameters, DEFAULT_ACCOUNT, Wish(abilities=able, ignore=ignore))
+    yield from (f"  without {one}" for one in ignored)
+    load = open_load(make_recipe(name, scenario))
+    yield f"  the load has {'records without a known number' if load.total is None else f'{load.total:,} records'}"
+    values = parameter_values(template.document, parameters, DEFAULT_ACCOUNT)
+    yield f"  the template has {len(template.resources)} resources, {len(list(functions(template, values)))} of them functions"
+    for runtime, on in replacements(template, values, able).items():
+        yield f"  {runtime} runs on {on}"
+    Packager(NoStorage(), able).package(template, parameters)
+    yield "  the packages of the functions are built"
+
+
+def problems(path: Path) -> list[str]:
+    """Returns what an emulator of this installation cannot make of a template and those that it nests. Raises UsageError where one cannot be read."""
+    able = abilities()
+    return [
+        str(one)
+        for template in with_nested(read_template(path))
+        for one in unsupported(template, parameter_values(template.document, {}, DEFAULT_ACCOUNT), able, strict=False)
+    ]

@@ -1,0 +1,136 @@
+"""A drafted scenario: which way in it takes, where records may end, and that it loads."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from harness.draft.draft import draft, written
+from harness.errors import UsageError
+from harness.scenario.loading import load_scenario
+
+HEAD = "Transform: AWS::Serverless-2016-10-31\nGlobals: {Function: {Runtime: python3.12, CodeUri: code, Handler: app.handler}}\nResources:\n"
+TABLE = "  Items: {Type: AWS::Serverless::SimpleTable}\n"
+QUEUE = "  Work: {Type: AWS::SQS::Queue, Properties: {RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}}}\n  Dead: {Type: AWS::SQS::Queue}\n"
+
+
+def function(name, events="", env="", policies=""):
+    return (
+        f"  {name}:\n    Type: AWS::Serverless::Function\n    Properties:\n"
+        + (f"      Environment: {{Variables: {{{env}}}}}\n" if env else "")
+        + (f"      Policies: [{policies}]\n" if policies else "")
+        + (f"      Events: {{{events}}}\n" if events else "")
+    )
+
+
+@pytest.fixture
+def drafted(tmp_path):
+    def drafted(resources, code="def handler(event, context):\n    return event['body']['id']\n", sample=None, head=HEAD):
+        (tmp_path / "code").mkdir(exist_ok=True)
+        (tmp_path / "code" / "app.py").write_text(code)
+        (tmp_path / "template.yaml").write_text(head + resources)
+        made = draft(tmp_path / "template.yaml", sample, "template.yaml", [])
+        path = tmp_path / "pipeproof.yaml"
+        path.write_text(written(made))
+        # What was written is a scenario, and says what the draft says.
+        load_scenario(path)
+        assert yaml.safe_load(path.read_text()) == made.document
+        return made.document
+
+    return drafted
+
+
+STORE = function("Store", "Q: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}", "T: !Ref Items") + QUEUE + TABLE
+
+
+@pytest.mark.parametrize(
+    ("resources", "send"),
+    [
+        (STORE, {"to": "sqs", "queue_url": "${resources.Work}"}),
+        # A queue that a function fills is no way in; the API of that function is.
+        (STORE + function("Take", "P: {Type: Api, Properties: {Path: '/o/{id}/{other}', Method: put}}", "Q: !Ref Work"),
+         {"to": "api", "url": "https://${resources.ServerlessRestApi}.execute-api.us-east-1.amazonaws.com/Prod", "path": "/o/{id}/{record_id}", "method": "PUT"}),
+        # Reading is no way in.
+        (STORE + function("Read", "G: {Type: Api, Properties: {Path: /o, Method: get}}"), {"to": "sqs", "queue_url": "${resources.Work}"}),
+        (function("Take", "P: {Type: HttpApi, Properties: {Path: /o, Method: POST}}", "T: !Ref Items") + TABLE,
+         {"to": "api", "url": "https://${resources.ServerlessHttpApi}.execute-api.us-east-1.amazonaws.com", "path": "/o"}),
+        (function("Take", "K: {Type: Kinesis, Properties: {Stream: !GetAtt Line.Arn}}", "T: !Ref Items") + TABLE + "  Line: {Type: AWS::Kinesis::Stream}\n",
+         {"to": "kinesis", "stream": "${resources.Line}"}),
+        (function("Take", "N: {Type: SNS, Properties: {Topic: !Ref News}}", "T: !Ref Items") + TABLE + "  News: {Type: AWS::SNS::Topic}\n",
+         {"to": "sns", "topic_arn": "${resources.News}"}),
+        (function("Take", "E: {Type: EventBridgeRule, Properties: {EventBusName: !Ref Bus, Pattern: {source: [shop], detail-type: [{prefix: order}]}}}", "T: !Ref Items")
+         + TABLE + "  Bus: {Type: AWS::Events::EventBus, Properties: {Name: b}}\n",
+         {"to": "eventbridge", "source": "shop", "detail_type": "order", "bus": "${resources.Bus}"}),
+        (function("Take", "S: {Type: S3, Properties: {Bucket: !Ref Files, Events: 's3:ObjectCreated:*', Filter: {S3Key: {Rules: [{Name: prefix, Value: in/}, {Name: suffix, Value: .json}]}}}}",
+                  "T: !Ref Items, B: !Ref Files") + TABLE + "  Files: {Type: AWS::S3::Bucket}\n",
+         {"to": "s3", "bucket": "${resources.Files}", "key": "in/{record_id}.json"}),
+        ("  Hose: {Type: AWS::KinesisFirehose::DeliveryStream, Properties: {S3DestinationConfiguration: {BucketARN: !GetAtt Lake.Arn}}}\n  Lake: {Type: AWS::S3::Bucket}\n",
+         {"to": "firehose", "delivery_stream": "${resources.Hose}", "separator": "\n"}),
+    ],
+    ids=["queue", "rest api", "reading", "http api", "kinesis", "sns", "eventbridge", "s3", "firehose"],
+)  # fmt: skip
+def test_the_way_in_is_the_one_that_nobody_within_uses(drafted, resources, send):
+    assert drafted(resources)["send"] == send
+
+
+def test_places_are_where_records_may_end_with_what_it_means_there(drafted):
+    more = (
+        "  Alerts: {Type: AWS::SNS::Topic}\n  Notices: {Type: AWS::SNS::Topic}\n  Done: {Type: AWS::SQS::Queue}\n  Rejected: {Type: AWS::S3::Bucket}\n"
+        "  Out: {Type: AWS::S3::Bucket}\n"
+    )
+    (probe,) = drafted(STORE + more)["probes"]
+    assert probe["kind"] == "anywhere"
+    assert probe["places"] == [
+        {"queue_url": "${resources.Dead}", "outcome": "dead_lettered"},
+        {"table": "${resources.Items}"},
+        {"topic_arn": "${resources.Alerts}", "outcome": "alerted"},
+        {"topic_arn": "${resources.Notices}", "holds": "some"},
+        {"queue_url": "${resources.Done}"},
+        {"bucket": "${resources.Rejected}", "outcome": "dead_lettered"},
+        {"bucket": "${resources.Out}"},
+    ]
+
+
+def test_a_streams_failure_queue_is_read_by_the_ranges_that_it_names(drafted):
+    stream = function(
+        "Take", "K: {Type: Kinesis, Properties: {Stream: !GetAtt Line.Arn, DestinationConfig: {OnFailure: {Destination: !GetAtt Lost.Arn}}}}", "T: !Ref Items"
+    )  # fmt: skip
+    probes = drafted(stream + TABLE + "  Line: {Type: AWS::Kinesis::Stream}\n  Lost: {Type: AWS::SQS::Queue}\n")["probes"]
+    assert probes[1:] == [{"kind": "failed_batches", "queue_url": "${resources.Lost}"}]
+
+
+def test_an_api_key_and_a_signature_are_given_where_the_api_wants_them(drafted):
+    post = "P: {Type: Api, Properties: {Path: /o, Method: post, Auth: {%s}}}"
+    take = function("Take", post % "ApiKeyRequired: true", "T: !Ref Items") + TABLE
+    assert drafted(take)["send"]["api_key"] == "${resources.ServerlessRestApiApiKey}"
+    assert drafted(take + "  Key: {Type: AWS::ApiGateway::ApiKey}\n")["send"]["api_key"] == "${resources.Key}"
+    assert drafted(function("Take", post % "Authorizer: AWS_IAM", "T: !Ref Items") + TABLE)["send"]["sign"] is True
+
+
+def test_nothing_is_promised_but_that_each_record_arrives(drafted):
+    source = drafted(STORE)["source"]
+    assert (source["id"], source["drop"], source["vary"]) == ("id", list(source["fields"]), False)
+
+
+def test_a_parameter_without_a_default_gets_a_guess_and_says_so(drafted):
+    head = HEAD.replace(
+        "Resources:\n",
+        "Parameters: {Stage: {Type: String, AllowedValues: [dev, prod]}, Size: {Type: Number, MinValue: 3}, Mail: {Type: String}}\nResources:\n",
+    )
+    assert drafted(STORE, head=head)["stack"]["parameters"] == {"Stage": "dev", "Size": "3", "Mail": "somebody@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        (
+            function("Tick", "T: {Type: Schedule, Properties: {Schedule: rate(1 hour)}}") + TABLE,
+            "found no way in: the events of the template are schedule",
+        ),
+        (TABLE, "found no way in: no resource of the template has an event"),
+        (function("Take", "P: {Type: Api, Properties: {Path: /o, Method: post}}"), "found no bucket, table, queue or topic"),
+    ],
+)
+def test_a_template_without_a_way_in_or_a_place_is_told(drafted, resources, said):
+    with pytest.raises(UsageError, match=said):
+        drafted(resources)
