@@ -15,6 +15,10 @@ from harness.options import account_option, emulator_option, endpoint_option, ig
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rich.console import Console
+
+    from harness.scenario.scenario import StackPart
+
 
 @click.command()
 @click.argument("scenario", default="clickstream-smoke")
@@ -25,10 +29,18 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @emulator_option
 @ignore_option
-def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...], ignore_unsupported: bool) -> None:  # noqa: FBT001
-    """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`."""
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Stay, and put what is saved in place: code of functions within a second or so. Also for a stack that is up already.",
+)
+def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...], ignore_unsupported: bool, watch: bool) -> None:  # noqa: FBT001
+    """Starts an emulator with the stack of SCENARIO deployed, and leaves it running until `pipeproof down`.
+
+    Example: pipeproof up pipeproof.yaml --watch"""
     from rich.console import Console  # noqa: PLC0415
 
+    from harness.run.up import is_up  # noqa: PLC0415
     from harness.run.up import up as bring_up  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
     from harness.scenario.loading import load_scenario  # noqa: PLC0415
@@ -36,10 +48,12 @@ def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...], ignore
     name, path = find_scenario(scenario)
     clean_up()
     console = Console()
+    stack = load_scenario(path).stack
+    if watch and is_up(name):
+        _watch(console, name, stack)
+        return
     with console.status("") as status:
-        running = bring_up(
-            name, load_scenario(path).stack, port, emulator, origins, status.update, ignore_unsupported=ignore_unsupported
-        )
+        running = bring_up(name, stack, port, emulator, origins, status.update, ignore_unsupported=ignore_unsupported)
     console.print(f"{name} is up ({running.emulator['kind']}). In a shell:\n", highlight=False)
     console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
     console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy", highlight=False, soft_wrap=True)
@@ -51,6 +65,18 @@ def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...], ignore
     for key, value in running.outputs.items():
         console.print(f"  {key:<28} {value}", highlight=False, soft_wrap=True)
     console.print("\nIt stays until `pipeproof down` (in this directory).", highlight=False)
+    if watch:
+        _watch(console, name, stack)
+
+
+def _watch(console: Console, name: str, stack: StackPart) -> None:
+    from harness.run.up import watching  # noqa: PLC0415
+
+    try:
+        for line in watching(name, stack):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        console.print(f"no longer watching; {name} stays up until `pipeproof down`", highlight=False, markup=False)
 
 
 @click.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ _UUID = re.compile(r"(?P<prefix>[\w.:/#-]*?)[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[
 _NUMBERED = re.compile(r"(?P<prefix>[A-Za-z][\w.:/#-]*?)(?P<number>\d+)")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_FORM = re.compile(r"\d{4}-\d\d-\d\d(?P<sep>[T ])\d\d:\d\d(?P<second>:\d\d)?(?P<part>\.\d+)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?")
 _WHOLE, _DECIMAL = re.compile(r"-?\d{1,15}"), re.compile(r"-?\d{1,15}\.\d{1,6}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_CHOICES = 12
@@ -107,7 +108,7 @@ def _text(values: Sequence[str]) -> dict[str, Any]:
     if all(_DATE.fullmatch(value) for value in values):
         return {"type": "date", "min": min(values), "max": max(values)}
     if all(_is_moment(value) for value in values):
-        return {"type": "datetime"}
+        return _moment(values)
     if all(_WHOLE.fullmatch(value) for value in values) and not any(
         value.lstrip("-").startswith("0") and len(value) > 1 for value in values
     ):
@@ -143,6 +144,22 @@ def _is_moment(value: str) -> bool:
         return len(value) > len("2026-01-01") and datetime.fromisoformat(value) is not None
     except ValueError:
         return False
+
+
+def _moment(values: Sequence[str]) -> dict[str, Any]:
+    """Returns a field that draws moments of the same days, written as those are."""
+    days = [datetime.fromisoformat(value).date() for value in values]
+    field: dict[str, Any] = {"type": "datetime", "min": str(min(days)), "max": str(max(days) + timedelta(days=1))}
+    found = _FORM.fullmatch(values[0])
+    if found is None:
+        return field
+    zone = found["zone"] or ""
+    if zone not in {"", "Z", "z"}:
+        field["zones"] = [zone]
+    if (found["sep"], len(found["part"] or ""), zone) != ("T", 4, zone or "Z"):
+        clock = "%H:%M" + (":%S" if found["second"] else "") + (".%f" if found["part"] else "")
+        field["format"] = f"%Y-%m-%d{found['sep']}{clock}{zone}"
+    return field
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:

@@ -64,6 +64,18 @@ def end_journal(endpoint: str, account: str, into: Path) -> None:
     ask("DELETE", url, {"account": account}, "size")
 
 
+def put_code(endpoint: str, account: str, function: str, content: bytes) -> None:
+    """Puts the files of a zip over the code of a function (harness/inside/lambda_/saved_code.py). Raises UnknownVerdictError where that cannot be."""
+    url = f"{endpoint}/_pipeproof/code?{urlencode({'account': account, 'function': function})}"
+    headers = {**tokens.headers(url), **ONE_REQUEST, "Content-Type": "application/zip"}
+    try:
+        answer = urllib3.request("PUT", url, body=content, headers=headers, retries=False, timeout=_TIMEOUT_S)
+    except urllib3.exceptions.HTTPError as error:
+        raise UnknownVerdictError(f"the code of {function} cannot be put: {error}") from error
+    if answer.status != 200:
+        raise UnknownVerdictError(f"the code of {function} cannot be put: {answer.data[:500].decode(errors='replace')}")
+
+
 def begin_order(endpoint: str, account: str, batches: Sequence[Mapping[str, Any]], writes: Sequence[Mapping[str, Any]]) -> None:
     """Lets streams repeat these batches (harness/inside/kinesis/script.py), and functions the order of these writes (harness/inside/writes.py).
     Raises UnknownVerdictError where that cannot be."""

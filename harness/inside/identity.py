@@ -6,7 +6,6 @@ import functools
 from typing import TYPE_CHECKING
 
 from localstack.http import Response, route
-from localstack.services.cloudformation.resource_provider import CloudFormationResourceProviderPlugin
 from plux import PluginManager
 
 from harness import __version__
@@ -29,4 +28,4 @@ def serve(_request: Request) -> Response:
 @functools.cache
 def _resource_types() -> list[str]:
     """Returns the types that a stack may have: each has a plugin of this name."""
-    return sorted(set(PluginManager(CloudFormationResourceProviderPlugin.namespace).list_names()))
+    return sorted(set(PluginManager("localstack.cloudformation.resource_providers").list_names()))

@@ -123,7 +123,10 @@ def attach() -> None:
     from harness.inside.gauges import activity, requests  # noqa: PLC0415
     from harness.inside.iam import enforcement  # noqa: PLC0415
     from harness.inside.kinesis import script  # noqa: PLC0415
-    from harness.inside.lambda_ import limits  # noqa: PLC0415
+    from harness.inside.lambda_ import (  # noqa: PLC0415
+        limits,
+        saved_code,
+    )
     from harness.inside.patches.apply import PatchRefusedError, apply  # noqa: PLC0415
     from harness.inside.refusals import check as refusals  # noqa: PLC0415
 
@@ -141,6 +144,7 @@ def attach() -> None:
     ROUTER.add(control.serve)
     ROUTER.add(schedules.serve)
     ROUTER.add(flush.serve)
+    ROUTER.add(saved_code.serve)
     ROUTER.add(enforcement.serve)
     ROUTER.add(journal.serve)
     ROUTER.add(script.serve)

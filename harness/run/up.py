@@ -14,13 +14,15 @@ from harness.emulator.choose import choose_own, detached_runs, is_handle, stop_d
 from harness.emulator.clients import Clients
 from harness.emulator.external import External
 from harness.errors import UsageError
+from harness.run.watch import watch
 from harness.scenario.references import substitute
 from harness.stack import deploy as stacks
 from harness.stack.runtimes import needs_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from harness.emulator.emulator import Description
     from harness.scenario.scenario import StackPart
 
 STATE_DIR = Path(".pipeproof")
@@ -60,12 +62,7 @@ def up(
     tell(f"deploying the stack of {name}")
     try:
         clients = Clients(description.endpoint)
-        values = {
-            "account": clients.account,
-            "endpoint": description.endpoint,
-            "emulator.python_runtime": description.python_runtime,
-        }
-        parameters = {key: substitute(value, values, f"stack.parameters.{key}") for key, value in stack.parameters.items()}
+        parameters = _parameters(stack, clients, description)
         wish = stacks.Wish(abilities=description.abilities, ignore=ignore_unsupported)
         deployed = stacks.deploy(clients, stack.template, parameters, name, chosen.check, wish)
         running = Running(name, chosen.let_go(), description.endpoint, dict(deployed.outputs))
@@ -74,6 +71,33 @@ def up(
         chosen.stop()
         raise
     return running
+
+
+def is_up(name: str) -> bool:
+    """Returns whether the stack of this scenario is up here."""
+    running = read_state()
+    return running is not None and running.name == name and detached_runs(running.emulator)
+
+
+def watching(name: str, stack: StackPart) -> Iterator[str]:
+    """Yields what of the stack that is up has changed and was put in place, until it is interrupted. Raises UsageError where another one is up, or nothing."""
+    running = read_state()
+    if running is None or running.name != name:
+        raise UsageError(f"{name} is not up here" + (f": {running.name} is" if running else ""))
+    emulator = External(running.endpoint)
+    description = emulator.start()
+    clients = Clients(description.endpoint)
+    parameters = _parameters(stack, clients, description)
+    yield from watch(clients, stack.template, parameters, name, description.abilities, emulator.check)
+
+
+def _parameters(stack: StackPart, clients: Clients, description: Description) -> dict[str, str]:
+    values = {
+        "account": clients.account,
+        "endpoint": description.endpoint,
+        "emulator.python_runtime": description.python_runtime,
+    }
+    return {key: substitute(value, values, f"stack.parameters.{key}") for key, value in stack.parameters.items()}
 
 
 def down() -> Running:

@@ -45,6 +45,8 @@ _DEFINITIONS = {
     "AWS::ApiGateway::RestApi": "BodyS3Location",
     "AWS::ApiGatewayV2::Api": "BodyS3Location",
 }
+LOCAL = frozenset([*_CODE.values(), *_DEFINITIONS.values(), *PROPERTIES.values()])
+"""The properties that may name something on this machine."""
 # What SAM takes as {Bucket, Key}; CloudFormation's own resources take {S3Bucket, S3Key} for code.
 _CFN_CODE = {"AWS::Lambda::Function", "AWS::Lambda::LayerVersion"}
 

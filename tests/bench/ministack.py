@@ -42,7 +42,7 @@ class MiniStack:
         self._process: subprocess.Popen[bytes] | None = None
         self._work_dir: Path | None = None
 
-    def prepare(self) -> Iterator[str]:
+    def prepare(self, *, node: bool = False) -> Iterator[str]:
         """Installs it where it is not yet. Raises UsageError where that fails."""
         work_dirs.sweep()
         if not (_home() / "complete").exists():

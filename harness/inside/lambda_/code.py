@@ -13,6 +13,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.inside.lambda_ import archive
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _lock = threading.Lock()
 _users: dict[Path, set[tuple[str, str]]] = {}
+_editions: dict[Path, int] = {}
 
 
 def unpack(version: FunctionVersion) -> None:
@@ -55,6 +58,31 @@ def layers(version: FunctionVersion) -> Path | None:
     return Path(tempfile.gettempdir(), "lambda", "merged-layers", name)
 
 
+def put(version: FunctionVersion, content: bytes) -> None:
+    """Puts the files of a zip over the code of a version, for all functions that share it. Environments that have begun with other code begin anew (see `edition`).
+
+    Raises BadArchiveError for a zip that is not unpacked."""
+    directory = location(version.config.code)
+    with tempfile.TemporaryDirectory(prefix="saved-code-") as scratch:
+        packed = Path(scratch, "code.zip")
+        packed.write_bytes(content)
+        archive.unpack(str(packed), f"{scratch}/files")
+        with _lock:
+            for file in (path for path in Path(scratch, "files").rglob("*") if path.is_file()):
+                target = directory / file.relative_to(Path(scratch, "files"))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, target)
+                for stale in target.parent.glob(f"__pycache__/{target.stem}.*.pyc"):
+                    # It would be run in place of its source.
+                    stale.unlink()
+            _editions[directory] = _editions.get(directory, 0) + 1
+
+
+def edition(directory: Path) -> int:
+    """Returns how often files were put over the code in a directory."""
+    return _editions.get(directory, 0)
+
+
 def forget(version: FunctionVersion) -> None:
     """Removes what no other version needs."""
     for code in _codes(version):
@@ -68,6 +96,7 @@ def _leave(directory: Path, version: FunctionVersion, *, is_ours: bool) -> None:
         users = _users.get(directory, set())
         users.discard(_user(version))
         if not users and _users.pop(directory, None) is not None and is_ours:
+            _editions.pop(directory, None)
             shutil.rmtree(directory, ignore_errors=True)
 
 

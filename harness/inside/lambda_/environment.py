@@ -63,9 +63,13 @@ class Environment:
         visible: Sequence[Path] = (),
         opt: Path | None = None,
         doomed: Callable[[], bool] = lambda: False,
+        edition: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`opt` is what the process finds at /opt, where that is possible. `doomed` says at every init whether the fault plan kills it."""
+        """`opt` is what the process finds at /opt, where that is possible. `doomed` says at every init whether the fault plan kills it; `edition` which state the code
+        has: where it is another than at the init, the next invocation begins with an init."""
         self._doomed = doomed
+        self._edition = edition
+        self._began_with = 0
         self._cwd = cwd
         self._limits = limits
         self._api = RuntimeApi()
@@ -173,11 +177,14 @@ class Environment:
 
     @property
     def _warm(self) -> bool:
-        return self._initialised and self._process is not None and self._process.poll() is None
+        return (
+            self._initialised and self._process is not None and self._process.poll() is None and self._began_with == self._edition()
+        )
 
     def _init(self, deadline: float, request_id: str) -> Reply | None:
         """Starts the runtime and waits until it asks for work. None where it does, else the reply of the failure."""
         self._kill()
+        self._began_with = self._edition()
         self._api.reset()
         started = time.monotonic()
         with self._log.open("ab") as log:

@@ -88,8 +88,9 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         identity = self.function_version.id
         self._caller = callers.register(variables["AWS_ACCESS_KEY_ID"], identity.function_name)
         self._environment = Environment(
-            command, variables, task_root, limits, visible, layers, lambda: into_init(identity.account, identity.function_name)
-        )
+            command, variables, task_root, limits, visible, layers, lambda: into_init(identity.account, identity.function_name),
+            lambda: code.edition(task_root),
+        )  # fmt: skip
         self._environment.start()
 
     def invoke(self, payload: dict[str, str]) -> InvocationResult:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import to_json
 
 from harness.parts.formats.base_field import BaseField, ordered
 from harness.parts.part import NotEmpty
@@ -47,12 +48,13 @@ class DateField(BaseField):
 
 
 class DatetimeField(BaseField):
-    """A moment from `min` to `max`, in UTC with milliseconds; `zones` are the offsets it is written in."""
+    """A moment from `min` to `max`, in ISO 8601 with milliseconds; `zones` are the offsets it is written in. With `format` (strftime) it is written in that form."""
 
     type: Literal["datetime"]
     min: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     max: datetime = datetime(2026, 12, 31, tzinfo=UTC)
     zones: Annotated[tuple[str, ...], NotEmpty] = ("Z",)
+    format: Annotated[str, Field(max_length=100)] | None = None
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
@@ -70,21 +72,23 @@ class DatetimeField(BaseField):
         low_ms = int(_aware(self.min).timestamp() * 1000)
         span_ms = int(_aware(self.max).timestamp() * 1000) - low_ms + 1
         zones = [(zone, datetime.fromisoformat(f"2026-01-01T00:00:00{zone}").tzinfo) for zone in self.zones]
-        pick = drawing.rng.random
+        pick, form = drawing.rng.random, self.format
 
         def one() -> str:
             moment_ms = low_ms + int(pick() * span_ms)
             zone, offset = zones[int(pick() * len(zones))] if len(zones) > 1 else zones[0]
             moment = datetime.fromtimestamp(moment_ms // 1000, tz=offset)
+            if form is not None:
+                return to_json(moment.replace(microsecond=moment_ms % 1000 * 1000).strftime(form)).decode()
             return f'"{moment:%Y-%m-%dT%H:%M:%S}.{moment_ms % 1000:03d}{zone}"'
 
         return one
 
     def edges(self, drawing: Drawing) -> dict[str, Draw]:
-        """Returns midnight, the last second of a day, noon and an evening, in each zone."""
+        """Returns midnight, the last second of a day, noon and an evening, in each zone; nothing where another form is asked for."""
         low, high = _aware(self.min), _aware(self.max)
         found: dict[str, Draw] = {}
-        for zone in self.zones if high - low > timedelta(days=1) else ():
+        for zone in self.zones if high - low > timedelta(days=1) and self.format is None else ():
             day = low.astimezone(datetime.fromisoformat(f"2026-01-01T00:00:00{zone}").tzinfo) + timedelta(days=1)
             for name, clock in _CLOCK.items():
                 moment = day.replace(hour=clock[0], minute=clock[1], second=clock[2], microsecond=0)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 
 from harness.draft.infer import fields_of, id_field, left_out
 from harness.draft.sample import read_sample
 from harness.errors import UsageError
+from harness.parts.ports import SourceContext
+from harness.parts.sources.synthetic import Synthetic
 
 ORDER = {"orderId": "A-1", "total": 12.5}
 
@@ -82,7 +85,22 @@ def test_the_id_is_the_field_that_tells_records_apart(records, name):
         ([True, False], {"type": "choice", "of": [True, False]}),
         (["a@b.org", "c@d.org"], {"type": "email"}),
         (["2026-01-31", "2026-02-01"], {"type": "date", "min": "2026-01-31", "max": "2026-02-01"}),
-        (["2026-01-31T12:00:00Z"], {"type": "datetime"}),
+        (["2026-01-31T12:00:00.000Z"], {"type": "datetime", "min": "2026-01-31", "max": "2026-02-01"}),
+        (
+            ["2026-01-31T12:00:00Z", "2026-02-02T12:00:00Z"],
+            {"type": "datetime", "min": "2026-01-31", "max": "2026-02-03", "format": "%Y-%m-%dT%H:%M:%SZ"},
+        ),
+        (["2026-01-31 12:00"], {"type": "datetime", "min": "2026-01-31", "max": "2026-02-01", "format": "%Y-%m-%d %H:%M"}),
+        (
+            ["2026-01-31T12:00:00.123456+02:00"],
+            {
+                "type": "datetime",
+                "min": "2026-01-31",
+                "max": "2026-02-01",
+                "zones": ["+02:00"],
+                "format": "%Y-%m-%dT%H:%M:%S.%f+02:00",
+            },
+        ),
         (["3a3f2f06-4a51-4c55-8a3b-1f60c5f9a6d7"], {"type": "uuid"}),
         (["new", "old", "new"], {"type": "choice", "of": ["new", "old"]}),
         (["007"], {"type": "choice", "of": ["007"]}),
@@ -121,3 +139,15 @@ def test_names_that_are_no_identifiers_are_left_out_and_told():
     records = [{"id": 1, "a-b": 2, "c d": 3}]
     assert list(fields_of(records, "id")) == ["id"]
     assert left_out(records) == ["a-b", "c d"]
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00Z", "2026-01-31 12:00", "2026-01-31T12:00:00.123456+02:00"]
+)
+def test_moments_are_drawn_in_the_form_of_the_sample(value):
+    fields = fields_of([{"id": "x", "at": value}], "id")
+    source = Synthetic.model_validate({"records": 20, "id": "id", "fields": fields, "vary": False})
+    drawn = [json.loads(record.payload)["at"] for record in source.open(SourceContext(1)).units()]
+    shape = re.sub(r"\d", "0", value)
+    assert {re.sub(r"\d", "0", one) for one in drawn} == {shape}
+    assert {one[:10] for one in drawn} <= {"2026-01-31", "2026-02-01"}
