@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from harness.errors import UsageError
 from harness.stack.deploy import Wish, delete, deploy
+from tests.conformance.functions import wait_until
 from tests.e2e.commands import KIND
 
 HEAD = "AWSTemplateFormatVersion: '2010-09-09'\nTransform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n"
@@ -207,6 +208,58 @@ Outputs: {{Url: {{Value: !Ref Queue}}}}
         "5: Pool: AWS::Cognito::UserPool: the emulator does not have this type of resource"
     ]
     assert clients("sqs").get_queue_attributes(QueueUrl=made.outputs["Url"], AttributeNames=["QueueArn"])
+
+
+CALLED = """
+Resources:
+  Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /shop/orders}}
+  Errors:
+    Type: AWS::Logs::MetricFilter
+    Properties:
+      LogGroupName: !Ref Log
+      FilterPattern: ERROR
+      MetricTransformations: [{MetricNamespace: Shop, MetricName: Errors, MetricValue: "1", DefaultValue: 0}]
+  Source: {Type: AWS::SQS::Queue}
+  Target: {Type: AWS::SQS::Queue}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {Version: "2012-10-17", Statement: [{Effect: Allow, Principal: {Service: pipes.amazonaws.com}, Action: sts:AssumeRole}]}
+  Rights:
+    Type: AWS::IAM::RolePolicy
+    Properties:
+      RoleName: !Ref Role
+      PolicyName: moves
+      PolicyDocument: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "sqs:*", Resource: "*"}]}
+  Moves:
+    Type: AWS::Pipes::Pipe
+    Properties: {Source: !GetAtt Source.Arn, Target: !GetAtt Target.Arn, RoleArn: !GetAtt Role.Arn}
+  Bus: {Type: AWS::Events::EventBus, Properties: {Name: shop}}
+  Past: {Type: AWS::Events::Archive, Properties: {SourceArn: !GetAtt Bus.Arn, RetentionDays: 3, EventPattern: {source: [shop]}}}
+Outputs:
+  Source: {Value: !Ref Source}
+  Target: {Value: !Ref Target}
+  Pipe: {Value: !GetAtt Moves.Arn}
+  Archive: {Value: !GetAtt Past.Arn}
+  Role: {Value: !Ref Role}
+"""
+
+
+def test_resources_that_are_one_call_are_made_work_and_go_with_the_stack(stack, clients):
+    made = stack({"template.yaml": CALLED})
+    assert (":pipe/" in made.outputs["Pipe"], ":archive/" in made.outputs["Archive"]) == (True, True)
+    (found,) = clients("logs").describe_metric_filters(logGroupName="/shop/orders")["metricFilters"]
+    assert (found["filterPattern"], found["metricTransformations"][0]["defaultValue"]) == ("ERROR", 0)
+    assert clients("iam").list_role_policies(RoleName=made.outputs["Role"])["PolicyNames"] == ["moves"]
+    clients("sqs").send_message(QueueUrl=made.outputs["Source"], MessageBody="through the pipe")
+
+    def arrived():
+        return clients("sqs").receive_message(QueueUrl=made.outputs["Target"], WaitTimeSeconds=1).get("Messages")
+
+    assert "through the pipe" in wait_until(arrived, "the message at the end of the pipe")[0]["Body"]
+    delete(clients, made.name)
+    assert clients("pipes").list_pipes()["Pipes"] == []
+    assert clients("events").list_archives()["Archives"] == []
 
 
 @pytest.mark.skipif(KIND == "embedded", reason="the machine of an embedded emulator may have no Node.js: test_node.py")
