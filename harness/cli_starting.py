@@ -29,7 +29,7 @@ def init(template: Path, sample: Path | None, out: Path, force: bool) -> None:  
     from harness.run.check import problems  # noqa: PLC0415
 
     if out.exists() and not force:
-        raise UsageError(f"{out} is there already: --force writes over it, --out names another file")
+        raise UsageError(f"{out} exists: --force overwrites it, --out names another file")
     if not out.parent.is_dir():
         raise UsageError(f"{out.parent} is no directory: --out names a file in one")
     shown = os.path.relpath(template.absolute(), out.absolute().parent)

@@ -43,6 +43,7 @@ def missing(package: Path, handler: str) -> str | None:
         start = next((stem for stem in stems if names & {f"{stem}.py", f"{stem}/__init__.py"}), None)
         if start is None:
             return f"there is no {stems[0]}.py"
+        installed = _installed(archive)
         todo, seen = [start.replace("/", ".")], set[str]()
         while todo and len(seen) < _MOST_MODULES:
             module = todo.pop()
@@ -62,14 +63,15 @@ def missing(package: Path, handler: str) -> str | None:
                 if top not in tops and top not in sys.stdlib_module_names and top not in _PROVIDED:
                     return f"{file} imports {top}, which neither the package nor Lambda's runtime has"
                 # Packages that are installed import what they need.
-                if top not in _installed(names):
+                if top not in installed:
                     todo.append(imported)
     return None
 
 
-def _installed(names: set[str]) -> set[str]:
-    """Returns the packages that have come with requirements: those have metadata beside them."""
-    return {name.partition("/")[0].partition("-")[0].replace("_", "-") for name in names if ".dist-info/" in name}
+def _installed(archive: zipfile.ZipFile) -> set[str]:
+    """Returns the modules that requirements have brought. Each distribution lists its files, whose names need not be its own: PyYAML brings `yaml`."""
+    listed = [archive.read(name).decode("utf-8", "replace") for name in archive.namelist() if name.endswith(".dist-info/RECORD")]
+    return {line.partition("/")[0].partition(",")[0].removesuffix(".py") for text in listed for line in text.splitlines()}
 
 
 def _imported(body: Sequence[ast.stmt], module: str, *, is_package: bool) -> Iterator[str]:

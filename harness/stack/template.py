@@ -60,7 +60,7 @@ class Template:
         return resources_of(self.document)
 
     def line(self, *place: str | int) -> int:
-        """Returns the line of a place, such as ("Resources", "Orders", "Type")."""
+        """Returns the line of a place, such as ("Resources", LOGICAL_ID, "Type")."""
         return line_of(self.node, list(place))
 
 

@@ -1,4 +1,4 @@
-"""Records wherever their ids stand: in any object, item or message, whatever else it says. For a stack of which nobody has said how it stores."""
+"""Finds records by their ids in any object, item or message. `pipeproof init` uses this probe, because it does not know how the stack stores records."""
 
 from __future__ import annotations
 
