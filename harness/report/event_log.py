@@ -25,4 +25,8 @@ class EventLog:
         self._file.close()
 
     def write(self, event: Event) -> None:
-        self._file.write(json.dumps({"event": type(event).__name__, **asdict(event)}, default=str) + "\n")
+        self._file.write(json.dumps({"event": type(event).__name__, **asdict(event)}, default=_plain) + "\n")
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)

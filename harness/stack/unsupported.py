@@ -26,6 +26,17 @@ _EVENTS = {
     "SelfManagedKafka": "Kafka",
 }  # fmt: skip
 
+# Of the properties that no emulator applies, those without which a run would miss records.
+_PROPERTIES = {
+    "AWS::DynamoDB::Table": {"ImportSourceSpecification": "nothing is imported into the table"},
+    "AWS::Lambda::Function": {"FileSystemConfigs": "there is no Amazon EFS"},
+    "AWS::S3::Bucket": {
+        "InventoryConfigurations": "no inventory is written",
+        "ReplicationConfiguration": "objects are not replicated",
+    },
+    "AWS::Serverless::Function": {"FileSystemConfigs": "there is no Amazon EFS"},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
@@ -73,6 +84,9 @@ def _resources(template: Template, made: Mapping[str, Any], abilities: Abilities
         if kind == "AWS::Serverless::Application" and not isinstance(properties.get("Location"), str):
             line = template.line("Resources", name, "Properties", "Location")
             yield line, name, "an application of the Serverless Application Repository, which is on AWS only"
+        for ignored, reason in _PROPERTIES.get(kind, {}).items():
+            if properties.get(ignored):
+                yield template.line("Resources", name, "Properties", ignored), f"{name}.{ignored}", reason
         events = properties.get("Events")
         for event, source in events.items() if kind.startswith("AWS::Serverless::") and isinstance(events, dict) else ():
             service = _EVENTS.get(str(source.get("Type"))) if isinstance(source, dict) else None

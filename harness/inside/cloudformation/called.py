@@ -1,4 +1,4 @@
-"""Resources of templates that are one call of an API, which LocalStack has by API only: metric filters, pipes, archives of events, inline policies of roles.
+"""Resources of templates that are one call of an API: those that LocalStack has by API only, and two of which its own provider is wrong.
 
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/introduction.html
 """
@@ -144,6 +144,57 @@ class RolePolicy(_Called):
 
     def named(self, model: Mapping[str, Any]) -> dict[str, Any]:
         return {"RoleName": model["RoleName"], "PolicyName": model["PolicyName"]}
+
+
+class SubscriptionFilter(_Called):
+    """LocalStack calls each filter like its log group, so that the second of a group replaces the first."""
+
+    TYPE = "AWS::Logs::SubscriptionFilter"
+    NAME, SERVICE, CALLS = (
+        "FilterName",
+        "logs",
+        ("put_subscription_filter", "put_subscription_filter", "delete_subscription_filter"),
+    )
+
+    def request(self, model: Mapping[str, Any]) -> dict[str, Any]:
+        names = {
+            "FilterPattern": "filterPattern",
+            "DestinationArn": "destinationArn",
+            "RoleArn": "roleArn",
+            "Distribution": "distribution",
+        }
+        return {
+            "filterPattern": "",
+            **self.named(model),
+            **{theirs: model[name] for name, theirs in names.items() if name in model},
+        }
+
+    def named(self, model: Mapping[str, Any]) -> dict[str, Any]:
+        return {"logGroupName": model["LogGroupName"], "filterName": model["FilterName"]}
+
+
+class EmailIdentity(_Called):
+    """LocalStack's fails. An address or a domain is verified at once: nobody is there to open the link."""
+
+    TYPE = "AWS::SES::EmailIdentity"
+    NAME, SERVICE, CALLS = "EmailIdentity", "ses", ("verify_email_identity", "verify_email_identity", "delete_identity")
+
+    def _call(self, request: Any, operation: str, model: dict[str, Any]) -> ProgressEvent:
+        return super()._call(request, operation if "@" in str(model.get(self.NAME)) else "verify_domain_identity", model)
+
+    def request(self, model: Mapping[str, Any]) -> dict[str, Any]:
+        identity = model[self.NAME]
+        return {"EmailAddress" if "@" in identity else "Domain": identity}
+
+    def named(self, model: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Identity": model[self.NAME]}
+
+    def told(self, _answer: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+
+INSTEAD: dict[str, type[_Called]] = {one.TYPE: one for one in (SubscriptionFilter, EmailIdentity)}
+"""What is used in place of LocalStack's own provider."""
 
 
 class _Plugin(CloudFormationResourceProviderPlugin):  # type: ignore[misc]

@@ -6,11 +6,14 @@ that only configures something is deleted and created again.
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from localstack.services.cloudformation.resource_provider import OperationStatus, ProgressEvent, ResourceProviderExecutor
+
+from harness.inside.cloudformation import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +28,6 @@ MADE_AGAIN = frozenset(
         "AWS::IAM::ManagedPolicy",
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Url",
-        "AWS::Logs::SubscriptionFilter",
         "AWS::Scheduler::Schedule",
     }
 )
@@ -46,6 +48,18 @@ _QUEUE_DEFAULTS = {
     "RedriveAllowPolicy": "",
     "RedrivePolicy": "",
     "VisibilityTimeout": "30",
+}
+
+
+# What a function has again where its property is removed.
+_FUNCTION_DEFAULTS: dict[str, Any] = {
+    "DeadLetterConfig": {"TargetArn": ""},
+    "Description": "",
+    "Environment": {"Variables": {}},
+    "Layers": [],
+    "MemorySize": 128,
+    "Timeout": 3,
+    "TracingConfig": {"Mode": "PassThrough"},
 }
 
 
@@ -83,6 +97,8 @@ def updated(provider: Any, request: Any) -> ProgressEvent | None:
 
 def _created(provider: Any, request: Any) -> ProgressEvent:
     event: ProgressEvent = provider.create(request)
+    if event.status == OperationStatus.SUCCESS:
+        left_out.complete(request.resource_type, request.aws_client_factory, event.resource_model)
     return event
 
 
@@ -102,6 +118,17 @@ def _queue(provider: Any, request: Any) -> None:
             attributes[name] = default
     if attributes:
         request.aws_client_factory.sqs.set_queue_attributes(QueueUrl=request.previous_state["QueueUrl"], Attributes=attributes)
+
+
+def _function(provider: Any, request: Any) -> None:
+    wanted, before = request.desired_state, request.previous_state
+    defaults = {name: value for name, value in _FUNCTION_DEFAULTS.items() if name in before and name not in wanted}
+    wanted |= copy.deepcopy(defaults)
+    provider.update(request)
+    model = {**wanted, "FunctionName": before["FunctionName"]}
+    left_out.complete(request.resource_type, request.aws_client_factory, model)
+    if "ReservedConcurrentExecutions" in before:
+        left_out.concurrency(request.aws_client_factory, model)
 
 
 def _table(_provider: Any, request: Any) -> None:
@@ -212,6 +239,7 @@ BY_API: dict[str, Callable[[Any, Any], None]] = {
     "AWS::Kinesis::Stream": _stream,
     "AWS::KinesisFirehose::DeliveryStream": _delivery_stream,
     "AWS::Lambda::Alias": _alias,
+    "AWS::Lambda::Function": _function,
     "AWS::Logs::LogGroup": _log_group,
     "AWS::SQS::Queue": _queue,
     "AWS::SecretsManager::Secret": _secret,

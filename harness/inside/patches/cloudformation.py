@@ -81,22 +81,27 @@ def imports(module: Any) -> None:
     {"ResourceProviderExecutor.execute_action": ("self", "resource_provider", "raw_payload")},
 )
 def updates(module: Any) -> None:
-    """Most of LocalStack's resource providers have no update, and report that it succeeded. They get a parameter's number as a text."""
+    """LocalStack's resource providers leave properties out, most have no update and report that it succeeded, and they get a parameter's number as a text."""
     executor = module.ResourceProviderExecutor
     original = executor.execute_action
 
     def execute_action(self: Any, resource_provider: Any, raw_payload: Any) -> Any:
+        from harness.inside.cloudformation import called, left_out  # noqa: PLC0415
         from harness.inside.cloudformation import updates as ours  # noqa: PLC0415
         from harness.inside.cloudformation.typed import typed  # noqa: PLC0415
 
         data, schema = raw_payload["requestData"], getattr(resource_provider, "SCHEMA", {})
         data["resourceProperties"] = typed(data["resourceProperties"], schema, schema)
+        provider = called.INSTEAD.get(raw_payload["resourceType"], lambda: resource_provider)()
+        request = module.convert_payload(stack_name=self.stack_name, stack_id=self.stack_id, payload=raw_payload)
         if raw_payload["action"] in {"Modify", "Dynamic"}:
-            request = module.convert_payload(stack_name=self.stack_name, stack_id=self.stack_id, payload=raw_payload)
-            event = ours.updated(resource_provider, request)
+            event = ours.updated(provider, request)
             if event is not None:
                 return event
-        return original(self, resource_provider, raw_payload)
+        event = original(self, provider, raw_payload)
+        if raw_payload["action"] == "Add" and event.status == module.OperationStatus.SUCCESS:
+            left_out.complete(raw_payload["resourceType"], request.aws_client_factory, event.resource_model)
+        return event
 
     executor.execute_action = execute_action
 

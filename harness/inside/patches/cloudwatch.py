@@ -44,6 +44,45 @@ def log_order(module: Any) -> None:
 
 
 @patch(
+    "moto.logs.models",
+    {"LogGroup.put_subscription_filter": ("self", "filter_name", "filter_pattern", "destination_arn", "role_arn")},
+)
+def subscription_filters(module: Any) -> None:
+    """Moto refuses to change a filter of a group that has two, which is as many as it may have."""
+    put = module.LogGroup.put_subscription_filter
+
+    def changed(self: Any, filter_name: str, filter_pattern: str, destination_arn: str, role_arn: str) -> None:
+        if filter_name in self.subscription_filters:
+            self.subscription_filters[filter_name].update(filter_pattern, destination_arn, role_arn)
+        else:
+            put(self, filter_name, filter_pattern, destination_arn, role_arn)
+
+    module.LogGroup.put_subscription_filter = changed
+
+
+@patch("moto.logs.responses", {"LogsResponse": NAME})
+def log_keys(module: Any) -> None:
+    """Moto keeps the key of a group that is created with one, and knows no operation to set it later."""
+    from moto.logs.exceptions import ResourceNotFoundException  # noqa: PLC0415
+
+    def associate(self: Any) -> str:
+        _group(self).kms_key_id = self._get_param("kmsKeyId")
+        return ""
+
+    def disassociate(self: Any) -> str:
+        _group(self).kms_key_id = None
+        return ""
+
+    def _group(response: Any) -> Any:
+        name = response._get_param("logGroupName")  # noqa: SLF001
+        if name not in response.logs_backend.groups:
+            raise ResourceNotFoundException
+        return response.logs_backend.groups[name]
+
+    module.LogsResponse.associate_kms_key, module.LogsResponse.disassociate_kms_key = associate, disassociate
+
+
+@patch(
     "localstack.services.cloudwatch.cloudwatch_database_helper",
     {
         "CloudwatchDatabase.get_metric_data_stat": ("self", "account_id", "region", "query", "start_time", "end_time", "scan_by"),
@@ -174,4 +213,15 @@ def alarm_history(module: Any) -> None:
     module.CloudwatchProvider.describe_alarm_history = described(module.CloudwatchProvider.describe_alarm_history)
 
 
-PATCHES = (log_patterns, log_order, database, metric_math, alarms, composite_alarms, state_events, alarm_history)
+PATCHES = (
+    log_patterns,
+    log_order,
+    log_keys,
+    subscription_filters,
+    database,
+    metric_math,
+    alarms,
+    composite_alarms,
+    state_events,
+    alarm_history,
+)
