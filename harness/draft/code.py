@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.documents import MISTYPED
 from harness.draft.guess import guessed, text_field
+from harness.draft.infer import NAME
 from harness.draft.models import models_of
 from harness.draft.patterns import examples
 
@@ -26,7 +27,11 @@ _ENVELOPE = {
     "NewImage", "OldImage", "S", "N", "Item", "Items", "Body", "Bucket", "Key", "Payload", "Events", "End", "Stats",
     "ResponseMetadata", "HTTPStatusCode", "QueueUrl", "TopicArn", "TableName", "MessageId", "Error", "Code", "response",
     "batchItemFailures", "itemIdentifier", "eventName", "approximateArrivalTimestamp", "sequenceNumber", "partitionKey",
-    "identity", "sourceIp", "rawPath", "version",
+    "identity", "sourceIp", "rawPath", "version", "versionId", "eTag", "size", "sequencer", "ApproximateReceiveCount",
+    "SentTimestamp", "ApproximateFirstReceiveTimestamp", "MessageGroupId", "awsRegion", "eventTime", "eventVersion", "Event",
+    "errorMessage", "errorType", "stackTrace", "requestPayload", "responsePayload", "Type", "Subject", "Timestamp",
+    "MessageAttributes", "detail-type", "source", "account", "region", "time", "resources", "taskToken", "TaskToken",
+    "executionArn", "Execution", "UnprocessedItems", "UnprocessedKeys", "FailedRecordCount", "FailedPutCount", "ContentLength",
 }  # fmt: skip
 _LISTS = re.compile(r"COLUMNS|FIELDS|HEADER|REQUIRED|_KEYS$", re.IGNORECASE)
 _RECORDS = re.compile(
@@ -43,7 +48,9 @@ _JAVASCRIPT_KEYS = re.compile(
 )  # fmt: skip
 _METHODS = {
     "push", "map", "filter", "forEach", "length", "toString", "trim", "split", "join", "slice", "then", "catch", "parse",
-    "stringify", "log", "includes", "send", "keys", "values", "get", "set", "reduce", "id_",
+    "stringify", "log", "includes", "send", "keys", "values", "get", "set", "reduce", "id_", "splice", "concat", "shift",
+    "unshift", "pop", "find", "findIndex", "some", "every", "indexOf", "sort", "reverse", "flat", "flatMap", "entries",
+    "replace", "replaceAll", "toUpperCase", "toLowerCase", "startsWith", "endsWith", "promise", "on", "pipe", "toISOString",
 }  # fmt: skip
 
 
@@ -64,7 +71,7 @@ def fields_of_code(handlers: Iterable[Path]) -> tuple[str, dict[str, dict[str, A
     models = models_of(trees.values())
     if (used := models.record()) is not None:
         return f"the model {used}", models.fields(used)
-    columns = [name for tree in trees.values() for name in _columns(tree) if name.isidentifier()]
+    columns = [name for tree in trees.values() for name in _columns(tree) if NAME.fullmatch(name)]
     if columns:
         return "the columns that the code names", {name: text_field(guessed(name)) for name in dict.fromkeys(columns)}
     keys = list(dict.fromkeys(key for tree in trees.values() for key in _keys(tree)))
@@ -104,22 +111,22 @@ def _read(path: Path, trees: dict[Path, ast.Module], depth: int = 0) -> None:
         if isinstance(node, ast.ImportFrom):
             names = [node.module or "", *(f"{node.module}.{alias.name}" if node.module else alias.name for alias in node.names)]
         for name in filter(None, names):
-            for root in (path.parent, *path.parent.parents[:_DEEPEST]):
-                found = next((file for file in _files(root, name) if file.is_file()), None)
-                if found is not None:
-                    _read(found, trees, depth + 1)
-                    break
+            found = next((file for file in _files(path.parent, name) if file.is_file() and file != path), None)
+            if found is not None:
+                _read(found, trees, depth + 1)
 
 
-def _files(root: Path, module: str) -> Iterator[Path]:
+def _files(folder: Path, module: str) -> Iterator[Path]:
+    """Yields where a module may lie: by its whole name first, since a part of it may be the name of another."""
     parts = module.split(".")
-    return (root / f"{'/'.join(parts[start:])}.py" for start in range(len(parts)))
+    roots = (folder, *list(folder.parents)[:_DEEPEST])
+    return (root / f"{'/'.join(parts[start:])}.py" for start in range(len(parts)) for root in roots)
 
 
 def fields_of_schema(schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Returns the fields of an object's JSON schema."""
     return {
-        name: _of_schema(name, one) for name, one in schema["properties"].items() if isinstance(one, dict) and name.isidentifier()
+        name: _of_schema(name, one) for name, one in schema["properties"].items() if isinstance(one, dict) and NAME.fullmatch(name)
     }
 
 
@@ -204,7 +211,7 @@ def _keys(tree: ast.Module) -> Iterator[str]:
                 pass
             case _:
                 continue
-        if _RECORDS.search(ast.unparse(read)) and key.isidentifier() and key not in _ENVELOPE:
+        if _RECORDS.search(ast.unparse(read)) and NAME.fullmatch(key) and key not in _ENVELOPE:
             yield key
 
 

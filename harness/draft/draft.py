@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -11,6 +13,7 @@ import yaml
 from harness.draft import infer
 from harness.draft.code import fields_of_code, form_of_files
 from harness.draft.graph import STORES, Graph, graph_of, takers
+from harness.draft.guess import recent
 from harness.draft.ingress import key_rules, send_of, way_in
 from harness.draft.sample import payloads, read_sample
 from harness.errors import UsageError
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from harness.stack.template import Template
 
 RECORDS = 200
+_UNDER_WAY = re.compile(r"(^|[/_.-])(work|working|tmp|temp|scratch|staging|chunks?|partial)([/_.-]|$)", re.IGNORECASE)
 
 
 @dataclass
@@ -135,7 +139,10 @@ def _load_of(template: Template, code: Sequence[Path], entry: Entry, sample: Pat
 def _source(made: Draft, load: _Load, entry: Entry) -> None:
     name = load.name_of_id()
     for one in infer.left_out(load.records):
-        made.say("source", f"The field {one!r} is left out: names of fields are identifiers.")
+        made.say(
+            "source",
+            f"The field {one!r} is left out: the name of a field begins with a letter, and has letters, digits, blanks, dots and dashes.",
+        )
     if name is None:
         name = next((one for one in ("id", "record_id") if one not in load.fields), "id")
         load.fields = {name: {"type": "uuid"}, **load.fields}
@@ -153,7 +160,19 @@ def _source(made: Draft, load: _Load, entry: Entry) -> None:
         "source",
         "`vary: true` adds what real senders write: offsets, blanks, byte order marks (docs/scenarios.md). `malformed: {share: 0.05}` adds what is wrong.",
     )
-    made.document["source"] = source | {"id": name, "fields": load.fields, "drop": list(load.fields), "vary": False}
+    if not load.records:
+        made.say(
+            "source",
+            "`guessed: true`: what nobody has seen taken may be refused rightly. Where nothing is stored, or something given up, the verdict is unknown. Take it out when the fields are right.",
+        )
+    guessed = {} if load.records else {"guessed": True}
+    made.document["source"] = source | {
+        "id": name,
+        "fields": recent(load.fields, datetime.now(UTC).date()),
+        "drop": list(load.fields),
+        "vary": False,
+        **guessed,
+    }
 
 
 def _code_of(template: Template, names: Sequence[str]) -> Iterator[Path]:
@@ -208,7 +227,7 @@ def _probes(made: Draft, template: Template, graph: Graph, entry: Entry) -> None
         elif store == "table" and not (entry.source == logical_id and entry.kind in {"dynamodb", "mapping"}):
             places.append({"table": reference, **outcome})
         elif store == "bucket" and (logical_id != entry.source or logical_id in graph.written):
-            places.append({"bucket": reference, **outcome})
+            places += _in_bucket(made, reference, graph.prefixes.get(logical_id, set()), outcome)
     if not places and entry.source in template.resources:
         made.say("probes", "The template has no other place where records may end than the one where they come in.")
         places = [
@@ -231,17 +250,38 @@ def _probes(made: Draft, template: Template, graph: Graph, entry: Entry) -> None
     made.document["probes"] = [{"kind": "anywhere", "places": places}, *streams]
 
 
+def _in_bucket(made: Draft, bucket: str, prefixes: set[str], outcome: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Yields the places of a bucket: one for each prefix to which policies let the pipeline write, or the whole bucket where they do not tell."""
+    ends = sorted(prefix for prefix in prefixes if not _UNDER_WAY.search(prefix))
+    if not ends or "" in prefixes:
+        yield {"bucket": bucket, **outcome}
+        return
+    for prefix in sorted(prefixes):
+        if prefix not in ends:
+            made.say("probes", f"`{prefix}` sounds like a place for what is under way: a record that stands there only is lost.")
+            continue
+        own = {"outcome": "dead_lettered"} if _sounds_given_up(prefix) else {}
+        yield {"bucket": bucket, "prefix": prefix, **(outcome or own)}
+
+
 def _feeds(graph: Graph, topic: str) -> bool:
     """Returns whether somebody within the stack takes what a topic has."""
     return any(entry.source == topic and entry.target for entry in graph.entries)
 
 
-def _sounds_given_up(logical_id: str) -> bool:
-    plain = logical_id.lower()
+def _sounds_given_up(name: str) -> bool:
+    plain = name.lower().replace("-", "").replace("_", "")
     return any(
         word in plain
         for word in ("dlq", "deadletter", "dead", "failed", "failure", "error", "reject", "invalid", "poison", "quarantine")
     )
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what stands in two places twice."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
 
 
 def written(made: Draft) -> str:
@@ -250,7 +290,7 @@ def written(made: Draft) -> str:
     parts = []
     for key, value in made.document.items():
         comments = "".join(f"# {line}\n" for line in made.comments.get(key, []))
-        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=140, default_flow_style=None)
+        text = yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=140, default_flow_style=None)
         if isinstance(value, str):
             parts.append(f"{comments}{key}: {text.removesuffix('...' + chr(10))}")
         elif text.startswith("{"):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.draft.names import Names
 from harness.stack.functions import TYPES as FUNCTIONS
 from harness.stack.functions import functions
 from harness.stack.values import references
@@ -44,10 +45,12 @@ class Entry:
 
 @dataclass
 class Graph:
-    """The entries of a template, which resources are written by others, and which queues take what was given up."""
+    """The entries of a template, which resources are written by others, and which queues take what was given up. `prefixes` are what the keys begin with that policies
+    let somebody write, by bucket."""
 
     entries: list[Entry] = field(default_factory=list)
     written: dict[str, set[str]] = field(default_factory=dict)
+    prefixes: dict[str, set[str]] = field(default_factory=dict)
     consumed: set[str] = field(default_factory=set)
     failures: set[str] = field(default_factory=set)
     failed_batches: set[str] = field(default_factory=set)
@@ -55,14 +58,44 @@ class Graph:
 
 def graph_of(template: Template, values: Mapping[str, Any]) -> Graph:
     """Returns what the template's resources do with each other. `values` are those of its parameters."""
-    graph = Graph()
-    resources = template.resources
+    graph, resources = Graph(), template.resources
     for logical_id, resource in resources.items():
         properties = resource.get("Properties") or {}
         for entry in _entries(logical_id, resource["Type"], properties):
             graph.entries.append(entry)
             graph.consumed.add(entry.source)
         _note_failures(graph, resource["Type"], properties, resources)
+    names = Names(resources, values)
+    graph.entries += [made for entry in graph.entries for made in _of_objects(entry, resources, names)]
+    _note_writers(graph, template, values, names)
+    for entry in graph.entries:
+        if entry.target in resources and resources[entry.target]["Type"] in STORES and entry.target != entry.source:
+            graph.written.setdefault(entry.target, set()).add(entry.source)
+    return graph
+
+
+def _of_objects(entry: Entry, resources: Mapping[str, Any], names: Names) -> Iterator[Entry]:
+    """Yields the buckets whose new objects are the events of a rule."""
+    pattern = entry.settings.get("Pattern") or {}
+    if (
+        entry.kind != "eventbridge"
+        or "aws.s3" not in pattern.get("source", ())
+        or "Object Created" not in pattern.get("detail-type", ())
+    ):
+        return
+    detail = pattern.get("detail") or {}
+    named = names.of((detail.get("bucket") or {}).get("name"))
+    keys = (detail.get("object") or {}).get("key") or ()
+    rules = [{"Name": kind, "Value": value} for key in keys if isinstance(key, dict) for kind, value in key.items()]
+    for logical_id, resource in resources.items():
+        told = ((resource.get("Properties") or {}).get("NotificationConfiguration") or {}).get("EventBridgeConfiguration")
+        if resource["Type"] == "AWS::S3::Bucket" and (logical_id in named if named else told is not None):
+            yield Entry("s3", logical_id, entry.target, {"Filter": {"S3Key": {"Rules": rules}}})
+
+
+def _note_writers(graph: Graph, template: Template, values: Mapping[str, Any], names: Names) -> None:
+    """Notes where functions, state machines and delivery streams write."""
+    resources = template.resources
     common = (template.document.get("Globals") or {}).get("Function") or {}
     writers = {function.logical_id: function.properties for function in functions(template, values)}
     writers |= {name: one.get("Properties") or {} for name, one in resources.items() if one["Type"] in _MACHINES}
@@ -74,20 +107,19 @@ def graph_of(template: Template, values: Mapping[str, Any]) -> Graph:
     fed_by = {target: {entry.source for entry in graph.entries if entry.target == target} for target in writers}
     for name, properties in writers.items():
         own = {key: value for key, value in properties.items() if key not in {"Events", "DeadLetterConfig", "EventInvokeConfig"}}
-        for store in _written(
-            own | ({"Environment": common["Environment"]} if "Environment" in common and "Environment" not in own else {}),
-            resources,
-        ):
-            if store not in fed_by[name] and store not in graph.failures:
+        if "Environment" in common and "Environment" not in own:
+            own["Environment"] = common["Environment"]
+        given = _given(own, resources, names)
+        for bucket, prefix in given.keys:
+            graph.prefixes.setdefault(bucket, set()).add(prefix)
+        for store in sorted(given.named | given.writes):
+            is_written = store in given.writes or (store not in given.reads and store not in fed_by[name])
+            if resources[store]["Type"] in STORES and is_written and store not in graph.failures:
                 graph.written.setdefault(store, set()).add(name)
         for api in references(own):
             if (resources.get(api) or {}).get("Type") in _APIS and api not in fed_by[name]:
                 # Somebody within the stack calls it.
                 graph.written.setdefault(api, set()).add(name)
-    for entry in graph.entries:
-        if entry.target in resources and resources[entry.target]["Type"] in STORES and entry.target != entry.source:
-            graph.written.setdefault(entry.target, set()).add(entry.source)
-    return graph
 
 
 def takers(graph: Graph, template: Template, entry: Entry) -> list[str]:
@@ -198,38 +230,54 @@ def _note_failures(graph: Graph, kind: str, properties: Mapping[str, Any], resou
     graph.failures.update(name for place in places for name in references(place) if name in resources)
 
 
-def _written(properties: Mapping[str, Any], resources: Mapping[str, Any]) -> Iterator[str]:
-    """Yields the stores that a function, a state machine or a delivery stream is given, unless its policies let it only read them."""
+@dataclass
+class _Given:
+    """The resources that a function, a state machine or a delivery stream is given: which it names, and which its policies let it read or write."""
+
+    named: set[str] = field(default_factory=set)
+    reads: set[str] = field(default_factory=set)
+    writes: set[str] = field(default_factory=set)
+    keys: set[tuple[str, str]] = field(default_factory=set)
+
+
+def _given(properties: Mapping[str, Any], resources: Mapping[str, Any], names: Names) -> _Given:
+    given = _Given(named=names.of(properties))
     policies = properties.get("Policies")
-    reads, writes = set[str](), set[str]()
     for policy in policies if isinstance(policies, list) else [policies]:
-        _sort_policy(policy, reads, writes)
+        _sort_policy(policy, given, names)
     for name in references(properties.get("Role")):
         if name in resources and resources[name]["Type"] in _ROLES:
             for statement in _statements(resources[name].get("Properties") or {}):
-                _sort_statement(statement, reads, writes)
-    named = {name for name in references(properties) if name in resources and resources[name]["Type"] in STORES}
-    yield from sorted(name for name in (named | writes) if name in resources and (name in writes or name not in reads))
+                _sort_statement(statement, given, names)
+    return given
 
 
-def _sort_policy(policy: Any, reads: set[str], writes: set[str]) -> None:
+def _sort_policy(policy: Any, given: _Given, names: Names) -> None:
     if not isinstance(policy, dict):
         return
     if "Statement" in policy:
         for statement in policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]:
-            _sort_statement(statement, reads, writes)
+            _sort_statement(statement, given, names)
         return
     for name, parameters in policy.items():
-        (writes if _WRITES.search(str(name)) else reads if _READS.search(str(name)) else set()).update(references(parameters))
+        if _WRITES.search(str(name)):
+            given.writes |= names.of(parameters)
+            given.keys |= {(one, "") for one in names.of(parameters)}
+        elif _READS.search(str(name)):
+            given.reads |= names.of(parameters)
 
 
-def _sort_statement(statement: Any, reads: set[str], writes: set[str]) -> None:
-    if isinstance(statement, dict):
-        actions = statement.get("Action")
-        names = [str(action).partition(":")[2] for action in (actions if isinstance(actions, list) else [actions])]
-        (writes if any(_WRITES.match(name) or _WRITES.search(name) for name in names) else reads).update(
-            references(statement.get("Resource"))
-        )
+def _sort_statement(statement: Any, given: _Given, names: Names) -> None:
+    if not isinstance(statement, dict):
+        return
+    actions = statement.get("Action")
+    operations = [str(action).partition(":")[2] or "*" for action in (actions if isinstance(actions, list) else [actions])]
+    resources = names.of(statement.get("Resource"))
+    if any(_WRITES.search(operation) for operation in operations):
+        given.writes |= resources
+        given.keys |= set(names.keys(statement.get("Resource")))
+    else:
+        given.reads |= resources
 
 
 def _statements(value: Any) -> Iterator[Any]:

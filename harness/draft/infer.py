@@ -16,7 +16,8 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FORM = re.compile(r"\d{4}-\d\d-\d\d(?P<sep>[T ])\d\d:\d\d(?P<second>:\d\d)?(?P<part>\.\d+)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?")
 _WHOLE, _DECIMAL = re.compile(r"-?\d{1,15}"), re.compile(r"-?\d{1,15}\.\d{1,6}")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .-]*")
+"""A name that a field may have."""
 _MOST_CHOICES = 12
 # Ids that no other number of a document is taken for.
 _FIRST_NUMBER, _LAST_NUMBER = 100_000_000, 999_999_999
@@ -48,7 +49,7 @@ def fields_of(records: Sequence[Mapping[str, Any]], id_name: str, *, as_text: bo
     names = list(dict.fromkeys(name for record in records for name in record))
     found = {}
     for name in names:
-        if _IDENTIFIER.fullmatch(name):
+        if NAME.fullmatch(name):
             values = [record[name] for record in records if name in record]
             found[name] = _unique(values) if name == id_name else field(values)
     return found
@@ -56,7 +57,7 @@ def fields_of(records: Sequence[Mapping[str, Any]], id_name: str, *, as_text: bo
 
 def left_out(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns the names that no field may have."""
-    return sorted({name for record in records for name in record if not _IDENTIFIER.fullmatch(name)})
+    return sorted({name for record in records for name in record if not NAME.fullmatch(name)})
 
 
 def _unique(values: Sequence[Any]) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _drawn(values: Sequence[Any]) -> dict[str, Any]:
         inner = {
             name: _field([value[name] for value in values if name in value]) for name in dict.fromkeys(n for v in values for n in v)
         }
-        if all(_IDENTIFIER.fullmatch(name) for name in inner):
+        if all(NAME.fullmatch(name) for name in inner):
             return {"type": "nested", "fields": inner}
     if all(isinstance(value, str) for value in values):
         return _text(values)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.accounting.record import Observation
+    from harness.accounting.verdict import Account
     from harness.emulator.clients import Clients
     from harness.emulator.emulator import Abilities
     from harness.parts.units import Offer, Unit
@@ -117,6 +118,10 @@ class Source(Part, ABC):
     @abstractmethod
     def open(self, context: SourceContext) -> Load:
         """Returns the load. Raises UsageError for an option or a file that this source cannot use."""
+
+    def doubts(self, account: Account) -> Iterable[str]:  # noqa: ARG002 - a source that knows its records has no doubt
+        """Returns what cannot be known of the load, from what became of it."""
+        return ()
 
 
 class Sender(Protocol):

@@ -178,6 +178,7 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
         *(() if rest.known else (rest.doubt,)),
         *state.doubts,
         *unmet,
+        *scenario.source.doubts(state.account),
         *faults.doubts(),
         *acting.doubts(),
         *fleeting,

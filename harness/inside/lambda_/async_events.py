@@ -5,9 +5,11 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-hand
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import json
+import logging
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -15,7 +17,11 @@ from uuid import uuid4
 from localstack.aws.connect import connect_to
 from localstack.services.lambda_.api_utils import qualifier_is_alias
 
+LOG = logging.getLogger(__name__)
+
 _LONGEST_MESSAGE = 1024
+# How much longer than its time-out an invocation may take.
+_LONGEST_START_S = 60
 
 
 class _Instead:
@@ -45,6 +51,47 @@ def by_alias(handle: Any) -> Any:
         return handle(poller, message)
 
     return once
+
+
+def taking(module: Any) -> Any:
+    """Returns Poller.run that hands back what it has taken and not begun when it is stopped, as with every change of its function. LocalStack's forgets it until
+    the function's time-out and a minute have passed. `module` is the event manager's."""
+
+    def run(self: Any, *_args: Any, **_kwargs: Any) -> None:
+        version = self.version_manager.function_version
+        client = module.get_sqs_client(version, client_config=module.CLIENT_CONFIG)
+        while not self._shutdown_event.is_set():
+            try:
+                taken = client.receive_message(
+                    QueueUrl=self.event_queue_url,
+                    WaitTimeSeconds=2,
+                    MaxNumberOfMessages=10,
+                    VisibilityTimeout=version.config.timeout + _LONGEST_START_S,
+                )["Messages"]
+            except Exception:
+                if not self._shutdown_event.is_set():
+                    LOG.exception("Cannot take the events of function %s", version.qualified_arn)
+                    self._shutdown_event.wait(1)
+                continue
+            for message in taken or ():
+                _begin(self, client, message)
+
+    return run
+
+
+def _begin(poller: Any, client: Any, message: Any) -> None:
+    def hand_back(future: Any = None) -> None:
+        if future is None or future.cancelled():
+            # A queue that is gone is that of a function that is gone.
+            with contextlib.suppress(ValueError):
+                client.send_message(QueueUrl=poller.event_queue_url, MessageBody=message["Body"])
+                client.delete_message(QueueUrl=poller.event_queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+    try:
+        poller.invoker_pool.submit(poller.handle_message, message).add_done_callback(hand_back)
+    except RuntimeError:
+        # Its pool takes nothing any more.
+        hand_back()
 
 
 def with_error(process: Any) -> Any:

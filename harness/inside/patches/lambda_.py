@@ -93,16 +93,21 @@ def failed_events(module: Any) -> None:
 @patch(
     "localstack.services.lambda_.invocation.event_manager",
     {
+        "Poller.run": ("self",),
+        "get_sqs_client": ("function_version", "client_config"),
+        "CLIENT_CONFIG": NAME,
         "Poller.handle_message": ("self", "message"),
         "Poller.process_dead_letter_queue": ("self", "sqs_invocation"),
         "Poller.process_failure_destination": ("self", "sqs_invocation"),
     },
 )
 def async_events(module: Any) -> None:
-    """LocalStack ignores what is configured for an alias, and loses an event whose function was not invoked at all or has failed without a text."""
+    """LocalStack ignores what is configured for an alias, loses an event whose function was not invoked at all or has failed without a text, and sets events aside for
+    minutes that come while a function is changed."""
     from harness.inside.lambda_ import async_events as ours  # noqa: PLC0415
 
     poller = module.Poller
+    poller.run = ours.taking(module)
     poller.handle_message = ours.by_alias(poller.handle_message)
     poller.process_dead_letter_queue = ours.with_error(poller.process_dead_letter_queue)
     poller.process_failure_destination = ours.with_payload(poller.process_failure_destination)

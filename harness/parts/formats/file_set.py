@@ -153,6 +153,7 @@ def refuse_files(context: SourceContext) -> None:
 
 _IN_TWO_FILES = "record: in two files"
 _NAMES = ("with blanks and plus signs", "as another folder's file", "beyond ASCII")
+_PLAIN = ""
 _NO_VARIETY = Variety({})
 
 
@@ -162,7 +163,7 @@ class FileSet:
     the records.
 
     `entries` yields the records of one file. `file_faults` spoil whole files, beginning with the last. `rivals` is the share of a file's records
-    that stand in the next file too."""
+    that stand in the next file too. Files that do not vary are named and written in the ordinary way."""
 
     format: Format
     entries: Callable[[Draft], Iterator[Entry]]
@@ -176,6 +177,7 @@ class FileSet:
     malformers: Mapping[str, Malformer] = field(default_factory=dict)
     variety: Variety = _NO_VARIETY
     rivals: float = 0.0
+    varies: bool = True
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -183,7 +185,8 @@ class FileSet:
         spoilt = [*(self.malformed.kinds if self.malformed and self.malformed.share else ()), *self.file_faults]
         names = tuple(f"file: name {name}" for name in _NAMES) if self.files > 1 else ()
         twice = (_IN_TWO_FILES,) if self.rivals else ()
-        return (*self.format.variety.labels, *names, *self.variety.labels, *twice, *malformed_labels(spoilt))
+        of_files = (*self.format.variety.labels, *names) if self.varies else ()
+        return (*of_files, *self.variety.labels, *twice, *malformed_labels(spoilt))
 
     @property
     def total(self) -> int | None:
@@ -198,16 +201,18 @@ class FileSet:
             if self._count(file) == 0 and fault not in self.format.without_records:
                 # Fewer records than files: a file without any would be another kind of file, of which nothing is promised.
                 continue
-            row = Row(variety.ordinary, ()) if fault else variety.rows[file % len(variety.rows)]
-            named = _NAMES[file % len(_NAMES)]
+            row = Row(self.format.variety.ordinary, ()) if fault or not self.varies else variety.rows[file % len(variety.rows)]
+            named = _NAMES[file % len(_NAMES)] if self.varies else _PLAIN
             rows = partial(self._rows_with_rivals, file, fault, row.classes)
             made = self.format.file(self._name(file, named), rows, fault, row.classes)
-            yield replace(made, classes=(*row.labels, *((f"file: name {named}",) if self.files > 1 else ())))
+            yield replace(made, classes=(*row.labels, *((f"file: name {named}",) if self.files > 1 and self.varies else ())))
 
     def _name(self, file: int, named: str) -> str:
         # Spaces and plus signs are where a notification's key is lost that a pipeline does not decode.
         number = f" +{file + 1}" if self.files > 1 else ""
         match named:
+            case _ if named == _PLAIN:
+                return f"{self.prefix}{self.name}{f'-{file + 1}' if self.files > 1 else ''}{self.format.suffix}"
             case "as another folder's file":
                 return f"{self.prefix}part={file + 1}/{self.name} +{file}{self.format.suffix}"
             case "beyond ASCII":

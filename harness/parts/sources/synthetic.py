@@ -29,10 +29,12 @@ from harness.parts.sources.described import UNWANTED, Described
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from harness.accounting.verdict import Account
     from harness.parts.formats.file_set import Format
     from harness.parts.ports import Malformer
 
 _FILE_FAULTS = {"csv": CSV_FILE_FAULTS, "json": JSON_FILE_FAULTS, "ndjson": NDJSON_FILE_FAULTS, "events": ()}
+_GUESSED = "(source.guessed): write the fields as they are, or draft the scenario with --sample FILE"
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_ .-]*$"
 
 
@@ -66,8 +68,9 @@ class Synthetic(Source):
     pipeline drops the record, and it must be seen nowhere. `rivals` is the share of a file's records that stand in the next file too: the
     pipeline stores one of the two, whichever it takes first, and gives the other up.
 
-    Some records have values from the edges of what their fields allow, and are written in another way (harness/parts/variety.py); with
-    `vary: false` there are none."""
+    Some records have values from the edges of what their fields allow, and are written in another way (harness/parts/variety.py); files too. With
+    `vary: false` there are none. `guessed` says that nobody knows whether the pipeline takes such records: where it takes none of them, or gives some up,
+    that is a doubt, not a failure."""
 
     arrival_faults: ClassVar[tuple[str, ...]] = (DUPLICATE, COPY, LATE)
 
@@ -87,6 +90,7 @@ class Synthetic(Source):
     drop: tuple[str, ...] = ()
     filtered: Filter | None = None
     vary: bool = True
+    guessed: bool = False
 
     @field_validator("promise")
     @classmethod
@@ -148,12 +152,20 @@ class Synthetic(Source):
             form = JsonFormat("records", self.malformers)
         files = FileSet(
             form, described.entries, context.seed, many, self.files, malformed, self.file_faults, self.name, self.prefix,
-            variety=described.variety, rivals=self.rivals,
+            variety=described.variety, rivals=self.rivals, varies=self.vary,
         )  # fmt: skip
         if self.format == "events":
             events = SyntheticEvents(files, described)
             return EventsWithLookup(files, described) if self.lookup else events
         return FilesWithLookup(**vars(files), described=described) if self.lookup else files
+
+    def doubts(self, account: Account) -> Iterator[str]:
+        """Yields what cannot be known of a load whose fields are guesses."""
+        given_up = account.anomalies["misrouted"]
+        if self.guessed and account.ingress.offered and not account.healthy_stored:
+            yield f"none of the {account.ingress.offered:,} records was stored, and whether they are valid is a guess {_GUESSED}"
+        elif self.guessed and given_up:
+            yield f"{given_up:,} records were given up, rightly where they are not valid, which is a guess {_GUESSED}"
 
 
 @dataclass(frozen=True)

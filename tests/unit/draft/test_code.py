@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.draft.code import fields_of_code, form_of_files
+from harness.draft.guess import recent
 from harness.draft.patterns import examples
 
 
@@ -49,6 +51,22 @@ MODELS = """
         short: str = Field(max_length=3)
         parent: "Order | None" = None
 """
+
+
+def test_a_module_is_found_by_its_whole_name_before_one_that_is_called_like_its_end(tmp_path):
+    files = {
+        "mine/handlers/take.py": "from other.transforms import x\nfrom mine.transforms import y\n",
+        "mine/transforms.py": "from other import transforms\n",
+        "other/transforms.py": MODELS,
+    }
+    assert fields(tmp_path, files, "mine/handlers/take.py")[0] == "the model Order"
+    assert fields(tmp_path, files, "mine/transforms.py")[0] == "the model Order"
+
+
+def test_columns_may_have_blanks_and_a_name_may_say_that_it_is_a_day(tmp_path):
+    said, found = fields(tmp_path, {"app.py": 'COLUMNS = ("uuid", "Order Date", "valid_from")\n'})
+    assert said == "the columns that the code names"
+    assert {name: one["type"] for name, one in found.items()} == {"uuid": "uuid", "Order Date": "datetime", "valid_from": "date"}
 
 
 def test_a_pydantic_model_gives_its_fields_with_their_bounds(tmp_path):
@@ -130,3 +148,11 @@ def test_examples_match_their_pattern(pattern):
 @pytest.mark.parametrize("pattern", ["(", r"(?<=a)b(?!c)\Bz", ""])
 def test_a_pattern_that_cannot_be_served_has_no_example(pattern):
     assert examples(pattern) == []
+
+
+def test_what_nothing_says_of_when_it_was_is_of_yesterday_and_today():
+    moment, known = {"type": "datetime"}, {"type": "date", "min": "2020-01-01", "max": "2020-01-02"}
+    fields = {"at": moment, "on": known, "in": {"type": "nested", "fields": {"at": moment}}, "all": {"type": "list", "of": moment}}
+    of = {"type": "datetime", "min": "2026-03-01", "max": "2026-03-02"}
+    found = recent(fields, date(2026, 3, 2))
+    assert found == {"at": of, "on": known, "in": {"type": "nested", "fields": {"at": of}}, "all": {"type": "list", "of": of}}

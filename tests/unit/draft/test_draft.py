@@ -64,10 +64,13 @@ STORE = function("Store", "Q: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}
         (function("Take", "S: {Type: S3, Properties: {Bucket: !Ref Files, Events: 's3:ObjectCreated:*', Filter: {S3Key: {Rules: [{Name: prefix, Value: in/}, {Name: suffix, Value: .json}]}}}}",
                   "T: !Ref Items, B: !Ref Files") + TABLE + "  Files: {Type: AWS::S3::Bucket}\n",
          {"to": "s3", "bucket": "${resources.Files}", "key": "in/{record_id}.json"}),
+        (function("Take", "E: {Type: EventBridgeRule, Properties: {Pattern: {source: [aws.s3], detail-type: [Object Created], detail: {bucket: {name: [!Ref Files]}, object: {key: [{prefix: in/}]}}}}}",
+                  "T: !Ref Items") + TABLE + "  Other: {Type: AWS::S3::Bucket}\n  Files: {Type: AWS::S3::Bucket, Properties: {NotificationConfiguration: {EventBridgeConfiguration: {EventBridgeEnabled: true}}}}\n",
+         {"to": "s3", "bucket": "${resources.Files}", "key": "in/{record_id}.json"}),
         ("  Hose: {Type: AWS::KinesisFirehose::DeliveryStream, Properties: {S3DestinationConfiguration: {BucketARN: !GetAtt Lake.Arn}}}\n  Lake: {Type: AWS::S3::Bucket}\n",
          {"to": "firehose", "delivery_stream": "${resources.Hose}", "separator": "\n"}),
     ],
-    ids=["queue", "rest api", "reading", "http api", "kinesis", "sns", "eventbridge", "s3", "firehose"],
+    ids=["queue", "rest api", "reading", "http api", "kinesis", "sns", "eventbridge", "s3", "objects by eventbridge", "firehose"],
 )  # fmt: skip
 def test_the_way_in_is_the_one_that_nobody_within_uses(drafted, resources, send):
     assert drafted(resources)["send"] == send
@@ -89,6 +92,42 @@ def test_places_are_where_records_may_end_with_what_it_means_there(drafted):
         {"bucket": "${resources.Rejected}", "outcome": "dead_lettered"},
         {"bucket": "${resources.Out}"},
     ]
+
+
+NAMED = """  Data: {Type: AWS::S3::Bucket, Properties: {BucketName: !Sub "${AWS::StackName}-${AWS::AccountId}"}}
+  Take:
+    Type: AWS::Serverless::Function
+    Properties:
+      Policies:
+        - Statement:
+            - {Effect: Allow, Action: s3:GetObject, Resource: !Sub "arn:aws:s3:::${AWS::StackName}-${AWS::AccountId}/in/*"}
+            - {Effect: Allow, Action: s3:ListBucket, Resource: !Sub "arn:${AWS::Partition}:s3:::${AWS::StackName}-${AWS::AccountId}"}
+            - Effect: Allow
+              Action: [s3:PutObject, s3:GetObject]
+              Resource:
+                - !Sub "arn:${AWS::Partition}:s3:::${AWS::StackName}-${AWS::AccountId}/done/*"
+                - !Sub "arn:aws:s3:::${AWS::StackName}-${AWS::AccountId}/dead-letters/*"
+                - !Sub "${Other.Arn}/%s"
+      Events: {S: {Type: S3, Properties: {Bucket: !Ref Data, Events: "s3:ObjectCreated:*"}}}
+  Other: {Type: AWS::S3::Bucket}
+"""
+
+
+def test_what_policies_let_a_pipeline_write_is_a_place_also_in_the_bucket_that_it_reads(drafted):
+    data, other = {"bucket": "${resources.Data}"}, {"bucket": "${resources.Other}"}
+    given_up = {"prefix": "dead-letters/", "outcome": "dead_lettered"}
+    (probe,) = drafted(NAMED % "work/*")["probes"]
+    assert probe["places"] == [data | given_up, data | {"prefix": "done/"}, other]
+    (probe,) = drafted((NAMED % "work/*").replace("/done/*", "/staging/*").replace("/dead-letters/*", "/chunks/*"))["probes"]
+    assert probe["places"] == [data, other]
+    (probe,) = drafted(NAMED % "*")["probes"]
+    assert probe["places"][-1] == other
+
+
+def test_fields_without_a_sample_are_guesses_and_those_of_a_sample_are_not(drafted, tmp_path):
+    assert drafted(STORE)["source"]["guessed"] is True
+    (tmp_path / "sample.json").write_text('[{"id": "a", "n": 1}]')
+    assert "guessed" not in drafted(STORE, sample=tmp_path / "sample.json")["source"]
 
 
 def test_a_streams_failure_queue_is_read_by_the_ranges_that_it_names(drafted):

@@ -135,10 +135,10 @@ def test_cells_of_csv_are_numbers_where_they_look_like_numbers():
     assert [fields[name]["type"] for name in rows[0]] == ["int", "decimal", "int", "choice", "choice"]
 
 
-def test_names_that_are_no_identifiers_are_left_out_and_told():
-    records = [{"id": 1, "a-b": 2, "c d": 3}]
-    assert list(fields_of(records, "id")) == ["id"]
-    assert left_out(records) == ["a-b", "c d"]
+def test_names_with_blanks_are_fields_and_what_no_field_may_be_called_is_left_out_and_told():
+    records = [{"id": 1, "a-b": 2, "Order Date": "2026-01-31", "1st": 3, "é": 4}]
+    assert list(fields_of(records, "id")) == ["id", "a-b", "Order Date"]
+    assert left_out(records) == ["1st", "é"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from harness.accounting.verdict import ANOMALIES, Account, Ingress, Outcomes
 from harness.errors import UsageError
 from harness.parts.formats.csv_format import CsvFormat
 from harness.parts.formats.file_set import Entry, FileSet
@@ -319,3 +320,35 @@ def test_rivals_without_two_files_are_refused(keys):
 def test_a_spoilt_file_has_no_rivals():
     made = source(format="csv", records=90, files=3, rivals=0.2, file_faults=["wrong_header"]).open(SourceContext(7))
     assert [sum(row.rival is not None for row in file.records()) for file in made.units()] == [6, 6, 0]
+
+
+FEW = {"id": {"type": "uuid"}, "text": {"type": "text"}}
+
+
+def test_files_that_do_not_vary_are_called_and_written_in_the_ordinary_way():
+    load = source(format="csv", fields=FEW, files=4, prefix="in/", vary=False).open(SourceContext(1))
+    files = list(load.units())
+    assert [file.name for file in files] == [f"in/records-{number}.csv" for number in (1, 2, 3, 4)]
+    for file in files:
+        assert file.head == b"id,text\n"
+        assert (file.separator, file.end, file.classes) == (b"\n", b"\n", ())
+    assert load.classes == ()
+    (one,) = source(format="csv", fields=FEW, vary=False).open(SourceContext(1)).units()
+    assert one.name == "input/records.csv"
+
+
+def account(stored, **anomalies):
+    lost = anomalies.get("lost", 0)
+    outcome = Outcomes(stored=stored, dead_lettered=10 - stored - lost)
+    return Account(Ingress(10, 10), outcome, dict.fromkeys(ANOMALIES, 0) | anomalies, healthy_stored=stored, reconciled=True)
+
+
+def test_what_becomes_of_a_guess_is_a_doubt_unless_some_of_it_was_stored_and_none_given_up():
+    guess, known = source(fields=FEW, guessed=True), source(fields=FEW)
+    for of in (account(0, lost=10), account(0, misrouted=10), account(9, misrouted=1)):
+        (said,) = guess.doubts(of)
+        assert "guess" in said
+        assert not list(known.doubts(of))
+    assert not list(guess.doubts(account(10)))
+    # A record that is lost while its like is stored is lost.
+    assert not list(guess.doubts(account(9, lost=1)))
