@@ -38,6 +38,9 @@ _RECORDS = re.compile(
     r"(body|order|item|record|payload|message|data|row|detail|document|event|line|json|loads)\w*(\[[^\]]*\]|\(.*\))?$",
     re.IGNORECASE,
 )
+# What both have, and where it is the record's.
+_ALSO_OF_RECORDS = {"name", "key", "source", "time", "region", "size", "version", "path", "account", "message", "Type", "data"}
+_BODY = re.compile(r"(body|order|item|payload|row|document|loads)\w*(\[[^\]]*\]|\(.*\))?$", re.IGNORECASE)
 _CSV = re.compile(
     r"""\bimport csv\b|\bcsv\.(?:reader|DictReader)|["'](?:InputType["']:\s*["'])?CSV["']|read_csv|csv-parse|\.csv\b"""
 )
@@ -211,7 +214,9 @@ def _keys(tree: ast.Module) -> Iterator[str]:
                 pass
             case _:
                 continue
-        if _RECORDS.search(ast.unparse(read)) and NAME.fullmatch(key) and key not in _ENVELOPE:
+        text = ast.unparse(read)
+        of_record = key in _ALSO_OF_RECORDS and _BODY.search(text)
+        if _RECORDS.search(text) and NAME.fullmatch(key) and (key not in _ENVELOPE or of_record):
             yield key
 
 

@@ -228,15 +228,10 @@ def _probes(made: Draft, template: Template, graph: Graph, entry: Entry) -> None
             places.append({"table": reference, **outcome})
         elif store == "bucket" and (logical_id != entry.source or logical_id in graph.written):
             places += _in_bucket(made, reference, graph.prefixes.get(logical_id, set()), outcome)
-    if not places and entry.source in template.resources:
+    own = {"bucket": "bucket", "table": "table"}.get(STORES.get((template.resources.get(entry.source) or {}).get("Type", ""), ""))
+    if not places and own is not None:
         made.say("probes", "The template has no other place where records may end than the one where they come in.")
-        places = [
-            {
-                "bucket"
-                if STORES.get(template.resources[entry.source]["Type"]) == "bucket"
-                else "table": f"${{resources.{entry.source}}}"
-            }
-        ]
+        places = [{own: f"${{resources.{entry.source}}}"}]
     if not places:
         raise UsageError(
             f"template {template.path}: found no bucket, table, queue or topic where records may end. Write `probes` by hand: docs/scenarios.md"

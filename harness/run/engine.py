@@ -231,8 +231,8 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     before = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
-    # Short enough for a template that names its buckets after it and the account: 63 characters.
-    state.stack = f"pipeproof-{run.recipe.name}"[:36].rstrip("-") + f"-{time.time_ns() // 1_000_000}"
+    # Templates make longer names of it: a function's has 64 characters at most, a bucket's 63.
+    state.stack = f"pp-{run.recipe.name}"[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
     before_deployment(clients, scenario.setup)
     with timed(state, "deploy_s"):
         wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)

@@ -155,6 +155,8 @@ def _with_way(example: Example, hops: Sequence[Hop], names: Mapping[str, str]) -
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
     """Returns the text with the names of the template in place of those that the deployment has made."""
-    for physical in sorted(names, key=len, reverse=True):
-        text = text.replace(physical, names[physical])
-    return text
+    if not names:
+        return text
+    # A name may be a part of another word: that of a stage is Prod.
+    longest_first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.sub(rf"(?<![\w-])(?:{longest_first})(?![\w-])", lambda match: names[match[0]], text)

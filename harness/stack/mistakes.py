@@ -18,13 +18,23 @@ if TYPE_CHECKING:
     from harness.stack.functions import Function
     from harness.stack.template import Template
 
+_SAM = "AWS::Serverless-2016-10-31"
 _SCRIPTS = (".js", ".mjs", ".cjs")
 
 
 def mistakes(template: Template, values: Mapping[str, Any]) -> list[str]:
     """Returns each mistake with its file and line. `values` are those of the template's parameters."""
-    found = sorted([*_handlers(template, values), *_names(template, values), *_circle(template, values)])
+    found = sorted([*_transform(template), *_handlers(template, values), *_names(template, values), *_circle(template, values)])
     return [f"{template.path}:{line}: {text}" for line, text in found]
+
+
+def _transform(template: Template) -> Iterator[tuple[int, str]]:
+    """A template without SAM's transform may not have SAM's resources."""
+    transforms = template.document.get("Transform") or []
+    if _SAM not in (transforms if isinstance(transforms, list) else [transforms]):
+        for name, resource in template.resources.items():
+            if resource["Type"].startswith("AWS::Serverless::"):
+                yield template.line("Resources", name, "Type"), f"{name}: {resource['Type']} needs `Transform: {_SAM}`"
 
 
 def _names(template: Template, values: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

@@ -91,6 +91,25 @@ def test_a_stream_of_a_template_is_encrypted_and_keeps_its_records(deploy, clien
     assert clients("kinesis").list_tags_for_stream(StreamName="s")["Tags"] == [{"Key": "a", "Value": "b"}]
 
 
+@rule("kinesis-stream")
+@pytest.mark.parametrize(("properties", "mode", "shards"), [
+    ({"ShardCount": 1}, "PROVISIONED", 1), ({"ShardCount": 3}, "PROVISIONED", 3), ({"StreamModeDetails": {"StreamMode": "ON_DEMAND"}}, "ON_DEMAND", 4),
+], ids=["one", "three", "on demand"])  # fmt: skip
+def test_a_stream_of_a_template_has_the_shards_that_it_says(deploy, clients, properties, mode, shards):
+    """A stream with ShardCount is provisioned unless it says otherwise; one on demand begins with four shards."""
+    deploy({"S": {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "s", **properties}}})
+    found = clients("kinesis").describe_stream_summary(StreamName="s")["StreamDescriptionSummary"]
+    assert (found["StreamModeDetails"]["StreamMode"], found["OpenShardCount"]) == (mode, shards)
+
+
+@rule("s3-bucket")
+def test_a_bucket_of_a_template_is_private(deploy, clients):
+    """A bucket without AccessControl grants its owner alone."""
+    deploy({"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "private-bucket-of-a-template"}}})
+    grants = clients("s3").get_bucket_acl(Bucket="private-bucket-of-a-template")["Grants"]
+    assert [one["Grantee"]["Type"] for one in grants] == ["CanonicalUser"]
+
+
 @rule("logs-loggroup")
 def test_a_log_group_of_a_template_has_its_retention_and_its_key(deploy, clients):
     """RetentionInDays and KmsKeyId of a log group; an update that has no key takes it away."""

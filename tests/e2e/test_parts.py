@@ -82,7 +82,7 @@ def test_a_schedule_is_fired_by_an_actor_as_often_as_it_says(tmp_path, run):
     assert "(2 of 2)" in output
     code, output, result = run(tmp_path, "run", scenario(tmp_path, send, actors=[{"kind": "tick", "rule": "hourly"}]))
     assert code == 2, output
-    assert result["reasons"][0].startswith("tick: there is no enabled schedule hourly; there is pipeproof-mine-")
+    assert result["reasons"][0].startswith("tick: there is no enabled schedule hourly; there is pp-mine-")
 
 
 def test_a_task_that_waits_for_a_person_is_approved_meanwhile(tmp_path, run):

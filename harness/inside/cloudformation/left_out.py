@@ -27,6 +27,17 @@ _OF_FUNCTIONS = {
 _OF_PERMISSIONS = ("EventSourceToken", "FunctionUrlAuthType", "PrincipalOrgID", "SourceAccount")
 
 
+def with_defaults(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Returns the properties, with what AWS takes where one is not there and LocalStack takes something else."""
+    if kind == "AWS::Kinesis::Stream" and "ShardCount" in properties:
+        # LocalStack makes it on demand, with four shards.
+        return {"StreamModeDetails": {"StreamMode": "PROVISIONED"}, **properties}
+    if kind == "AWS::S3::Bucket":
+        # LocalStack makes it public.
+        return {"AccessControl": "Private", **properties}
+    return properties
+
+
 def complete(kind: str, clients: Any, model: Mapping[str, Any]) -> None:
     """Sets what the creation of a resource left out. Raises botocore's errors, and KeyError where a property lacks a part that it must have."""
     if kind in _BY_TYPE:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from harness.inside.dynamodb.destinations import has_any, send
 from harness.inside.streams.log import RecordLog
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class TableLog(RecordLog[TableRecord]):
     def add(self, old: Any, new: Any) -> None:
         """Notes that a request has written an item: moto's items before and after, either of which may be None."""
         item = new if new is not None else old
-        if item is None or not self._view_type:
+        if item is None or not (self._view_type or has_any(self.table)):
             return
         keys = {self.table.hash_key_attr: item.hash_key.to_json()}
         if self.table.range_key_attr is not None:
@@ -82,6 +83,17 @@ class TableLog(RecordLog[TableRecord]):
         """Adds the record of a change that has taken place. A request that leaves an item as it was makes none."""
         if old == new:
             return
+        name = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
+        if has_any(self.table):
+            images = {"NewImage": new, "OldImage": old}
+            send(
+                self.account_id,
+                self.table,
+                name,
+                {"Keys": keys, **{key: image for key, image in images.items() if image is not None}},
+            )
+        if not self._view_type:
+            return
         self.trim(time.time() - RETENTION_S)
         view = self._view_type
         fields: dict[str, Any] = {"Keys": keys}
@@ -90,7 +102,6 @@ class TableLog(RecordLog[TableRecord]):
         if old is not None and view in {"OLD_IMAGE", "NEW_AND_OLD_IMAGES"}:
             fields["OldImage"] = old
         size = len(json.dumps(fields, default=str))
-        name = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
 
         def made(index: int, now_s: float) -> TableRecord:
             described = {

@@ -19,6 +19,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from harness.inside.call import of as call_of
 from harness.inside.dynamodb import expressions, limits, reads, tokens, values
+from harness.inside.dynamodb.destinations_api import KinesisDestinations
 from harness.inside.dynamodb.log import one_request
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.RLock()
 
 
-class PipeproofDynamoDBProvider(DynamodbApi):  # type: ignore[misc]
-    """Every operation falls through to moto."""
+class PipeproofDynamoDBProvider(KinesisDestinations, DynamodbApi):  # type: ignore[misc]
+    """Every other operation falls through to moto."""
 
 
 def _serialized(context: RequestContext, request: ServiceRequest) -> Any:

@@ -13,7 +13,7 @@ from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status
 from harness.cli import main
-from harness.run.trace import JOURNAL, faults_by_request, ways, with_ways
+from harness.run.trace import JOURNAL, faults_by_request, renamed, ways, with_ways
 
 SEQUENCE = "49" + "0" * 52 + "17"
 
@@ -158,3 +158,10 @@ def test_an_id_that_was_not_offered_is_answered_with_the_nearest(run_dir):
 def test_faults_are_found_by_the_request_that_they_met():
     log = [{"id": "a", "firings": [{"request_id": "r"}, {"request_id": "r"}, {}]}, {"id": "b", "firings": [{"request_id": "r"}]}]
     assert faults_by_request(log) == {"r": ["a", "b"]}
+
+
+def test_a_name_is_renamed_where_it_stands_alone():
+    names = {"Prod": "Stage", "pp-mine-19a-Take": "Take", "pp-mine-19a-TakeMore": "TakeMore"}
+    text = "ProducerFunction in pp-mine-19a-TakeMore, then pp-mine-19a-Take: /Prod/x"
+    assert renamed(text, names) == "ProducerFunction in TakeMore, then Take: /Stage/x"
+    assert renamed(text, {}) == text

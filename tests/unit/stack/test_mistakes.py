@@ -145,3 +145,13 @@ def test_what_a_handler_imports_and_its_package_lacks_is_told(tmp_path, files, r
 def test_a_module_that_makes_a_package_of_its_directory_is_followed(tmp_path):
     files = {"shop.py": "__path__ = ['.']\n", "orders/take.py": "import nowhere\n"}
     assert "imports nowhere" in missing(package(tmp_path, files), "shop.orders.take.handler")
+
+
+def test_resources_of_sam_without_its_transform_are_told(tmp_path):
+    path = tmp_path / "t.yaml"
+    path.write_text("Resources:\n  Table: {Type: AWS::Serverless::SimpleTable}\n  Queue: {Type: AWS::SQS::Queue}\n")
+    template = read_template(path)
+    said = "2: Table: AWS::Serverless::SimpleTable needs `Transform: AWS::Serverless-2016-10-31`"
+    assert mistakes(template, {}) == [f"{path}:{said}"]
+    path.write_text(f"Transform: [AWS::Include, AWS::Serverless-2016-10-31]\n{path.read_text()}")
+    assert mistakes(read_template(path), {}) == []
