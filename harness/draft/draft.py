@@ -13,7 +13,7 @@ import yaml
 from harness.draft import infer
 from harness.draft.code import fields_of_code, form_of_files
 from harness.draft.graph import STORES, Graph, graph_of, takers
-from harness.draft.guess import recent
+from harness.draft.guess import guessed, recent
 from harness.draft.ingress import key_rules, send_of, way_in
 from harness.draft.sample import payloads, read_sample
 from harness.errors import UsageError
@@ -58,7 +58,7 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
     made.document["stack"] = {"template": shown}
     _stack(made, template, unsupported)
     load = _load_of(template, list(_code_of(template, takers(graph, template, entry))), entry, sample)
-    _source(made, load, entry)
+    _source(made, load, entry, list(_keys_of_tables(template)))
     made.document["send"] = send_of(entry, template, values, load.fields, load.form)
     taker = f" ({entry.target} takes them)" if entry.target and entry.target != entry.source else ""
     made.say("send", f"The way in: {entry.kind} {entry.source}".rstrip() + taker + ".")
@@ -108,13 +108,13 @@ class _Load:
     records: list[dict[str, Any]] = field(default_factory=list)
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def name_of_id(self) -> str | None:
-        """Returns the field that tells the records apart; its values differ then."""
+    def name_of_id(self, keys: Sequence[str]) -> str | None:
+        """Returns the field that tells the records apart; its values differ then. `keys` are those of tables."""
         if self.records:
-            name = infer.id_field(self.records)
+            name = infer.id_field(self.records, keys)
             self.fields = infer.fields_of(self.records, name or "", as_text=self.form == "csv")
             return name
-        name = infer.id_field([dict.fromkeys(self.fields, "x")]) if self.fields else None
+        name = infer.id_field([dict.fromkeys(self.fields, "x")], keys) if self.fields else None
         if name is not None and self.fields[name]["type"] != "uuid":
             self.fields[name] = {"type": "uuid"}
         return name
@@ -136,17 +136,19 @@ def _load_of(template: Template, code: Sequence[Path], entry: Entry, sample: Pat
     return load
 
 
-def _source(made: Draft, load: _Load, entry: Entry) -> None:
-    name = load.name_of_id()
+def _source(made: Draft, load: _Load, entry: Entry, keys: Sequence[tuple[str, ...]]) -> None:
+    name = load.name_of_id([first for first, *_ in keys])
     for one in infer.left_out(load.records):
         made.say(
             "source",
             f"The field {one!r} is left out: the name of a field begins with a letter, and has letters, digits, blanks, dots and dashes.",
         )
     if name is None:
-        name = next((one for one in ("id", "record_id") if one not in load.fields), "id")
-        load.fields = {name: {"type": "uuid"}, **load.fields}
-        made.say("source", f"No field tells the records apart, so `{name}` was added: it must stand where a record is stored.")
+        of_table: tuple[str, ...] = next((key for key in keys if key[0] not in load.fields), ())
+        name = of_table[0] if of_table else next((one for one in ("id", "record_id") if one not in load.fields), "id")
+        load.fields = {name: {"type": "uuid"}, **{other: guessed(other) for other in of_table[1:]}, **load.fields}
+        why = "which is the key of a table" if of_table else "which must stand where a record is stored"
+        made.say("source", f"No field tells the records apart, so `{name}` was added, {why}.")
     unknown = "Nothing says which fields the records have: write them here, or give --sample FILE."
     made.say("source", f"Its fields are those of {load.said}." if load.said else unknown)
     source: dict[str, Any] = {"kind": "synthetic", "records": RECORDS}
@@ -165,14 +167,30 @@ def _source(made: Draft, load: _Load, entry: Entry) -> None:
             "source",
             "`guessed: true`: what nobody has seen taken may be refused rightly. Where nothing is stored, or something given up, the verdict is unknown. Take it out when the fields are right.",
         )
-    guessed = {} if load.records else {"guessed": True}
+    unseen = {} if load.records else {"guessed": True}
     made.document["source"] = source | {
         "id": name,
         "fields": recent(load.fields, datetime.now(UTC).date()),
         "drop": list(load.fields),
         "vary": False,
-        **guessed,
+        **unseen,
     }
+
+
+def _keys_of_tables(template: Template) -> Iterator[tuple[str, ...]]:
+    """Yields the names of each table's key, if they are texts."""
+    for resource in template.resources.values():
+        properties = resource.get("Properties") or {}
+        if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"}:
+            types = {one.get("AttributeName"): one.get("AttributeType") for one in properties.get("AttributeDefinitions") or ()}
+            parts = sorted(properties.get("KeySchema") or (), key=lambda part: str(part.get("KeyType")))
+            names = tuple(str(part.get("AttributeName")) for part in parts)
+            if names and types.get(names[0]) == "S":
+                yield names
+        elif resource["Type"] == "AWS::Serverless::SimpleTable":
+            key = properties.get("PrimaryKey") or {}
+            if key.get("Type", "String") == "String":
+                yield (str(key.get("Name", "id")),)
 
 
 def _code_of(template: Template, names: Sequence[str]) -> Iterator[Path]:

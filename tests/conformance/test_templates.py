@@ -243,3 +243,25 @@ def test_a_parameter_is_what_the_property_is(clients, stack):
     assert stack(template, parameters={"Period": "60", "Threshold": "1.5", "Enabled": "false"}) == "CREATE_COMPLETE"
     (alarm,) = clients("cloudwatch").describe_alarms(AlarmNames=["typed"])["MetricAlarms"]
     assert (alarm["Period"], alarm["Threshold"], alarm["ActionsEnabled"]) == (60, 1.5, False)
+
+
+@pytest.mark.rule("serverless-application-model/latest/developerguide/sam-specification-generated-resources-api.html")
+def test_a_template_may_name_what_its_transform_makes(clients, stack):
+    """A SAM template refers to the resources that SAM makes, such as the stage of an API; a name that is still not there is refused."""
+    api = {"Type": "AWS::Serverless::Api", "Properties": {"StageName": "Prod", "DefinitionBody": {"openapi": "3.0.1", "paths": {"/x": {"get": {
+        "x-amazon-apigateway-integration": {"type": "mock", "requestTemplates": {"application/json": '{"statusCode": 200}'}}, "responses": {},
+    }}}}}}  # fmt: skip
+    plan = {"Type": "AWS::ApiGateway::UsagePlan", "DependsOn": "ApiProdStage", "Properties": {
+        "ApiStages": [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "ApiProdStage"}}],
+    }}  # fmt: skip
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {"Api": api, "Plan": plan},
+        "Outputs": {"Stage": {"Value": {"Ref": "ApiProdStage"}}},
+    }
+    assert stack(template, capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]) == "CREATE_COMPLETE"
+    (told,) = clients("cloudformation").describe_stacks(StackName="stack")["Stacks"][0]["Outputs"]
+    assert told["OutputValue"] == "Prod"
+    plan["Properties"]["ApiStages"][0]["Stage"] = {"Ref": "ApiTestStage"}
+    with pytest.raises(stack.client.exceptions.ClientError, match="ApiTestStage"):
+        assert stack(template, name="other", capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]) == "CREATE_COMPLETE"

@@ -252,9 +252,30 @@ def replacements(module: Any) -> None:
     preproc.visit_node_resource = visited
 
 
+@patch(
+    "localstack.services.cloudformation.engine.v2.change_set_model_transform",
+    {"ChangeSetModelTransform.visit_node_resource": ("self", "node_resource"), "PreprocEntityDelta": NAME, "ValidationError": NAME},
+)
+def made_by_transforms(module: Any) -> None:
+    """LocalStack looks for what a template names before the transform that makes it, such as the stage of a SAM API. What is not there after it is refused then."""
+    transform = module.ChangeSetModelTransform
+    visit = transform.visit_node_resource
+
+    def visited(self: Any, node_resource: Any) -> Any:
+        try:
+            return visit(self, node_resource)
+        except module.ValidationError as error:
+            if "Unresolved resource dependencies" not in str(error):
+                raise
+            return module.PreprocEntityDelta()
+
+    transform.visit_node_resource = visited
+
+
 PATCHES = (
     sam,
     sam_of_change_sets,
+    made_by_transforms,
     literals,
     typed_parameters,
     mapping_defaults,

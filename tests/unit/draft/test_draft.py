@@ -124,6 +124,30 @@ def test_what_policies_let_a_pipeline_write_is_a_place_also_in_the_bucket_that_i
     assert probe["places"][-1] == other
 
 
+def test_the_key_of_a_table_tells_records_apart_where_nothing_else_does(drafted):
+    table = """  Items:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{AttributeName: readAt, AttributeType: S}, {AttributeName: sensor, AttributeType: S}]
+      KeySchema: [{AttributeName: sensor, KeyType: HASH}, {AttributeName: readAt, KeyType: RANGE}]
+"""
+    silent = "def handler(event, context):\n    pass\n"
+    take = function("Store", "Q: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}", "T: !Ref Items") + QUEUE + table
+    source = drafted(take, code=silent)["source"]
+    assert (source["id"], {name: one["type"] for name, one in source["fields"].items()}) == (
+        "sensor",
+        {"sensor": "uuid", "readAt": "datetime"},
+    )
+    read = "def handler(event, context):\n    order = loads(event['body'])\n    return order['sensor'], order['name'], event['source']\n"
+    source = drafted(take, code=read)["source"]
+    assert (source["id"], list(source["fields"])) == ("sensor", ["sensor", "name"])
+
+
+def test_a_queue_that_is_the_only_store_is_no_place(drafted):
+    with pytest.raises(UsageError, match="found no bucket, table, queue or topic"):
+        drafted(function("Store", "Q: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}") + "  Work: {Type: AWS::SQS::Queue}\n")
+
+
 def test_fields_without_a_sample_are_guesses_and_those_of_a_sample_are_not(drafted, tmp_path):
     assert drafted(STORE)["source"]["guessed"] is True
     (tmp_path / "sample.json").write_text('[{"id": "a", "n": 1}]')
