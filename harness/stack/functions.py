@@ -33,6 +33,8 @@ def functions(template: Template, values: Mapping[str, Any]) -> Iterator[Functio
         if resource["Type"] not in TYPES:
             continue
         properties = (common if resource["Type"] == TYPES[0] else {}) | (resource.get("Properties") or {})
+        if resource["Type"] == TYPES[0] and (code := code_of(properties)) is not None:
+            properties["CodeUri"] = code
         runtime = value_of(properties.get("Runtime"), values)
         yield Function(
             logical_id,
@@ -41,3 +43,10 @@ def functions(template: Template, values: Mapping[str, Any]) -> Iterator[Functio
             properties,
             template.line("Resources", logical_id, "Properties", "Runtime"),
         )
+
+
+def code_of(properties: Mapping[str, Any]) -> Any:
+    """Returns the CodeUri of a function of SAM: the template's folder where it says nothing, as for `sam build`; None where its code is not in files."""
+    if "InlineCode" in properties or "ImageUri" in properties or properties.get("PackageType") == "Image":
+        return None
+    return properties.get("CodeUri", ".")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.errors import UsageError
 from harness.stack import runtimes
 from harness.stack.build import build_package
-from harness.stack.functions import TYPES
+from harness.stack.functions import TYPES, code_of
 from harness.stack.imports import missing
 from harness.stack.layers import is_public, requirement_of
 from harness.stack.nested import PROPERTIES, nested
@@ -113,7 +113,9 @@ class Packager:
             kind = resource["Type"]
             inherited = common if kind == "AWS::Serverless::Function" else {}
             try:
-                if (key := _CODE.get(kind)) and is_local(code := properties.get(key, inherited.get(key))):
+                key = _CODE.get(kind)
+                code = code_of({**inherited, **properties}) if kind == TYPES[0] else properties.get(key) if key else None
+                if key and is_local(code):
                     runtime = text_of(properties.get("Runtime", inherited.get("Runtime")), values) or ""
                     layered = bool(properties.get("Layers") or inherited.get("Layers"))
                     properties[key] = self._code(template.path.parent / code, logical_id, resource, runtime, layered=layered)

@@ -234,6 +234,25 @@ def test_an_email_identity_of_a_template_may_send(deploy, clients):
     assert sent["MessageId"]
 
 
+@rule("events-connection")
+def test_a_connection_and_an_api_destination_need_no_name(deploy, clients):
+    """Name of a connection and of an API destination is optional: CloudFormation makes one."""
+    key = {"ApiKeyName": "k", "ApiKeyValue": "v"}
+    connection = {"AuthorizationType": "API_KEY", "AuthParameters": {"ApiKeyAuthParameters": key}}
+    destination = {
+        "ConnectionArn": {"Fn::GetAtt": ["C", "Arn"]},
+        "HttpMethod": "POST",
+        "InvocationEndpoint": "https://example.org/",
+    }
+    template = {
+        "C": {"Type": "AWS::Events::Connection", "Properties": connection},
+        "D": {"Type": "AWS::Events::ApiDestination", "Properties": destination},
+    }
+    assert deploy(template) == "CREATE_COMPLETE"
+    assert clients("events").list_connections()["Connections"][0]["Name"].startswith("stack-C-")
+    assert clients("events").list_api_destinations()["ApiDestinations"][0]["Name"].startswith("stack-D-")
+
+
 @rule("stepfunctions-statemachine")
 def test_a_state_machine_of_a_template_has_its_tags(deploy, clients):
     """Tags of a state machine."""

@@ -24,11 +24,16 @@ _OF_FUNCTIONS = {
     "KmsKeyArn": "KMSKeyArn",
     "SnapStart": "SnapStart",
 }
+# Which LocalStack does not name; 64 characters at most.
+_NAMED = {"AWS::Events::ApiDestination", "AWS::Events::Connection"}
+_LONGEST_NAME = 55
 _OF_PERMISSIONS = ("EventSourceToken", "FunctionUrlAuthType", "PrincipalOrgID", "SourceAccount")
 
 
-def with_defaults(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Returns the properties, with what AWS takes where one is not there and LocalStack takes something else."""
+def with_defaults(kind: str, properties: dict[str, Any], name: str) -> dict[str, Any]:
+    """Returns the properties, with what AWS takes where one is not there and LocalStack takes something else. `name` is what a resource is called that says none."""
+    if kind in _NAMED:
+        return {"Name": f"{name[:_LONGEST_NAME]}-{uuid4().hex[:8]}", **properties}
     if kind == "AWS::Kinesis::Stream" and "ShardCount" in properties:
         # LocalStack makes it on demand, with four shards.
         return {"StreamModeDetails": {"StreamMode": "PROVISIONED"}, **properties}

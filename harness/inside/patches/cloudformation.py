@@ -93,7 +93,9 @@ def updates(module: Any) -> None:
         data, schema = raw_payload["requestData"], getattr(resource_provider, "SCHEMA", {})
         data["resourceProperties"] = typed(data["resourceProperties"], schema, schema)
         if raw_payload["action"] == "Add":
-            data["resourceProperties"] = left_out.with_defaults(raw_payload["resourceType"], data["resourceProperties"])
+            data["resourceProperties"] = left_out.with_defaults(
+                raw_payload["resourceType"], data["resourceProperties"], f"{self.stack_name}-{data['logicalResourceId']}"
+            )
         provider = called.INSTEAD.get(raw_payload["resourceType"], lambda: resource_provider)()
         request = module.convert_payload(stack_name=self.stack_name, stack_id=self.stack_id, payload=raw_payload)
         if raw_payload["action"] in {"Modify", "Dynamic"}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.emulator.emulator import Abilities
+from harness.stack.functions import functions
 from harness.stack.runtimes import replaced, replacements
 from harness.stack.template import read_template
 from harness.stack.unsupported import unsupported
@@ -72,3 +73,16 @@ def test_each_function_that_does_not_run_here_is_named_with_its_line(tmp_path):
 def test_where_it_is_strict_another_runtime_is_refused(tmp_path):
     names = [line.partition(": runtime")[0].rpartition(" ")[2] for line in refused(tmp_path, strict=True)]
     assert names == ["Common", "Mine", "Script"]
+
+
+def test_the_code_of_a_function_is_beside_the_template_where_nothing_says_where_it_is(tmp_path):
+    text = """Resources:
+  Beside: {Type: AWS::Serverless::Function, Properties: {Handler: app.handler}}
+  Inline: {Type: AWS::Serverless::Function, Properties: {InlineCode: "def handler(): ..."}}
+  Image: {Type: AWS::Serverless::Function, Properties: {PackageType: Image}}
+  Plain: {Type: AWS::Lambda::Function, Properties: {Handler: app.handler}}
+"""
+    found = {function.logical_id: function.properties.get("CodeUri") for function in functions(*read(tmp_path, text))}
+    assert found == {"Beside": ".", "Inline": None, "Image": None, "Plain": None}
+    there, _ = read(tmp_path, f"Globals: {{Function: {{CodeUri: src}}}}\n{text}")
+    assert next(functions(there, {})).properties["CodeUri"] == "src"
