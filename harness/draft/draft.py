@@ -57,8 +57,9 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
     made.document["description"] = f"{template_path.resolve().parent.name}: every record is accounted for."
     made.document["stack"] = {"template": shown}
     _stack(made, template, unsupported)
-    load = _load_of(template, list(_code_of(template, takers(graph, template, entry))), entry, sample)
-    _source(made, load, entry, list(_keys_of_tables(template)))
+    rules = key_rules(entry, values)
+    load = _load_of(template, list(_code_of(template, takers(graph, template, entry))), entry, rules[1], sample)
+    _source(made, load, rules[0] if entry.kind == "s3" else None, list(_keys_of_tables(template)))
     made.document["send"] = send_of(entry, template, values, load.fields, load.form)
     taker = f" ({entry.target} takes them)" if entry.target and entry.target != entry.source else ""
     made.say("send", f"The way in: {entry.kind} {entry.source}".rstrip() + taker + ".")
@@ -120,7 +121,7 @@ class _Load:
         return name
 
 
-def _load_of(template: Template, code: Sequence[Path], entry: Entry, sample: Path | None) -> _Load:
+def _load_of(template: Template, code: Sequence[Path], entry: Entry, suffix: str, sample: Path | None) -> _Load:
     """Returns what the sample says, else what the code says, else what the events beside the template say."""
     load = _Load()
     if sample is not None:
@@ -130,13 +131,13 @@ def _load_of(template: Template, code: Sequence[Path], entry: Entry, sample: Pat
         load.said, load.fields = fields_of_code(code)
         if not load.fields or load.said.startswith("the keys"):
             load.said, load.records = next(_events_of_project(template), (load.said, []))
-        load.form = form_of_files(key_rules(entry)[1], code, list(_definitions(template)))
+        load.form = form_of_files(suffix, code, list(_definitions(template)))
     if entry.kind != "s3":
         load.form = "events"
     return load
 
 
-def _source(made: Draft, load: _Load, entry: Entry, keys: Sequence[tuple[str, ...]]) -> None:
+def _source(made: Draft, load: _Load, prefix: str | None, keys: Sequence[tuple[str, ...]]) -> None:
     name = load.name_of_id([first for first, *_ in keys])
     for one in infer.left_out(load.records):
         made.say(
@@ -153,7 +154,7 @@ def _source(made: Draft, load: _Load, entry: Entry, keys: Sequence[tuple[str, ..
     made.say("source", f"Its fields are those of {load.said}." if load.said else unknown)
     source: dict[str, Any] = {"kind": "synthetic", "records": RECORDS}
     source |= {"format": load.form, "files": 2} if load.form != "events" else {}
-    source |= {"name": "records", "prefix": key_rules(entry)[0]} if entry.kind == "s3" else {}
+    source |= {"name": "records", "prefix": prefix} if prefix is not None else {}
     made.say(
         "source",
         "`drop` has all fields: nothing is promised but that each record arrives. Take out what is stored unchanged, and it is compared.",

@@ -72,16 +72,16 @@ def send_of(entry: Entry, template: Template, values: Mapping[str, Any], fields:
         case "eventbridge":
             return _rule(entry)
         case _:
-            prefix, suffix = key_rules(entry)
+            prefix, suffix = key_rules(entry, values)
             return {"to": "s3", "bucket": resource} | (
                 {} if form != "events" else {"key": f"{prefix}{{record_id}}{suffix or '.json'}"}
             )
 
 
-def key_rules(entry: Entry) -> tuple[str, str]:
-    """Returns what the keys of a bucket's notification begin and end with."""
+def key_rules(entry: Entry, values: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns what the keys of a bucket's notification begin and end with. `values` are those of the template's parameters."""
     rules = ((entry.settings.get("Filter") or {}).get("S3Key") or {}).get("Rules") or []
-    found = {str(rule.get("Name")).lower(): str(rule.get("Value")) for rule in rules if isinstance(rule, dict)}
+    found = {str(rule.get("Name")).lower(): text_of(rule.get("Value"), values) or "" for rule in rules if isinstance(rule, dict)}
     return found.get("prefix", ""), found.get("suffix", "")
 
 

@@ -26,6 +26,7 @@ _EVENTS = {
     "SelfManagedKafka": "Kafka",
 }  # fmt: skip
 
+_DELIVERED = {"S3DestinationConfiguration", "ExtendedS3DestinationConfiguration"}
 # Of the properties that no emulator applies, those without which a run would miss records.
 _PROPERTIES = {
     "AWS::DynamoDB::Table": {"ImportSourceSpecification": "nothing is imported into the table"},
@@ -63,6 +64,7 @@ def unsupported(template: Template, values: Mapping[str, Any], abilities: Abilit
     }
     path = str(template.path)
     found = [Unsupported(path, line, name, reason) for line, name, reason in _resources(template, made, abilities)]
+    found += [Unsupported(path, line, name, reason, ignorable=False) for line, name, reason in _destinations(template, made)]
     for function, reason in runtimes.refused(template, values, abilities, strict=strict):
         if function.logical_id in made:
             found.append(Unsupported(path, function.line, function.logical_id, reason, ignorable=False))
@@ -93,6 +95,18 @@ def _resources(template: Template, made: Mapping[str, Any], abilities: Abilities
             if service is not None:
                 line = template.line("Resources", name, "Properties", "Events", event)
                 yield line, f"{name}.{event}", f"event of {service}: the emulator does not have this service"
+
+
+def _destinations(template: Template, made: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """Yields the delivery streams that do not deliver to S3: there is nothing else here that they could deliver to."""
+    for name, resource in made.items():
+        for key in resource.get("Properties") or {} if resource["Type"] == "AWS::KinesisFirehose::DeliveryStream" else ():
+            if key.endswith("DestinationConfiguration") and key not in _DELIVERED:
+                yield (
+                    template.line("Resources", name, "Properties", key),
+                    f"{name}.{key}",
+                    "the emulator delivers to Amazon S3 only",
+                )
 
 
 def is_supported(resource_type: str, abilities: Abilities) -> bool:

@@ -9,7 +9,7 @@ from harness.draft.draft import draft, written
 from harness.errors import UsageError
 from harness.scenario.loading import load_scenario
 
-HEAD = "Transform: AWS::Serverless-2016-10-31\nGlobals: {Function: {Runtime: python3.12, CodeUri: code, Handler: app.handler}}\nResources:\n"
+HEAD = "Transform: AWS::Serverless-2016-10-31\nParameters: {End: {Type: String, Default: .json}}\nGlobals: {Function: {Runtime: python3.12, CodeUri: code, Handler: app.handler}}\nResources:\n"
 TABLE = "  Items: {Type: AWS::Serverless::SimpleTable}\n"
 QUEUE = "  Work: {Type: AWS::SQS::Queue, Properties: {RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}}}\n  Dead: {Type: AWS::SQS::Queue}\n"
 
@@ -61,7 +61,7 @@ STORE = function("Store", "Q: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}
         (function("Take", "E: {Type: EventBridgeRule, Properties: {EventBusName: !Ref Bus, Pattern: {source: [shop], detail-type: [{prefix: order}]}}}", "T: !Ref Items")
          + TABLE + "  Bus: {Type: AWS::Events::EventBus, Properties: {Name: b}}\n",
          {"to": "eventbridge", "source": "shop", "detail_type": "order", "bus": "${resources.Bus}"}),
-        (function("Take", "S: {Type: S3, Properties: {Bucket: !Ref Files, Events: 's3:ObjectCreated:*', Filter: {S3Key: {Rules: [{Name: prefix, Value: in/}, {Name: suffix, Value: .json}]}}}}",
+        (function("Take", "S: {Type: S3, Properties: {Bucket: !Ref Files, Events: 's3:ObjectCreated:*', Filter: {S3Key: {Rules: [{Name: prefix, Value: in/}, {Name: suffix, Value: !Ref End}]}}}}",
                   "T: !Ref Items, B: !Ref Files") + TABLE + "  Files: {Type: AWS::S3::Bucket}\n",
          {"to": "s3", "bucket": "${resources.Files}", "key": "in/{record_id}.json"}),
         (function("Take", "E: {Type: EventBridgeRule, Properties: {Pattern: {source: [aws.s3], detail-type: [Object Created], detail: {bucket: {name: [!Ref Files]}, object: {key: [{prefix: in/}]}}}}}",

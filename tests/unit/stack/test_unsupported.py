@@ -27,3 +27,12 @@ def test_a_property_without_which_records_would_be_missing_is_named(tmp_path, ki
     )
     (found,) = unsupported(read_template(path), {}, ALL, strict=False)
     assert (found.name, found.line, found.ignorable) == (f"Mine.{name}", 5, True)
+
+
+def test_a_delivery_stream_to_anything_but_s3_is_named_and_cannot_be_ignored(tmp_path):
+    path = tmp_path / "t.yaml"
+    stream = "{Type: AWS::KinesisFirehose::DeliveryStream, Properties: {%s: {}}}"
+    names = ("ExtendedS3DestinationConfiguration", "HttpEndpointDestinationConfiguration", "KinesisStreamSourceConfiguration")
+    path.write_text("Resources:\n" + "".join(f"  S{number}: {stream % name}\n" for number, name in enumerate(names)))
+    (found,) = unsupported(read_template(path), {}, ALL, strict=False)
+    assert (found.name, found.line, found.ignorable) == ("S1.HttpEndpointDestinationConfiguration", 3, False)
