@@ -117,7 +117,9 @@ class _Load:
             return name
         name = infer.id_field([dict.fromkeys(self.fields, "x")], keys) if self.fields else None
         if name is not None and self.fields[name]["type"] != "uuid":
-            self.fields[name] = {"type": "uuid"}
+            # Where the values must have a form, other ones of that form; in CSV a number is a text.
+            known = self.fields[name].get("of", ()) if self.form == "csv" else ()
+            self.fields[name] = infer.unique(known) if known and str(known[0]).isdecimal() else {"type": "uuid"}
         return name
 
 

@@ -51,7 +51,7 @@ def fields_of(records: Sequence[Mapping[str, Any]], id_name: str, *, as_text: bo
     for name in names:
         if NAME.fullmatch(name):
             values = [record[name] for record in records if name in record]
-            found[name] = _unique(values) if name == id_name else field(values)
+            found[name] = unique(values) if name == id_name else field(values)
     return found
 
 
@@ -60,7 +60,8 @@ def left_out(records: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted({name for record in records for name in record if not NAME.fullmatch(name)})
 
 
-def _unique(values: Sequence[Any]) -> dict[str, Any]:
+def unique(values: Sequence[Any]) -> dict[str, Any]:
+    """Returns a field that draws a different value for each record, in the form of these."""
     first = values[0] if values else None
     if isinstance(first, int) or (isinstance(first, str) and _WHOLE.fullmatch(first)):
         return {"type": "int", "unique": True, "min": _FIRST_NUMBER, "max": _LAST_NUMBER}

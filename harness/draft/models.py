@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.draft.checks import WRAPPERS, Checks
 from harness.draft.guess import guessed, text_field
 from harness.draft.patterns import examples
 
@@ -33,6 +34,7 @@ class Models:
     classes: Mapping[str, ast.ClassDef]
     aliases: Mapping[str, ast.expr]
     members: Mapping[str, list[Any]]
+    checks: Checks
 
     def record(self) -> str | None:
         """Returns the model that is most like a record: it has an id, and no other model has it within; where there are several, the one with the most fields."""
@@ -48,8 +50,9 @@ class Models:
 
     def fields(self, name: str, within: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
         """Returns the fields of a model, as a scenario has them."""
+        asked = self.checks.of_class(self.classes[name])
         return {
-            field: self._field(field, annotation, _constraints(default), (*within, name))
+            field: asked.get(field) or self._field(field, annotation, _constraints(default), (*within, name))
             for field, annotation, default in _annotated(self.classes[name])
         }
 
@@ -59,10 +62,7 @@ class Models:
             annotation = ast.parse(annotation.value, mode="eval").body
         head, arguments = _head(annotation)
         if head in {"Annotated", "Required", "NotRequired", "Final"} and arguments:
-            inner = dict(limits)
-            for one in arguments[1:]:
-                inner |= _constraints(one)
-            return self._field(name, arguments[0], inner, within)
+            return self._qualified(name, arguments, limits, within)
         if head == "Literal":
             return {"type": "choice", "of": [one.value for one in arguments if isinstance(one, ast.Constant)]}
         if head in self.aliases and head not in within:
@@ -75,11 +75,25 @@ class Models:
             return {"type": "list", "of": self._field(name, arguments[0], {}, within), "min": 1, "max": 3}
         return _plain(name, head, {**limits, **_constraints(annotation)})
 
+    def _qualified(
+        self, name: str, arguments: Sequence[ast.expr], limits: Mapping[str, Any], within: Sequence[str]
+    ) -> dict[str, Any]:
+        """Returns the field of Annotated[…]: what a validator asks, else what the type says within its bounds."""
+        inner = dict(limits)
+        for one in arguments[1:]:
+            if isinstance(one, ast.Call) and _head(one)[0] in WRAPPERS and one.args:
+                asked = self.checks.functions.get(_head(one.args[0])[0])
+                if asked is not None:
+                    return asked
+            inner |= _constraints(one)
+        return self._field(name, arguments[0], inner, within)
+
 
 def models_of(trees: Iterable[ast.Module]) -> Models:
     """Returns the models that some modules have."""
     classes, aliases, members = dict[str, ast.ClassDef](), dict[str, ast.expr](), dict[str, list[Any]]()
-    for node in (one for tree in trees for one in tree.body):
+    modules = list(trees)
+    for node in (one for tree in modules for one in tree.body):
         if isinstance(node, ast.ClassDef):
             bases = {_head(base)[0] for base in node.bases}
             if bases & _BASES or bases & classes.keys():
@@ -95,8 +109,27 @@ def models_of(trees: Iterable[ast.Module]) -> Models:
             and isinstance(node.targets[0], ast.Name)
             and isinstance(node.value, ast.Subscript | ast.Call)
         ):
-            aliases[node.targets[0].id] = node.value
-    return Models(classes, aliases, members)
+            name = node.targets[0].id
+            made = _called(name, node.value)
+            if made is not None:
+                classes[name] = made
+            else:
+                aliases[name] = node.value
+    return Models(classes, aliases, members, Checks(modules))
+
+
+def _called(name: str, node: ast.expr) -> ast.ClassDef | None:
+    """Returns TypedDict("Name", {"a field": str}) as the class that it makes."""
+    if not (
+        isinstance(node, ast.Call) and _head(node)[0] == "TypedDict" and len(node.args) > 1 and isinstance(node.args[1], ast.Dict)
+    ):
+        return None
+    body: list[ast.stmt] = [
+        ast.AnnAssign(ast.Name(key.value), annotation, None, simple=1)
+        for key, annotation in zip(node.args[1].keys, node.args[1].values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    ]
+    return ast.ClassDef(name, [], [], body or [ast.Pass()], [])
 
 
 def _annotated(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr, ast.expr | None]]:

@@ -63,6 +63,77 @@ def test_a_module_is_found_by_its_whole_name_before_one_that_is_called_like_its_
     assert fields(tmp_path, files, "mine/transforms.py")[0] == "the model Order"
 
 
+VALIDATED = """
+    import re
+    from datetime import date, datetime
+    from typing import Annotated, Literal
+    from pydantic import AfterValidator, BaseModel, BeforeValidator, StringConstraints, field_validator
+    from typing_extensions import TypedDict
+
+    _WHOLE = re.compile(r"\\d{3}", re.ASCII)
+
+    def _whole(value):
+        if isinstance(value, bool) or not _WHOLE.fullmatch(str(value)):
+            raise ValueError("expected a whole number")
+        return value
+
+    def _day(value):
+        datetime.strptime(value, "%m/%d/%y")
+        return value
+
+    def _odd(value):
+        return value
+
+    Day = Annotated[str, AfterValidator(_day)]
+"""
+
+
+def test_what_validators_ask_of_a_field_is_followed(tmp_path):
+    model = (
+        VALIDATED
+        + """
+    class Order(BaseModel):
+        order_id: str
+        units: Annotated[str, BeforeValidator(_whole)]
+        shipped: Day
+        odd: Annotated[int, AfterValidator(_odd)]
+        at: str
+        code: str
+
+        @field_validator("at")
+        @classmethod
+        def _moment(cls, value):
+            return datetime.fromisoformat(value)
+
+        @field_validator("code")
+        @classmethod
+        def _code(cls, value):
+            assert re.match("^[A-Z]{2}$", value)
+            return value
+"""
+    )
+    said, found = fields(tmp_path, {"app.py": model})
+    assert said == "the model Order"
+    assert {name: field["type"] for name, field in found.items()} == {
+        "order_id": "uuid", "units": "choice", "shipped": "date", "odd": "int", "at": "datetime", "code": "choice",
+    }  # fmt: skip
+    assert found["shipped"]["format"] == "%m/%d/%y"
+    assert all(re.fullmatch(r"\d{3}", text) for text in found["units"]["of"])
+    assert all(re.fullmatch("[A-Z]{2}", text) for text in found["code"]["of"])
+
+
+def test_a_typed_dict_that_is_called_has_names_with_blanks(tmp_path):
+    model = (
+        VALIDATED
+        + """
+    Order = TypedDict("Order", {"id": Annotated[str, StringConstraints(pattern="^[0-9]{5}$")], "Ship Date": Day, "Sales Channel": Literal["Online", "Offline"]})
+"""
+    )
+    said, found = fields(tmp_path, {"app.py": model})
+    assert (said, list(found)) == ("the model Order", ["id", "Ship Date", "Sales Channel"])
+    assert (found["Ship Date"]["format"], found["Sales Channel"]["of"]) == ("%m/%d/%y", ["Online", "Offline"])
+
+
 def test_columns_may_have_blanks_and_a_name_may_say_that_it_is_a_day(tmp_path):
     said, found = fields(tmp_path, {"app.py": 'COLUMNS = ("uuid", "Order Date", "valid_from")\n'})
     assert said == "the columns that the code names"
