@@ -19,7 +19,7 @@ from harness.draft.sample import payloads, read_sample
 from harness.errors import UsageError
 from harness.stack.functions import functions
 from harness.stack.template import is_local, read_template
-from harness.stack.values import parameter_values
+from harness.stack.values import parameter_values, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from harness.stack.template import Template
 
 RECORDS = 200
+# What a scenario has where it says nothing, and what a run takes besides.
+_DRAIN_S, _MORE_S = 120, 60
 _UNDER_WAY = re.compile(r"(^|[/_.-])(work|working|tmp|temp|scratch|staging|chunks?|partial)([/_.-]|$)", re.IGNORECASE)
 
 
@@ -69,7 +71,27 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
     if others:
         made.say("send", f"Other ways in, without a load here: {', '.join(others)}.")
     _probes(made, template, graph, entry)
+    if (slowest := max(_redrives_s(template, values), default=0)) > _DRAIN_S:
+        made.document["drain_timeout_s"] = slowest
+        made.say(
+            "drain_timeout_s",
+            "A message that always fails is a dead letter after this time, by its queue's VisibilityTimeout and maxReceiveCount.",
+        )
     return made
+
+
+def _redrives_s(template: Template, values: Mapping[str, Any]) -> Iterator[int]:
+    """Yields after how many seconds a message that always fails is in the dead-letter queue, and some more."""
+    for resource in template.resources.values():
+        properties = resource.get("Properties") or {}
+        policy = properties.get("RedrivePolicy")
+        if resource["Type"] == "AWS::SQS::Queue" and isinstance(policy, dict):
+            visibility, most = (
+                text_of(properties.get("VisibilityTimeout", 30), values),
+                text_of(policy.get("maxReceiveCount"), values),
+            )
+            if visibility and most and visibility.isdecimal() and most.isdecimal():
+                yield int(visibility) * int(most) + _MORE_S
 
 
 def _why_none(graph: Graph) -> str:
@@ -307,7 +329,7 @@ def written(made: Draft) -> str:
     for key, value in made.document.items():
         comments = "".join(f"# {line}\n" for line in made.comments.get(key, []))
         text = yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=140, default_flow_style=None)
-        if isinstance(value, str):
+        if isinstance(value, str | int):
             parts.append(f"{comments}{key}: {text.removesuffix('...' + chr(10))}")
         elif text.startswith("{"):
             parts.append(f"{comments}{key}: {text}")

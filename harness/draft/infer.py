@@ -19,6 +19,8 @@ _WHOLE, _DECIMAL = re.compile(r"-?\d{1,15}"), re.compile(r"-?\d{1,15}\.\d{1,6}")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .-]*")
 """A name that a field may have."""
 _MOST_CHOICES = 12
+# So many digits are enough ids, after a prefix that no number has.
+_ENOUGH_DIGITS = 6
 # Ids that no other number of a document is taken for.
 _FIRST_NUMBER, _LAST_NUMBER = 100_000_000, 999_999_999
 
@@ -69,7 +71,7 @@ def unique(values: Sequence[Any]) -> dict[str, Any]:
         return {"type": "uuid", **({"prefix": found["prefix"]} if found["prefix"] else {})}
     if isinstance(first, str) and (found := _NUMBERED.fullmatch(first)):
         low, high = _FIRST_NUMBER, _LAST_NUMBER
-        if len(found["number"]) > len(str(high)):
+        if len(found["number"]) >= _ENOUGH_DIGITS:
             low, high = 10 ** (len(found["number"]) - 1), 10 ** len(found["number"]) - 1
         return {"type": "int", "unique": True, "min": low, "max": high, "prefix": found["prefix"]}
     return {"type": "uuid"}

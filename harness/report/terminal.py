@@ -123,6 +123,8 @@ def _way(example: Example) -> list[str]:
         return []
     lines = [f"      last: {escape(example.last)}"]
     logged = [line for line in example.log.splitlines() if line.strip() and not line.startswith(_NOT_SAID)]
+    # An invocation has many records.
+    logged = [line for line in logged if example.record_id in line] or logged
     of_errors = [line for line in logged if _ERROR.search(line)]
     said = (of_errors or logged)[-1:]
     return [*lines, *(f"      log:  {escape(line[:_LOG_SHOWN])}" for line in said)]

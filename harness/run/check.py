@@ -33,6 +33,8 @@ def check(name: str, path: Path, *, ignore: bool) -> Iterator[str]:
     yield from (f"  without {one}" for one in ignored)
     load = open_load(make_recipe(name, scenario))
     yield f"  the load has {'records without a known number' if load.total is None else f'{load.total:,} records'}"
+    if getattr(scenario.source, "guessed", False):
+        yield "  its fields are guesses (source.guessed): draft it with --sample FILE, or write them as they are, else a failure may be the load's"
     values = parameter_values(template.document, parameters, DEFAULT_ACCOUNT)
     yield f"  the template has {len(template.resources)} resources, {len(list(functions(template, values)))} of them functions"
     for runtime, on in replacements(template, values, able).items():

@@ -148,6 +148,15 @@ def test_a_queue_that_is_the_only_store_is_no_place(drafted):
         drafted(function("Store", "Q: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}") + "  Work: {Type: AWS::SQS::Queue}\n")
 
 
+def test_a_queue_that_takes_long_to_give_up_is_waited_for(drafted):
+    assert "drain_timeout_s" not in drafted(STORE)
+    slow = STORE.replace("{RedrivePolicy:", "{VisibilityTimeout: 60, RedrivePolicy:").replace(
+        "maxReceiveCount: 2", "maxReceiveCount: !Ref Most"
+    )
+    head = HEAD.replace("Parameters: {", "Parameters: {Most: {Type: Number, Default: 3}, ")
+    assert drafted(slow, head=head)["drain_timeout_s"] == 240
+
+
 def test_fields_without_a_sample_are_guesses_and_those_of_a_sample_are_not(drafted, tmp_path):
     assert drafted(STORE)["source"]["guessed"] is True
     (tmp_path / "sample.json").write_text('[{"id": "a", "n": 1}]')

@@ -120,6 +120,7 @@ def test_a_field_draws_what_the_sample_has_shown_to_be_valid(values, field):
     [
         ("3a3f2f06-4a51-4c55-8a3b-1f60c5f9a6d7", {"type": "uuid"}),
         ("evt_3a3f2f06-4a51-4c55-8a3b-1f60c5f9a6d7", {"type": "uuid", "prefix": "evt_"}),
+        ("ORD-100341", {"type": "int", "unique": True, "min": 100_000, "max": 999_999, "prefix": "ORD-"}),
         ("ORD-100", {"type": "int", "unique": True, "min": 100_000_000, "max": 999_999_999, "prefix": "ORD-"}),
         (17, {"type": "int", "unique": True, "min": 100_000_000, "max": 999_999_999}),
         ("anything else", {"type": "uuid"}),

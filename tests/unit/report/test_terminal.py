@@ -142,3 +142,15 @@ def test_what_a_function_logged_is_neither_lambdas_own_nor_a_metric():
     account = replace(lost(), examples={"lost": (example,)})
     said = text(finished(Verdict(Judgement.FAIL, ("1 of 10 records lost",)), account))
     assert "log:  row 7 was refused\n" in said
+
+
+def test_of_what_a_function_logged_the_line_with_the_record_is_shown():
+    log = "ERROR of another\ncould not store id-[0], denied\ncould not store id-9\n"
+    account = lost()
+    first = replace(account.examples["lost"][0], last="Store was invoked with it", log=log)
+    said = text(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), replace(account, examples={"lost": (first,)})))
+    assert "      log:  could not store id-[0], denied" in said
+    assert "id-9" not in said
+    without = replace(first, log="ERROR of another\nlast words\n")
+    said = text(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), replace(account, examples={"lost": (without,)})))
+    assert "      log:  ERROR of another" in said
