@@ -1,4 +1,4 @@
-"""What validators that are written in Python ask of a value: the pattern that it must match, or the form of a time. The code is read, not run."""
+"""Reads validators in Python code, without running it: which pattern a value must match, or which form a time must have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRAPPERS = {"AfterValidator", "BeforeValidator", "PlainValidator", "WrapValidato
 
 
 class Checks:
-    """The fields that validators of some modules describe, by the validator's name, and by the fields of a class."""
+    """The validators of some modules. `functions` has by a validator's name the field that it accepts."""
 
     def __init__(self, trees: Iterable[ast.Module]) -> None:
         nodes = [node for tree in trees for node in ast.walk(tree)]
@@ -32,7 +32,7 @@ class Checks:
         self.functions = {node.name: found for node in nodes if isinstance(node, ast.FunctionDef) and (found := self._asked(node))}
 
     def of_class(self, node: ast.ClassDef) -> Mapping[str, dict[str, Any]]:
-        """Returns what the validators of a class ask of its fields."""
+        """Returns the fields that the validators of a class accept, by name."""
         found: dict[str, dict[str, Any]] = {}
         for one in node.body:
             asked = self.functions.get(one.name) if isinstance(one, ast.FunctionDef) else None

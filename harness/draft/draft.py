@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.stack.template import Template
 
 RECORDS = 200
-# What a scenario has where it says nothing, and what a run takes besides.
+# The default of `drain_timeout_s`, and the time that a run needs besides.
 _DRAIN_S, _MORE_S = 120, 60
 _UNDER_WAY = re.compile(r"(^|[/_.-])(work|working|tmp|temp|scratch|staging|chunks?|partial)([/_.-]|$)", re.IGNORECASE)
 
@@ -81,7 +81,7 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
 
 
 def _redrives_s(template: Template, values: Mapping[str, Any]) -> Iterator[int]:
-    """Yields after how many seconds a message that always fails is in the dead-letter queue, and some more."""
+    """Yields for each queue how many seconds pass until a message that always fails is in the dead-letter queue, with a margin."""
     for resource in template.resources.values():
         properties = resource.get("Properties") or {}
         policy = properties.get("RedrivePolicy")
@@ -139,7 +139,7 @@ class _Load:
             return name
         name = infer.id_field([dict.fromkeys(self.fields, "x")], keys) if self.fields else None
         if name is not None and self.fields[name]["type"] != "uuid":
-            # Where the values must have a form, other ones of that form; in CSV a number is a text.
+            # CSV has no types: a field that accepts digits takes a number.
             known = self.fields[name].get("of", ()) if self.form == "csv" else ()
             self.fields[name] = infer.unique(known) if known and str(known[0]).isdecimal() else {"type": "uuid"}
         return name
@@ -190,7 +190,7 @@ def _source(made: Draft, load: _Load, prefix: str | None, keys: Sequence[tuple[s
     if not load.records:
         made.say(
             "source",
-            "`guessed: true`: what nobody has seen taken may be refused rightly. Where nothing is stored, or something given up, the verdict is unknown. Take it out when the fields are right.",
+            "`guessed: true`: the fields are guesses, so the pipeline may rightly refuse the records. If it stores none, or gives some up, the verdict is unknown. Remove the key when the fields are right.",
         )
     unseen = {} if load.records else {"guessed": True}
     made.document["source"] = source | {
@@ -289,7 +289,7 @@ def _probes(made: Draft, template: Template, graph: Graph, entry: Entry) -> None
 
 
 def _in_bucket(made: Draft, bucket: str, prefixes: set[str], outcome: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Yields the places of a bucket: one for each prefix to which policies let the pipeline write, or the whole bucket where they do not tell."""
+    """Yields a place for each prefix that the policies let the pipeline write, or the whole bucket if they name no prefix."""
     ends = sorted(prefix for prefix in prefixes if not _UNDER_WAY.search(prefix))
     if not ends or "" in prefixes:
         yield {"bucket": bucket, **outcome}
@@ -316,7 +316,7 @@ def _sounds_given_up(name: str) -> bool:
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes what stands in two places twice."""
+    """Writes a value twice rather than an anchor and an alias."""
 
     def ignore_aliases(self, _data: object) -> bool:
         return True

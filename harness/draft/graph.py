@@ -45,8 +45,8 @@ class Entry:
 
 @dataclass
 class Graph:
-    """The entries of a template, which resources are written by others, and which queues take what was given up. `prefixes` are what the keys begin with that policies
-    let somebody write, by bucket."""
+    """The entries of a template, which resources are written by others, and which queues take what was given up. `prefixes` has by bucket
+    the prefixes of the keys that the policies let a function write."""
 
     entries: list[Entry] = field(default_factory=list)
     written: dict[str, set[str]] = field(default_factory=dict)

@@ -36,7 +36,7 @@ def guessed(name: str) -> dict[str, Any]:
 
 
 def recent(fields: Mapping[str, dict[str, Any]], today: date) -> dict[str, dict[str, Any]]:
-    """Returns the fields with dates and moments of yesterday and today where nothing says of when: a pipeline may refuse what is old, or keep a partition per day."""
+    """Gives dates and moments without bounds the bounds yesterday and today. A pipeline may refuse old records, or keep a partition per day."""
     return {name: _recent(field, today) for name, field in fields.items()}
 
 

@@ -1,4 +1,4 @@
-"""Which resource a text of a template means: by a reference, or by the name that the template gives the resource."""
+"""Finds the resource that a value of a template means, by a reference or by the resource's name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = {
 
 
 class Names:
-    """The names of a template's resources. A policy often says `arn:aws:s3:::${AWS::StackName}-data/*`, as a reference would be a circle."""
+    """The names of a template's resources. Policies often say `arn:aws:s3:::${AWS::StackName}-data/*`, because a reference would make a circle."""
 
     def __init__(self, resources: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         own = {**values, "AWS::StackName": "stack"}
@@ -44,7 +44,7 @@ class Names:
         return found | {logical_id for text in self._texts(value) if (logical_id := self._id_in(text)) is not None}
 
     def keys(self, resource: Any) -> Iterator[tuple[str, str]]:
-        """Yields the bucket and what the keys begin with, of each resource of a policy that means objects."""
+        """Yields the bucket and the prefix of the keys for each resource of a policy that means objects."""
         for text in self._texts(resource):
             name, _, key = text.rpartition(":::")[2].partition("/")
             if key and name in self._ids:

@@ -120,7 +120,7 @@ class Source(Part, ABC):
         """Returns the load. Raises UsageError for an option or a file that this source cannot use."""
 
     def doubts(self, account: Account) -> Iterable[str]:  # noqa: ARG002 - a source that knows its records has no doubt
-        """Returns what cannot be known of the load, from what became of it."""
+        """Returns the reasons for an unknown verdict that the account of the load gives."""
         return ()
 
 

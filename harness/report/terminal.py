@@ -123,7 +123,7 @@ def _way(example: Example) -> list[str]:
         return []
     lines = [f"      last: {escape(example.last)}"]
     logged = [line for line in example.log.splitlines() if line.strip() and not line.startswith(_NOT_SAID)]
-    # An invocation has many records.
+    # A function logs about all records of its invocation.
     logged = [line for line in logged if example.record_id in line] or logged
     of_errors = [line for line in logged if _ERROR.search(line)]
     said = (of_errors or logged)[-1:]

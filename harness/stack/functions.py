@@ -46,7 +46,7 @@ def functions(template: Template, values: Mapping[str, Any]) -> Iterator[Functio
 
 
 def code_of(properties: Mapping[str, Any]) -> Any:
-    """Returns the CodeUri of a function of SAM: the template's folder where it says nothing, as for `sam build`; None where its code is not in files."""
+    """Returns the CodeUri of a SAM function. Without one it is the template's folder, as for `sam build`. Returns None for inline code and images."""
     if "InlineCode" in properties or "ImageUri" in properties or properties.get("PackageType") == "Image":
         return None
     return properties.get("CodeUri", ".")

@@ -27,7 +27,7 @@ _EVENTS = {
 }  # fmt: skip
 
 _DELIVERED = {"S3DestinationConfiguration", "ExtendedS3DestinationConfiguration"}
-# Of the properties that no emulator applies, those without which a run would miss records.
+# The emulator ignores these properties, and a run without their effect would miss records.
 _PROPERTIES = {
     "AWS::DynamoDB::Table": {"ImportSourceSpecification": "nothing is imported into the table"},
     "AWS::Lambda::Function": {"FileSystemConfigs": "there is no Amazon EFS"},
@@ -98,7 +98,7 @@ def _resources(template: Template, made: Mapping[str, Any], abilities: Abilities
 
 
 def _destinations(template: Template, made: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
-    """Yields the delivery streams that do not deliver to S3: there is nothing else here that they could deliver to."""
+    """Yields the delivery streams with a destination other than S3, because the emulator has no other."""
     for name, resource in made.items():
         for key in resource.get("Properties") or {} if resource["Type"] == "AWS::KinesisFirehose::DeliveryStream" else ():
             if key.endswith("DestinationConfiguration") and key not in _DELIVERED:

@@ -68,6 +68,10 @@ def test_a_destination_that_is_disabled_gets_nothing_and_can_be_enabled_again(cl
     for stream in (arn, f"{arn}-that-is-not-there"):
         with pytest.raises(ClientError, match="ValidationException"):
             dynamodb.enable_kinesis_streaming_destination(TableName="t", StreamArn=stream)
+    never = {"Update": {"TableName": "t", "Key": {"id": {"S": "c"}}, "ConditionExpression": "attribute_exists(id)", "UpdateExpression": "SET n = :n",
+                        "ExpressionAttributeValues": {":n": {"N": "1"}}}}  # fmt: skip
+    with pytest.raises(ClientError, match="TransactionCanceledException"):
+        dynamodb.transact_write_items(TransactItems=[never])
     dynamodb.disable_kinesis_streaming_destination(TableName="t", StreamArn=arn)
     dynamodb.put_item(TableName="t", Item={"id": {"S": "unheard"}})
     dynamodb.enable_kinesis_streaming_destination(TableName="t", StreamArn=arn)

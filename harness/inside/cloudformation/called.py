@@ -147,7 +147,7 @@ class RolePolicy(_Called):
 
 
 class SubscriptionFilter(_Called):
-    """LocalStack calls each filter like its log group, so that the second of a group replaces the first."""
+    """LocalStack's own provider gives every filter the name of its log group, so a second filter replaces the first."""
 
     TYPE = "AWS::Logs::SubscriptionFilter"
     NAME, SERVICE, CALLS = (
@@ -174,7 +174,7 @@ class SubscriptionFilter(_Called):
 
 
 class EmailIdentity(_Called):
-    """LocalStack's fails. An address or a domain is verified at once: nobody is there to open the link."""
+    """LocalStack's own provider raises NotImplementedError. This one verifies the address or the domain at once, because nobody opens the link."""
 
     TYPE = "AWS::SES::EmailIdentity"
     NAME, SERVICE, CALLS = "EmailIdentity", "ses", ("verify_email_identity", "verify_email_identity", "delete_identity")

@@ -1,6 +1,7 @@
-"""Properties that LocalStack's resource providers leave out when they create a resource: set by the resource's own API once it is there.
+"""Sets the properties that LocalStack's resource providers ignore when they create a resource.
 
-A provider takes the properties that its author thought of, and says nothing of the others. tests/conformance/test_properties.py has what comes of each.
+A provider reads some properties of a template and ignores the others without a word. This module calls the resource's own API for those. tests/conformance/test_properties.py shows
+the effect of each.
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/introduction.html
 """
 
@@ -24,33 +25,33 @@ _OF_FUNCTIONS = {
     "KmsKeyArn": "KMSKeyArn",
     "SnapStart": "SnapStart",
 }
-# Which LocalStack does not name; 64 characters at most.
+# LocalStack generates no name for these. AWS allows 64 characters.
 _NAMED = {"AWS::Events::ApiDestination", "AWS::Events::Connection"}
 _LONGEST_NAME = 55
 _OF_PERMISSIONS = ("EventSourceToken", "FunctionUrlAuthType", "PrincipalOrgID", "SourceAccount")
 
 
 def with_defaults(kind: str, properties: dict[str, Any], name: str) -> dict[str, Any]:
-    """Returns the properties, with what AWS takes where one is not there and LocalStack takes something else. `name` is what a resource is called that says none."""
+    """Adds AWS's default for a property if LocalStack has another default. `name` is the beginning of a generated name."""
     if kind in _NAMED:
         return {"Name": f"{name[:_LONGEST_NAME]}-{uuid4().hex[:8]}", **properties}
     if kind == "AWS::Kinesis::Stream" and "ShardCount" in properties:
-        # LocalStack makes it on demand, with four shards.
+        # LocalStack would make it on demand, with four shards.
         return {"StreamModeDetails": {"StreamMode": "PROVISIONED"}, **properties}
     if kind == "AWS::S3::Bucket":
-        # LocalStack makes it public.
+        # LocalStack would make it public.
         return {"AccessControl": "Private", **properties}
     return properties
 
 
 def complete(kind: str, clients: Any, model: Mapping[str, Any]) -> None:
-    """Sets what the creation of a resource left out. Raises botocore's errors, and KeyError where a property lacks a part that it must have."""
+    """Sets the ignored properties of a new resource. Raises botocore's errors, and KeyError if a required part of a property is missing."""
     if kind in _BY_TYPE:
         _BY_TYPE[kind](clients, model)
 
 
 def concurrency(clients: Any, model: Mapping[str, Any]) -> None:
-    """Reserves a function's concurrency, or gives it back where the property is not there."""
+    """Reserves a function's concurrency, or releases it if the template has no such property."""
     name, reserved = model["FunctionName"], model.get("ReservedConcurrentExecutions")
     if reserved is not None:
         clients.lambda_.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=int(reserved))
@@ -68,7 +69,7 @@ def _function(clients: Any, model: Mapping[str, Any]) -> None:
 
 
 def _permission(clients: Any, model: Mapping[str, Any]) -> None:
-    """A statement cannot be changed: it is made again with all that it has."""
+    """Replaces the statement, because Lambda cannot change one."""
     more = {name: model[name] for name in _OF_PERMISSIONS if name in model}
     if more:
         named = {"FunctionName": model["FunctionName"], "StatementId": model["Id"]}
@@ -177,7 +178,7 @@ def _filter(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rule(clients: Any, model: Mapping[str, Any]) -> None:
-    """PutRule replaces all that a rule has."""
+    """Puts the rule again with all its settings, because PutRule replaces them."""
     if "RoleArn" in model:
         bus, _, name = model["Id"].rpartition("|")
         own = {"EventBusName": bus} if bus else {}

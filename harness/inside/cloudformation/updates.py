@@ -51,7 +51,7 @@ _QUEUE_DEFAULTS = {
 }
 
 
-# What a function has again where its property is removed.
+# The values that a function returns to if an update removes the property.
 _FUNCTION_DEFAULTS: dict[str, Any] = {
     "DeadLetterConfig": {"TargetArn": ""},
     "Description": "",
@@ -127,7 +127,7 @@ def _function(provider: Any, request: Any) -> None:
     provider.update(request)
     model = {**wanted, "FunctionName": before["FunctionName"]}
     left_out.complete(request.resource_type, request.aws_client_factory, model)
-    if "ReservedConcurrentExecutions" in before:
+    if "ReservedConcurrentExecutions" in before and "ReservedConcurrentExecutions" not in model:
         left_out.concurrency(request.aws_client_factory, model)
 
 

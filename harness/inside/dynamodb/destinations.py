@@ -1,4 +1,4 @@
-"""Kinesis Data Streams for DynamoDB: every change of an item goes into the streams that a table has as destinations.
+"""Kinesis Data Streams for DynamoDB: a table sends every change of an item to its destinations, which are Kinesis streams.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds.html
 """
@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from localstack.aws.connect import connect_to
 
+from harness.inside import forgotten
 from harness.inside.gauges.deliveries import DELIVERIES
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _senders_lock = threading.Lock()
 
 
 def has_any(table: Any) -> bool:
-    """Returns whether a change of the table goes into a stream."""
+    """Returns whether the table has an active destination."""
     return any(precision is not None for precision in getattr(table, "kinesis_destinations", {}).values())
 
 
@@ -59,13 +60,21 @@ def send(account: str, table: Any, name: str, changed: Mapping[str, Any]) -> Non
         _sender(arn).submit(_put, account, arn, json.dumps(record).encode(), key)
 
 
+@forgotten.with_account
+def forget(account: str) -> None:
+    """Ends the threads that send to the streams of an account."""
+    with _senders_lock:
+        for arn in [arn for arn in _senders if arn.split(":")[4] == account]:
+            _senders.pop(arn).shutdown(wait=False, cancel_futures=False)
+
+
 def _sender(arn: str) -> ThreadPoolExecutor:
     with _senders_lock:
         return _senders.setdefault(arn, ThreadPoolExecutor(max_workers=1, thread_name_prefix="kinesis-destination"))
 
 
 def _put(account: str, arn: str, data: bytes, key: str) -> None:
-    """Puts a record until the stream takes it, or is gone. AWS gives up after a day."""
+    """Puts the record again and again until the stream takes it or is deleted. AWS gives up after a day."""
     wait_s = _FIRST_RETRY_S
     try:
         while True:
@@ -74,6 +83,9 @@ def _put(account: str, arn: str, data: bytes, key: str) -> None:
             except ClientError as error:
                 if error.response["Error"]["Code"] == "ResourceNotFoundException":
                     return
+            except BotoCoreError:
+                # The answer was lost. The stream may have the record already: a consumer must expect it twice, as on AWS.
+                pass
             else:
                 return
             time.sleep(wait_s)

@@ -24,8 +24,17 @@ if TYPE_CHECKING:
     from localstack.aws.api import RequestContext
 
 
+class _Destinations(dict[str, str | None]):
+    """The destinations of a table: by the stream's ARN the precision of its times, or None for a disabled one.
+
+    Moto copies its tables before a transaction and puts the copies in place if it fails. Both share the destinations."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> _Destinations:
+        return self
+
+
 class KinesisDestinations:
-    """The operations of DynamoDB that concern them. A table's destinations are ARNs of streams, each with the precision of its times, or None once it is disabled."""
+    """Enables, disables, changes and describes the Kinesis streams of a table."""
 
     def enable_kinesis_streaming_destination(
         self,
@@ -109,12 +118,12 @@ def _table(context: RequestContext, name: str) -> Any:
     return tables[name]
 
 
-def _destinations(table: Any) -> dict[str, str | None]:
-    known: dict[str, str | None] = table.__dict__.setdefault("kinesis_destinations", {})
+def _destinations(table: Any) -> _Destinations:
+    known: _Destinations = table.__dict__.setdefault("kinesis_destinations", _Destinations())
     return known
 
 
-def _active(context: RequestContext, table_name: str, stream_arn: str) -> dict[str, str | None]:
+def _active(context: RequestContext, table_name: str, stream_arn: str) -> _Destinations:
     known = _destinations(_table(context, table_name))
     if known.get(stream_arn) is None:
         raise _invalid("Table is not in a valid state to change Kinesis Streaming Destination: it is not ACTIVE")

@@ -54,8 +54,10 @@ def by_alias(handle: Any) -> Any:
 
 
 def taking(module: Any) -> Any:
-    """Returns Poller.run that hands back what it has taken and not begun when it is stopped, as with every change of its function. LocalStack's forgets it until
-    the function's time-out and a minute have passed. `module` is the event manager's."""
+    """Returns a Poller.run that puts events back into the queue if the poller stops before it invokes the function with them.
+
+    LocalStack stops the poller with every change of the function. Its own poller leaves the events hidden until the function's time-out and a minute have passed. `module` is the
+    module of the event manager."""
 
     def run(self: Any, *_args: Any, **_kwargs: Any) -> None:
         version = self.version_manager.function_version
@@ -82,7 +84,7 @@ def taking(module: Any) -> Any:
 def _begin(poller: Any, client: Any, message: Any) -> None:
     def hand_back(future: Any = None) -> None:
         if future is None or future.cancelled():
-            # A queue that is gone is that of a function that is gone.
+            # The queue is deleted together with its function.
             with contextlib.suppress(ValueError):
                 client.send_message(QueueUrl=poller.event_queue_url, MessageBody=message["Body"])
                 client.delete_message(QueueUrl=poller.event_queue_url, ReceiptHandle=message["ReceiptHandle"])
@@ -90,7 +92,7 @@ def _begin(poller: Any, client: Any, message: Any) -> None:
     try:
         poller.invoker_pool.submit(poller.handle_message, message).add_done_callback(hand_back)
     except RuntimeError:
-        # Its pool takes nothing any more.
+        # The pool was shut down.
         hand_back()
 
 

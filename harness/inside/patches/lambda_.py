@@ -102,8 +102,8 @@ def failed_events(module: Any) -> None:
     },
 )
 def async_events(module: Any) -> None:
-    """LocalStack ignores what is configured for an alias, loses an event whose function was not invoked at all or has failed without a text, and sets events aside for
-    minutes that come while a function is changed."""
+    """LocalStack ignores what is configured for an alias, loses an event whose function was not invoked at all or has failed without a text, and holds
+    events back for minutes if their function is changed meanwhile."""
     from harness.inside.lambda_ import async_events as ours  # noqa: PLC0415
 
     poller = module.Poller

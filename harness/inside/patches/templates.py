@@ -257,7 +257,8 @@ def replacements(module: Any) -> None:
     {"ChangeSetModelTransform.visit_node_resource": ("self", "node_resource"), "PreprocEntityDelta": NAME, "ValidationError": NAME},
 )
 def made_by_transforms(module: Any) -> None:
-    """LocalStack looks for what a template names before the transform that makes it, such as the stage of a SAM API. What is not there after it is refused then."""
+    """LocalStack resolves references before it runs the transform, so it refuses names that the transform makes, such as the stage of a SAM API. It resolves them
+    again after the transform, and refuses unknown names then."""
     transform = module.ChangeSetModelTransform
     visit = transform.visit_node_resource
 

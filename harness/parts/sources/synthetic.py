@@ -69,8 +69,8 @@ class Synthetic(Source):
     pipeline stores one of the two, whichever it takes first, and gives the other up.
 
     Some records have values from the edges of what their fields allow, and are written in another way (harness/parts/variety.py); files too. With
-    `vary: false` there are none. `guessed` says that nobody knows whether the pipeline takes such records: where it takes none of them, or gives some up,
-    that is a doubt, not a failure."""
+    `vary: false` there are none. `guessed` marks fields that somebody guessed: if the pipeline stores none of the
+    records, or gives some up, it may have refused them rightly, and the verdict is unknown."""
 
     arrival_faults: ClassVar[tuple[str, ...]] = (DUPLICATE, COPY, LATE)
 
@@ -160,12 +160,12 @@ class Synthetic(Source):
         return FilesWithLookup(**vars(files), described=described) if self.lookup else files
 
     def doubts(self, account: Account) -> Iterator[str]:
-        """Yields what cannot be known of a load whose fields are guesses."""
+        """Yields a reason if the pipeline may have rightly refused guessed records."""
         given_up = account.anomalies["misrouted"]
         if self.guessed and account.ingress.offered and not account.healthy_stored:
-            yield f"none of the {account.ingress.offered:,} records was stored, and whether they are valid is a guess {_GUESSED}"
+            yield f"none of the {account.ingress.offered:,} records was stored, and the pipeline may have refused them rightly: their fields are guesses {_GUESSED}"
         elif self.guessed and given_up:
-            yield f"{given_up:,} records were given up, rightly where they are not valid, which is a guess {_GUESSED}"
+            yield f"{given_up:,} records were given up, and the pipeline may have done so rightly: their fields are guesses {_GUESSED}"
 
 
 @dataclass(frozen=True)
