@@ -201,3 +201,19 @@ def test_a_function_that_goes_on_after_its_api_has_answered_is_no_rest(functions
     assert not at_rest(clients)
     gate.open()
     wait_until(lambda: at_rest(clients), "rest")
+
+
+def test_a_task_that_moves_messages_is_no_rest(clients):
+    sqs = clients("sqs")
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    sqs.create_queue(QueueName="source", Attributes={"RedrivePolicy": policy})
+    target = sqs.create_queue(QueueName="target")["QueueUrl"]
+    target_arn = sqs.get_queue_attributes(QueueUrl=target, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs.send_message_batch(QueueUrl=dead, Entries=[{"Id": str(n), "MessageBody": str(n)} for n in range(10)])
+    wait_until(lambda: at_rest(clients), "rest: nothing reads these queues")
+    task = sqs.start_message_move_task(SourceArn=arn, DestinationArn=target_arn, MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
+    assert not at_rest(clients)
+    sqs.cancel_message_move_task(TaskHandle=task)
+    wait_until(lambda: at_rest(clients), "rest")

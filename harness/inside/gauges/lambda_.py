@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.inside.gauges.gauge import Counted, Level, loaded
-from harness.inside.gauges.sqs import visible
+from harness.inside.sqs.contents import contents
 
 INVOCATIONS = Counted()
 _INTERNAL_QUEUES = "localstack.services.lambda_.invocation.internal_sqs_queue"
@@ -20,4 +20,4 @@ def _asynchronous_invocations() -> int:
     if module is None:
         return 0
     queues = list(module.get_fake_sqs_client().queue_manager.queues.values())
-    return sum(visible(queue) + len(queue.inflight) + len(queue.delayed) for queue in queues)
+    return sum(contents(queue).total for queue in queues)

@@ -1,11 +1,12 @@
-"""SQS: messages in queues. A queue that an event source mapping reads is busy as long as it holds one."""
+"""SQS: messages in queues, and tasks that move them. A queue that an event source mapping reads is busy as long as it holds one."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.inside.gauges.gauge import Level, loaded
 from harness.inside.kept import FUNCTIONS, QUEUES
+from harness.inside.sqs.contents import contents, moves
+
+_MOVING = {"CREATED", "RUNNING", "CANCELLING"}
 
 
 def gauge(account: str | None) -> Level:
@@ -18,22 +19,21 @@ def gauge(account: str | None) -> Level:
     pipes = loaded("harness.inside.events.pipes")
     if pipes is not None:
         consumed |= pipes.sources(account)
-    queues = [
-        {
-            "queue": queue.arn,
-            "visible": visible(queue),
-            "in_flight": len(queue.inflight),
-            "delayed": len(queue.delayed),
-            "consumed": queue.arn in consumed,
-        }
-        for _, _, store in QUEUES.stores(account)
-        for queue in list(store.queues.values())
-    ]
-    busy = any(queue["consumed"] and queue["visible"] + queue["in_flight"] + queue["delayed"] for queue in queues)
-    return Level(busy, entries={"queues": queues})
-
-
-def visible(queue: Any) -> int:
-    """Returns how many messages can be received. The property was renamed between the two LocalStacks that are supported."""
-    name = "approximate_number_of_messages" if hasattr(queue, "approximate_number_of_messages") else "approx_number_of_messages"
-    return int(getattr(queue, name))
+    moved_before = moves()
+    queues, busy = [], False
+    for _, _, store in QUEUES.stores(account):
+        busy |= any(task.status in _MOVING for task in list(store.move_tasks.values()))
+        for queue in list(store.queues.values()):
+            held = contents(queue)
+            busy |= queue.arn in consumed and held.total > 0
+            queues.append(
+                {
+                    "queue": queue.arn,
+                    "visible": held.visible,
+                    "in_flight": held.in_flight,
+                    "delayed": held.delayed,
+                    "consumed": queue.arn in consumed,
+                }
+            )
+    # A message that was moved meanwhile can be in a queue that was looked at before, and no longer in the one that came after.
+    return Level(busy or moves() != moved_before, entries={"queues": queues})

@@ -34,25 +34,27 @@ def message_metrics(module: Any) -> None:
 )
 def waiting_metrics(module: Any) -> None:
     """LocalStack does not report the age of the oldest message, and reports queues by a request that counts as the pipeline's."""
-    from harness.inside.gauges.sqs import visible  # noqa: PLC0415
     from harness.inside.metrics import put  # noqa: PLC0415
 
     def publish(_self: Any) -> None:
         for account, region, store in module.sqs_stores.iter_stores():
-            data = [one for queue in list(store.queues.values()) for one in _waiting(queue, visible(queue))]
+            data = [one for queue in list(store.queues.values()) for one in _waiting(queue)]
             for start in range(0, len(data), 1000):
                 put(account, region, "AWS/SQS", data[start : start + 1000])
 
     module.CloudwatchPublishWorker.publish_approximate_cloudwatch_metrics = publish
 
 
-def _waiting(queue: Any, visible: int) -> list[dict[str, Any]]:
+def _waiting(queue: Any) -> list[dict[str, Any]]:
     """Returns the metric data of what waits in a queue."""
+    from harness.inside.sqs.contents import contents  # noqa: PLC0415
+
+    held = contents(queue)
     oldest = min((message.created for message in list(queue.visible.queue)), default=None) if hasattr(queue, "visible") else None
     values = {
-        "ApproximateNumberOfMessagesVisible": (visible, "Count"),
-        "ApproximateNumberOfMessagesNotVisible": (len(queue.inflight), "Count"),
-        "ApproximateNumberOfMessagesDelayed": (len(queue.delayed), "Count"),
+        "ApproximateNumberOfMessagesVisible": (held.visible, "Count"),
+        "ApproximateNumberOfMessagesNotVisible": (held.in_flight, "Count"),
+        "ApproximateNumberOfMessagesDelayed": (held.delayed, "Count"),
         "ApproximateAgeOfOldestMessage": (0 if oldest is None else max(0, round(time.time() - oldest)), "Seconds"),
     }
     dimensions = [{"Name": "QueueName", "Value": queue.name}]
@@ -232,7 +234,48 @@ def visibility(module: Any) -> None:
     module.SqsQueue.update_visibility_timeout = updated
 
 
+@patch(
+    "localstack.services.sqs.queue",
+    {"InterruptibleQueue.get": ("self", "block", "timeout"), "InterruptiblePriorityQueue": NAME},
+)
+def taken_messages(module: Any) -> None:
+    """In LocalStack a message that a receive has taken is for a moment neither visible nor in flight: a queue that holds it looks empty."""
+    from harness.inside.sqs.contents import counted  # noqa: PLC0415
+
+    for queue in (module.InterruptibleQueue, module.InterruptiblePriorityQueue):
+        queue._get = counted(queue._get)  # noqa: SLF001
+
+
+@patch(
+    "localstack.services.sqs.models",
+    {
+        "FifoQueue.receive": ("self", "num_messages", "wait_time_seconds", "visibility_timeout"),
+        "StandardQueue.receive": ("self", "num_messages", "wait_time_seconds", "visibility_timeout"),
+    },
+)
+def received_messages(module: Any) -> None:
+    """See taken_messages: the messages have arrived when the receive ends."""
+    from harness.inside.sqs.contents import received  # noqa: PLC0415
+
+    for queue in (module.FifoQueue, module.StandardQueue):
+        queue.receive = received(queue.receive)
+
+
+@patch(
+    "localstack.services.sqs.provider",
+    {"SqsProvider.receive_message": ("self", "context", "queue_url")},
+)
+def settled_messages(module: Any) -> None:
+    """See taken_messages: dead letters have arrived when the provider has put them into their queue."""
+    from harness.inside.sqs.contents import settled  # noqa: PLC0415
+
+    module.SqsProvider.receive_message = settled(module.SqsProvider.receive_message)
+
+
 PATCHES = (
+    taken_messages,
+    received_messages,
+    settled_messages,
     message_metrics,
     waiting_metrics,
     dead_letters,
