@@ -25,7 +25,8 @@ def init(template: Path, sample: Path | None, out: Path, force: bool) -> None:  
     records may end. What will not run is told in its comments.
 
     Example: pipeproof init template.yaml --sample events/order.json && pipeproof run pipeproof.yaml"""
-    from harness.draft.draft import draft, written  # noqa: PLC0415
+    from harness.draft.document import written  # noqa: PLC0415
+    from harness.draft.draft import draft  # noqa: PLC0415
     from harness.run.check import problems  # noqa: PLC0415
 
     if out.exists() and not force:

@@ -14,7 +14,7 @@ from harness.draft.models import models_of
 from harness.draft.patterns import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _MOST_FILES, _MOST_BYTES = 200, 1 << 20
@@ -41,10 +41,6 @@ _RECORDS = re.compile(
 # What both have, and where it is the record's.
 _ALSO_OF_RECORDS = {"name", "key", "source", "time", "region", "size", "version", "path", "account", "message", "Type", "data"}
 _BODY = re.compile(r"(body|order|item|payload|row|document|loads)\w*(\[[^\]]*\]|\(.*\))?$", re.IGNORECASE)
-_CSV = re.compile(
-    r"""\bimport csv\b|\bcsv\.(?:reader|DictReader)|["'](?:InputType["']:\s*["'])?CSV["']|read_csv|csv-parse|\.csv\b"""
-)
-_LINES = re.compile(r"""["']JSONL["']|splitlines\(|iter_lines\(|readline""")
 _JAVASCRIPT_KEYS = re.compile(
     r"(?:const|let|var)\s*\{([^}]*)\}\s*=\s*(?:JSON\.parse|\w*(?:body|order|item|record|payload|message|data|event|row)\w*)"
     r"|\b\w*(?:body|order|item|payload|message|data|row|input|detail)\.([A-Za-z_]\w*)", re.IGNORECASE,
@@ -60,10 +56,8 @@ _METHODS = {
 def fields_of_code(handlers: Iterable[Path]) -> tuple[str, dict[str, dict[str, Any]]]:
     """Returns where the fields were found, in words, and the fields as a scenario has them; ("", {}) where the code says nothing. `handlers` are the files with the
     functions' handlers; what they import from beside them is read too."""
-    trees: dict[Path, ast.Module] = {}
     paths = list(handlers)
-    for path in paths:
-        _read(path, trees)
+    trees = trees_of(paths)
     for path, tree in trees.items():
         for schema in _schemas(tree):
             return f"the JSON schema in {path.name}", fields_of_schema(schema)
@@ -82,21 +76,12 @@ def fields_of_code(handlers: Iterable[Path]) -> tuple[str, dict[str, dict[str, A
     return ("the keys that the code reads", {key: guessed(key) for key in keys}) if keys else ("", {})
 
 
-def form_of_files(suffix: str, code: Sequence[Path], definitions: Sequence[Path]) -> str:
-    """Returns the format of the files that a bucket takes: by what their keys end with, else by what the code and the state machines do with them. `events` are objects
-    of one record each."""
-    by_suffix = {".csv": "csv", ".json": "events", ".jsonl": "ndjson", ".ndjson": "ndjson"}.get(suffix.lower().removesuffix(".gz"))
-    if by_suffix is not None:
-        return by_suffix
+def trees_of(handlers: Iterable[Path]) -> dict[Path, ast.Module]:
+    """Returns the syntax trees of files in Python, and of what they import from beside them."""
     trees: dict[Path, ast.Module] = {}
-    for path in code:
+    for path in handlers:
         _read(path, trees)
-    for path in [*definitions, *code, *trees]:
-        text = path.read_text("utf-8", "replace")
-        for pattern, form in ((_CSV, "csv"), (_LINES, "ndjson")):
-            if pattern.search(text):
-                return form
-    return "events"
+    return trees
 
 
 def _read(path: Path, trees: dict[Path, ast.Module], depth: int = 0) -> None:

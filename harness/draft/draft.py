@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-from dataclasses import dataclass, field
+import ast
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from harness.draft import infer
-from harness.draft.code import fields_of_code, form_of_files
+from harness.draft.approvals import approval, queues_to_a_person, waits_for_somebody
+from harness.draft.code import trees_of
+from harness.draft.document import Draft
 from harness.draft.graph import STORES, Graph, graph_of, takers
 from harness.draft.guess import guessed, recent
 from harness.draft.ingress import key_rules, send_of, way_in
-from harness.draft.sample import payloads, read_sample
+from harness.draft.load import Load, code_of, definitions_of, load_of
+from harness.draft.lookups import attributes, keys_of, lookup_tables
+from harness.draft.places import probes
+from harness.draft.queries import filter_of, queries_in
 from harness.errors import UsageError
 from harness.stack.functions import functions
-from harness.stack.template import is_local, read_template
+from harness.stack.template import read_template
 from harness.stack.values import parameter_values, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from harness.draft.graph import Entry
     from harness.stack.template import Template
 
 RECORDS = 200
 # The default of `drain_timeout_s`, and the time that a run needs besides.
 _DRAIN_S, _MORE_S = 120, 60
-_UNDER_WAY = re.compile(r"(^|[/_.-])(work|working|tmp|temp|scratch|staging|chunks?|partial)([/_.-]|$)", re.IGNORECASE)
-
-
-@dataclass
-class Draft:
-    """A scenario as plain data, and what a person should know of each part of it."""
-
-    document: dict[str, Any] = field(default_factory=dict)
-    comments: dict[str, list[str]] = field(default_factory=dict)
-
-    def say(self, key: str, text: str) -> None:
-        self.comments.setdefault(key, []).append(text)
 
 
 def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Sequence[str]) -> Draft:
@@ -60,8 +48,12 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
     made.document["stack"] = {"template": shown}
     _stack(made, template, unsupported)
     rules = key_rules(entry, values)
-    load = _load_of(template, list(_code_of(template, takers(graph, template, entry))), entry, rules[1], sample)
-    _source(made, load, rules[0] if entry.kind == "s3" else None, list(_keys_of_tables(template)))
+    code = list(code_of(template, takers(graph, template, entry)))
+    load = load_of(template, code, entry, rules[1], sample)
+    looked_up = dict(lookup_tables(template, graph))
+    _source(made, load, rules[0] if entry.kind == "s3" else None, list(_keys_of_tables(template, looked_up)))
+    _filter(made, list(_queries(template, values, trees_of(code))))
+    _lookups(made, looked_up, load, attributes(trees_of(code).values()))
     made.document["send"] = send_of(entry, template, values, load.fields, load.form)
     taker = f" ({entry.target} takes them)" if entry.target and entry.target != entry.source else ""
     made.say("send", f"The way in: {entry.kind} {entry.source}".rstrip() + taker + ".")
@@ -70,7 +62,8 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
     )
     if others:
         made.say("send", f"Other ways in, without a load here: {', '.join(others)}.")
-    _probes(made, template, graph, entry)
+    asked = _approval(made, template, graph)
+    probes(made, template, graph, entry, {*looked_up, *asked})
     if (slowest := max(_redrives_s(template, values), default=0)) > _DRAIN_S:
         made.document["drain_timeout_s"] = slowest
         made.say(
@@ -122,46 +115,7 @@ def _parameter(name: str, declared: Mapping[str, Any]) -> str:
     return name.lower()[:20]
 
 
-@dataclass
-class _Load:
-    """The fields of a load and its format, and where they are from. `records` are those of a sample."""
-
-    form: str = "events"
-    said: str = ""
-    records: list[dict[str, Any]] = field(default_factory=list)
-    fields: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def name_of_id(self, keys: Sequence[str]) -> str | None:
-        """Returns the field that tells the records apart; its values differ then. `keys` are those of tables."""
-        if self.records:
-            name = infer.id_field(self.records, keys)
-            self.fields = infer.fields_of(self.records, name or "", as_text=self.form == "csv")
-            return name
-        name = infer.id_field([dict.fromkeys(self.fields, "x")], keys) if self.fields else None
-        if name is not None and self.fields[name]["type"] != "uuid":
-            # CSV has no types: a field that accepts digits takes a number.
-            known = self.fields[name].get("of", ()) if self.form == "csv" else ()
-            self.fields[name] = infer.unique(known) if known and str(known[0]).isdecimal() else {"type": "uuid"}
-        return name
-
-
-def _load_of(template: Template, code: Sequence[Path], entry: Entry, suffix: str, sample: Path | None) -> _Load:
-    """Returns what the sample says, else what the code says, else what the events beside the template say."""
-    load = _Load()
-    if sample is not None:
-        load.form, load.records = read_sample(sample)
-        load.said = f"the sample {sample.name}"
-    else:
-        load.said, load.fields = fields_of_code(code)
-        if not load.fields or load.said.startswith("the keys"):
-            load.said, load.records = next(_events_of_project(template), (load.said, []))
-        load.form = form_of_files(suffix, code, list(_definitions(template)))
-    if entry.kind != "s3":
-        load.form = "events"
-    return load
-
-
-def _source(made: Draft, load: _Load, prefix: str | None, keys: Sequence[tuple[str, ...]]) -> None:
+def _source(made: Draft, load: Load, prefix: str | None, keys: Sequence[tuple[str, ...]]) -> None:
     name = load.name_of_id([first for first, *_ in keys])
     for one in infer.left_out(load.records):
         made.say(
@@ -178,6 +132,7 @@ def _source(made: Draft, load: _Load, prefix: str | None, keys: Sequence[tuple[s
     made.say("source", f"Its fields are those of {load.said}." if load.said else unknown)
     source: dict[str, Any] = {"kind": "synthetic", "records": RECORDS}
     source |= {"format": load.form, "files": 2} if load.form != "events" else {}
+    source |= {"list_key": load.list_key} if load.form == "json" else {}
     source |= {"name": "records", "prefix": prefix} if prefix is not None else {}
     made.say(
         "source",
@@ -202,137 +157,78 @@ def _source(made: Draft, load: _Load, prefix: str | None, keys: Sequence[tuple[s
     }
 
 
-def _keys_of_tables(template: Template) -> Iterator[tuple[str, ...]]:
-    """Yields the names of each table's key, if they are texts."""
-    for resource in template.resources.values():
-        properties = resource.get("Properties") or {}
-        if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"}:
-            types = {one.get("AttributeName"): one.get("AttributeType") for one in properties.get("AttributeDefinitions") or ()}
-            parts = sorted(properties.get("KeySchema") or (), key=lambda part: str(part.get("KeyType")))
-            names = tuple(str(part.get("AttributeName")) for part in parts)
-            if names and types.get(names[0]) == "S":
-                yield names
-        elif resource["Type"] == "AWS::Serverless::SimpleTable":
-            key = properties.get("PrimaryKey") or {}
-            if key.get("Type", "String") == "String":
-                yield (str(key.get("Name", "id")),)
+def _queries(template: Template, values: Mapping[str, Any], trees: Mapping[Path, ast.Module]) -> Iterator[str]:
+    """Yields the queries of S3 Select in the template, in the values of its parameters and in the code."""
+    yield from queries_in(template.document.get("Resources"))
+    yield from queries_in({key: value for key, value in values.items() if isinstance(value, str)})
+    for tree in trees.values():
+        for node in ast.walk(tree):
+            yield from queries_in(node.value if isinstance(node, ast.Constant) else None)
 
 
-def _code_of(template: Template, names: Sequence[str]) -> Iterator[Path]:
-    """Yields the files with the handlers of these functions."""
-    by_name = {function.logical_id: function for function in functions(template, {})}
-    for name in names:
-        properties = by_name[name].properties
-        uri, handler = properties.get("CodeUri", properties.get("Code")), properties.get("Handler")
-        if is_local(uri) and isinstance(handler, str):
-            parts = handler.rpartition(".")[0].replace(".", "/").split("/")
-            # A package of the code may be made of the directory that it lies in.
-            stems = ["/".join(parts[start:]) for start in range(len(parts))]
-            files = (
-                template.path.parent / uri / f"{stem}{suffix}" for stem in stems for suffix in (".py", ".js", ".mjs", ".cjs", ".ts")
-            )
-            if (found := next((file for file in files if file.is_file()), None)) is not None:
-                yield found
-
-
-def _definitions(template: Template) -> Iterator[Path]:
-    """Yields the definitions of state machines that are files."""
-    for resource in template.resources.values():
-        uri = (resource.get("Properties") or {}).get("DefinitionUri")
-        if resource["Type"] == "AWS::Serverless::StateMachine" and is_local(uri) and (template.path.parent / uri).is_file():
-            yield template.path.parent / uri
-
-
-def _events_of_project(template: Template) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yields the records of the events beside a template, as `sam local invoke` takes them."""
-    for path in sorted(template.path.parent.glob("event*/*.json")):
-        try:
-            _, records = read_sample(path)
-        except UsageError:
-            continue
-        if records and not list(payloads(records[0])) and "Records" not in records[0] and infer.id_field(records):
-            yield f"the event {path.parent.name}/{path.name}", records
-
-
-def _probes(made: Draft, template: Template, graph: Graph, entry: Entry) -> None:
-    places, streams = [], []
-    for logical_id, resource in template.resources.items():
-        store = STORES.get(resource["Type"])
-        reference = f"${{resources.{logical_id}}}"
-        gives_up = logical_id in graph.failures or _sounds_given_up(logical_id)
-        outcome = {"outcome": "dead_lettered"} if gives_up else {"outcome": "alerted"} if "alert" in logical_id.lower() else {}
-        if logical_id in graph.failed_batches and store == "queue":
-            streams.append({"kind": "failed_batches", "queue_url": reference})
-        elif store == "queue" and (gives_up or logical_id not in graph.consumed):
-            places.append({"queue_url": reference, **outcome})
-        elif store == "topic" and logical_id != entry.source and not _feeds(graph, logical_id):
-            places.append({"topic_arn": reference, **(outcome or {"holds": "some"})})
-        elif store == "table" and not (entry.source == logical_id and entry.kind in {"dynamodb", "mapping"}):
-            places.append({"table": reference, **outcome})
-        elif store == "bucket" and (logical_id != entry.source or logical_id in graph.written):
-            places += _in_bucket(made, reference, graph.prefixes.get(logical_id, set()), outcome)
-    own = {"bucket": "bucket", "table": "table"}.get(STORES.get((template.resources.get(entry.source) or {}).get("Type", ""), ""))
-    if not places and own is not None:
-        made.say("probes", "The template has no other place where records may end than the one where they come in.")
-        places = [{own: f"${{resources.{entry.source}}}"}]
-    if not places:
-        raise UsageError(
-            f"template {template.path}: found no bucket, table, queue or topic where records may end. Write `probes` by hand: docs/scenarios.md"
-        )
-    made.say(
-        "probes",
-        "A record is found by its id, anywhere in an object, item or message. Probes that read fields say more: s3, dynamodb, sqs.",
-    )
-    if sum(place.get("outcome") is None and place.get("holds") is None for place in places) > 1:
-        made.say("probes", "Of a place where each record must end say `holds: every`, of one where not each does `holds: some`.")
-    made.document["probes"] = [{"kind": "anywhere", "places": places}, *streams]
-
-
-def _in_bucket(made: Draft, bucket: str, prefixes: set[str], outcome: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Yields a place for each prefix that the policies let the pipeline write, or the whole bucket if they name no prefix."""
-    ends = sorted(prefix for prefix in prefixes if not _UNDER_WAY.search(prefix))
-    if not ends or "" in prefixes:
-        yield {"bucket": bucket, **outcome}
+def _filter(made: Draft, queries: Sequence[str]) -> None:
+    """Says which records the queries leave out: they are filtered, and not lost."""
+    if not queries:
         return
-    for prefix in sorted(prefixes):
-        if prefix not in ends:
-            made.say("probes", f"`{prefix}` sounds like a place for what is under way: a record that stands there only is lost.")
+    source = made.document["source"]
+    expression = filter_of(queries, source["fields"])
+    said = " ".join(queries[0].split())
+    if expression is None:
+        made.say(
+            "source", f"Say with `filtered` which records this query leaves out (docs/scenarios.md), else they are lost: {said}"
+        )
+    else:
+        source["filtered"] = expression
+        made.say("source", f"`filtered`: the query leaves records out: {said}")
+
+
+def _lookups(made: Draft, tables: Mapping[str, list[str]], load: Load, attributes: Sequence[str]) -> None:
+    """Puts into a table that the pipeline only reads what it will look up there."""
+    source = made.document["source"]
+    for table, keys in tables.items():
+        fields = {name: load.fields.get(name) or guessed(name) for name in attributes if name not in keys}
+        if len(keys) != 1 or keys[0] not in load.fields or not fields or "lookup" in source:
+            made.say(
+                "source", f"{table} is only read here: put into it what is looked up, with `setup` or `lookup` (docs/scenarios.md)."
+            )
             continue
-        own = {"outcome": "dead_lettered"} if _sounds_given_up(prefix) else {}
-        yield {"bucket": bucket, "prefix": prefix, **(outcome or own)}
-
-
-def _feeds(graph: Graph, topic: str) -> bool:
-    """Returns whether somebody within the stack takes what a topic has."""
-    return any(entry.source == topic and entry.target for entry in graph.entries)
-
-
-def _sounds_given_up(name: str) -> bool:
-    plain = name.lower().replace("-", "").replace("_", "")
-    return any(
-        word in plain
-        for word in ("dlq", "deadletter", "dead", "failed", "failure", "error", "reject", "invalid", "poison", "quarantine")
-    )
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes a value twice rather than an anchor and an alias."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        return True
-
-
-def written(made: Draft) -> str:
-    """Returns the scenario file."""
-    head = "# Written by `pipeproof init`. Run it: pipeproof run THIS_FILE. What each key means: docs/scenarios.md\n"
-    parts = []
-    for key, value in made.document.items():
-        comments = "".join(f"# {line}\n" for line in made.comments.get(key, []))
-        text = yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=140, default_flow_style=None)
-        if isinstance(value, str | int):
-            parts.append(f"{comments}{key}: {text.removesuffix('...' + chr(10))}")
-        elif text.startswith("{"):
-            parts.append(f"{comments}{key}: {text}")
+        (key,) = keys
+        if key == source["id"]:
+            source["lookup"] = {"records": "each", "key": key, "fields": fields}
         else:
-            parts.append(f"{comments}{key}:\n{textwrap.indent(text, '  ')}")
-    return head + "\n".join(parts)
+            source["lookup"] = {"records": 50, "key": key, "fields": {key: source["fields"][key], **fields}}
+            source["fields"] = {**source["fields"], key: {"type": "lookup"}}
+        made.document["lookup"] = {"table": f"${{resources.{table}}}"}
+        source["guessed"] = True
+        made.say("lookup", f"{table} is only read here. Its attributes are guesses: those that the code reads, as texts.")
+
+
+def _keys_of_tables(template: Template, looked_up: Container[str]) -> Iterator[tuple[str, ...]]:
+    """Yields the names of each table's key, if they are texts. The key of a table that is looked into need not tell records apart."""
+    for logical_id, resource in template.resources.items():
+        properties = resource.get("Properties") or {}
+        if resource["Type"] == "AWS::Serverless::SimpleTable":
+            is_text = (properties.get("PrimaryKey") or {}).get("Type", "String") == "String"
+        else:
+            types = {one.get("AttributeName"): one.get("AttributeType") for one in properties.get("AttributeDefinitions") or ()}
+            is_text = types.get(next(iter(keys_of(resource)), None)) == "S"
+        if STORES.get(resource["Type"]) == "table" and is_text and logical_id not in looked_up:
+            yield tuple(keys_of(resource))
+
+
+def _approval(made: Draft, template: Template, graph: Graph) -> set[str]:
+    """Lets somebody approve what waits for it. Returns the queue with the messages to them."""
+    definitions = [path.read_text("utf-8", "replace") for path in definitions_of(template)]
+    if not waits_for_somebody(template, definitions):
+        return set()
+    queue = next(iter(queues_to_a_person(template, graph)), None)
+    if queue is None:
+        made.say(
+            "send",
+            "A state machine waits for a token, and no queue sounds as if it had the messages: see `approve` in docs/scenarios.md.",
+        )
+        return set()
+    code = trees_of(code_of(template, [function.logical_id for function in functions(template, {})])).values()
+    made.document["actors"] = [approval(queue, [*definitions, str(template.document)], code)]
+    made.say("actors", f"A state machine waits for an answer: whatever comes into {queue} is approved.")
+    return {queue}

@@ -30,7 +30,7 @@ _ROLES = {"AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS:
 _MACHINES = {"AWS::Serverless::StateMachine", "AWS::StepFunctions::StateMachine"}
 _APIS = {"AWS::Serverless::Api", "AWS::Serverless::HttpApi", "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"}
 _READS = re.compile(r"(Read|Poller|StreamRead|Get|Describe|List|Receive)", re.ASCII)
-_WRITES = re.compile(r"(Crud|Write|Send|Publish|Put|Update|Batch|\*)", re.ASCII)
+_WRITES = re.compile(r"(Crud|Write|Send|Publish|Put|Update|Batch(?!Get)|\*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,12 @@ class Entry:
 
 @dataclass
 class Graph:
-    """The entries of a template, which resources are written by others, and which queues take what was given up. `prefixes` has by bucket
-    the prefixes of the keys that the policies let a function write."""
+    """The entries of a template, which resources are written by others, and which queues take what was given up. `read` has what policies let
+    somebody read; `prefixes` has by bucket the prefixes of the keys that they let somebody write."""
 
     entries: list[Entry] = field(default_factory=list)
     written: dict[str, set[str]] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
     prefixes: dict[str, set[str]] = field(default_factory=dict)
     consumed: set[str] = field(default_factory=set)
     failures: set[str] = field(default_factory=set)
@@ -110,6 +111,7 @@ def _note_writers(graph: Graph, template: Template, values: Mapping[str, Any], n
         if "Environment" in common and "Environment" not in own:
             own["Environment"] = common["Environment"]
         given = _given(own, resources, names)
+        graph.read |= given.reads
         for bucket, prefix in given.keys:
             graph.prefixes.setdefault(bucket, set()).add(prefix)
         for store in sorted(given.named | given.writes):

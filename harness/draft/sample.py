@@ -6,7 +6,7 @@ import base64
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.documents import read_text
 from harness.errors import UsageError
@@ -19,19 +19,26 @@ _MOST_BYTES = 1 << 26
 _MOST_RECORDS = 10_000
 
 
-def read_sample(path: Path) -> tuple[str, list[dict[str, Any]]]:
-    """Returns the format of a file (events, ndjson, json or csv) and its records: objects, or rows of text.
+class Sample(NamedTuple):
+    """The format of a file (events, ndjson, json or csv) and its records: objects, or rows of text. `list_key` is the name of a JSON file's list; None where the file is the
+    list itself."""
 
-    Raises UsageError where it cannot be read, or has no record."""
+    form: str
+    records: list[dict[str, Any]]
+    list_key: str | None = None
+
+
+def read_sample(path: Path) -> Sample:
+    """Returns what a file says. Raises UsageError where it cannot be read, or has no record."""
     text = read_text(path, "sample", _MOST_BYTES)
     if path.suffix.lower() in {".csv", ".tsv"}:
-        form, found = "csv", _rows(text)
+        form, found, list_key = "csv", _rows(text), None
     else:
-        form, found = _documents(path, text)
+        form, found, list_key = _documents(path, text)
     records = [one for one in found[:_MOST_RECORDS] if isinstance(one, dict) and one]
     if not records:
         raise UsageError(f"sample {path} has no record: expected rows of CSV below a header, or JSON objects")
-    return form, records
+    return Sample(form, records, list_key)
 
 
 def _rows(text: str) -> list[dict[str, Any]]:
@@ -42,19 +49,24 @@ def _rows(text: str) -> list[dict[str, Any]]:
         return []
 
 
-def _documents(path: Path, text: str) -> tuple[str, list[Any]]:
+def _documents(path: Path, text: str) -> tuple[str, list[Any], str | None]:
     try:
         document = json.loads(text)
     except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
         try:
-            return "ndjson", [json.loads(line) for line in lines]
+            return "ndjson", [json.loads(line) for line in lines], None
         except ValueError as error:
             raise UsageError(f"sample {path} is neither JSON nor JSON lines: {error}") from error
     if isinstance(document, list):
-        return "json", document
-    within = list(payloads(document))
-    return "events", within or [document]
+        return "json", document, None
+    if within := list(payloads(document)):
+        return "events", within, None
+    # An object whose only value is a list of objects is a file of them.
+    match list(document.items()) if isinstance(document, dict) else []:
+        case [(str() as key, [dict(), *_] as elements)] if key != "Records" and all(isinstance(one, dict) for one in elements):
+            return "json", elements, key
+    return "events", [document], None
 
 
 def payloads(event: Any) -> Iterator[Any]:

@@ -19,7 +19,9 @@ from harness.parts.variety import Dimensions, Variety
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.parts.sources.synthetic import Synthetic
+    from harness.parts.formats.drawing import Draw
+    from harness.parts.formats.file_set import FileSet
+    from harness.parts.sources.synthetic import LookupRows, Synthetic
 
 # So many records show whether the expressions have values.
 _TRIED = 200
@@ -37,6 +39,9 @@ class Described:
         self._id_places = [places[name] for name in ((source.id,) if isinstance(source.id, str) else source.id)]
         self._key_place = None if source.key is None else places[source.key]
         self._lookup_place = next((places[name] for name, field in source.fields.items() if isinstance(field, LookupField)), None)
+        self._has_row_each = source.lookup is not None and source.lookup.records == "each"
+        if source.lookup is not None and self._has_row_each:
+            self._lookup_place = places[source.lookup.key]
         self._function = _function(source.promise) if isinstance(source.promise, str) else None
         self._evaluates = bool(source.promise) or bool(source.drop)
 
@@ -44,12 +49,48 @@ class Described:
     def lookup_rows(self) -> dict[str, dict[str, str]]:
         """Returns the lookup rows by their key; all values are text."""
         lookup = self._source.lookup
-        if lookup is None:
+        if lookup is None or lookup.records == "each":
             return {}
-        drawing = Drawing(random.Random(f"{self._seed}/lookup"), self._seed)
-        draws = {name: drawn(field, drawing) for name, field in lookup.fields.items()}
+        draws = self._lookup_draws
         rows = ({name: _cell(draw()) for name, draw in draws.items()} for _ in range(lookup.records))
         return {row[lookup.key]: row for row in rows}
+
+    def all_lookup_rows(self, files: FileSet) -> Iterator[dict[str, str]]:
+        """Yields the lookup rows; where each record has its own, those of the records of these files, each key once."""
+        if not self._has_row_each:
+            yield from self.lookup_rows.values()
+            return
+        seen: set[str] = set()
+        for file in range(files.files):
+            for texts, _ in self.drawn(files.draft(file)):
+                row = self._lookup_row(texts)
+                if (key := row[self._lookup.key]) not in seen:
+                    seen.add(key)
+                    yield row
+
+    @property
+    def _lookup(self) -> LookupRows:
+        assert self._source.lookup is not None
+        return self._source.lookup
+
+    @cached_property
+    def _lookup_rng(self) -> random.Random:
+        return random.Random(f"{self._seed}/lookup")
+
+    @cached_property
+    def _lookup_draws(self) -> dict[str, Draw]:
+        drawing = Drawing(self._lookup_rng, self._seed)
+        return {name: drawn(field, drawing) for name, field in self._lookup.fields.items()}
+
+    def _lookup_row(self, texts: tuple[str, ...]) -> dict[str, str]:
+        """Returns the lookup row of a record. That of a record's own follows from its key alone."""
+        assert self._lookup_place is not None
+        key = _cell(texts[self._lookup_place])
+        if not self._has_row_each:
+            return self.lookup_rows.get(key, {})
+        draws = self._lookup_draws
+        self._lookup_rng.seed(f"{self._seed}/lookup/{key}")
+        return {self._lookup.key: key, **{name: _cell(draw()) for name, draw in draws.items()}}
 
     @cached_property
     def variety(self) -> Variety:
@@ -150,7 +191,7 @@ class Described:
         fields = self._source.fields
         values = {name: value_of(field, text) for (name, field), text in zip(fields.items(), texts, strict=True) if text}
         if self._lookup_place is not None:
-            values["lookup"] = self.lookup_rows.get(_cell(texts[self._lookup_place]), {})
+            values["lookup"] = self._lookup_row(texts)
         return values
 
 

@@ -39,17 +39,22 @@ _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_ .-]*$"
 
 
 class LookupRows(Part):
-    """What the pipeline looks up: `records` rows with `fields`, of which `key` is drawn by a field of type `lookup`."""
+    """What the pipeline looks up: `records` rows with `fields`, of which `key` is drawn by a field of type `lookup`. With `records: each` every record has
+    a row of its own, with its value of the field `key`."""
 
     # Held in memory, each by its key.
-    records: Annotated[int, Field(gt=0, le=1_000_000)] = 100
+    records: Annotated[int, Field(gt=0, le=1_000_000)] | Literal["each"] = 100
     key: str
     fields: Annotated[dict[Annotated[str, Field(pattern=_IDENTIFIER)], PlainField], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _has_its_key(self) -> Self:
-        if self.key not in self.fields:
-            raise ValueError(f"key: {self.key} is not among the fields {', '.join(self.fields)}")
+        if (self.key in self.fields) == (self.records == "each"):
+            where = "comes from the record, it cannot be" if self.records == "each" else "is not"
+            raise ValueError(f"key: {self.key} {where} among the fields {', '.join(self.fields)}")
+        unique = [name for name, field in self.fields.items() if getattr(field, "unique", False)]
+        if unique and self.records == "each":
+            raise ValueError(f"fields: {', '.join(unique)} cannot be unique: a row of a record's own follows from its key alone")
         return self
 
 
@@ -68,6 +73,8 @@ class Synthetic(Source):
     pipeline drops the record, and it must be seen nowhere. `rivals` is the share of a file's records that stand in the next file too: the
     pipeline stores one of the two, whichever it takes first, and gives the other up.
 
+    A JSON file is `{"<list_key>": [record, …]}`, or the list itself where `list_key` is null.
+
     Some records have values from the edges of what their fields allow, and are written in another way (harness/parts/variety.py); files too. With
     `vary: false` there are none. `guessed` marks fields that somebody guessed: if the pipeline stores none of the
     records, or gives some up, it may have refused them rightly, and the verdict is unknown."""
@@ -77,6 +84,7 @@ class Synthetic(Source):
     records: Records
     format: Literal["events", "ndjson", "csv", "json"] = "events"
     files: Files = 1
+    list_key: str | None = "records"
     name: str = "records"
     prefix: str = "input/"
     id: str | Annotated[tuple[str, ...], NotEmpty]
@@ -111,14 +119,23 @@ class Synthetic(Source):
         return promise
 
     @model_validator(mode="after")
+    def _looks_up(self) -> Self:
+        drawn = self.lookup is not None and self.lookup.records != "each"
+        if any(isinstance(field, LookupField) for field in self.fields.values()) != drawn:
+            raise ValueError("lookup: needs a field of type lookup, and such a field needs lookup")
+        if self.lookup is not None and not drawn and self.lookup.key not in self.fields:
+            raise ValueError(f"lookup.key: no field is called {self.lookup.key}; there is {', '.join(self.fields)}")
+        return self
+
+    @model_validator(mode="after")
     def _names_fields(self) -> Self:
         ids = (self.id,) if isinstance(self.id, str) else self.id
         for where, names in (("id", ids), ("key", (self.key,) if self.key else ()), ("drop", self.drop)):
             unknown = [name for name in names if name not in self.fields]
             if unknown:
                 raise ValueError(f"{where}: no field is called {', '.join(unknown)}; there is {', '.join(self.fields)}")
-        if any(isinstance(field, LookupField) for field in self.fields.values()) != (self.lookup is not None):
-            raise ValueError("lookup: needs a field of type lookup, and such a field needs lookup")
+        if "list_key" in self.model_fields_set and self.format != "json":
+            raise ValueError(f"list_key: {self.format} has no list; it belongs to format: json")
         if len(self.file_faults) > self.files:
             raise ValueError(f"file_faults: {len(self.file_faults)} faults for {self.files} files")
         check_rivals(self.rivals, 1 if self.format == "events" else self.files, self.file_faults)
@@ -149,7 +166,7 @@ class Synthetic(Source):
         if self.format == "csv":
             form = CsvFormat(tuple(self.fields), self.malformers)
         elif self.format == "json":
-            form = JsonFormat("records", self.malformers)
+            form = JsonFormat(self.list_key, self.malformers)
         files = FileSet(
             form, described.entries, context.seed, many, self.files, malformed, self.file_faults, self.name, self.prefix,
             variety=described.variety, rivals=self.rivals, varies=self.vary,
@@ -205,7 +222,7 @@ class EventsWithLookup(SyntheticEvents):
 
     def lookup(self) -> Iterator[Mapping[str, str]]:
         """Yields the lookup rows."""
-        yield from self.described.lookup_rows.values()
+        yield from self.described.all_lookup_rows(self.files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +233,7 @@ class FilesWithLookup(FileSet):
 
     def lookup(self) -> Iterator[Mapping[str, str]]:
         """Yields the lookup rows."""
-        yield from self.described.lookup_rows.values()
+        yield from self.described.all_lookup_rows(self)
 
 
 def _strings(template: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.draft.code import fields_of_code, form_of_files
+from harness.draft.code import fields_of_code
 from harness.draft.guess import recent
 from harness.draft.patterns import examples
 
@@ -187,22 +187,6 @@ def test_keys_of_javascript(tmp_path):
 def test_code_that_says_nothing_or_is_broken_gives_nothing(tmp_path):
     assert fields(tmp_path, {"app.py": "def handler(:\n"}) == ("", {})
     assert fields_of_code([]) == ("", {})
-
-
-@pytest.mark.parametrize(
-    ("suffix", "code", "form"),
-    [
-        (".csv", "", "csv"),
-        (".json", "import csv\n", "events"),
-        ("", "import csv\n", "csv"),
-        ("", "for line in body.splitlines():\n    pass\n", "ndjson"),
-        ("", "json.loads(body)\n", "events"),
-    ],
-)
-def test_the_format_of_files_is_that_of_their_keys_or_of_the_code(tmp_path, suffix, code, form):
-    path = tmp_path / "app.py"
-    path.write_text(code)
-    assert form_of_files(suffix, [path], []) == form
 
 
 @given(

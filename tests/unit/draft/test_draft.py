@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from harness.draft.draft import draft, written
+from harness.draft.document import written
+from harness.draft.draft import draft
 from harness.errors import UsageError
 from harness.scenario.loading import load_scenario
 
@@ -141,6 +142,70 @@ def test_the_key_of_a_table_tells_records_apart_where_nothing_else_does(drafted)
     read = "def handler(event, context):\n    order = loads(event['body'])\n    return order['sensor'], order['name'], event['source']\n"
     source = drafted(take, code=read)["source"]
     assert (source["id"], list(source["fields"])) == ("sensor", ["sensor", "name"])
+
+
+LOOKS_UP = function(
+    "Take", "S: {Type: S3, Properties: {Bucket: !Ref Files, Events: 's3:ObjectCreated:*'}}", "T: !Ref Items, L: !Ref Prices",
+    "DynamoDBReadPolicy: {TableName: !Ref Prices}, DynamoDBWritePolicy: {TableName: !Ref Items}",
+).replace("Policies: [", "Policies: [{").replace("Prices}, D", "Prices}}, {D").replace("Items}]", "Items}}]")  # fmt: skip
+PRICES = "  Prices: {Type: AWS::DynamoDB::Table, Properties: {AttributeDefinitions: [{AttributeName: sku, AttributeType: S}], KeySchema: [{AttributeName: sku, KeyType: HASH}]}}\n"
+READS = """
+NAMES = ("currency", "unit_price")
+def handler(event, context):
+    body = load(event)
+    item = table.get_item(Key={"sku": body["sku"]})["Item"]
+    return body["order_id"], item["title"], [item[name] for name in NAMES]
+"""
+
+
+def test_a_table_that_is_only_read_has_what_is_looked_up_there_and_is_no_place(drafted):
+    document = drafted(LOOKS_UP + TABLE + PRICES + "  Files: {Type: AWS::S3::Bucket}\n", READS)
+    source = document["source"]
+    assert (source["id"], source["fields"]["sku"], source["guessed"]) == ("order_id", {"type": "lookup"}, True)
+    assert source["lookup"]["key"] == "sku"
+    assert list(source["lookup"]["fields"]) == ["sku", "title", "currency", "unit_price"]
+    assert document["lookup"] == {"table": "${resources.Prices}"}
+    assert document["probes"][0]["places"] == [{"table": "${resources.Items}"}]
+    # The key of the table is the record's own.
+    each = drafted(LOOKS_UP + PRICES + TABLE + "  Files: {Type: AWS::S3::Bucket}\n", READS.replace('body["order_id"], ', ""))
+    assert each["source"]["lookup"] | {"fields": None} == {"records": "each", "key": "sku", "fields": None}
+    # One that somebody writes is a place, and nothing is put there.
+    written_too = LOOKS_UP.replace("DynamoDBReadPolicy", "DynamoDBCrudPolicy")
+    both = drafted(written_too + TABLE + PRICES + "  Files: {Type: AWS::S3::Bucket}\n", READS)
+    assert "lookup" not in both
+    assert {"table": "${resources.Prices}"} in both["probes"][0]["places"]
+
+
+def test_what_a_query_leaves_out_is_filtered(drafted):
+    takes = function(
+        "Take", "S: {Type: S3, Properties: {Bucket: !Ref Files, Events: 's3:ObjectCreated:*'}}", "T: !Ref Items, Q: !Ref Query"
+    )
+    head = HEAD.replace(
+        "Parameters: {", "Parameters: {Query: {Type: String, Default: SELECT * FROM s3object s WHERE s.kind = 'sale'}, "
+    )
+    code = "def handler(event, context):\n    return event['body']['id'], body['kind']\n"
+    document = drafted(takes + TABLE + "  Files: {Type: AWS::S3::Bucket}\n", code, head=head)
+    assert document["source"]["filtered"] == "{{ not (kind == 'sale') }}"
+    other = drafted(takes + TABLE + "  Files: {Type: AWS::S3::Bucket}\n", code, head=head.replace("s.kind = ", "LOWER(s.kind) = "))
+    assert "filtered" not in other["source"]
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        ("publish({'approve': yes, 'reject': no})", {"links": {"approve": "approve", "reject": "reject"}}),
+        ("publish({'myToken': token})", {"token": "myToken"}),
+        ("publish({})", {"token": "TaskToken"}),
+    ],
+)
+def test_who_waits_for_an_answer_gets_one(drafted, code, answer):
+    machine = "  Flow: {Type: AWS::Serverless::StateMachine, Properties: {Definition: {States: {Ask: {Resource: 'arn:aws:states:::sqs:sendMessage.waitForTaskToken', Parameters: {MessageBody: {TaskToken.$: $$.Task.Token}}}}}}}\n"
+    document = drafted(
+        STORE + machine + "  ApprovalQueue: {Type: AWS::SQS::Queue}\n", f"def handler(event, context):\n    {code}\n"
+    )
+    assert document["actors"] == [{"kind": "approve", "queue_url": "${resources.ApprovalQueue}", **answer}]
+    assert {"queue_url": "${resources.ApprovalQueue}"} not in document["probes"][0]["places"]
+    assert "actors" not in drafted(STORE + "  ApprovalQueue: {Type: AWS::SQS::Queue}\n")
 
 
 def test_a_queue_that_is_the_only_store_is_no_place(drafted):

@@ -26,6 +26,7 @@ def envelope(body):
     [
         ("a.csv", "orderId,total\nA-1,12.5\n", "csv"),
         ("a.json", json.dumps([ORDER]), "json"),
+        ("a.json", json.dumps({"orders": [ORDER, ORDER]}), "json"),
         ("a.ndjson", json.dumps(ORDER) + "\n\n" + json.dumps(ORDER), "ndjson"),
         ("a.json", json.dumps(ORDER), "events"),
         ("a.json", envelope({"httpMethod": "POST", "body": json.dumps(ORDER)}), "events"),
@@ -39,8 +40,8 @@ def envelope(body):
 def test_records_are_found_in_each_kind_of_file(tmp_path, name, text, form):
     path = tmp_path / name
     path.write_text(text)
-    found, records = read_sample(path)
-    assert found == form
+    found, records, list_key = read_sample(path)
+    assert (found, list_key) == (form, "orders" if "orders" in text else None)
     assert records[0] == (ORDER if form != "csv" else {"orderId": "A-1", "total": "12.5"})
 
 

@@ -117,6 +117,43 @@ def test_a_lookup_field_is_the_key_of_a_row_that_the_promise_sees_and_that_is_pu
     assert not isinstance(source().open(SourceContext(1)), Lookup)
 
 
+@pytest.mark.parametrize("form", ["events", "csv"])
+def test_each_record_can_have_a_lookup_row_of_its_own(form):
+    rows = {"records": "each", "key": "id", "fields": {"city": {"type": "choice", "of": ["x", "y"]}, "who": {"type": "name"}}}
+    many = {} if form == "events" else {"files": 3}
+    load = source(lookup=rows, promise={"city": "{{ lookup.city }}", "who": "{{ lookup.who }}"}, format=form, **many).open(
+        SourceContext(1)
+    )
+    assert isinstance(load, Lookup)
+    known = {row["id"]: row for row in load.lookup()}
+    assert len({row["city"] for row in known.values()}) == 2
+    offered = flat(load)
+    assert {record.record_id for record in offered} == set(known)
+    for record in offered:
+        promised = from_json(record.promised)
+        assert known[record.record_id] == {name: promised[name] for name in ("id", "city", "who")}
+
+
+@pytest.mark.parametrize(("list_key", "path"), [("orders", ["orders"]), ("source", ["source"]), (None, [])])
+def test_the_list_of_a_json_file_has_the_name_that_the_scenario_gives_it_or_is_the_file(list_key, path):
+    load = source(format="json", list_key=list_key, files=9).open(SourceContext(1))
+    for file in load.units():
+        document = from_json(b"".join(file.parts()).removeprefix("\ufeff".encode()))
+        for name in path:
+            document = document[name]
+        assert [record["id"] for record in document] == [record.record_id for record in file.rows()]
+    for fault in ("not_a_list", "no_records", "cut_off"):
+        (file,) = source(format="json", list_key=list_key, file_faults=[fault]).open(SourceContext(1)).units()
+        body = b"".join(file.parts()) if file.itself is None else file.itself.payload
+        if fault == "cut_off":
+            with pytest.raises(ValueError, match="EOF"):
+                from_json(body)
+        else:
+            document = from_json(body)
+            of_key = document.get(list_key) if isinstance(document, dict) else document
+            assert of_key == ([] if fault == "no_records" else None)
+
+
 @pytest.mark.parametrize("form", ["events", "ndjson", "csv", "json"])
 def test_the_malformed_share_is_exact_and_every_kind_spoils(form):
     healthy = records(format=form)
@@ -174,6 +211,10 @@ def test_rows_are_csv_and_elements_are_json():
         ({"fields": {"id": {"type": "int", "max": 10**400}}}, "less than or equal to 1000000"),
         ({"fields": {"id": {"type": "decimal", "max": "1e400"}}}, "less than or equal to 1000000"),
         ({"fields": {"id": {"type": "lookup"}}}, "such a field needs lookup"),
+        ({"lookup": {"records": "each", "key": "nothing", "fields": {"city": {"type": "name"}}}}, "no field is called nothing"),
+        ({"lookup": {"records": "each", "key": "id", "fields": {"id": {"type": "uuid"}}}}, "comes from the record"),
+        ({"lookup": {"records": "each", "key": "id", "fields": {"n": {"type": "int", "unique": True}}}}, "n cannot be unique"),
+        ({"list_key": "orders"}, "list_key: events has no list"),
         ({"fields": {"id": {"type": "nested", "fields": {"x": {"type": "computed", "value": "1"}}}}}, "'uuid', 'choice'"),
         ({"fields": {"id": {"type": "list", "of": {"type": "lookup"}}}}, "'uuid', 'choice'"),
         ({"malformed": {"share": 0.1, "kinds": ["odd"]}}, "'odd' is none of bad_json"),
