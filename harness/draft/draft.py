@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from harness.draft import infer
 from harness.draft.approvals import approval, queues_to_a_person, waits_for_somebody
 from harness.draft.code import trees_of
 from harness.draft.document import Draft
+from harness.draft.filters import fields_of_pattern, merged, patterns_of
 from harness.draft.graph import STORES, Graph, graph_of, takers
 from harness.draft.guess import guessed, recent
 from harness.draft.ingress import key_rules, send_of, way_in
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from harness.draft.graph import Entry
     from harness.stack.template import Template
 
 RECORDS = 200
@@ -50,6 +53,7 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
     rules = key_rules(entry, values)
     code = list(code_of(template, takers(graph, template, entry)))
     load = load_of(template, code, entry, rules[1], sample)
+    _pass_filters(made, load, entry, values)
     looked_up = dict(lookup_tables(template, graph))
     _source(made, load, rules[0] if entry.kind == "s3" else None, list(_keys_of_tables(template, looked_up)))
     _filter(made, list(_queries(template, values, trees_of(code))))
@@ -180,6 +184,21 @@ def _filter(made: Draft, queries: Sequence[str]) -> None:
     else:
         source["filtered"] = expression
         made.say("source", f"`filtered`: the query leaves records out: {said}")
+
+
+def _pass_filters(made: Draft, load: Load, entry: Entry, values: Mapping[str, Any]) -> None:
+    """Gives the records what the filter in front of the taker asks for. Those of a sample stay as they are."""
+    patterns = list(patterns_of(entry, values))
+    if entry.settings.get("FilterPolicy") and not patterns:
+        made.say("send", "The subscription's filter policy reads message attributes, and the load sends none.")
+    for pattern in patterns[:1]:
+        others = "" if load.records else " The fields have values that it lets through."
+        made.say(
+            "source",
+            f"The filter of {entry.target} drops what is not like {json.dumps(pattern)}: such records are `filtered`.{others}",
+        )
+        if not load.records:
+            load.fields = merged(load.fields, fields_of_pattern(pattern))
 
 
 def _lookups(made: Draft, tables: Mapping[str, list[str]], load: Load, attributes: Sequence[str]) -> None:

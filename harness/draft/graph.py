@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.draft.names import Names
@@ -27,8 +27,11 @@ STORES = {
     "AWS::KinesisFirehose::DeliveryStream": "delivery stream",
 }
 _ROLES = {"AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"}
-_MACHINES = {"AWS::Serverless::StateMachine", "AWS::StepFunctions::StateMachine"}
+MACHINES = {"AWS::Serverless::StateMachine", "AWS::StepFunctions::StateMachine"}
 _APIS = {"AWS::Serverless::Api", "AWS::Serverless::HttpApi", "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"}
+BUS = "AWS::Events::EventBus"
+TAKERS = {*FUNCTIONS, *STORES, *MACHINES, BUS}
+"""The types that records go into."""
 _READS = re.compile(r"(Read|Poller|StreamRead|Get|Describe|List|Receive)", re.ASCII)
 _WRITES = re.compile(r"(Crud|Write|Send|Publish|Put|Update|Batch(?!Get)|\*)", re.ASCII)
 
@@ -62,7 +65,8 @@ def graph_of(template: Template, values: Mapping[str, Any]) -> Graph:
     graph, resources = Graph(), template.resources
     for logical_id, resource in resources.items():
         properties = resource.get("Properties") or {}
-        for entry in _entries(logical_id, resource["Type"], properties):
+        for found in _entries(logical_id, resource["Type"], properties):
+            entry = _integrated(found, resources)
             graph.entries.append(entry)
             graph.consumed.add(entry.source)
         _note_failures(graph, resource["Type"], properties, resources)
@@ -73,6 +77,12 @@ def graph_of(template: Template, values: Mapping[str, Any]) -> Graph:
         if entry.target in resources and resources[entry.target]["Type"] in STORES and entry.target != entry.source:
             graph.written.setdefault(entry.target, set()).add(entry.source)
     return graph
+
+
+def _integrated(entry: Entry, resources: Mapping[str, Any]) -> Entry:
+    """Returns the entry of an API with what its integration calls: not the role that it has for it."""
+    called = [name for name in references(entry.settings.get("Integration")) if (resources.get(name) or {}).get("Type") in TAKERS]
+    return replace(entry, target=called[0]) if called else entry
 
 
 def _of_objects(entry: Entry, resources: Mapping[str, Any], names: Names) -> Iterator[Entry]:
@@ -99,7 +109,7 @@ def _note_writers(graph: Graph, template: Template, values: Mapping[str, Any], n
     resources = template.resources
     common = (template.document.get("Globals") or {}).get("Function") or {}
     writers = {function.logical_id: function.properties for function in functions(template, values)}
-    writers |= {name: one.get("Properties") or {} for name, one in resources.items() if one["Type"] in _MACHINES}
+    writers |= {name: one.get("Properties") or {} for name, one in resources.items() if one["Type"] in MACHINES}
     writers |= {
         name: one.get("Properties") or {}
         for name, one in resources.items()
@@ -139,9 +149,9 @@ def takers(graph: Graph, template: Template, entry: Entry) -> list[str]:
             todo += [
                 one
                 for one in references(resource.get("Properties") or {})
-                if (template.resources.get(one) or {}).get("Type") in _MACHINES
+                if (template.resources.get(one) or {}).get("Type") in MACHINES
             ]
-        elif resource["Type"] in _MACHINES or resource["Type"] == "AWS::KinesisFirehose::DeliveryStream":
+        elif resource["Type"] in MACHINES or resource["Type"] == "AWS::KinesisFirehose::DeliveryStream":
             todo += [one for one in references(resource.get("Properties") or {}) if is_function(template, one)]
         todo += [one.target for one in graph.entries if one.source == name]
     return found
@@ -185,7 +195,12 @@ def _entries(logical_id: str, kind: str, properties: Mapping[str, Any]) -> Itera
             else:
                 yield Entry("firehose", logical_id, logical_id, {})
         case "AWS::Pipes::Pipe":
-            yield Entry("mapping", _first(properties.get("Source")), _first(properties.get("Target")), {})
+            yield Entry(
+                "mapping",
+                _first(properties.get("Source")),
+                _first(properties.get("Target")),
+                properties.get("SourceParameters") or {},
+            )
         case "AWS::Serverless::Api" | "AWS::Serverless::HttpApi" | "AWS::ApiGateway::RestApi":
             yield from _routes(logical_id, kind, properties)
         case "AWS::ApiGateway::Method":
@@ -209,7 +224,7 @@ def _routes(logical_id: str, kind: str, properties: Mapping[str, Any]) -> Iterat
             integration = operation.get("x-amazon-apigateway-integration") if isinstance(operation, dict) else None
             if integration:
                 keyed = any("api_key" in str(one) for one in operation.get("security") or [])
-                settings = {"Path": path, "Method": method, "Auth": {"ApiKeyRequired": keyed}}
+                settings = {"Path": path, "Method": method, "Auth": {"ApiKeyRequired": keyed}, "Integration": integration}
                 yield Entry(name, logical_id, _first(integration), settings)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from harness.draft.graph import STORES, Graph, takers
+from harness.draft.graph import STORES, TAKERS, Graph, takers
 from harness.stack.values import text_of
 
 if TYPE_CHECKING:
@@ -27,12 +27,17 @@ def way_in(graph: Graph, template: Template) -> Entry | None:
         entry
         for entry in graph.entries
         if _kind(entry, template) in _ORDER and _takes_records(entry) and entry.source not in graph.failures
-        if takers(graph, template, entry) or entry.kind == "firehose"
+        if takers(graph, template, entry) or entry.kind == "firehose" or _leads_on(entry, template)
     ]
     free = [entry for entry in found if entry.source not in graph.written]
     # A pipeline may store in the bucket that it reads: under other prefixes.
     buckets = [entry for entry in found if entry.kind == "s3"]
     return min(free or buckets or found, key=lambda entry: _ORDER.index(_kind(entry, template)), default=None)
+
+
+def _leads_on(entry: Entry, template: Template) -> bool:
+    """Returns whether records go on without a function: into a store, a state machine or a bus."""
+    return entry.target != entry.source and (template.resources.get(entry.target) or {}).get("Type") in TAKERS
 
 
 def _kind(entry: Entry, template: Template) -> str:

@@ -145,6 +145,35 @@ def test_a_topic_delivers_to_a_queue_only_as_the_queues_policy_allows(enforced):
     assert [json.loads(message["Body"])["Message"] for message in messages] == [topic]
 
 
+def test_a_pipe_needs_what_aws_documents_and_no_more(enforced):
+    clients, permissions = enforced
+    sqs, account = clients("sqs"), clients.account
+    urls = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("from", "to")]
+    source, target = (f"arn:aws:sqs:us-east-1:{account}:{name}" for name in ("from", "to"))
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-permissions.html
+    reads = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    statements = [
+        {"Effect": "Allow", "Action": reads, "Resource": source},
+        {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": target},
+    ]
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "pipes.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    iam = clients("iam")
+    role = iam.create_role(RoleName="pipe", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName="pipe", PolicyName="own", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements})
+    )
+    clients("pipes").create_pipe(Name="pipe", RoleArn=role, Source=source, Target=target)
+    sqs.send_message(QueueUrl=urls[0], MessageBody="hello")
+
+    def arrived():
+        return sqs.receive_message(QueueUrl=urls[1]).get("Messages")
+
+    (message,) = wait_until(arrived, "the message")
+    assert json.loads(message["Body"])["body"] == "hello"
+    assert not permissions.denied()
+    clients("pipes").delete_pipe(Name="pipe")
+
+
 def test_a_bucket_notifies_a_queue_only_as_the_queues_policy_allows(enforced):
     clients, _ = enforced
     s3, sqs = clients("s3"), clients("sqs")

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localstack.aws.connect import connect_to
 
 from harness.inside.gauges.deliveries import in_background
+from harness.inside.sqs.urls import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +89,7 @@ def _bury(account: str, target: Any, rule_arn: str, event: Any, error: Exception
     }
     body = target["Input"] if target.get("Input") else json.dumps(event, default=str)
     try:
-        url = sqs.get_queue_url(QueueName=parts[5], QueueOwnerAWSAccountId=parts[4])["QueueUrl"]
         described = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
-        sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=described)
+        sqs.send_message(QueueUrl=url_of(queue), MessageBody=body, MessageAttributes=described)
     except (ClientError, BotoCoreError) as failure:
         LOG.warning("The dead-letter queue %s of account %s cannot be reached: %s", queue, account, failure)

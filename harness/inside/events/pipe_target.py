@@ -17,6 +17,7 @@ from localstack.utils.aws.client_types import ServicePrincipal
 from localstack.utils.json import extract_jsonpath
 
 from harness.inside.gauges.lambda_ import INVOCATIONS
+from harness.inside.sqs.urls import url_of
 
 if TYPE_CHECKING:
     from harness.inside.events.pipes import Pipe
@@ -91,9 +92,8 @@ class Processor:
             case "sqs":
                 options = parameters.get("SqsQueueParameters") or {}
                 given = {key: options[key] for key in ("MessageGroupId", "MessageDeduplicationId") if key in options}
-                url = clients.sqs.get_queue_url(QueueName=arn.split(":")[5], QueueOwnerAWSAccountId=arn.split(":")[4])["QueueUrl"]
                 for text in texts:
-                    clients.sqs.send_message(QueueUrl=url, MessageBody=text, **given)
+                    clients.sqs.send_message(QueueUrl=url_of(arn), MessageBody=text, **given)
             case "sns":
                 for text in texts:
                     clients.sns.publish(TopicArn=arn, Message=text)

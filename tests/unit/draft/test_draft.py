@@ -70,8 +70,16 @@ STORE = function("Store", "Q: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}
          {"to": "s3", "bucket": "${resources.Files}", "key": "in/{record_id}.json"}),
         ("  Hose: {Type: AWS::KinesisFirehose::DeliveryStream, Properties: {S3DestinationConfiguration: {BucketARN: !GetAtt Lake.Arn}}}\n  Lake: {Type: AWS::S3::Bucket}\n",
          {"to": "firehose", "delivery_stream": "${resources.Hose}", "separator": "\n"}),
+        # Nobody's code is in between.
+        ("  Pipe: {Type: AWS::Pipes::Pipe, Properties: {Source: !GetAtt From.Arn, Target: !GetAtt To.Arn}}\n  From: {Type: AWS::SQS::Queue}\n  To: {Type: AWS::SQS::Queue}\n",
+         {"to": "sqs", "queue_url": "${resources.From}"}),
+        ("  News: {Type: AWS::SNS::Topic, Properties: {Subscription: [{Protocol: sqs, Endpoint: !GetAtt To.Arn}]}}\n  To: {Type: AWS::SQS::Queue}\n",
+         {"to": "sns", "topic_arn": "${resources.News}"}),
+        (("  Role: {Type: AWS::IAM::Role}\n  Api: {Type: AWS::ApiGateway::RestApi}\n  To: {Type: AWS::SQS::Queue}\n"
+         "  Post: {Type: AWS::ApiGateway::Method, Properties: {RestApiId: !Ref Api, HttpMethod: POST, Integration: {Credentials: !GetAtt Role.Arn, Uri: !Sub 'arn:aws:apigateway:x:sqs:path/1/${To.QueueName}'}}}\n"),
+         {"to": "api", "url": "https://${resources.Api}.execute-api.us-east-1.amazonaws.com/Prod", "path": "/"}),
     ],
-    ids=["queue", "rest api", "reading", "http api", "kinesis", "sns", "eventbridge", "s3", "objects by eventbridge", "firehose"],
+    ids=["queue", "rest api", "reading", "http api", "kinesis", "sns", "eventbridge", "s3", "objects by eventbridge", "firehose", "pipe", "topic to queue", "api to queue"],
 )  # fmt: skip
 def test_the_way_in_is_the_one_that_nobody_within_uses(drafted, resources, send):
     assert drafted(resources)["send"] == send
@@ -188,6 +196,16 @@ def test_what_a_query_leaves_out_is_filtered(drafted):
     assert document["source"]["filtered"] == "{{ not (kind == 'sale') }}"
     other = drafted(takes + TABLE + "  Files: {Type: AWS::S3::Bucket}\n", code, head=head.replace("s.kind = ", "LOWER(s.kind) = "))
     assert "filtered" not in other["source"]
+
+
+def test_records_have_what_the_filter_in_front_of_the_function_asks_for(drafted):
+    take = function(
+        "Take",
+        'Q: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn, FilterCriteria: {Filters: [{Pattern: \'{"body": {"kind": ["new"]}}\'}]}}}',
+        "T: !Ref Items",
+    )
+    fields = drafted(take + QUEUE + TABLE)["source"]["fields"]
+    assert fields == {"id": {"type": "uuid"}, "kind": {"type": "choice", "of": ["new"]}}
 
 
 @pytest.mark.parametrize(
