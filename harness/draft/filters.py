@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-patte
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from harness.draft.guess import guessed
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # What services put around a record, as a filter sees it.
 _AROUND = ("body", "data", "detail")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _IMAGE = ("dynamodb", "NewImage")
 
 
@@ -117,15 +119,7 @@ def _untyped(image: Mapping[str, Any]) -> dict[str, Any]:
             case {"S": list() as asked} | {"BOOL": list() as asked}:
                 found[name] = asked
             case {"N": list() as asked}:
-                found[name] = [float(one) if isinstance(one, str) and _is_number(one) else one for one in asked]
+                found[name] = [float(one) if isinstance(one, str) and _NUMBER.fullmatch(one) else one for one in asked]
             case {"M": dict() as inner}:
                 found[name] = _untyped(inner)
     return found
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

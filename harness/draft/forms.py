@@ -48,7 +48,8 @@ def form_of_files(
 def _javascript_lists(text: str) -> Iterator[str | None]:
     for match in _JAVASCRIPT_LIST.finditer(text):
         key = match[2] or match[3]
-        if key not in _NOT_OF_A_FILE:
+        others = {name for name in re.findall(rf"\b{match[1]}\.(\w+)", text) if name != key}
+        if key not in _NOT_OF_A_FILE and not (key and others):
             yield key
 
 
@@ -74,6 +75,7 @@ def _lists_in(function: ast.FunctionDef | ast.AsyncFunctionDef, decoders: set[st
         target = one.targets[0] if isinstance(one, ast.Assign) else one.target
         if isinstance(target, ast.Name) and one.value is not None and (found := set(_meant(one.value, parsed, decoders))):
             parsed.setdefault(target.id, set()).update(found)
+    lists: set[str | None] = set()
     for node in ast.walk(function):
         iterated: list[ast.expr] = []
         if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
@@ -81,8 +83,10 @@ def _lists_in(function: ast.FunctionDef | ast.AsyncFunctionDef, decoders: set[st
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
             is_list = node.func.id == "isinstance" and len(node.args) > 1 and ast.unparse(node.args[1]) in {"list", "(list, tuple)"}
             iterated = [node.args[0]] if is_list or node.func.id in {"enumerate", "len"} else []
-        for read in iterated:
-            yield from _meant(read, parsed, decoders)
+        lists |= {key for read in iterated for key in _meant(read, parsed, decoders)}
+    # A document of which other keys are read too is a record, and the list is one of its fields.
+    keys = {key for node in ast.walk(function) if isinstance(node, ast.expr) for key in _meant(node, parsed, decoders)}
+    yield from lists if None in lists or len(keys - {None}) == 1 else ()
 
 
 def _meant(node: ast.expr, parsed: dict[str, set[str | None]], decoders: set[str]) -> Iterator[str | None]:

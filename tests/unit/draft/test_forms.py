@@ -39,7 +39,8 @@ def test_the_format_of_files_is_that_of_their_keys_or_of_the_code(tmp_path, suff
         ("def f(body):\n    document = json.loads(body)\n    for one in document.get('rows', []):\n        store(one)\n", ("json", "rows")),
         ("def f(body):\n    x = json.loads(body)\n    x = x['a'] if isinstance(x, dict) else x\n    assert isinstance(x, list)\n", ("json", None)),
         ("D = json.JSONDecoder()\ndef f(text):\n    try:\n        d = D.decode(text)\n    except ValueError:\n        raise\n    return len(d)\n", ("json", None)),
-        # A record, and the lists of Lambda's events.
+        # A record, one with a list in it, and the lists of Lambda's events.
+        ("def f(body):\n    order = json.loads(body)\n    for line in order['lines']:\n        store(order['id'], line)\n", ("events", None)),
         ("def f(body):\n    order = json.loads(body)\n    return order['id']\n", ("events", None)),
         ("def f(event):\n    for one in json.loads(event['body'])['Records']:\n        store(one)\n", ("events", None)),
         ("def f(event):\n    for one in event['Records']:\n        store(json.loads(one['body']))\n", ("events", None)),
@@ -57,6 +58,7 @@ def test_a_list_that_the_code_goes_through_is_the_form_of_the_file(tmp_path, cod
         ("const rows = JSON.parse(text);\nfor (const row of rows) { store(row); }\n", ("json", None)),
         ("const data = JSON.parse(await read());\nawait Promise.all(data.orders.map(store));\n", ("json", "orders")),
         ("const order = JSON.parse(text);\nstore(order.id);\n", ("events", None)),
+        ("const order = JSON.parse(text);\nfor (const line of order.lines) { store(order.id, line); }\n", ("events", None)),
         ("const note = JSON.parse(text);\nfor (const one of note.Records) { store(one); }\n", ("events", None)),
     ],
 )
