@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from harness.stack.template import Template
 
 _WAITS = "waitForTaskToken"
-_TO_A_PERSON = re.compile(r"approv|confirm|review|decision|human|manual|callback|token", re.IGNORECASE)
+_TO_A_PERSON = re.compile(r"approv(?!ed)|human|manual|callback|task_?token", re.IGNORECASE)
 _TOKEN_OF_TASK = re.compile(r"""["']?(\w+)(?:\.\$)?["']?\s*:\s*["']?(?:\{%\s*)?\$(?:\$|states\.context)\.Task\.Token""")
 _YES = re.compile(r"approv|accept|confirm", re.IGNORECASE)
 _NO = re.compile(r"reject|den[yi]|declin|refus", re.IGNORECASE)
-_TOKEN = re.compile(r"token$", re.IGNORECASE)
+_TOKEN = re.compile(r"(^|task|my|approval)_?-?token$", re.IGNORECASE)
 
 
 def waits_for_somebody(template: Template, definitions: Iterable[str]) -> bool:
@@ -45,10 +46,18 @@ def approval(queue: str, definitions: Sequence[str], trees: Iterable[ast.Module]
     for keys in messages:
         yes, no = (next((key for key in keys if pattern.search(key)), None) for pattern in (_YES, _NO))
         if yes and no:
-            return actor | {"links": {"approve": yes, "reject": no}}
+            return actor | {"links": {"approve": _expression(yes), "reject": _expression(no)}}
     of_code = (key for keys in messages for key in keys if _TOKEN.search(key))
     of_states = (match[1] for text in definitions for match in _TOKEN_OF_TASK.finditer(text))
-    return actor | {"token": next(of_code, None) or next(of_states, "taskToken")}
+    # A state machine sends a message itself, or has a function send it.
+    is_own = any(f"sendMessage.{_WAITS}" in text for text in definitions)
+    found = [*of_states, *of_code] if is_own else [*of_code, *of_states]
+    return actor | {"token": _expression(next(iter(found), "taskToken"))}
+
+
+def _expression(key: str) -> str:
+    """Returns the JMESPath of a key."""
+    return key if re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII) else json.dumps(key)
 
 
 def _messages(tree: ast.Module) -> Iterator[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,15 @@ from harness.draft import infer
 from harness.draft.approvals import approval, queues_to_a_person, waits_for_somebody
 from harness.draft.code import trees_of
 from harness.draft.document import Draft
-from harness.draft.filters import fields_of_pattern, merged, patterns_of
+from harness.draft.filters import fields_of_pattern, patterns_of
 from harness.draft.graph import STORES, Graph, graph_of, takers
 from harness.draft.guess import guessed, recent
 from harness.draft.ingress import key_rules, send_of, way_in
 from harness.draft.load import Load, code_of, definitions_of, load_of
 from harness.draft.lookups import attributes, keys_of, lookup_tables
 from harness.draft.places import probes
-from harness.draft.queries import filter_of, queries_in
+from harness.draft.plain import plain
+from harness.draft.queries import filter_of, queries_in, queries_of_code
 from harness.errors import UsageError
 from harness.stack.functions import functions
 from harness.stack.template import read_template
@@ -40,8 +40,19 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
     """Returns a scenario for a template. `shown` is the template's path as the scenario has it; `unsupported` is what the emulator cannot make.
 
     Raises UsageError where the template or the sample cannot be read, or nothing in the template takes records."""
+    try:
+        return _draft(template_path, sample, shown, unsupported)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # A stranger's template, code and sample may have anything anywhere, and a draft is only a help.
+        raise UsageError(
+            f"template {template_path}: no draft can be made of it ({type(error).__name__}: {error}). Write the scenario by hand: docs/scenarios.md"
+        ) from error
+
+
+def _draft(template_path: Path, sample: Path | None, shown: str, unsupported: Sequence[str]) -> Draft:
     template = read_template(template_path)
     values = parameter_values(template.document, {}, "000000000000")
+    template = plain(template, values)
     graph = graph_of(template, values)
     entry = way_in(graph, template)
     if entry is None:
@@ -56,7 +67,11 @@ def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Seq
     _pass_filters(made, load, entry, values)
     looked_up = dict(lookup_tables(template, graph))
     _source(made, load, rules[0] if entry.kind == "s3" else None, list(_keys_of_tables(template, looked_up)))
-    _filter(made, list(_queries(template, values, trees_of(code))))
+    queries = [
+        *queries_in(template.document.get("Resources")),
+        *queries_in([one for one in values.values() if isinstance(one, str)]),
+    ]
+    _filter(made, load, [*queries, *queries_of_code(trees_of(code).values())])
     _lookups(made, looked_up, load, attributes(trees_of(code).values()))
     made.document["send"] = send_of(entry, template, values, load.fields, load.form)
     taker = f" ({entry.target} takes them)" if entry.target and entry.target != entry.source else ""
@@ -121,6 +136,7 @@ def _parameter(name: str, declared: Mapping[str, Any]) -> str:
 
 def _source(made: Draft, load: Load, prefix: str | None, keys: Sequence[tuple[str, ...]]) -> None:
     name = load.name_of_id([first for first, *_ in keys])
+    load.pass_filter(name)
     for one in infer.left_out(load.records):
         made.say(
             "source",
@@ -161,21 +177,12 @@ def _source(made: Draft, load: Load, prefix: str | None, keys: Sequence[tuple[st
     }
 
 
-def _queries(template: Template, values: Mapping[str, Any], trees: Mapping[Path, ast.Module]) -> Iterator[str]:
-    """Yields the queries of S3 Select in the template, in the values of its parameters and in the code."""
-    yield from queries_in(template.document.get("Resources"))
-    yield from queries_in({key: value for key, value in values.items() if isinstance(value, str)})
-    for tree in trees.values():
-        for node in ast.walk(tree):
-            yield from queries_in(node.value if isinstance(node, ast.Constant) else None)
-
-
-def _filter(made: Draft, queries: Sequence[str]) -> None:
+def _filter(made: Draft, load: Load, queries: Sequence[str]) -> None:
     """Says which records the queries leave out: they are filtered, and not lost."""
     if not queries:
         return
     source = made.document["source"]
-    expression = filter_of(queries, source["fields"])
+    expression = filter_of(queries, source["fields"], as_text=load.form == "csv")
     said = " ".join(queries[0].split())
     if expression is None:
         made.say(
@@ -187,18 +194,16 @@ def _filter(made: Draft, queries: Sequence[str]) -> None:
 
 
 def _pass_filters(made: Draft, load: Load, entry: Entry, values: Mapping[str, Any]) -> None:
-    """Gives the records what the filter in front of the taker asks for. Those of a sample stay as they are."""
+    """Gives the records what the filter in front of the taker asks for."""
     patterns = list(patterns_of(entry, values))
     if entry.settings.get("FilterPolicy") and not patterns:
         made.say("send", "The subscription's filter policy reads message attributes, and the load sends none.")
     for pattern in patterns[:1]:
-        others = "" if load.records else " The fields have values that it lets through."
+        load.asked = fields_of_pattern(pattern)
         made.say(
             "source",
-            f"The filter of {entry.target} drops what is not like {json.dumps(pattern)}: such records are `filtered`.{others}",
+            f"The fields have values that the filter of {entry.target} lets through: {json.dumps(pattern)}. Of other records say that they are `filtered`.",
         )
-        if not load.records:
-            load.fields = merged(load.fields, fields_of_pattern(pattern))
 
 
 def _lookups(made: Draft, tables: Mapping[str, list[str]], load: Load, attributes: Sequence[str]) -> None:
@@ -223,16 +228,10 @@ def _lookups(made: Draft, tables: Mapping[str, list[str]], load: Load, attribute
 
 
 def _keys_of_tables(template: Template, looked_up: Container[str]) -> Iterator[tuple[str, ...]]:
-    """Yields the names of each table's key, if they are texts. The key of a table that is looked into need not tell records apart."""
+    """Yields the names of each table's key, if it is a text. The key of a table that is looked into need not tell records apart."""
     for logical_id, resource in template.resources.items():
-        properties = resource.get("Properties") or {}
-        if resource["Type"] == "AWS::Serverless::SimpleTable":
-            is_text = (properties.get("PrimaryKey") or {}).get("Type", "String") == "String"
-        else:
-            types = {one.get("AttributeName"): one.get("AttributeType") for one in properties.get("AttributeDefinitions") or ()}
-            is_text = types.get(next(iter(keys_of(resource)), None)) == "S"
-        if STORES.get(resource["Type"]) == "table" and is_text and logical_id not in looked_up:
-            yield tuple(keys_of(resource))
+        if STORES.get(resource["Type"]) == "table" and logical_id not in looked_up and (keys := keys_of(resource)):
+            yield tuple(keys)
 
 
 def _approval(made: Draft, template: Template, graph: Graph) -> set[str]:
@@ -240,13 +239,14 @@ def _approval(made: Draft, template: Template, graph: Graph) -> set[str]:
     definitions = [path.read_text("utf-8", "replace") for path in definitions_of(template)]
     if not waits_for_somebody(template, definitions):
         return set()
-    queue = next(iter(queues_to_a_person(template, graph)), None)
-    if queue is None:
+    queues = queues_to_a_person(template, graph)
+    if len(queues) != 1:
         made.say(
             "send",
-            "A state machine waits for a token, and no queue sounds as if it had the messages: see `approve` in docs/scenarios.md.",
+            "A state machine waits for a token, and not just one queue sounds as if it had the messages: see `approve` in docs/scenarios.md.",
         )
         return set()
+    (queue,) = queues
     code = trees_of(code_of(template, [function.logical_id for function in functions(template, {})])).values()
     made.document["actors"] = [approval(queue, [*definitions, str(template.document)], code)]
     made.say("actors", f"A state machine waits for an answer: whatever comes into {queue} is approved.")

@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 # What services put around a record, as a filter sees it.
 _AROUND = ("body", "data", "detail")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_LARGEST = 10**12
 _IMAGE = ("dynamodb", "NewImage")
 
 
 def patterns_of(entry: Entry, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yields what the filters of an entry ask of a record. `values` are those of the template's parameters."""
     settings = entry.settings
-    if entry.kind == "eventbridge" and isinstance(detail := (settings.get("Pattern") or {}).get("detail"), dict):
+    pattern = settings.get("Pattern")
+    if entry.kind == "eventbridge" and isinstance(pattern, dict) and isinstance(detail := pattern.get("detail"), dict):
         yield detail
     if isinstance(policy := settings.get("FilterPolicy"), dict) and settings.get("FilterPolicyScope") == "MessageBody":
         yield policy
-    for one in (settings.get("FilterCriteria") or {}).get("Filters") or ():
+    criteria = settings.get("FilterCriteria")
+    for one in (criteria.get("Filters") or ()) if isinstance(criteria, dict) else ():
         try:
             pattern = json.loads(text_of(one.get("Pattern"), values) or "")
         except (AttributeError, ValueError):
@@ -50,7 +53,7 @@ def fields_of_pattern(pattern: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for name, asked in pattern.items():
         if name == "$or" and isinstance(asked, list):
             found |= next((fields_of_pattern(one) for one in asked if isinstance(one, dict)), {})
-        elif NAME.fullmatch(name):
+        elif isinstance(name, str) and NAME.fullmatch(name):
             if isinstance(asked, dict) and (inner := fields_of_pattern(asked)):
                 found[name] = {"type": "nested", "fields": inner}
             elif isinstance(asked, list) and (field := _field(name, asked)) is not None:
@@ -71,6 +74,11 @@ def _merged(field: Mapping[str, Any] | None, asked: dict[str, Any]) -> dict[str,
 
 def _field(name: str, asked: list[Any]) -> dict[str, Any] | None:
     """Returns a field for the conditions of which one must hold; None where the field must not be there."""
+    match asked:
+        case [{"prefix": str() as prefix}]:
+            return {"type": "uuid", "prefix": prefix}
+        case [{"anything-but": _}]:
+            return {"type": "choice", "of": ["another"]}
     known = [value for one in asked for value in _values(one)]
     if known:
         return {"type": "choice", "of": known}
@@ -82,14 +90,16 @@ def _field(name: str, asked: list[Any]) -> dict[str, Any] | None:
 
 def _values(one: Any) -> Iterator[Any]:
     match one:
-        case str() | int() | float():
+        case None | str() | int() | float():
             yield one
         case {"prefix": str() as prefix}:
             yield f"{prefix}1"
         case {"prefix": {"equals-ignore-case": str() as prefix}}:
             yield f"{prefix}1"
-        case {"suffix": str() as suffix}:
+        case {"suffix": str() as suffix} | {"suffix": {"equals-ignore-case": str() as suffix}}:
             yield f"1{suffix}"
+        case {"cidr": str() as network}:
+            yield network.partition("/")[0]
         case {"equals-ignore-case": str() as text}:
             yield text
         case {"wildcard": str() as text}:
@@ -100,6 +110,8 @@ def _number(bounds: list[Any]) -> dict[str, Any] | None:
     """Returns a whole number within ["<", 5, ">=", 1]."""
     low, high = None, None
     for sign, bound in zip(bounds[::2], bounds[1::2], strict=False):
+        if not isinstance(bound, int | float) or abs(bound) > _LARGEST:
+            return None
         match sign, bound:
             case "=", int() | float():
                 return {"type": "choice", "of": [bound]}

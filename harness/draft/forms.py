@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _CSV = re.compile(
@@ -17,6 +17,7 @@ _LINES = re.compile(r"""["']JSONL["']|splitlines\(|iter_lines\(|readline""")
 _BY_SUFFIX = {".csv": "csv", ".jsonl": "ndjson", ".ndjson": "ndjson"}
 # Of the events of Lambda and the answers of AWS, not of a file.
 _NOT_OF_A_FILE = {"Records", "Contents", "Items", "Messages", "Responses"}
+_OF_THE_FUNCTION = re.compile(r"environ|getenv|get_parameter|get_secret")
 _JAVASCRIPT_LIST = re.compile(
     r"(?:const|let|var)\s+(\w+)\s*=\s*(?:await\s+)?JSON\.parse\([^;]*;"
     r"(?=[\s\S]*?(?:\bof\s+\1(?:\.(\w+))?\s*\)|\b\1(?:\.(\w+))?\.(?:map|forEach|filter|reduce)\())"
@@ -24,21 +25,19 @@ _JAVASCRIPT_LIST = re.compile(
 
 
 def form_of_files(
-    suffix: str, code: Sequence[Path], definitions: Sequence[Path], trees: Iterable[ast.Module]
+    suffix: str, code: Sequence[Path], definitions: Sequence[Path], trees: Mapping[Path, ast.Module]
 ) -> tuple[str, str | None]:
     """Returns the format of the files and, of `json`, the key of its list, if it has one: by what the keys of the objects end with, else by what the code and the state
     machines do with them. `events` are objects of one record each. `trees` are those of the code and of what it imports."""
     suffix = suffix.lower().removesuffix(".gz")
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix], None
-    trees = list(trees)
-    texts = [path.read_text("utf-8", "replace") for path in [*definitions, *code]]
-    texts += [ast.unparse(tree) for tree in trees]
+    texts = [path.read_text("utf-8", "replace") for path in dict.fromkeys([*definitions, *code, *trees])]
     for text in texts if suffix != ".json" else ():
         for pattern, form in ((_CSV, "csv"), (_LINES, "ndjson")):
             if pattern.search(text):
                 return form, None
-    keys = [key for tree in trees for key in _lists(tree)] + [key for text in texts for key in _javascript_lists(text)]
+    keys = [key for tree in trees.values() for key in _lists(tree)] + [key for text in texts for key in _javascript_lists(text)]
     if not keys:
         return "events", None
     # Who takes both takes the list itself.
@@ -82,11 +81,11 @@ def _lists_in(function: ast.FunctionDef | ast.AsyncFunctionDef, decoders: set[st
             iterated = [node.iter]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
             is_list = node.func.id == "isinstance" and len(node.args) > 1 and ast.unparse(node.args[1]) in {"list", "(list, tuple)"}
-            iterated = [node.args[0]] if is_list or node.func.id in {"enumerate", "len"} else []
+            iterated = [node.args[0]] if is_list or node.func.id == "enumerate" else []
         lists |= {key for read in iterated for key in _meant(read, parsed, decoders)}
     # A document of which other keys are read too is a record, and the list is one of its fields.
     keys = {key for node in ast.walk(function) if isinstance(node, ast.expr) for key in _meant(node, parsed, decoders)}
-    yield from lists if None in lists or len(keys - {None}) == 1 else ()
+    yield from lists if not keys - lists - {None} else ()
 
 
 def _meant(node: ast.expr, parsed: dict[str, set[str | None]], decoders: set[str]) -> Iterator[str | None]:
@@ -95,7 +94,8 @@ def _meant(node: ast.expr, parsed: dict[str, set[str | None]], decoders: set[str
         case ast.Name(id=name):
             yield from parsed.get(name, ())
         case ast.Call(func=ast.Attribute(value=ast.Name(id="json" | "orjson" | "ujson" | "simplejson"), attr="loads" | "load")):
-            yield None
+            if not _OF_THE_FUNCTION.search(ast.unparse(node)):
+                yield None
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="decode")) if name in decoders:
             yield None
         case (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.draft import infer
 from harness.draft.code import fields_of_code, trees_of
+from harness.draft.filters import merged
 from harness.draft.forms import form_of_files
 from harness.draft.sample import payloads, read_sample
 from harness.errors import UsageError
@@ -30,6 +31,8 @@ class Load:
     said: str = ""
     records: list[dict[str, Any]] = field(default_factory=list)
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The fields that a filter asks for."""
 
     def name_of_id(self, keys: Sequence[str]) -> str | None:
         """Returns the field that tells the records apart; its values differ then. `keys` are those of tables."""
@@ -44,6 +47,15 @@ class Load:
             self.fields[name] = infer.unique(known) if known and str(known[0]).isdecimal() else {"type": "uuid"}
         return name
 
+    def pass_filter(self, name_of_id: str | None) -> None:
+        """Puts the values that a filter asks for in the place of others. An id stays different for each record: it can begin as the filter asks."""
+        asked = dict(self.asked)
+        if name_of_id in asked:
+            of_id = asked.pop(name_of_id)
+            if "prefix" in of_id:
+                self.fields[name_of_id] = {"type": "uuid", "prefix": of_id["prefix"]}
+        self.fields = merged(self.fields, asked)
+
 
 def load_of(template: Template, code: Sequence[Path], entry: Entry, suffix: str, sample: Path | None) -> Load:
     """Returns what the sample says, else what the code says, else what the events beside the template say."""
@@ -55,8 +67,9 @@ def load_of(template: Template, code: Sequence[Path], entry: Entry, suffix: str,
         load.said, load.fields = fields_of_code(code)
         if not load.fields or load.said.startswith("the keys"):
             load.said, load.records = next(_events_of_project(template), (load.said, []))
-        load.form, load.list_key = form_of_files(suffix, code, list(definitions_of(template)), trees_of(code).values())
-    if entry.kind != "s3":
+        load.form, load.list_key = form_of_files(suffix, code, list(definitions_of(template)), trees_of(code))
+    is_one = sample is None and len(load.records) == 1
+    if entry.kind != "s3" or (load.form == "json" and is_one):
         load.form = "events"
     elif load.form == "json" and load.said.startswith("the keys"):
         load.fields.pop(load.list_key or "records", None)

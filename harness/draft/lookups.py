@@ -27,12 +27,17 @@ def lookup_tables(template: Template, graph: Graph) -> Iterator[tuple[str, list[
 
 
 def keys_of(resource: Mapping[str, Any]) -> list[str]:
-    """Returns the names of a table's key, the partition key first."""
+    """Returns the names of a table's key, the partition key first; none where that is no text, or one of them can be no field."""
     properties = resource.get("Properties") or {}
     if resource["Type"] == "AWS::Serverless::SimpleTable":
-        return [str((properties.get("PrimaryKey") or {}).get("Name", "id"))]
-    parts = sorted(properties.get("KeySchema") or (), key=lambda part: str(part.get("KeyType")))
-    return [str(part.get("AttributeName")) for part in parts]
+        key = properties.get("PrimaryKey") or {}
+        names, is_text = [key.get("Name", "id")], key.get("Type", "String") == "String"
+    else:
+        types = {str(one.get("AttributeName")): one.get("AttributeType") for one in properties.get("AttributeDefinitions") or ()}
+        parts = sorted(properties.get("KeySchema") or (), key=lambda part: str(part.get("KeyType")))
+        names = [part.get("AttributeName") for part in parts]
+        is_text = bool(names) and types.get(str(names[0])) == "S"
+    return names if is_text and all(isinstance(name, str) and NAME.fullmatch(name) for name in names) else []
 
 
 def attributes(trees: Iterable[ast.Module]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from harness.inside.gauges.gauge import Level, loaded
+from harness.inside.gauges.gauge import Counted, Level, loaded
 from harness.inside.kept import FUNCTIONS, QUEUES
 from harness.inside.sqs.contents import contents, moves
 
-_MOVING = {"CREATED", "RUNNING", "CANCELLING"}
+MOVE_TASKS = Counted()
+# One that is cancelled runs until it notices; one that has ended stays CANCELLING for ever if it is cancelled then.
+_MOVING = {"CREATED", "RUNNING"}
 
 
 def gauge(account: str | None) -> Level:
@@ -20,7 +22,7 @@ def gauge(account: str | None) -> Level:
     if pipes is not None:
         consumed |= pipes.sources(account)
     moved_before = moves()
-    queues, busy = [], False
+    queues, busy = [], MOVE_TASKS.count(account) > 0
     for _, _, store in QUEUES.stores(account):
         busy |= any(task.status in _MOVING for task in list(store.move_tasks.values()))
         for queue in list(store.queues.values()):

@@ -95,13 +95,16 @@ def message_groups(module: Any) -> None:
 
 @patch("localstack.services.sqs.provider", {"MessageMoveTaskManager._run": ("self", "move_task")})
 def move_tasks(module: Any) -> None:
-    """A message that a move task puts is a new one (see dead_letters)."""
+    """A message that a move task puts is a new one (see dead_letters). A task that runs is no rest."""
+    from harness.inside.gauges.sqs import MOVE_TASKS  # noqa: PLC0415
+    from harness.inside.sqs.contents import settled  # noqa: PLC0415
     from harness.inside.sqs.dead_letters import moving  # noqa: PLC0415
 
-    run = module.MessageMoveTaskManager._run  # noqa: SLF001
+    # It receives without the provider.
+    run = settled(module.MessageMoveTaskManager._run)  # noqa: SLF001
 
     def moves(self: Any, move_task: Any) -> None:
-        with moving():
+        with moving(), MOVE_TASKS.one(move_task.source_arn.split(":")[4]):
             run(self, move_task)
 
     module.MessageMoveTaskManager._run = moves  # noqa: SLF001

@@ -15,7 +15,10 @@ from harness.parts.expressions import Filter, compiled
 from harness.parts.formats.csv_format import CSV_FILE_FAULTS, CsvFormat
 from harness.parts.formats.fields import (
     AnyField,
+    ComputedField,
+    ListField,
     LookupField,
+    NestedField,
     PlainField,
 )
 from harness.parts.formats.file_set import FileSet, Malformed, check_rivals, refuse_files
@@ -52,7 +55,7 @@ class LookupRows(Part):
         if (self.key in self.fields) == (self.records == "each"):
             where = "comes from the record, it cannot be" if self.records == "each" else "is not"
             raise ValueError(f"key: {self.key} {where} among the fields {', '.join(self.fields)}")
-        unique = [name for name, field in self.fields.items() if getattr(field, "unique", False)]
+        unique = [name for name, field in self.fields.items() if _has_unique(field)]
         if unique and self.records == "each":
             raise ValueError(f"fields: {', '.join(unique)} cannot be unique: a row of a record's own follows from its key alone")
         return self
@@ -125,6 +128,8 @@ class Synthetic(Source):
             raise ValueError("lookup: needs a field of type lookup, and such a field needs lookup")
         if self.lookup is not None and not drawn and self.lookup.key not in self.fields:
             raise ValueError(f"lookup.key: no field is called {self.lookup.key}; there is {', '.join(self.fields)}")
+        if self.lookup is not None and not drawn and not _is_key(self.fields[self.lookup.key]):
+            raise ValueError(f"lookup.key: {self.lookup.key} can be no key: it is computed, a list, a mapping, null or empty")
         return self
 
     @model_validator(mode="after")
@@ -234,6 +239,21 @@ class FilesWithLookup(FileSet):
     def lookup(self) -> Iterator[Mapping[str, str]]:
         """Yields the lookup rows."""
         yield from self.described.all_lookup_rows(self)
+
+
+def _has_unique(field: Any) -> bool:
+    """Returns whether a field draws what no other record has, or one within it does."""
+    match field:
+        case NestedField():
+            return any(map(_has_unique, field.fields.values()))
+        case ListField():
+            return _has_unique(field.of)
+    return bool(getattr(field, "unique", False))
+
+
+def _is_key(field: Any) -> bool:
+    """Returns whether all values of a field can be the key of an item."""
+    return not (isinstance(field, NestedField | ListField | ComputedField) or field.null or "" in getattr(field, "of", ()))
 
 
 def _strings(template: Any) -> Iterator[str]:

@@ -13,7 +13,7 @@ from harness.draft.forms import form_of_files
 def form(tmp_path, code, suffix="", name="app.py"):
     path = tmp_path / name
     path.write_text(textwrap.dedent(code))
-    return form_of_files(suffix, [path], [], trees_of([path]).values())
+    return form_of_files(suffix, [path], [], trees_of([path]))
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,11 @@ def test_the_format_of_files_is_that_of_their_keys_or_of_the_code(tmp_path, suff
         ("def f(body):\n    orders = json.load(body)['orders']\n    return [one['id'] for one in orders]\n", ("json", "orders")),
         ("def f(body):\n    document = json.loads(body)\n    for one in document.get('rows', []):\n        store(one)\n", ("json", "rows")),
         ("def f(body):\n    x = json.loads(body)\n    x = x['a'] if isinstance(x, dict) else x\n    assert isinstance(x, list)\n", ("json", None)),
-        ("D = json.JSONDecoder()\ndef f(text):\n    try:\n        d = D.decode(text)\n    except ValueError:\n        raise\n    return len(d)\n", ("json", None)),
-        # A record, one with a list in it, and the lists of Lambda's events.
+        ("D = json.JSONDecoder()\ndef f(text):\n    try:\n        d = D.decode(text)\n    except ValueError:\n        raise\n    return list(map(store, [one for one in d]))\n", ("json", None)),
+        # What the function is given besides, a record, one with a list in it, and the lists of Lambda's events.
         ("def f(body):\n    order = json.loads(body)\n    for line in order['lines']:\n        store(order['id'], line)\n", ("events", None)),
+        ("def f(body):\n    allowed = json.loads(os.environ['A'])\n    order = json.loads(body)\n    return [a for a in allowed], len(order)\n", ("events", None)),
+        ("def f(body):\n    other = json.loads(read())\n    order = json.loads(body)\n    return [a for a in other], order['id']\n", ("events", None)),
         ("def f(body):\n    order = json.loads(body)\n    return order['id']\n", ("events", None)),
         ("def f(event):\n    for one in json.loads(event['body'])['Records']:\n        store(one)\n", ("events", None)),
         ("def f(event):\n    for one in event['Records']:\n        store(json.loads(one['body']))\n", ("events", None)),

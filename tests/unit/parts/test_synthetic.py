@@ -214,6 +214,12 @@ def test_rows_are_csv_and_elements_are_json():
         ({"lookup": {"records": "each", "key": "nothing", "fields": {"city": {"type": "name"}}}}, "no field is called nothing"),
         ({"lookup": {"records": "each", "key": "id", "fields": {"id": {"type": "uuid"}}}}, "comes from the record"),
         ({"lookup": {"records": "each", "key": "id", "fields": {"n": {"type": "int", "unique": True}}}}, "n cannot be unique"),
+        (
+            {"lookup": {"records": "each", "key": "id", "fields": {"n": {"type": "list", "of": {"type": "int", "unique": True}}}}},
+            "n cannot be unique",
+        ),
+        ({"lookup": {"records": "each", "key": "total", "fields": {"n": {"type": "name"}}}}, "total can be no key"),
+        ({"lookup": {"records": "each", "key": "note", "fields": {"n": {"type": "name"}}}}, "note can be no key"),
         ({"list_key": "orders"}, "list_key: events has no list"),
         ({"fields": {"id": {"type": "nested", "fields": {"x": {"type": "computed", "value": "1"}}}}}, "'uuid', 'choice'"),
         ({"fields": {"id": {"type": "list", "of": {"type": "lookup"}}}}, "'uuid', 'choice'"),
