@@ -29,7 +29,7 @@ def waits_for_somebody(template: Template, definitions: Iterable[str]) -> bool:
 
 
 def queues_to_a_person(template: Template, graph: Graph) -> list[str]:
-    """Returns the queues that sound as if a person had to read them, and that nobody in the stack reads."""
+    """Returns the queues whose names mean a person who approves, and that nothing in the stack reads."""
     return [
         logical_id
         for logical_id, resource in template.resources.items()

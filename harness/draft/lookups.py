@@ -19,7 +19,7 @@ _READ = re.compile(r"\bget_item\b|\bbatch_get_item\b|\[['\"]Items?['\"]\]|\.get\
 
 
 def lookup_tables(template: Template, graph: Graph) -> Iterator[tuple[str, list[str]]]:
-    """Yields the tables that are read and written by nobody in the stack, with the names of their keys."""
+    """Yields the tables that the stack reads and never writes, with the names of their keys."""
     for logical_id, resource in template.resources.items():
         is_fed = any(entry.source == logical_id for entry in graph.entries)
         if STORES.get(resource["Type"]) == "table" and logical_id in graph.read and logical_id not in graph.written and not is_fed:

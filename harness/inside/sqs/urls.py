@@ -1,4 +1,4 @@
-"""Queue URLs, for services that know a queue by its ARN: they ask nobody for it, and need no permission to ask."""
+"""Queue URLs, for services that know a queue by its ARN. AWS's services do not call GetQueueUrl, so their roles need no permission for it."""
 
 from __future__ import annotations
 

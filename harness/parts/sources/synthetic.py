@@ -42,8 +42,8 @@ _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_ .-]*$"
 
 
 class LookupRows(Part):
-    """What the pipeline looks up: `records` rows with `fields`, of which `key` is drawn by a field of type `lookup`. With `records: each` every record has
-    a row of its own, with its value of the field `key`."""
+    """What the pipeline looks up: `records` rows with `fields`, of which `key` is drawn by a field of type `lookup`. With `records: each` there
+    is one row for each record, with the record's value of the field `key`."""
 
     # Held in memory, each by its key.
     records: Annotated[int, Field(gt=0, le=1_000_000)] | Literal["each"] = 100

@@ -238,7 +238,7 @@ def test_who_waits_for_an_answer_gets_one(drafted, state, code, answer):
     assert document["actors"] == [{"kind": "approve", "queue_url": "${resources.ApprovalQueue}", **answer}]
     assert {"queue_url": "${resources.ApprovalQueue}"} not in document["probes"][0]["places"]
     assert "actors" not in drafted(STORE + queue)
-    # Which of two it is nobody knows, and where records end is not emptied.
+    # With two such queues the draft has no actor. A queue in which records end is not read by one.
     assert "actors" not in drafted(STORE + machine + queue + queue.replace("ApprovalQueue", "ManualQueue"))
     assert "actors" not in drafted(STORE + machine + queue.replace("ApprovalQueue", "ApprovedOrders"))
 
