@@ -19,7 +19,7 @@ _TEXTS = {"uuid", "email", "date", "datetime", "name", "text"}
 _WHOLE = ("int", "bigint", "smallint", "tinyint")
 _NUMERIC = ("decimal", "double", "float")
 _WHOLE_TEXT, _NUMBER_TEXT = re.compile(r"[+-]?\d+", re.ASCII), re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
-_LONGEST = 2_000
+_LONGEST, _MOST_PARENTHESES = 2_000, 50
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _SIGNS: dict[type[exp.Expression], str] = {exp.EQ: "==", exp.NEQ: "!=", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 
@@ -64,6 +64,8 @@ def filter_of(queries: Iterable[str], fields: Mapping[str, Mapping[str, Any]], *
 
 
 def _condition(query: str, row: _Row) -> str:
+    if query.count("(") > _MOST_PARENTHESES:
+        raise _OtherError
     tree = sqlglot.parse_one(_TABLE.sub(r"\1", query), dialect="duckdb")
     where = tree.args.get("where")
     # A query that counts, or ends early, does not give each record that its condition lets through.
