@@ -251,3 +251,11 @@ def test_a_retained_resource_stays(clients, cloudformation, deploy):
     cloudformation.delete_stack(StackName="stack")
     ended(cloudformation, "stack")
     assert queues(clients) == ["made"]
+
+
+@pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getavailabilityzones.html")
+def test_the_zones_of_the_stacks_region_are_listed(cloudformation, deploy):
+    """Fn::GetAZs with an empty text lists the zones of the region in which the stack is made."""
+    zones = {"Fn::Join": [",", {"Fn::GetAZs": ""}]}
+    assert deploy({"Q": QUEUE}, Outputs={"Zones": {"Value": zones}}) == "CREATE_COMPLETE"
+    assert outputs(cloudformation)["Zones"].startswith("us-east-1a,us-east-1b")

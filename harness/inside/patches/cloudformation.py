@@ -182,7 +182,16 @@ def inline_code(module: Any) -> None:
     module.create_zip_file = pack
 
 
+@patch("localstack.aws.api", {"RequestContext": NAME})
+def ec2_types(_module: Any) -> None:
+    """CloudFormation loads the types of EC2, a third of all that it loads, to annotate two variables."""
+    from harness.inside.later import later  # noqa: PLC0415
+
+    later("localstack.aws.api.ec2", {"AvailabilityZoneList": list, "DescribeAvailabilityZonesResult": dict})
+
+
 PATCHES = (
+    ec2_types,
     deploy_poll,
     deployments,
     stack_statuses,

@@ -1,0 +1,47 @@
+"""A module that is put off until it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from harness.inside.later import Later, later
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Returns the name of a module that notes in sys.modules that it was run."""
+    (tmp_path / "put_off.py").write_text("import sys\nsys.modules['put_off_was_run'] = sys\nKnown = 'its own'\nOther = 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "put_off"
+    for name in ("put_off", "put_off_was_run"):
+        sys.modules.pop(name, None)
+
+
+def test_known_names_load_nothing_and_another_loads_the_module(module):
+    later(module, {"Known": list})
+    from put_off import Known
+
+    assert Known is list
+    assert not hasattr(sys.modules[module], "__path__")
+    assert "put_off_was_run" not in sys.modules
+    from put_off import Other
+
+    assert Other == 2
+    assert "put_off_was_run" in sys.modules
+    assert not isinstance(sys.modules[module], Later)
+    assert importlib.import_module(module).Known == "its own"
+
+
+def test_a_name_that_the_module_has_not_is_an_error_as_ever(module):
+    later(module, {})
+    with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
+        from put_off import Nothing  # noqa: F401
+
+
+def test_a_module_that_is_loaded_stays(module):
+    loaded = importlib.import_module(module)
+    later(module, {"Known": list})
+    assert sys.modules[module] is loaded
