@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -230,7 +231,17 @@ def _json_paths(module: Any) -> None:
     module.parse = functools.lru_cache(maxsize=4096)(module.parse)
 
 
+@patch("moto", {"__version__": NAME})
+def batch_models(module: Any) -> None:
+    """Step Functions loads Moto's models of Batch, and with them those of EC2 and ECS, for the names of a job's states."""
+    from harness.inside.later import later  # noqa: PLC0415
+
+    # Its module `utils`, which has the names, is found in the package's directory.
+    later("moto.batch", {"__path__": [os.path.join(path, "batch") for path in module.__path__]})  # noqa: PTH118 - strings, as Python has them
+
+
 PATCHES = (
+    batch_models,
     inline_map,
     nested_executions,
     closed_tasks,

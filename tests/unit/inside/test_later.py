@@ -45,3 +45,24 @@ def test_a_module_that_is_loaded_stays(module):
     loaded = importlib.import_module(module)
     later(module, {"Known": list})
     assert sys.modules[module] is loaded
+
+
+def test_a_package_that_is_put_off_gives_its_modules_without_being_run(tmp_path, monkeypatch):
+    package = tmp_path / "parcel"
+    package.mkdir()
+    (package / "__init__.py").write_text("import sys\nsys.modules['parcel_was_run'] = sys\nfrom parcel import inner\nOwn = 1\n")
+    (package / "inner.py").write_text("Name = 5\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    later("parcel", {"__path__": [str(package)]})
+    from parcel.inner import Name
+
+    inner = sys.modules["parcel.inner"]
+    assert Name == 5
+    assert "parcel_was_run" not in sys.modules
+    # The package itself, later: with the module that is loaded already.
+    from parcel import Own
+
+    assert Own == 1
+    assert importlib.import_module("parcel").inner is inner
+    for name in ("parcel", "parcel.inner", "parcel_was_run"):
+        sys.modules.pop(name, None)
