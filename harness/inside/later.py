@@ -32,5 +32,11 @@ class Later(ModuleType):
 
 
 def later(name: str, known: Mapping[str, Any]) -> None:
-    """Puts a module off, if it is not loaded. `known` are names with what stands for them."""
-    sys.modules.setdefault(name, Later(name, known))
+    """Puts a module off, if it is not loaded. `known` are names with what stands for them; `__path__` makes it a package, whose modules can be loaded."""
+    if name in sys.modules:
+        return
+    sys.modules[name] = Later(name, known)
+    # As the import system does it.
+    package, _, child = name.rpartition(".")
+    if package in sys.modules:
+        setattr(sys.modules[package], child, sys.modules[name])

@@ -47,6 +47,21 @@ def test_a_module_that_is_loaded_stays(module):
     assert sys.modules[module] is loaded
 
 
+def test_a_module_of_a_package_is_also_a_name_of_it(tmp_path, monkeypatch):
+    package = tmp_path / "holder"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "put_off.py").write_text("Own = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    holder = importlib.import_module("holder")
+    later("holder.put_off", {})
+    assert isinstance(holder.put_off, Later)
+    assert holder.put_off.Own == 1
+    assert not isinstance(holder.put_off, Later)
+    for name in ("holder", "holder.put_off"):
+        sys.modules.pop(name, None)
+
+
 def test_a_package_that_is_put_off_gives_its_modules_without_being_run(tmp_path, monkeypatch):
     package = tmp_path / "parcel"
     package.mkdir()
