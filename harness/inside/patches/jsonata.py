@@ -23,6 +23,15 @@ def query_languages(module: Any) -> None:
         module.Preprocessor.__init__ = made
 
 
+@patch(_ASL, {})
+def java(_module: Any) -> None:
+    """LocalStack loads JPype, and with it NumPy, for the Java machine that runs its JSONata."""
+    from harness.inside.later import later  # noqa: PLC0415
+
+    later("jpype", {"__path__": []})
+    later("jpype.imports", {})
+
+
 @patch(f"{_ASL}.jsonata.jsonata", {"_eval_jsonata": NAME, "encode_jsonata_variable_declarations": ("bindings",)})
 def jsonata(module: Any) -> None:
     """LocalStack downloads a Java machine for JSONata, and takes the text of a variable for code."""
@@ -66,4 +75,4 @@ def evaluation(module: Any) -> None:
     module.StringJSONata._eval_body = eval_body  # noqa: SLF001
 
 
-PATCHES = (query_languages, jsonata, functions, evaluation)
+PATCHES = (java, query_languages, jsonata, functions, evaluation)
