@@ -53,7 +53,7 @@ def test_what_is_drawn_from_the_fields_of_a_pattern_matches_it(pattern):
         ("sns", {"FilterPolicyScope": "MessageBody", "FilterPolicy": {"kind": ["new"]}}, [{"kind": ["new"]}]),
         ("dynamodb", {"FilterCriteria": {"Filters": [{"Pattern": json.dumps({"eventName": ["INSERT"], "dynamodb": {"NewImage": {
             "kind": {"S": ["new"]}, "n": {"N": ["300"]}, "m": {"M": {"ok": {"BOOL": [True]}}}}}})}]}}, [{"kind": ["new"], "n": [300.0], "m": {"ok": [True]}}]),
-        # What a filter says of other things than the record, and what is no filter.
+        # These filters ask nothing of the record, or are no filters.
         ("dynamodb", {"FilterCriteria": {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]}}, []),
         ("sns", {"FilterPolicy": {"kind": ["new"]}}, []),
         ("sqs", {"FilterCriteria": {"Filters": [{"Pattern": "{"}, {"Pattern": "[]"}, {"Pattern": '{"dynamodb": 5, "body": "x"}'}, "x", {}]}}, []),
