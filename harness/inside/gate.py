@@ -122,6 +122,13 @@ def from_environment() -> Gate:
     return Gate(config.LOCALSTACK_HOST.host.lower(), origins, os.environ.get("PIPEPROOF_TOKEN_SHA256", ""))
 
 
+def own_names() -> frozenset[str]:
+    """Returns the names of the emulator by which clients ask for it: those that are not below another one."""
+    from localstack import config  # noqa: PLC0415 - LocalStack reads it when it starts
+
+    return frozenset({"localhost", "127.0.0.1", "[::1]", _OWN_NAME, config.LOCALSTACK_HOST.host.lower()})
+
+
 def needs_signature(service: str, operation: str) -> bool:
     """Returns whether the gate refuses this operation where it is asked for by a link without a signature."""
     return not operation.startswith(_READS) and operation not in _WITHOUT_SIGNATURE.get(service, ())

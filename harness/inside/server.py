@@ -297,11 +297,15 @@ def _environment(request: _Request, client: tuple[str, int], own: socket.socket)
         "rolo.headers": request.headers,
     }
     for raw_name, raw_value in request.headers:
-        name, value = raw_name.decode("latin-1").upper().replace("-", "_"), raw_value.decode("latin-1")
-        if name not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
-            name = f"HTTP_{name}"
+        name, value = _variable(raw_name), raw_value.decode("latin-1")
         environ[name] = f"{environ[name]},{value}" if name in environ else value
     return environ
+
+
+@functools.lru_cache(maxsize=256)
+def _variable(header: bytes) -> str:
+    name = header.decode("latin-1").upper().replace("-", "_")
+    return name if name in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{name}"
 
 
 class _Nothing:

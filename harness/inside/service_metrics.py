@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _WRITES = {"PutItem": "Item", "UpdateItem": "Key", "DeleteItem": "Key"}
 _READS = frozenset({"GetItem", "Query", "Scan"})
+_ENCODED = json.JSONEncoder(default=str).encode
 _UNIT_BYTES = 1024
 
 
@@ -91,4 +92,4 @@ def _dynamodb(context: RequestContext, code: str | None) -> None:
 
 
 def _units(item: Any) -> int:
-    return max(1, math.ceil(len(json.dumps(item, default=str)) / _UNIT_BYTES))
+    return max(1, math.ceil(len(_ENCODED(item)) / _UNIT_BYTES))

@@ -23,6 +23,7 @@ _MOST_WRITES, _MOST_STATEMENTS = 25, 25
 _MAX_TRANSACTION_BYTES = 4 << 20
 # SET a = :value and #a = :value, of an update expression.
 _SET = re.compile(r"(?P<name>#?[\w-]+)\s*=\s*(?P<value>:\w+)\s*(?:,|$|remove\b|add\b|delete\b)", re.IGNORECASE)
+_KEY_OF = json.JSONEncoder(sort_keys=True, default=repr).encode
 _INSERT = re.compile(r"\s*insert\s+into\s+", re.IGNORECASE)
 
 
@@ -128,7 +129,7 @@ def _verify_batch(requests: dict[str, list[dict[str, Any]]], backend: Any) -> No
         for write in writes:
             _verify_write(table, write)
             item = (write.get("PutRequest") or {}).get("Item") or (write.get("DeleteRequest") or {}).get("Key") or {}
-            keys.append(json.dumps([item.get(table.hash_key_attr), item.get(table.range_key_attr)], sort_keys=True, default=repr))
+            keys.append(_KEY_OF([item.get(table.hash_key_attr), item.get(table.range_key_attr)]))
         if len(set(keys)) < len(keys):
             raise refusal("Provided list of item keys contains duplicates")
 

@@ -5,17 +5,21 @@ moto checks a condition and writes in two steps and is not made for threads; AWS
 
 from __future__ import annotations
 
+import binascii
 import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from botocore import xform_name
 from localstack.aws.api.dynamodb import DynamodbApi
 from localstack.aws.client import parse_response, raise_service_exception
 from localstack.aws.forwarder import ForwardingFallbackDispatcher
 from localstack.http import Response
-from localstack.services.moto import call_moto_with_request, dispatch_to_moto
+from localstack.services.moto import call_moto_with_request
 from localstack.services.plugins import Service
 from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.responses import DynamoHandler
+from werkzeug.exceptions import HTTPException
 
 from harness.inside.call import of as call_of
 from harness.inside.dynamodb import expressions, limits, reads, tokens, values
@@ -57,7 +61,7 @@ def _answer_of_moto(context: RequestContext, request: ServiceRequest) -> Any:
         # What is not in the bytes of the request, which moto reads: a partial fault has taken entries out, or a number has another form.
         if call_of(context).rewritten:
             return call_moto_with_request(context, request)
-        response = dispatch_to_moto(context)
+        response = _dispatched(context)
         if response.status_code != HTTPStatus.OK:
             raise_service_exception(response, parse_response(context.operation, context.protocol, response))
     # It goes out as it is: LocalStack would parse it, and write the same again, which takes as long as all that moto does.
@@ -65,6 +69,32 @@ def _answer_of_moto(context: RequestContext, request: ServiceRequest) -> Any:
     response.headers["x-amzn-RequestId"] = context.request_id
     context.service_response = {"written by": "moto"}
     return response
+
+
+class _Handler(DynamoHandler):  # type: ignore[misc]
+    """Moto's operations, with the backend at hand: moto looks it up for each item."""
+
+    dynamodb_backend = None
+
+    def __init__(self, backend: Any) -> None:
+        super().__init__()
+        self.dynamodb_backend = backend
+
+
+def _dispatched(context: RequestContext) -> Response:
+    """Returns what moto's operation answers. Moto's dispatcher would first read the request as if it came from a form, which takes as long as the operation."""
+    handler = _Handler(dynamodb_backends[context.account_id][context.region])
+    handler.body, handler.response_headers = context.request.get_json(force=True) if context.request.data else {}, {}
+    handler.current_account, handler.region, handler.partition = context.account_id, context.region, context.partition
+    operation = getattr(handler, xform_name(context.operation.name), None)
+    if operation is None:
+        raise NotImplementedError
+    try:
+        answer = operation()
+    except HTTPException as refused:
+        return Response(refused.description, refused.code)
+    status, body = (HTTPStatus.OK, answer) if isinstance(answer, str) else (answer[0], answer[2])
+    return Response(body, status, {"x-amz-crc32": str(binascii.crc32(body.encode()))})
 
 
 def service() -> Service:

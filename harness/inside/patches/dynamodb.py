@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections import deque
 from typing import Any
 
 from harness.inside.patches.declare import NAME, patch
@@ -48,9 +50,15 @@ def statements(module: Any) -> None:
     module.DynamoDBBackend.execute_transaction = all_or_none
 
 
-@patch("moto.dynamodb.models.dynamo_type", {"LimitedSizeDict": NAME, "ItemSizeTooLarge": NAME, "bytesize": ("val",)})
+@patch(
+    "moto.dynamodb.models.dynamo_type",
+    {
+        "Item.__init__": ("self", "hash_key", "range_key", "attrs"),
+        "LimitedSizeDict": NAME, "DynamoType": NAME, "ItemSizeTooLarge": NAME, "bytesize": ("val",),
+    },
+)  # fmt: skip
 def item_size(module: Any) -> None:
-    """Moto's items may have 405,000 bytes, AWS's 409,600."""
+    """Moto's items may have 405,000 bytes, AWS's 409,600. To make an item, moto asks before each attribute how large all of those before are."""
 
     def size_of(value: Any) -> int:
         return int(value.size() if isinstance(value, module.DynamoType) else module.bytesize(str(value)))
@@ -63,7 +71,15 @@ def item_size(module: Any) -> None:
             raise module.ItemSizeTooLarge
         dict.__setitem__(self, key, value)
 
-    module.LimitedSizeDict.__setitem__ = put
+    def made(self: Any, hash_key: Any, range_key: Any, attrs: dict[str, Any]) -> None:
+        from harness.inside.dynamodb.limits import MAX_ITEM_BYTES  # noqa: PLC0415
+
+        values = {name: module.DynamoType(value) for name, value in attrs.items()}
+        if sum(size_of(name) + size_of(value) for name, value in values.items()) > MAX_ITEM_BYTES:
+            raise module.ItemSizeTooLarge
+        self.hash_key, self.range_key, self.attrs = hash_key, range_key, module.LimitedSizeDict(values)
+
+    module.LimitedSizeDict.__setitem__, module.Item.__init__ = put, made
 
 
 @patch(
@@ -92,4 +108,17 @@ def comparisons(module: Any) -> None:
     module.FuncIn.expr = lambda self, item: any(ours.equal(self.attr, value, item) for value in self.possible_values)
 
 
-PATCHES = (stream, statements, item_size, comparisons)
+@patch("moto.dynamodb.comparisons", {"ConditionExpressionParser._lex_condition_expression": ("self",)})
+def conditions(module: Any) -> None:
+    """Moto takes a condition apart twice for each write, with patterns that it makes anew for each part of it. The parts depend on its text alone."""
+    parser = module.ConditionExpressionParser
+    take_apart = parser._lex_condition_expression  # noqa: SLF001
+
+    @functools.lru_cache(maxsize=256)
+    def parts(text: str) -> tuple[Any, ...]:
+        return tuple(take_apart(parser(text, {}, {})))
+
+    parser._lex_condition_expression = lambda self: deque(parts(self.condition_expression))  # noqa: SLF001
+
+
+PATCHES = (stream, statements, item_size, comparisons, conditions)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import random
 import re
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
 from harness.inside.patches.alone import one_at_a_time
@@ -27,6 +29,103 @@ def gate(module: Any) -> None:
         self.request_handlers.insert(0, GateHandler(from_environment()))
 
     module.LocalstackAwsGateway.__init__ = with_gate
+
+
+@patch("localstack.aws.app", {"LocalstackAwsGateway.__init__": ("self",), "LocalstackAwsGateway.new_chain": ("self",)})
+def short_way(module: Any) -> None:
+    """Every request is asked twenty-five questions before its operation runs: a third of the time of a small one. See harness/inside/plain.py."""
+    from harness.inside.gate import own_names  # noqa: PLC0415
+    from harness.inside.plain import ShortWay  # noqa: PLC0415
+
+    gateway = module.LocalstackAwsGateway
+    original, process, handle = gateway.__init__, gateway.process, gateway.handle
+
+    @functools.wraps(original)
+    def with_short_way(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        self.pipeproof_short_way = ShortWay(self, own_names())
+
+    def processed(self: Any, request: Any, response: Any) -> None:
+        chain = self.pipeproof_short_way.of_plain(request)
+        if chain is None:
+            process(self, request, response)
+        else:
+            chain.handle(self.context_class(request), response)
+
+    def handled(self: Any, context: Any, response: Any) -> None:
+        chain = self.pipeproof_short_way.of_internal(context)
+        if chain is None:
+            handle(self, context, response)
+        else:
+            chain.handle(context, response)
+
+    gateway.__init__, gateway.process, gateway.handle = with_short_way, processed, handled
+
+
+@patch(
+    "rolo.gateway.chain", {"RequestContext.__setattr__": ("self", "key", "value"), "RequestContext.__getattr__": ("self", "item")}
+)
+def contexts(module: Any) -> None:
+    """A context does in Python what every object does by itself."""
+    del module.RequestContext.__setattr__
+    del module.RequestContext.__getattr__
+
+
+# Ids have to differ, and need not be a secret.
+_draw = random.Random(os.urandom(32))
+
+
+def _uuid4() -> str:
+    text = f"{_draw.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
+
+
+@patch("localstack.utils.strings", {"long_uid": (), "short_uid": (), "uuid": NAME})
+def ids(module: Any) -> None:
+    """Every request and every message gets an id, for which the system is asked for random bytes. Meanwhile another thread has Python's lock, and keeps it
+    for milliseconds."""
+    module.uuid = SimpleNamespace(uuid4=_uuid4)
+
+
+@patch(
+    "botocore.endpoint",
+    {"Endpoint._update_retries_context": ("self", "context", "attempt", "success_response"), "uuid": NAME},
+)
+def ids_of_own_requests(module: Any) -> None:
+    """What LocalStack asks of itself has ids as well."""
+    module.uuid = SimpleNamespace(uuid4=_uuid4)
+
+
+@patch("localstack.utils.xray.traceid", {"TraceId.__init__": ("self",), "os": NAME})
+def ids_of_traces(module: Any) -> None:
+    """And what is traced."""
+    module.os = SimpleNamespace(urandom=_draw.randbytes)
+
+
+@patch(
+    "werkzeug.datastructures.headers",
+    {
+        "Headers.get": ("self", "key", "default", "type"),
+        "Headers.__contains__": ("self", "key"),
+        "Headers._get_key": ("self", "key"),
+    },
+)
+def headers(module: Any) -> None:
+    """Of a header that is not there werkzeug makes an exception with a page for the user, and drops it. Most that are asked for are not there."""
+    get = module.Headers.get
+
+    def plain_get(self: Any, key: str, default: Any = None, type: Any = None) -> Any:  # noqa: A002 - as werkzeug calls it
+        lower = key.lower()
+        for name, value in self._list:
+            if name.lower() == lower:
+                return value if type is None else get(self, key, default, type)
+        return default
+
+    def contains(self: Any, key: str) -> bool:
+        lower = key.lower()
+        return any(name.lower() == lower for name, _ in self._list)
+
+    module.Headers.get, module.Headers.__contains__ = plain_get, contains
 
 
 @patch("localstack.aws.connect", {"ClientFactory._get_client": NAME})
@@ -177,4 +276,20 @@ def service_catalog(module: Any) -> None:
     module.save_service_index_cache = whole_or_not_at_all
 
 
-PATCHES = (gate, clients, parsers, loaded_services, serializers, routes, routeless, response_log, service_catalog)
+PATCHES = (
+    gate,
+    short_way,
+    contexts,
+    ids,
+    ids_of_own_requests,
+    ids_of_traces,
+    headers,
+    clients,
+    parsers,
+    loaded_services,
+    serializers,
+    routes,
+    routeless,
+    response_log,
+    service_catalog,
+)

@@ -1,0 +1,164 @@
+"""The short way of a plain request: what an SDK signs and sends to this emulator by its own name.
+
+LocalStack asks of each request whether it is for one of its routes, a presigned link, a page's preflight, which service it means, and so on: a third of the
+time of a small one. The head of a plain request answers all of it, in the same way each time. What it says of service, region and account is worked
+out once by LocalStack's own handlers, and remembered. Every other handler is asked, as in the long way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from localstack.aws import handlers
+from localstack.aws.chain import HandlerChain
+from localstack.aws.handlers.service_plugin import ServiceLoaderForDataPlane
+
+from harness.inside.call import of as call_of
+from harness.inside.connections import is_from_outside
+from harness.inside.gate import GateHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from localstack.aws.api import RequestContext
+    from localstack.aws.gateway import Gateway
+    from localstack.http import Request, Response
+
+_SIGNED = "AWS4-HMAC-SHA256 Credential="
+# Who sends one of them asks for something of its own, or may be a page.
+_UNUSUAL = frozenset(
+    {
+        "origin",
+        "referer",
+        "smithy-protocol",
+        "x-localstack-data",
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        "sec-fetch-dest",
+        "sec-fetch-user",
+    }
+)
+# Services whose requests have paths, and what such a path begins with. Below others are the routes of LocalStack, and S3's of whole accounts.
+_WITH_PATHS = {"lambda": "/2015-03-31/functions/", "s3": "/"}
+_OTHERS_PATHS = ("/_", "//", "/v20180820")
+# Services that read who traces a request.
+_TRACED = frozenset({"events", "lambda"})
+# With more keys than that all are worked out anew.
+_REMEMBERED = 4096
+
+_SAID_BY_THE_HEAD = {
+    handlers.parse_service_name, handlers.parse_pre_signed_url_request, handlers.inject_auth_header_if_missing, handlers.add_region_from_header,
+    handlers.rewrite_region, handlers.add_account_id,
+}  # fmt: skip
+_OF_OTHERS = {handlers.preprocess_request, handlers.enforce_cors, handlers.content_decoder, handlers.validate_request_schema}
+_ROUTES = {handlers.serve_localstack_resources, handlers.serve_edge_router_rules}
+_ANSWERS_TO_OTHERS = {handlers.validate_response_schema, handlers.add_cors_response_headers}
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the head of a request says."""
+
+    service: Any
+    protocol: str
+    region: str
+    partition: str
+    account: str
+
+
+class ShortWay:
+    """Chains of a gateway's handlers. `names` are those of the emulator, without port."""
+
+    def __init__(self, gateway: Gateway, names: Iterable[str]) -> None:
+        self._gateway = gateway
+        self._names = frozenset(names)
+        self._said: dict[Key, Said] = {}
+        self._work_out = [each for each in gateway.request_handlers if each in _SAID_BY_THE_HEAD]
+        asked = [
+            each for each in gateway.request_handlers if each not in _OF_OTHERS and not isinstance(each, ServiceLoaderForDataPlane)
+        ]
+        self._internal = [each for each in asked if each not in _ROUTES]
+        first = asked.index(handlers.parse_service_name)
+        asked[first] = self._say
+        asked[asked.index(handlers.parse_trace_context)] = _trace
+        self._with_path = [
+            each
+            for each in asked
+            if each not in _SAID_BY_THE_HEAD
+            and each is not handlers.add_internal_request_params
+            and not isinstance(each, GateHandler)
+        ]
+        self._without_path = [each for each in self._with_path if each not in _ROUTES]
+        self._answers = [each for each in gateway.response_handlers if each not in _ANSWERS_TO_OTHERS]
+
+    def of_plain(self, request: Request) -> HandlerChain | None:
+        """Returns the chain for a plain request; None for any other."""
+        key = self._key(request) if is_from_outside(request) else None
+        if key is None:
+            return None
+        chain = self._chain(self._without_path if request.path == "/" else self._with_path)
+        chain.pipeproof_key = key
+        return chain
+
+    def of_internal(self, context: RequestContext) -> HandlerChain | None:
+        """Returns the chain for a call that LocalStack makes of itself; None where that is for one of its routes."""
+        return self._chain(self._internal) if context.service is not None and context.operation is not None else None
+
+    def _chain(self, asked: list[Any]) -> HandlerChain:
+        return HandlerChain(asked, self._answers, self._gateway.finalizers, self._gateway.exception_handlers)
+
+    def _key(self, request: Request) -> Key | None:
+        """Returns what service, region and account of a plain request depend on."""
+        head: dict[str, str] = {}
+        for name, value in request.headers:
+            if (lower := name.lower()) in head:
+                return None
+            head[lower] = value
+        signed = head.get("authorization", "")
+        if (
+            not signed.startswith(_SIGNED)
+            or not _UNUSUAL.isdisjoint(head)
+            or head.get("host", "").rpartition(":")[0] not in self._names
+        ):
+            return None
+        scope = signed[len(_SIGNED) :].partition(",")[0]
+        target, content_type, query = head.get("x-amz-target", ""), head.get("content-type", ""), request.query_string
+        if request.path == "/":
+            is_json = (
+                request.method == "POST" and content_type.startswith("application/x-amz-json") and "content-encoding" not in head
+            )
+            return (scope, target.partition(".")[0], content_type) if is_json and target and not query else None
+        _, _, service = scope.rpartition("/")[0].rpartition("/")
+        begins = _WITH_PATHS.get(service)
+        if begins is None or target or not request.path.startswith(begins) or request.path.startswith(_OTHERS_PATHS):
+            return None
+        return (
+            None if request.method in {"OPTIONS", "WEBSOCKET"} or b"X-Amz-" in query or b"Signature=" in query else (scope, "", "")
+        )
+
+    def _say(self, chain: HandlerChain, context: RequestContext, response: Response) -> None:
+        """Handles a plain request: says what its head says."""
+        call_of(context).signed = True
+        key: Key = chain.pipeproof_key
+        said = self._said.get(key)
+        if said is not None:
+            context.service, context.protocol, context.region = said.service, said.protocol, said.region
+            context.partition, context.account_id = said.partition, said.account
+            context.request.headers.add("x-moto-account-id", said.account)
+            return
+        signed = context.request.headers["Authorization"]
+        for each in self._work_out:
+            each(chain, context, response)
+        # A region that there is not was replaced in the header too.
+        if context.service is not None and context.request.headers["Authorization"] == signed:
+            if len(self._said) >= _REMEMBERED:
+                self._said.clear()
+            self._said[key] = Said(context.service, context.protocol, context.region, context.partition, context.account_id)
+
+
+def _trace(chain: HandlerChain, context: RequestContext, response: Response) -> None:
+    if context.service is None or context.service.service_name in _TRACED:
+        handlers.parse_trace_context(chain, context, response)
