@@ -107,12 +107,12 @@ def ids_of_traces(module: Any) -> None:
     {
         "Headers.get": ("self", "key", "default", "type"),
         "Headers.__contains__": ("self", "key"),
-        "Headers._get_key": ("self", "key"),
+        "EnvironHeaders": NAME,
     },
 )
 def headers(module: Any) -> None:
     """Of a header that is not there werkzeug makes an exception with a page for the user, and drops it. Most that are asked for are not there."""
-    get = module.Headers.get
+    get, has = module.Headers.get, module.Headers.__contains__
 
     def plain_get(self: Any, key: str, default: Any = None, type: Any = None) -> Any:  # noqa: A002 - as werkzeug calls it
         lower = key.lower()
@@ -126,6 +126,8 @@ def headers(module: Any) -> None:
         return any(name.lower() == lower for name, _ in self._list)
 
     module.Headers.get, module.Headers.__contains__ = plain_get, contains
+    # Those of a WSGI environment are no list.
+    module.EnvironHeaders.get, module.EnvironHeaders.__contains__ = get, has
 
 
 @patch("localstack.aws.connect", {"ClientFactory._get_client": NAME})
