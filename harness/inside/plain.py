@@ -112,32 +112,12 @@ class ShortWay:
 
     def _key(self, request: Request) -> Key | None:
         """Returns what service, region and account of a plain request depend on."""
-        head: dict[str, str] = {}
-        for name, value in request.headers:
-            if (lower := name.lower()) in head:
-                return None
-            head[lower] = value
+        head = _head(request)
         signed = head.get("authorization", "")
-        if (
-            not signed.startswith(_SIGNED)
-            or not _UNUSUAL.isdisjoint(head)
-            or head.get("host", "").rpartition(":")[0] not in self._names
-        ):
+        if not signed.startswith(_SIGNED) or head.get("host", "").rpartition(":")[0] not in self._names:
             return None
         scope = signed[len(_SIGNED) :].partition(",")[0]
-        target, content_type, query = head.get("x-amz-target", ""), head.get("content-type", ""), request.query_string
-        if request.path == "/":
-            is_json = (
-                request.method == "POST" and content_type.startswith("application/x-amz-json") and "content-encoding" not in head
-            )
-            return (scope, target.partition(".")[0], content_type) if is_json and target and not query else None
-        _, _, service = scope.rpartition("/")[0].rpartition("/")
-        begins = _WITH_PATHS.get(service)
-        if begins is None or target or not request.path.startswith(begins) or request.path.startswith(_OTHERS_PATHS):
-            return None
-        return (
-            None if request.method in {"OPTIONS", "WEBSOCKET"} or b"X-Amz-" in query or b"Signature=" in query else (scope, "", "")
-        )
+        return _key_of_json(scope, head, request) if request.path == "/" else _key_with_path(scope, head, request)
 
     def _say(self, chain: HandlerChain, context: RequestContext, response: Response) -> None:
         """Handles a plain request: says what its head says."""
@@ -157,6 +137,35 @@ class ShortWay:
             if len(self._said) >= _REMEMBERED:
                 self._said.clear()
             self._said[key] = Said(context.service, context.protocol, context.region, context.partition, context.account_id)
+
+
+def _head(request: Request) -> dict[str, str]:
+    """Returns the headers; none where a request that has them is not plain."""
+    head = {name.lower(): value for name, value in request.headers}
+    return head if len(head) == len(request.headers) and _UNUSUAL.isdisjoint(head) else {}
+
+
+def _key_of_json(scope: str, head: dict[str, str], request: Request) -> Key | None:
+    target, content_type = head.get("x-amz-target", ""), head.get("content-type", "")
+    if not target or not content_type.startswith("application/x-amz-json") or "content-encoding" in head:
+        return None
+    return (scope, target.partition(".")[0], content_type) if request.method == "POST" and not request.query_string else None
+
+
+def _key_with_path(scope: str, head: dict[str, str], request: Request) -> Key | None:
+    _, _, service = scope.rpartition("/")[0].rpartition("/")
+    begins, query = _WITH_PATHS.get(service), request.query_string
+    # S3 keeps what is packed as it is.
+    if begins is None or "x-amz-target" in head or ("content-encoding" in head and service != "s3"):
+        return None
+    if (
+        not request.path.startswith(begins)
+        or request.path.startswith(_OTHERS_PATHS)
+        or b"X-Amz-" in query
+        or b"Signature=" in query
+    ):
+        return None
+    return None if request.method in {"OPTIONS", "WEBSOCKET"} else (scope, "", "")
 
 
 def _trace(chain: HandlerChain, context: RequestContext, response: Response) -> None:

@@ -136,6 +136,7 @@ OTHERS = {
     "another signature": {**JSON, "Authorization": "AWS key:signature"},
     "LocalStack's own parameters": {**JSON, "x-localstack-data": "{}"},
     "packed": {**JSON, "Content-Encoding": "gzip"},
+    "a packed event": {"service": "lambda", "path": "/2015-03-31/functions/f/invocations", "Content-Encoding": "gzip"},
     "a form": {"Content-Type": "application/x-www-form-urlencoded", "body": b"Action=ListQueues", "service": "sqs"},
     "no target": {"Content-Type": "application/x-amz-json-1.0"},
     "a query": {**JSON, "query": "a=b"},
