@@ -7,6 +7,7 @@ out once by LocalStack's own handlers, and remembered. Every other handler is as
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from localstack.aws.gateway import Gateway
     from localstack.http import Request, Response
 
+_PORT = re.compile(r"[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]")
 _SIGNED = "AWS4-HMAC-SHA256 Credential="
 # Who sends one of them asks for something of its own, or may be a page.
 _UNUSUAL = frozenset(
@@ -48,7 +50,7 @@ _TRACED = frozenset({"events", "lambda"})
 _REMEMBERED = 4096
 
 _SAID_BY_THE_HEAD = {
-    handlers.parse_service_name, handlers.parse_pre_signed_url_request, handlers.inject_auth_header_if_missing, handlers.add_region_from_header,
+    handlers.parse_service_name, handlers.inject_auth_header_if_missing, handlers.add_region_from_header,
     handlers.rewrite_region, handlers.add_account_id,
 }  # fmt: skip
 _OF_OTHERS = {handlers.preprocess_request, handlers.enforce_cors, handlers.content_decoder, handlers.validate_request_schema}
@@ -80,7 +82,9 @@ class ShortWay:
         asked = [
             each for each in gateway.request_handlers if each not in _OF_OTHERS and not isinstance(each, ServiceLoaderForDataPlane)
         ]
-        self._internal = [each for each in asked if each not in _ROUTES]
+        # LocalStack's own clients pack what is large.
+        own = [each for each in gateway.request_handlers if each in asked or each is handlers.content_decoder]
+        self._internal = [each for each in own if each not in _ROUTES]
         first = asked.index(handlers.parse_service_name)
         asked[first] = self._say
         asked[asked.index(handlers.parse_trace_context)] = _trace
@@ -114,7 +118,8 @@ class ShortWay:
         """Returns what service, region and account of a plain request depend on."""
         head = _head(request)
         signed = head.get("authorization", "")
-        if not signed.startswith(_SIGNED) or head.get("host", "").rpartition(":")[0] not in self._names:
+        name, _, port = head.get("host", "").rpartition(":")
+        if not signed.startswith(_SIGNED) or name not in self._names or not _PORT.fullmatch(port):
             return None
         scope = signed[len(_SIGNED) :].partition(",")[0]
         return _key_of_json(scope, head, request) if request.path == "/" else _key_with_path(scope, head, request)
@@ -149,7 +154,7 @@ def _key_of_json(scope: str, head: dict[str, str], request: Request) -> Key | No
     target, content_type = head.get("x-amz-target", ""), head.get("content-type", "")
     if not target or not content_type.startswith("application/x-amz-json") or "content-encoding" in head:
         return None
-    return (scope, target.partition(".")[0], content_type) if request.method == "POST" and not request.query_string else None
+    return (scope, target, content_type) if request.method == "POST" and not request.query_string else None
 
 
 def _key_with_path(scope: str, head: dict[str, str], request: Request) -> Key | None:

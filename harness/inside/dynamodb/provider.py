@@ -50,6 +50,7 @@ def _serialized(context: RequestContext, request: ServiceRequest) -> Any:
         response = _answer_of_moto(context, request)
         if context.operation.name in {"Query", "Scan"} and isinstance(response, Response):
             response.data = reads.complete(request, response.data, backend)
+            response.headers["x-amz-crc32"] = str(binascii.crc32(response.data))
         if is_transaction:
             tokens.note(context.account_id, context.region, request)
     return response

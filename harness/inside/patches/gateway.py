@@ -84,7 +84,7 @@ def _uuid4() -> str:
 def ids(module: Any) -> None:
     """Every request and every message gets an id, for which the system is asked for random bytes. Meanwhile another thread has Python's lock, and keeps it
     for milliseconds."""
-    module.uuid = SimpleNamespace(uuid4=_uuid4)
+    module.uuid = SimpleNamespace(uuid4=_uuid4, UUID=module.uuid.UUID)
 
 
 @patch(

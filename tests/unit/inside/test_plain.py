@@ -126,12 +126,23 @@ def test_what_was_said_of_one_key_is_not_said_of_another(way):
     assert regions == ["eu-west-1", "us-east-2"]
 
 
+def test_every_request_of_s3_is_asked_for_what_its_signature_needs(way):
+    asked = {"service": "s3", "method": "PUT", "path": "/b/k", "body": b"x"}
+    outcome(way.of_plain(request(**asked)), request(**asked))
+    without_length = request(**asked, **{"x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"})
+    context = RequestContext(without_length)
+    way.of_plain(without_length).handle(context, Response())
+    assert context.service_request is None
+
+
 OTHERS = {
     "a page asks": {**JSON, "Origin": "http://localhost:4566"},
     "a page's link": {**JSON, "referer": "http://localhost:4566/"},
     "a browser": {**JSON, "Sec-Fetch-Site": "same-origin"},
     "another name": {**JSON, "host": "evil.example:4566"},
     "a name below ours": {**JSON, "host": "x.localhost:4566"},
+    "no port": {**JSON, "host": "localhost:80/evil"},
+    "a port that there is not": {**JSON, "host": "localhost:65536"},
     "no signature": {**JSON, "Authorization": None},
     "another signature": {**JSON, "Authorization": "AWS key:signature"},
     "LocalStack's own parameters": {**JSON, "x-localstack-data": "{}"},
@@ -175,4 +186,6 @@ def test_calls_of_localstack_itself_pass_its_own_parameters_on(way):
     chain = way.of_internal(SimpleNamespace(service=object(), operation=object()))
     assert handlers.add_internal_request_params in chain.request_handlers
     assert handlers.serve_edge_router_rules not in chain.request_handlers
+    # CloudWatch's client packs what has 10 KB.
+    assert chain.request_handlers.index(handlers.content_decoder) < chain.request_handlers.index(handlers.parse_service_request)
     assert way.of_internal(SimpleNamespace(service=None, operation=object())) is None
