@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _PORT = re.compile(r"[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]")
 _SIGNED = "AWS4-HMAC-SHA256 Credential="
-# Who sends one of them asks for something of its own, or may be a page.
+# Browsers send the first and the last of them, LocalStack itself and clients of another protocol the others.
 _UNUSUAL = frozenset(
     {
         "origin",
