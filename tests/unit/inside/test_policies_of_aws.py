@@ -21,7 +21,13 @@ def accounts(monkeypatch):
 
 
 def told(policy):
-    return (policy.arn, policy.path, policy.create_date, policy.default_version_id, [version.document for version in policy.versions])
+    return (
+        policy.arn,
+        policy.path,
+        policy.create_date,
+        policy.default_version_id,
+        [version.document for version in policy.versions],
+    )
 
 
 def test_an_account_has_the_same_policies_as_before(accounts):

@@ -1,0 +1,92 @@
+"""The bodies of S3's answers: the same bytes as LocalStack's own, for whatever its shapes allow."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from localstack.aws.protocol.serializer import ProtocolSerializerError, S3ResponseSerializer, create_serializer
+from localstack.aws.spec import load_service
+
+from harness.inside.s3.answers import written_at_once
+
+SERVICE = load_service("s3")
+SERIALIZER = create_serializer(SERVICE)
+OF_LOCALSTACK = S3ResponseSerializer._serialize_body_params
+OURS = written_at_once(OF_LOCALSTACK)
+OUTPUTS = {
+    name: operation.output_shape
+    for name in SERVICE.operation_names
+    if (operation := SERVICE.operation_model(name)).output_shape is not None and not operation.has_event_stream_output
+}
+
+
+def of(shape, depth=0):
+    """Returns values of a shape, with None where something has none."""
+    match shape.type_name:
+        case "structure":
+            members = {name: st.none() | of(member, depth + 1) for name, member in shape.members.items()}
+            return st.fixed_dictionaries({}, optional=members if depth < 3 else {})
+        case "list":
+            return st.lists(st.none() | of(shape.member, depth + 1), max_size=3)
+        case "map":
+            return st.dictionaries(st.text(max_size=5), of(shape.value, depth + 1), max_size=2)
+        case "boolean":
+            return st.booleans()
+        case "integer" | "long":
+            return st.integers(0, 10**12)
+        case "timestamp":
+            return st.integers(0, 4 * 10**9).map(lambda seconds: datetime.datetime.fromtimestamp(seconds / 4, datetime.UTC))
+        case "blob":
+            return st.binary(max_size=10)
+    return st.text(max_size=10)
+
+
+def bodies(serialize, name, params):
+    operation = SERVICE.operation_model(name)
+    return serialize(SERIALIZER, params, operation.output_shape, operation, "application/xml", "ID")
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_the_bytes_are_those_of_localstack(data):
+    name = data.draw(st.sampled_from(sorted(OUTPUTS)))
+    params = data.draw(of(OUTPUTS[name]))
+    assert bodies(OURS, name, params) == bodies(OF_LOCALSTACK, name, params)
+
+
+CONTENTS = [
+    {"Key": "a&b <c>", "Size": 1, "LastModified": datetime.datetime(2026, 1, 1, 0, 0, 0, 5, datetime.UTC), "ETag": '"1"'},
+    {"Key": "\ud800", "Size": 0, "ChecksumAlgorithm": ["CRC32", None]},
+    None,
+    {},
+]
+
+
+def test_a_list_is_written_here(monkeypatch):
+    monkeypatch.setattr(S3ResponseSerializer, "_node_to_string", None)
+    body = bodies(OURS, "ListObjectsV2", {"Name": "b", "Contents": CONTENTS[:1], "KeyCount": 1, "IsTruncated": False, "Prefix": ""})
+    assert b"<Key>a&amp;b &lt;c&gt;</Key>" in body
+    assert b"<LastModified>2026-01-01T00:00:00.000Z</LastModified>" in body
+    assert b"<Prefix />" in body
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("ListObjectsV2", {"Contents": CONTENTS}),
+        ("ListObjectsV2", {"Contents": CONTENTS, "NoSuchMember": 1}),
+        ("ListObjectsV2", {}),
+        ("GetBucketAcl", {"Grants": [{"Grantee": {"Type": "CanonicalUser", "ID": "1"}, "Permission": "READ"}]}),
+        ("GetBucketTagging", {"TagSet": []}),
+    ],
+)
+def test_what_is_not_written_here_is_written_by_localstack(name, params):
+    assert bodies(OURS, name, params) == bodies(OF_LOCALSTACK, name, params)
+
+
+def test_a_value_of_another_type_is_refused_as_before():
+    with pytest.raises(ProtocolSerializerError, match="cannot be parsed"):
+        bodies(OURS, "ListObjectsV2", {"Contents": 5})
