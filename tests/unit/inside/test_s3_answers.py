@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +38,7 @@ def of(shape, depth=0):
         case "integer" | "long":
             return st.integers(0, 10**12)
         case "timestamp":
-            return st.integers(0, 4 * 10**9).map(lambda seconds: datetime.datetime.fromtimestamp(seconds / 4, datetime.UTC))
+            return st.integers(0, 4 * 10**9).map(lambda seconds: dt.datetime.fromtimestamp(seconds / 4, dt.UTC))
         case "blob":
             return st.binary(max_size=10)
     return st.text(max_size=10)
@@ -58,7 +58,7 @@ def test_the_bytes_are_those_of_localstack(data):
 
 
 CONTENTS = [
-    {"Key": "a&b <c>", "Size": 1, "LastModified": datetime.datetime(2026, 1, 1, 0, 0, 0, 5, datetime.UTC), "ETag": '"1"'},
+    {"Key": "a&b <c>", "Size": 1, "LastModified": dt.datetime(2026, 1, 1, 0, 0, 0, 5, dt.UTC), "ETag": '"1"'},
     {"Key": "\ud800", "Size": 0, "ChecksumAlgorithm": ["CRC32", None]},
     None,
     {},
