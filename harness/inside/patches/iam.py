@@ -25,6 +25,7 @@ def policies_of_aws(module: Any) -> None:
         of_none.account_id, of_none.region_name = "", partition
         return tuple(original(of_none))
 
+    @functools.wraps(original)
     def of_account(self: Any) -> list[Any]:
         policies = [copy.copy(policy) for policy in read(self.region_name)]
         for policy in policies:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LeftToLocalStackError(Exception):
-    """This is not written here."""
+    """What LocalStack writes."""
 
 
 def written_at_once(original: Callable[..., Any]) -> Callable[..., Any]:

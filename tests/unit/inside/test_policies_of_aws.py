@@ -52,3 +52,8 @@ def test_what_one_account_does_with_them_is_not_seen_in_another(accounts):
 def test_partitions_have_their_own_names_of_them(accounts):
     iam.policies_of_aws.apply(models)
     assert BASIC.replace("arn:aws:", "arn:aws-cn:") in accounts(ONE, "aws-cn").managed_policies
+
+
+def test_localstack_can_patch_it_in_its_turn(accounts):
+    iam.policies_of_aws.apply(models)
+    assert models.IAMBackend._init_aws_policies.__name__ == "_init_aws_policies"
