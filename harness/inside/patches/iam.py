@@ -19,15 +19,15 @@ def policies_of_aws(module: Any) -> None:
     original = backend._init_aws_policies  # noqa: SLF001
 
     @functools.cache
-    def read(partition: str) -> tuple[Any, ...]:
-        """Returns the policies of a partition, as those of no account."""
+    def read(partition: str, _made: Any) -> tuple[Any, ...]:
+        """Returns the policies of a partition, as those of no account, made as `_made` makes them: LocalStack patches that when it loads its IAM."""
         of_none = backend.__new__(backend)
         of_none.account_id, of_none.region_name = "", partition
         return tuple(original(of_none))
 
     @functools.wraps(original)
     def of_account(self: Any) -> list[Any]:
-        policies = [copy.copy(policy) for policy in read(self.region_name)]
+        policies = [copy.copy(policy) for policy in read(self.region_name, module.Policy.__init__)]
         for policy in policies:
             # What a request can change.
             policy.account_id, policy.versions, policy.tags = self.account_id, policy.versions[:], {}

@@ -54,6 +54,15 @@ def test_partitions_have_their_own_names_of_them(accounts):
     assert BASIC.replace("arn:aws:", "arn:aws-cn:") in accounts(ONE, "aws-cn").managed_policies
 
 
-def test_localstack_can_patch_it_in_its_turn(accounts):
+def test_localstack_can_patch_it_in_its_turn(accounts, monkeypatch):
     iam.policies_of_aws.apply(models)
     assert models.IAMBackend._init_aws_policies.__name__ == "_init_aws_policies"
+    assert not hasattr(accounts(ONE).managed_policies[BASIC], "document")
+    made = models.Policy.__init__
+
+    def with_document(self, *arguments, **named):
+        made(self, *arguments, **named)
+        self.document = named["document"]
+
+    monkeypatch.setattr(models.Policy, "__init__", with_document)
+    assert "logs:PutLogEvents" in accounts(ONE).managed_policies[BASIC].document
