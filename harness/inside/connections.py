@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from localstack.http import Request
 
     from harness.inside.server import Connection
@@ -15,6 +17,12 @@ _KEY = "pipeproof.connection"
 def remember(environ: dict[str, Any], connection: Connection) -> None:
     """Keeps the connection in the WSGI environment of its request."""
     environ[_KEY] = connection
+
+
+def of(environ: Mapping[str, Any]) -> Connection:
+    """Returns the connection of a request that came on one."""
+    connection: Connection = environ[_KEY]
+    return connection
 
 
 def is_from_outside(request: Request) -> bool:

@@ -70,7 +70,7 @@ class PipeproofServer(RuntimeServer):  # type: ignore[misc]
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
             self._listeners.append(listener)
-            self._serve.append(functools.partial(_accept, listener, WsgiGateway(gateway), tls))
+            self._serve.append(functools.partial(accept, listener, WsgiGateway(gateway), tls))
 
     def run(self) -> None:
         for number, serve in enumerate(self._serve):
@@ -90,7 +90,8 @@ def stop_listening(listener: socket.socket) -> None:
     listener.close()
 
 
-def _accept(listener: socket.socket, app: App, tls: ssl.SSLContext | None) -> None:
+def accept(listener: socket.socket, app: App, tls: ssl.SSLContext | None) -> None:
+    """Serves an application until the listener is stopped: a thread for each connection."""
     while True:
         try:
             accepted, address = listener.accept()

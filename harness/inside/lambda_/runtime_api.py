@@ -6,21 +6,23 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. AWS's ru
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from harness.inside import connections, server
 from harness.inside.lambda_.errors import MAX_PAYLOAD_BYTES, response_too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _PREFIX = "/2018-06-01/runtime"
 _LOOPBACK = {"127.0.0.1", "localhost"}
-_OF_A_BROWSER = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User")
+_OF_A_BROWSER = ("HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_DEST", "HTTP_SEC_FETCH_USER")
+_BACKLOG = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,14 @@ class RuntimeApi:
         self._taken_at: float | None = None
         self._reply: Reply | None = None
         self._init_error: Reply | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="runtime-api", daemon=True).start()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+        self._port = self._listener.getsockname()[1]
+        threading.Thread(target=server.accept, args=(self._listener, self._answer, None), name="runtime-api", daemon=True).start()
 
     @property
     def address(self) -> str:
         """Returns host:port, the value of AWS_LAMBDA_RUNTIME_API."""
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self._port}"
 
     def ready(self) -> bool:
         """Returns whether the runtime has finished its init and asks for work."""
@@ -112,8 +114,7 @@ class RuntimeApi:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._server.shutdown()
-        self._server.server_close()
+        server.stop_listening(self._listener)
 
     def take_next(self) -> Invocation | None:
         """Blocks until there is work, and returns it; None where the environment ended. The runtime's GET …/next calls this."""
@@ -145,81 +146,52 @@ class RuntimeApi:
             self._init_error = reply
             self._changed.notify_all()
 
-
-def _handler_for(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - the routes of one small API
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # The reply's head and body leave in one segment: no Nagle delay on the path of every invocation.
-        wbufsize = -1
-        disable_nagle_algorithm = True
-
-        def parse_request(self) -> bool:
-            if not super().parse_request():
-                return False
-            hosts = {host.lower().partition(":")[0] for host in self.headers.get_all("Host", ())}
-            if hosts <= _LOOPBACK and not any(self.headers.get(name) for name in _OF_A_BROWSER):
-                return True
+    def _answer(self, environ: Mapping[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        """Answers a request of the runtime (PEP 3333)."""
+        if not _is_of_a_runtime(environ):
             # Only the runtime asks here. A web page may find the port, too.
-            self.close_connection = True
-            self._answer(HTTPStatus.FORBIDDEN)
-            return False
+            return _answered(start, HTTPStatus.FORBIDDEN, headers=(("Connection", "close"),))
+        path = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] == "GET" and path == f"{_PREFIX}/invocation/next":
+            return self._next(environ, start)
+        if environ["REQUEST_METHOD"] != "POST":
+            return _answered(start, HTTPStatus.NOT_FOUND)
+        body = environ["wsgi.input"].read()
+        match path.removeprefix(_PREFIX).strip("/").split("/"):
+            case ["init", "error"]:
+                self.fail_init(Reply(body, is_error=True))
+                return _answered(start, HTTPStatus.ACCEPTED)
+            case ["invocation", request_id, "response"] if len(body) > MAX_PAYLOAD_BYTES:
+                self.settle(request_id, Reply(response_too_large(len(body)), is_error=True))
+                return _answered(start, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            case ["invocation", request_id, ("response" | "error") as kind]:
+                known = self.settle(request_id, Reply(body, is_error=kind == "error"))
+                return _answered(start, HTTPStatus.ACCEPTED if known else HTTPStatus.BAD_REQUEST)
+        return _answered(start, HTTPStatus.NOT_FOUND)
 
-        def do_GET(self) -> None:
-            if self.path != f"{_PREFIX}/invocation/next":
-                self._answer(HTTPStatus.NOT_FOUND)
-                return
-            invocation = api.take_next()
-            if invocation is None:
-                self.close_connection = True
-                return
-            self._answer(
-                HTTPStatus.OK,
-                invocation.payload,
-                {
-                    "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-                    "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),
-                    "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
-                    "Lambda-Runtime-Trace-Id": invocation.trace_id,
-                },
-            )
+    def _next(self, environ: Mapping[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        invocation = self.take_next()
+        if invocation is None:
+            connections.of(environ).cut()
+            return ()
+        headers = (
+            ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms)),
+            ("Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn),
+            ("Lambda-Runtime-Trace-Id", invocation.trace_id),
+        )
+        return _answered(start, HTTPStatus.OK, invocation.payload, headers)
 
-        def do_POST(self) -> None:
-            body = self._body()
-            match self.path.removeprefix(_PREFIX).strip("/").split("/"):
-                case ["init", "error"]:
-                    api.fail_init(Reply(body, is_error=True))
-                    self._answer(HTTPStatus.ACCEPTED)
-                case ["invocation", request_id, "response"] if len(body) > MAX_PAYLOAD_BYTES:
-                    api.settle(request_id, Reply(response_too_large(len(body)), is_error=True))
-                    self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-                case ["invocation", request_id, ("response" | "error") as kind]:
-                    known = api.settle(request_id, Reply(body, is_error=kind == "error"))
-                    self._answer(HTTPStatus.ACCEPTED if known else HTTPStatus.BAD_REQUEST)
-                case _:
-                    self._answer(HTTPStatus.NOT_FOUND)
 
-        def _body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            chunks = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                chunks.append(self.rfile.read(size))
-                self.rfile.readline()
-            while self.rfile.readline().strip():
-                pass
-            return b"".join(chunks)
+def _is_of_a_runtime(environ: Mapping[str, Any]) -> bool:
+    # Of a header that comes twice, all values.
+    hosts = {host.lower().partition(":")[0] for host in environ.get("HTTP_HOST", "").split(",") if host}
+    return hosts <= _LOOPBACK and not any(environ.get(name) for name in _OF_A_BROWSER)
 
-        def _answer(self, status: HTTPStatus, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
 
-        def log_message(self, *_: Any) -> None:
-            """Writes nothing: LocalStack logs every invocation."""
-
-    return Handler
+def _answered(
+    start: Callable[..., Any], status: HTTPStatus, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()
+) -> list[bytes]:
+    said = ("Content-Type", "application/json"), ("Content-Length", str(len(body))), *headers
+    start(f"{status.value} {status.phrase}", list(said))
+    return [body]

@@ -24,7 +24,7 @@ def serve():
     def listen(app, tls=None):
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
-        threading.Thread(target=server._accept, args=(listener, app, tls), daemon=True).start()
+        threading.Thread(target=server.accept, args=(listener, app, tls), daemon=True).start()
         return listener.getsockname()
 
     yield listen
