@@ -32,6 +32,7 @@ INIT_TIMEOUT_S = 10
 
 _WATCH_S = 0.05
 _MB = 1024 * 1024
+_STATUS_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ class Environment:
         if private is None:
             self._variables["TMPDIR"] = str(self._tmp)
         self._process: subprocess.Popen[bytes] | None = None
+        self._status: int | None = None
+        """The open /proc/PID/status: every invocation reads it."""
         self._initialised = False
         self._init_ms: float | None = None
         self._peak_mb = 0.0
@@ -98,7 +101,7 @@ class Environment:
         deadline = started + self._limits.timeout_s
         request_id = invocation.request_id
         self._signal(signal.SIGCONT)
-        if self._warm:
+        if self._warm and not self._api.ready():
             # A runtime that ends itself after it has reported an error may have been frozen before its end.
             self._until(self._api.ready, deadline, request_id)
         failure = None if self._warm else self._init(deadline, request_id)
@@ -192,6 +195,9 @@ class Environment:
                 self._command, cwd=self._cwd, env=self._variables,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
             )  # fmt: skip
+        # Not on a system that is no Linux.
+        with contextlib.suppress(FileNotFoundError):
+            self._status = os.open(f"/proc/{self._process.pid}/status", os.O_RDONLY)
         if self._doomed():
             self._signal(signal.SIGKILL)
         failure = self._until(self._api.ready, deadline, request_id)
@@ -240,22 +246,23 @@ class Environment:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        self._process = None
+        if self._status is not None:
+            os.close(self._status)
+        self._process = self._status = None
         self._initialised = False
 
     def _read_peak_mb(self) -> float:
         """Returns the most memory that the process held at any time, in MB; 0 where it cannot be read."""
         if self._process is None:
             return 0
-        try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text()
-            return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-        except FileNotFoundError:
-            # Not Linux: the memory at this moment is the best there is.
+        if self._status is None:
+            # The memory at this moment is the best there is.
             with contextlib.suppress(psutil.Error):
                 return float(psutil.Process(self._process.pid).memory_info().rss) / _MB
-        except (IndexError, ProcessLookupError):
-            pass
+            return 0
+        # It has ended, or is about to.
+        with contextlib.suppress(IndexError, ProcessLookupError):
+            return int(os.pread(self._status, _STATUS_BYTES, 0).partition(b"VmHWM:")[2].split(maxsplit=1)[0]) / 1024
         return 0
 
     def _report(self, request_id: str, version: str, failure: Reply | None, duration_ms: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from harness.inside.patches.declare import patch
+from harness.inside.patches.declare import NAME, patch
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 _LONGEST_MS = 29_000
@@ -27,6 +27,12 @@ def http_apis(module: Any) -> None:
         return serve_rest(self, request, **kwargs) if found is None else endpoint.serve(request, found)
 
     module.ApiGatewayEndpoint.__call__ = served
+
+
+@patch("localstack.services.apigateway.next_gen.execute_api.router", {"deprecated_endpoint": NAME})
+def older_addresses(module: Any) -> None:
+    """LocalStack writes a warning for each request to a REST API at /restapis, a twentieth of the time that it takes."""
+    module.deprecated_endpoint = lambda endpoint, **_said: endpoint
 
 
 @patch(
@@ -73,4 +79,4 @@ def rest_timeouts(module: Any) -> None:
     module.IntegrationHandler.__call__ = integrated
 
 
-PATCHES = (http_apis, rest_apis, rest_timeouts)
+PATCHES = (http_apis, older_addresses, rest_apis, rest_timeouts)
