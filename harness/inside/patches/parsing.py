@@ -67,4 +67,82 @@ def _members(shape: Any) -> _Members:
     return known
 
 
-PATCHES = (json,)
+class _XmlMembers(NamedTuple):
+    """The members of a structure. `nothing` has all that stand outside the body, with None; `by_header` and `by_query` are those of one value, each with its name
+    there, `elsewhere` the others. `of_body` is the rest."""
+
+    nothing: dict[str, None]
+    by_header: tuple[tuple[str, str, Any], ...]
+    by_query: tuple[tuple[str, str, Any], ...]
+    elsewhere: tuple[tuple[str, Any], ...]
+    of_body: dict[str, Any]
+
+
+@patch(
+    "localstack.aws.protocol.parser",
+    {
+        "RestXMLRequestParser._parse_structure": ("self", "request", "shape", "node", "uri_params"),
+        "RequestParser._parse_shape": ("self", "request", "shape", "node", "uri_params"),
+    },
+)
+def xml(module: Any) -> None:
+    """LocalStack asks a request of S3 for forty headers, each in the list of those that it has, to find three."""
+    parser = module.RestXMLRequestParser
+    of_body = parser._parse_structure  # noqa: SLF001
+
+    def structure(self: Any, request: Any, shape: Any, node: Any, uri_params: Any = None) -> Any:
+        members = _xml_members(shape)
+        parsed: dict[str, Any] = members.nothing.copy()
+        if members.by_header:
+            head = {name.lower() for name, _ in request.headers}
+            for name, header, of in members.by_header:
+                if header in head:
+                    parsed[name] = self._parse_shape(request, of, None, uri_params)
+        if members.by_query and (asked := request.args):
+            for name, parameter, of in members.by_query:
+                if parameter in asked:
+                    parsed[name] = self._parse_shape(request, of, None, uri_params)
+        for name, of in members.elsewhere:
+            parsed[name] = self._parse_shape(request, of, None, uri_params)
+        if members.of_body:
+            parsed |= of_body(self, request, _Body(members.of_body, shape.required_members), node, uri_params)
+        return parsed
+
+    parser._parse_structure = structure  # noqa: SLF001
+
+
+class _Body(NamedTuple):
+    """What LocalStack's parser asks of a structure."""
+
+    members: dict[str, Any]
+    required_members: Any
+
+
+def _xml_members(shape: Any) -> _XmlMembers:
+    """Returns the members of a structure, which are put together once."""
+    known: _XmlMembers | None = vars(shape).get("pipeproof_xml_members")
+    if known is None:
+        outside = {name: of for name, of in shape.members.items() if "location" in of.serialization}
+        single = {
+            name: of
+            for name, of in outside.items()
+            if of.serialization["location"] == "header"
+            or (of.serialization["location"] == "querystring" and of.type_name != "list")
+        }
+        known = vars(shape)["pipeproof_xml_members"] = _XmlMembers(
+            dict.fromkeys(outside),
+            tuple(
+                (name, of.serialization["name"].lower(), of)
+                for name, of in single.items()
+                if of.serialization["location"] == "header"
+            ),
+            tuple(
+                (name, of.serialization["name"], of) for name, of in single.items() if of.serialization["location"] == "querystring"
+            ),
+            tuple((name, of) for name, of in outside.items() if name not in single),
+            {name: of for name, of in shape.members.items() if name not in outside},
+        )
+    return known
+
+
+PATCHES = (json, xml)
