@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import urllib.parse
 from typing import Any
@@ -150,4 +151,19 @@ def answers(module: Any) -> None:
     serializer._serialize_body_params = written_at_once(serializer._serialize_body_params)  # noqa: SLF001
 
 
-PATCHES = (objects, hostname, notifications, keys_in_events, sequencers, expiry, select, listings, answers)
+@patch(
+    "localstack.aws.protocol.serializer", {"ResponseSerializer._convert_timestamp_to_str": ("self", "value", "timestamp_format")}
+)
+def timestamps(module: Any) -> None:
+    """S3 keeps the time of an object as text. The serializer gives it to a parser that guesses its form: a sixth of the time of a small get."""
+    convert = module.ResponseSerializer._convert_timestamp_to_str  # noqa: SLF001
+    of_text = functools.lru_cache(maxsize=4096)(convert)
+
+    @functools.wraps(convert)
+    def converted(self: Any, value: Any, timestamp_format: Any = None) -> Any:
+        return (of_text if isinstance(value, str) else convert)(self, value, timestamp_format)
+
+    module.ResponseSerializer._convert_timestamp_to_str = converted  # noqa: SLF001
+
+
+PATCHES = (timestamps, objects, hostname, notifications, keys_in_events, sequencers, expiry, select, listings, answers)

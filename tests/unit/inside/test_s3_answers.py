@@ -7,9 +7,11 @@ import datetime as dt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from localstack.aws.protocol import serializer
 from localstack.aws.protocol.serializer import ProtocolSerializerError, S3ResponseSerializer, create_serializer
 from localstack.aws.spec import load_service
 
+from harness.inside.patches import s3 as patches
 from harness.inside.s3.answers import written_at_once
 
 SERVICE = load_service("s3")
@@ -55,6 +57,18 @@ def test_the_bytes_are_those_of_localstack(data):
     name = data.draw(st.sampled_from(sorted(OUTPUTS)))
     params = data.draw(of(OUTPUTS[name]))
     assert bodies(OURS, name, params) == bodies(OF_LOCALSTACK, name, params)
+
+
+def test_times_are_written_as_before_whichever_form_they_have(monkeypatch):
+    kept = serializer.ResponseSerializer._convert_timestamp_to_str
+    monkeypatch.setattr(serializer.ResponseSerializer, "_convert_timestamp_to_str", kept)
+    patches.timestamps.apply(serializer)
+    zone = dt.timezone(dt.timedelta(hours=1))
+    noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+    for value in ("Thu, 01 Jan 2026 12:00:00 GMT", "2026-01-01T12:00:00Z", 1767268800, noon, noon.astimezone(zone)):
+        for form in ("rfc822", "iso8601", "unixtimestamp", None):
+            for _ in range(2):
+                assert SERIALIZER._convert_timestamp_to_str(value, form) == kept(SERIALIZER, value, form)
 
 
 CONTENTS = [
