@@ -13,7 +13,7 @@ from moto.dynamodb.exceptions import DynamodbException, ItemSizeTooLarge
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.parsing import partiql
 
-from harness.inside.dynamodb.values import refusal
+from harness.inside.dynamodb.values import at_most, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,6 +152,8 @@ def _verify_write(table: Any, write: dict[str, Any]) -> None:
             raise refusal(
                 f"One or more parameter values were invalid: Type mismatch for key {name} expected: {types[name]} actual: {kind}"
             )
+    if at_most(item) <= MAX_ITEM_BYTES:
+        return
     try:
         Item(DynamoType(item[keys[0]]), DynamoType(item[keys[1]]) if keys[1:] else None, item)
     except ItemSizeTooLarge as error:

@@ -73,9 +73,13 @@ def item_size(module: Any) -> None:
 
     def made(self: Any, hash_key: Any, range_key: Any, attrs: dict[str, Any]) -> None:
         from harness.inside.dynamodb.limits import MAX_ITEM_BYTES  # noqa: PLC0415
+        from harness.inside.dynamodb.values import at_most  # noqa: PLC0415
 
         values = {name: module.DynamoType(value) for name, value in attrs.items()}
-        if sum(size_of(name) + size_of(value) for name, value in values.items()) > MAX_ITEM_BYTES:
+        if (
+            at_most(attrs) > MAX_ITEM_BYTES
+            and sum(size_of(name) + size_of(value) for name, value in values.items()) > MAX_ITEM_BYTES
+        ):
             raise module.ItemSizeTooLarge
         self.hash_key, self.range_key, self.attrs = hash_key, range_key, module.LimitedSizeDict(values)
 

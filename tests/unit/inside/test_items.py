@@ -11,6 +11,7 @@ from moto.dynamodb.models import dynamo_type
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 
 from harness.inside.dynamodb.limits import MAX_ITEM_BYTES
+from harness.inside.dynamodb.values import at_most
 from harness.inside.patches import dynamodb
 
 
@@ -37,6 +38,16 @@ VALUES = st.one_of(
 )
 
 
+def nested(values):
+    return st.one_of(
+        st.builds(lambda inner: {"M": inner}, st.dictionaries(st.text(max_size=3), values, max_size=3)),
+        st.builds(lambda inner: {"L": inner}, st.lists(values, max_size=3)),
+        st.builds(lambda texts: {"SS": texts}, st.lists(st.text(max_size=5), max_size=3)),
+        st.builds(lambda data: {"B": data}, st.binary(max_size=5)),
+        st.just({"NULL": True}),
+    )
+
+
 def made(attributes):
     return Item(DynamoType({"S": "1"}), None, attributes)
 
@@ -57,6 +68,17 @@ def test_an_item_may_have_as_many_bytes_as_dynamodb_takes():
         made({**exact, "a": {"S": ""}})
     with pytest.raises(ItemSizeTooLarge):
         item.attrs["a"] = DynamoType({"S": ""})
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=8), st.recursive(VALUES, nested, max_leaves=8), max_size=8))
+def test_no_item_is_larger_than_the_quick_look_says(attributes):
+    size = sum(len(name.encode()) + DynamoType(value).size() for name, value in attributes.items())
+    assert size <= at_most(attributes)
+
+
+def test_an_item_with_what_moto_has_put_there_is_looked_at_in_full():
+    with pytest.raises(ItemSizeTooLarge):
+        made({"a": DynamoType({"S": "x" * (MAX_ITEM_BYTES + 1)})})
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
