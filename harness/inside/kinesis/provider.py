@@ -244,6 +244,10 @@ def _shard(stream: Stream, shard_id: str) -> IndexedShard:
 
 def _shard_for(stream: Stream, entry: Any) -> IndexedShard:
     explicit = entry.get("ExplicitHashKey")
+    if not explicit and len(stream.shards) == 1:
+        (shard,) = stream.shards.values()
+        if shard.is_open:
+            return shard  # type: ignore[no-any-return]
     key = int(explicit) if explicit else int.from_bytes(hashlib.md5(entry["PartitionKey"].encode()).digest())  # noqa: S324
     for shard in stream.shards.values():
         if shard.is_open and shard.starting_hash <= key <= shard.ending_hash:

@@ -1,17 +1,20 @@
-"""Patches of how requests are read."""
+"""Patches of how requests are read, and answers in JSON written."""
 
 from __future__ import annotations
 
+import base64
 from typing import Any, NamedTuple
 
 from harness.inside.patches.declare import patch
 
+_TEXTS = frozenset({"string", "character"})
+
 
 class _Members(NamedTuple):
-    """The members of a structure. `of_body` has those that stand in the body by their names in JSON: name, shape, and whether it is a text. `elsewhere` are those
-    of headers and paths; `required` are names that a structure has in any case."""
+    """The members of a structure. `of_body` has those that stand in the body by their names in JSON: name, shape, and its type. `elsewhere` are those of headers and
+    paths; `required` are names that a structure has in any case."""
 
-    of_body: dict[str, tuple[str, Any, bool]]
+    of_body: dict[str, tuple[str, Any, str]]
     elsewhere: tuple[tuple[str, Any], ...]
     required: tuple[str, ...]
 
@@ -35,8 +38,9 @@ def json(module: Any) -> None:
         parsed: dict[str, Any] = {}
         for json_name, raw in value.items():
             if raw is not None and (member := members.of_body.get(json_name)):
-                name, of, is_text = member
-                parsed[name] = raw if is_text else self._parse_shape(request, of, raw, uri_params)
+                name, of, kind = member
+                plain = raw if kind in _TEXTS else _decoded(raw) if kind == "blob" else None
+                parsed[name] = self._parse_shape(request, of, raw, uri_params) if plain is None else plain
         for name, of in members.elsewhere:
             if (found := self._parse_shape(request, of, None, uri_params)) is not None:
                 parsed[name] = found
@@ -53,6 +57,14 @@ def json(module: Any) -> None:
     parser._parse_structure, parser._parse_map = structure, mapping  # noqa: SLF001
 
 
+def _decoded(text: Any) -> bytes | None:
+    """Returns the bytes of a text in base64; None where it is none, which is left to LocalStack."""
+    try:
+        return base64.b64decode(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def _members(shape: Any) -> _Members:
     """Returns the members of a structure, which are put together once."""
     known: _Members | None = vars(shape).get("pipeproof_members")
@@ -62,7 +74,7 @@ def _members(shape: Any) -> _Members:
             if "location" in of.serialization:
                 elsewhere.append((name, of))
             else:
-                of_body[of.serialization.get("name", name)] = name, of, of.type_name in {"string", "character"}
+                of_body[of.serialization.get("name", name)] = name, of, of.type_name
         known = vars(shape)["pipeproof_members"] = _Members(of_body, tuple(elsewhere), tuple(shape.required_members))
     return known
 
@@ -145,4 +157,50 @@ def _xml_members(shape: Any) -> _XmlMembers:
     return known
 
 
-PATCHES = (json, xml)
+@patch(
+    "localstack.aws.protocol.serializer",
+    {
+        "JSONResponseSerializer._serialize_type_structure": ("self", "body", "value", "shape", "key", "mime_type"),
+        "JSONResponseSerializer._serialize": ("self", "body", "value", "shape", "key", "mime_type"),
+    },
+)
+def json_answers(module: Any) -> None:
+    """LocalStack looks for the method that writes each value of an answer, which for most of them does nothing: an answer of PutRecords has a thousand."""
+    serializer = module.JSONResponseSerializer
+    of_localstack = serializer._serialize_type_structure  # noqa: SLF001
+
+    def structure(self: Any, body: Any, value: Any, shape: Any, key: Any, mime_type: Any) -> None:
+        if value is None or shape.is_document_type:
+            of_localstack(self, body, value, shape, key, mime_type)
+            return
+        if key is not None:
+            body[key] = body = {}
+        members = _answered(self, shape)
+        for name, one in value.items():
+            if one is None:
+                continue
+            if (member := members.get(name)) is None:
+                # It warns of it.
+                of_localstack(self, body, {name: one}, shape, None, mime_type)
+                continue
+            json_name, of = member
+            if of is None:
+                body[json_name] = one
+            else:
+                self._serialize(body, one, of, json_name, mime_type)
+
+    serializer._serialize_type_structure = structure  # noqa: SLF001
+
+
+def _answered(serializer: Any, shape: Any) -> dict[str, tuple[str, Any]]:
+    """Returns the members of a structure with their names in JSON, and their shapes where their values are not written as they are."""
+    known: dict[str, tuple[str, Any]] | None = vars(shape).get("pipeproof_answered")
+    if known is None:
+        known = vars(shape)["pipeproof_answered"] = {
+            name: (of.serialization.get("name", name), of if hasattr(serializer, f"_serialize_type_{of.type_name}") else None)
+            for name, of in shape.members.items()
+        }
+    return known
+
+
+PATCHES = (json, xml, json_answers)

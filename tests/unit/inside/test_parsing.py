@@ -1,4 +1,4 @@
-"""Requests with headers and queries, as the patch reads them: in less time, and to the same values as LocalStack's own parser."""
+"""Requests as the patches read them, and answers in JSON as they write them: in less time, and no other than LocalStack's own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from localstack.aws.protocol import parser as parsers
+from localstack.aws.protocol import serializer as serializers
 from localstack.aws.spec import load_service
 from localstack.http import Request
 from werkzeug.datastructures import Headers
 
 from harness.inside.patches import parsing
+from tests.unit.inside.shapes import values
 
 SERVICE = load_service("s3")
 PARSER = parsers.create_parser(SERVICE)
@@ -97,3 +99,58 @@ def test_headers_that_are_not_there_are_not_asked_for(monkeypatch):
     read = PARSER._parse_structure(request, INPUTS["PutObject"], ET.Element("Root"), PATH)
     assert (read["ContentMD5"], read["Key"], read["CacheControl"]) == ("abc", "a/key", None)
     assert len(asked) < 8
+
+
+JSON_SERVICES = [load_service(name) for name in ("dynamodb", "kinesis", "logs", "sqs", "stepfunctions")]
+JSON_OUTPUTS = {
+    (service.service_name, name): (service, operation)
+    for service in JSON_SERVICES
+    for name in service.operation_names
+    if (operation := service.operation_model(name)).output_shape is not None and not operation.has_event_stream_output
+}
+STRUCTURE = serializers.JSONResponseSerializer._serialize_type_structure
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_an_answer_in_json_is_written_as_localstack_writes_it(data):
+    service, operation = JSON_OUTPUTS[data.draw(st.sampled_from(sorted(JSON_OUTPUTS)))]
+    answer = data.draw(values(operation.output_shape)) | data.draw(st.sampled_from([{}, {"NoSuchMember": 1}]))
+    serializer = serializers.create_serializer(service)
+
+    def written(structure):
+        with pytest.MonkeyPatch.context() as now:
+            now.setattr(serializers.JSONResponseSerializer, "_serialize_type_structure", structure)
+            return serializer.serialize_to_response(answer, operation, {}, "id").data
+
+    assert written(written_by_ours()) == written(STRUCTURE)
+
+
+def written_by_ours():
+    with pytest.MonkeyPatch.context() as kept:
+        kept.setattr(serializers.JSONResponseSerializer, "_serialize_type_structure", STRUCTURE)
+        parsing.json_answers.apply(serializers)
+        return serializers.JSONResponseSerializer._serialize_type_structure
+
+
+@pytest.mark.parametrize("text", ["YWJj", "YW Jj", "YWJ", "\u00e9", "", "===="])
+def test_bytes_in_base64_are_those_that_localstack_reads(text):
+    service = load_service("kinesis")
+    parser, shape = parsers.create_parser(service), service.operation_model("PutRecord").input_shape
+    request = Request("POST", "/", headers={"Content-Type": "application/x-amz-json-1.1"})
+
+    def read(structure):
+        with pytest.MonkeyPatch.context() as now:
+            now.setattr(parsers.BaseJSONRequestParser, "_parse_structure", structure)
+            try:
+                return parser._parse_structure(request, shape, {"Data": text, "PartitionKey": "k"})["Data"]
+            except parsers.RequestParserError as error:
+                return str(error)
+
+    before = parsers.BaseJSONRequestParser._parse_structure
+    with pytest.MonkeyPatch.context() as kept:
+        for name in ("_parse_structure", "_parse_map"):
+            kept.setattr(parsers.BaseJSONRequestParser, name, getattr(parsers.BaseJSONRequestParser, name))
+        parsing.json.apply(parsers)
+        ours = parsers.BaseJSONRequestParser._parse_structure
+    assert read(ours) == read(before)

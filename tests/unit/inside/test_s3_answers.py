@@ -13,6 +13,7 @@ from localstack.aws.spec import load_service
 
 from harness.inside.patches import s3 as patches
 from harness.inside.s3.answers import written_at_once
+from tests.unit.inside.shapes import values
 
 SERVICE = load_service("s3")
 SERIALIZER = create_serializer(SERVICE)
@@ -25,27 +26,6 @@ OUTPUTS = {
 }
 
 
-def of(shape, depth=0):
-    """Returns values of a shape, with None where something has none."""
-    match shape.type_name:
-        case "structure":
-            members = {name: st.none() | of(member, depth + 1) for name, member in shape.members.items()}
-            return st.fixed_dictionaries({}, optional=members if depth < 3 else {})
-        case "list":
-            return st.lists(st.none() | of(shape.member, depth + 1), max_size=3)
-        case "map":
-            return st.dictionaries(st.text(max_size=5), of(shape.value, depth + 1), max_size=2)
-        case "boolean":
-            return st.booleans()
-        case "integer" | "long":
-            return st.integers(0, 10**12)
-        case "timestamp":
-            return st.integers(0, 4 * 10**9).map(lambda seconds: dt.datetime.fromtimestamp(seconds / 4, dt.UTC))
-        case "blob":
-            return st.binary(max_size=10)
-    return st.text(max_size=10)
-
-
 def bodies(serialize, name, params):
     operation = SERVICE.operation_model(name)
     return serialize(SERIALIZER, params, operation.output_shape, operation, "application/xml", "ID")
@@ -55,7 +35,7 @@ def bodies(serialize, name, params):
 @given(st.data())
 def test_the_bytes_are_those_of_localstack(data):
     name = data.draw(st.sampled_from(sorted(OUTPUTS)))
-    params = data.draw(of(OUTPUTS[name]))
+    params = data.draw(values(OUTPUTS[name]))
     assert bodies(OURS, name, params) == bodies(OF_LOCALSTACK, name, params)
 
 
