@@ -11,8 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from localstack import config
 from localstack.aws import handlers
 from localstack.aws.chain import HandlerChain
+from localstack.aws.handlers.metric_handler import MetricHandler
 from localstack.aws.handlers.service_plugin import ServiceLoaderForDataPlane
 
 from harness.inside.call import of as call_of
@@ -79,11 +81,10 @@ class ShortWay:
         self._names = frozenset(names)
         self._said: dict[Key, Said] = {}
         self._work_out = [each for each in gateway.request_handlers if each in _SAID_BY_THE_HEAD]
-        asked = [
-            each for each in gateway.request_handlers if each not in _OF_OTHERS and not isinstance(each, ServiceLoaderForDataPlane)
-        ]
+        of_all = [each for each in gateway.request_handlers if not _is_idle(each)]
+        asked = [each for each in of_all if each not in _OF_OTHERS and not isinstance(each, ServiceLoaderForDataPlane)]
         # LocalStack's own clients pack what is large.
-        own = [each for each in gateway.request_handlers if each in asked or each is handlers.content_decoder]
+        own = [each for each in of_all if each in asked or each is handlers.content_decoder]
         self._internal = [each for each in own if each not in _ROUTES]
         first = asked.index(handlers.parse_service_name)
         asked[first] = self._say
@@ -96,7 +97,7 @@ class ShortWay:
             and not isinstance(each, GateHandler)
         ]
         self._without_path = [each for each in self._with_path if each not in _ROUTES]
-        self._answers = [each for each in gateway.response_handlers if each not in _ANSWERS_TO_OTHERS]
+        self._answers = [each for each in gateway.response_handlers if each not in _ANSWERS_TO_OTHERS and not _is_idle(each)]
 
     def of_plain(self, request: Request) -> HandlerChain | None:
         """Returns the chain for a plain request; None for any other."""
@@ -142,6 +143,11 @@ class ShortWay:
             if len(self._said) >= _REMEMBERED:
                 self._said.clear()
             self._said[key] = Said(context.service, context.protocol, context.region, context.partition, context.account_id)
+
+
+def _is_idle(handler: Any) -> bool:
+    """Returns whether a handler is one of LocalStack's own collection of metrics, which its tests switch on."""
+    return isinstance(getattr(handler, "__self__", None), MetricHandler) and not config.is_collect_metrics_mode()
 
 
 def _head(request: Request) -> dict[str, str]:

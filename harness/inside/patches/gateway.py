@@ -130,6 +130,20 @@ def headers(module: Any) -> None:
     module.EnvironHeaders.get, module.EnvironHeaders.__contains__ = get, has
 
 
+@patch("rolo.response", {"Response.update_from": ("self", "other")})
+def answers(module: Any) -> None:
+    """Each header of an answer is looked for among those that there are, to be put in its place: a sixteenth of the time of a small request."""
+
+    def update_from(self: Any, other: Any) -> None:
+        self.status_code, self.response = other.status_code, other.response
+        self._on_close.extend(other._on_close)  # noqa: SLF001 - as rolo does it
+        new = list(other.headers)
+        names = {name.lower() for name, _ in new}
+        self.headers[:] = [(name, value) for name, value in self.headers if name.lower() not in names] + new
+
+    module.Response.update_from = update_from
+
+
 @patch("localstack.aws.connect", {"ClientFactory._get_client": NAME})
 def clients(module: Any) -> None:
     """LocalStack keeps 256 clients of itself, each half a megabyte, most of them of accounts that are no longer used."""
@@ -290,6 +304,7 @@ PATCHES = (
     parsers,
     loaded_services,
     serializers,
+    answers,
     routes,
     routeless,
     response_log,
