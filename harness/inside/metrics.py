@@ -53,7 +53,9 @@ def count(metric: Metric, value: float = 1.0) -> None:
         if not _sender:
             _sender.append(threading.Thread(target=_send_all, name="metrics", daemon=True))
             _sender[0].start()
-    _something.set()
+    # Who sends looks into what is counted after it has forgotten that there is something.
+    if not _something.is_set():
+        _something.set()
 
 
 def _send_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from typing import Any, NamedTuple
 
 from harness.inside.patches.declare import patch
@@ -203,4 +204,20 @@ def _answered(serializer: Any, shape: Any) -> dict[str, tuple[str, Any]]:
     return known
 
 
-PATCHES = (json, xml, json_answers)
+@patch("localstack.aws.protocol.serializer", {"ResponseSerializer._get_mime_type": ("self", "headers")})
+def accepted(module: Any) -> None:
+    """What form of an answer a client accepts, LocalStack finds out anew for each request: a twentieth of a small one."""
+    find = module.ResponseSerializer._get_mime_type  # noqa: SLF001
+
+    @functools.lru_cache(maxsize=256)
+    def found(serializer: Any, *said: tuple[str, str]) -> str:
+        return str(find(serializer, dict(said)))
+
+    def mime_type(self: Any, headers: Any) -> str:
+        said = [(name, headers[name]) for name in ("Accept", "Content-Type") if name in headers] if headers else []
+        return found(self, *said)
+
+    module.ResponseSerializer._get_mime_type = mime_type  # noqa: SLF001
+
+
+PATCHES = (json, xml, json_answers, accepted)

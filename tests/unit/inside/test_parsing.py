@@ -154,3 +154,25 @@ def test_bytes_in_base64_are_those_that_localstack_reads(text):
         parsing.json.apply(parsers)
         ours = parsers.BaseJSONRequestParser._parse_structure
     assert read(ours) == read(before)
+
+
+@pytest.mark.parametrize("service", ["s3", "sqs", "kinesis", "sts"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        {},
+        {"Accept": "*/*"},
+        {"Accept": "application/json"},
+        {"Accept": "text/html", "Content-Type": "application/x-amz-cbor-1.1"},
+        {"Content-Type": "application/x-amz-json-1.0"},
+        {"accept": "application/x-amz-cbor-1.1"},
+    ],
+)
+def test_an_answer_has_the_form_that_the_client_accepts(service, headers, monkeypatch):
+    headers = headers if headers is None else Headers(headers)
+    serializer, find = serializers.create_serializer(load_service(service)), serializers.ResponseSerializer._get_mime_type
+    monkeypatch.setattr(serializers.ResponseSerializer, "_get_mime_type", find)
+    parsing.accepted.apply(serializers)
+    for _ in range(2):
+        assert serializer._get_mime_type(headers) == find(serializer, headers)
