@@ -123,7 +123,11 @@ def headers(module: Any) -> None:
 
     def contains(self: Any, key: str) -> bool:
         lower = key.lower()
-        return any(name.lower() == lower for name, _ in self._list)
+        # A generator for any() takes twice as long.
+        for name, _ in self._list:  # noqa: SIM110
+            if name.lower() == lower:
+                return True
+        return False
 
     module.Headers.get, module.Headers.__contains__ = plain_get, contains
     # Those of a WSGI environment are no list.
