@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import os
+import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.inside.patches.alone import one_at_a_time
 from harness.inside.patches.declare import NAME, patch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INLINE_MAP_CONCURRENCY = 40
 NESTED_EXECUTION_POLL_S = 0.1
@@ -226,9 +230,21 @@ def aliases(module: Any) -> None:
     module.Alias.__deepcopy__ = lambda self, _memo: self
 
 
-def _json_paths(module: Any) -> None:
-    """The parser makes its tables anew for every path, which is most of the work of a small state."""
-    module.parse = functools.lru_cache(maxsize=4096)(module.parse)
+def _json_paths(parser: str) -> Callable[[Any], None]:
+    """Returns a patch of a module with this class of parsers."""
+
+    def one_parser(module: Any) -> None:
+        """The parser makes its tables anew for every path, in 40 ms, which is most of the work of a small state."""
+        made, parsing = functools.cache(getattr(module, parser)), threading.Lock()
+
+        @functools.lru_cache(maxsize=4096)
+        def parse(path: str, debug: bool = False) -> Any:  # noqa: FBT001, FBT002 - as the library has it
+            with parsing:
+                return made(debug).parse(path)
+
+        module.parse = parse
+
+    return one_parser
 
 
 @patch("moto", {"__version__": NAME})
@@ -252,6 +268,8 @@ PATCHES = (
     execution_metrics,
     requests,
     aliases,
-    patch("jsonpath_ng.parser", {"parse": ("string",)})(_json_paths),
-    patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug")})(_json_paths),
+    patch("jsonpath_ng.parser", {"parse": ("string",), "JsonPathParser.parse": ("self", "string")})(_json_paths("JsonPathParser")),
+    patch("jsonpath_ng.ext.parser", {"parse": ("path", "debug"), "ExtentedJsonPathParser": NAME})(
+        _json_paths("ExtentedJsonPathParser")
+    ),
 )
