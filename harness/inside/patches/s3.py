@@ -151,19 +151,12 @@ def answers(module: Any) -> None:
     serializer._serialize_body_params = written_at_once(serializer._serialize_body_params)  # noqa: SLF001
 
 
-@patch(
-    "localstack.aws.protocol.serializer", {"ResponseSerializer._convert_timestamp_to_str": ("self", "value", "timestamp_format")}
-)
+@patch("localstack.aws.protocol.serializer", {"parse_to_aware_datetime": ("value",)})
 def timestamps(module: Any) -> None:
     """S3 keeps the time of an object as text. The serializer gives it to a parser that guesses its form: a sixth of the time of a small get."""
-    convert = module.ResponseSerializer._convert_timestamp_to_str  # noqa: SLF001
-    of_text = functools.lru_cache(maxsize=4096)(convert)
-
-    @functools.wraps(convert)
-    def converted(self: Any, value: Any, timestamp_format: Any = None) -> Any:
-        return (of_text if isinstance(value, str) else convert)(self, value, timestamp_format)
-
-    module.ResponseSerializer._convert_timestamp_to_str = converted  # noqa: SLF001
+    parse = module.parse_to_aware_datetime
+    of_text = functools.lru_cache(maxsize=4096)(parse)
+    module.parse_to_aware_datetime = lambda value: (of_text if isinstance(value, str) else parse)(value)
 
 
 PATCHES = (timestamps, objects, hostname, notifications, keys_in_events, sequencers, expiry, select, listings, answers)

@@ -39,16 +39,21 @@ def test_the_bytes_are_those_of_localstack(data):
     assert bodies(OURS, name, params) == bodies(OF_LOCALSTACK, name, params)
 
 
-def test_times_are_written_as_before_whichever_form_they_have(monkeypatch):
-    kept = serializer.ResponseSerializer._convert_timestamp_to_str
-    monkeypatch.setattr(serializer.ResponseSerializer, "_convert_timestamp_to_str", kept)
+def test_a_time_that_is_text_is_read_once_and_to_the_same_time(monkeypatch):
+    read = []
+    parse = serializer.parse_to_aware_datetime
+    monkeypatch.setattr(serializer, "parse_to_aware_datetime", lambda value: read.append(value) or parse(value))
     patches.timestamps.apply(serializer)
-    zone = dt.timezone(dt.timedelta(hours=1))
     noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
-    for value in ("Thu, 01 Jan 2026 12:00:00 GMT", "2026-01-01T12:00:00Z", 1767268800, noon, noon.astimezone(zone)):
-        for form in ("rfc822", "iso8601", "unixtimestamp", None):
-            for _ in range(2):
-                assert SERIALIZER._convert_timestamp_to_str(value, form) == kept(SERIALIZER, value, form)
+    texts, others = (
+        ["Thu, 01 Jan 2026 12:00:00 GMT", "2026-01-01T12:00:00Z"],
+        [1767268800, noon, noon.astimezone(dt.timezone(dt.timedelta(hours=1)))],
+    )
+    for value in [*texts, *others] * 2:
+        told = serializer.parse_to_aware_datetime(value)
+        assert (told, told.utcoffset()) == (parse(value), parse(value).utcoffset())
+        assert SERIALIZER._convert_timestamp_to_str(value, "rfc822") == "Thu, 01 Jan 2026 12:00:00 GMT"
+    assert [value for value in read if isinstance(value, str)] == texts
 
 
 CONTENTS = [
