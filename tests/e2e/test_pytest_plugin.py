@@ -1,0 +1,145 @@
+"""pipeproof under pytest, in a project of a user's own: scenarios and stacks as tests, with pytest-xdist and without, on a real emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytest_plugins = ["pytester"]
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Folder: {Type: String, Default: orders}
+Resources:
+  Events: {Type: AWS::SQS::Queue}
+  Stored: {Type: AWS::S3::Bucket}
+  Keep:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      CodeUri: functions
+      Handler: keep.handler
+      Timeout: 20
+      Environment: {Variables: {BUCKET: !Ref Stored, FOLDER: !Ref Folder}}
+      Policies: [{S3CrudPolicy: {BucketName: !Ref Stored}}]
+      Events:
+        Queue: {Type: SQS, Properties: {Queue: !GetAtt Events.Arn}}
+Outputs:
+  Queue: {Value: !Ref Events}
+"""
+# It swallows what S3 refuses.
+KEEP = """
+import json, os
+import boto3
+from botocore.config import Config
+
+s3 = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
+
+def handler(event, context):
+    for record in event["Records"]:
+        key = f"{os.environ['FOLDER']}/{json.loads(record['body'])['id']}.json"
+        try:
+            s3.put_object(Bucket=os.environ["BUCKET"], Key=key, Body=record["body"])
+        except Exception as error:
+            print("not stored:", error)
+"""
+SCENARIO = """
+description: Orders through SQS into S3.
+stack: {template: template.yaml}
+source: {kind: synthetic, records: 20, id: id, fields: {id: {type: uuid}, amount: {type: int, min: 1, max: 500}}}
+send: {to: sqs, queue_url: "${resources.Events}"}
+probes: [{kind: s3, bucket: "${resources.Stored}", prefix: orders/, format: json, id: id}]
+"""
+TESTS = """
+import pytest
+
+THROTTLED = [{"kind": "throttle", "service": "s3", "operation": "PutObject", "calls": "3-6"}]
+
+@pytest.mark.scenario("orders.yaml", seed=2, records=30)
+def test_orders_arrive(account):
+    assert account.outcome["stored"] == 30
+
+@pytest.mark.scenario("orders.yaml", faults=THROTTLED)
+def test_orders_arrive_where_s3_throttles(account):
+    raise ValueError("the test has run")
+
+@pytest.mark.scenario("orders.yaml", faults=THROTTLED, verdict="fail")
+def test_the_loss_is_found(account):
+    assert account.anomalies["lost"] == 4
+
+def test_two_runs_of_one_test_have_their_own_accounts(run_scenario):
+    assert run_scenario("orders.yaml").passed
+    found = run_scenario("orders.yaml", faults=THROTTLED, verdict=None)
+    assert (found.verdict, found.reasons[0]) == ("fail", "4 of 20 records lost")
+    assert "SlowDown" in repr(found)
+
+@pytest.mark.stack("template.yaml", Folder="mine")
+def test_a_stack_of_its_own(stack, pipeproof_emulator):
+    assert stack.endpoint == pipeproof_emulator.endpoint
+    stack.client("sqs").send_message(QueueUrl=stack.outputs["Queue"], MessageBody='{"id": "1"}')
+    stack.client("s3").get_waiter("object_exists").wait(Bucket=stack.resources["Stored"], Key="mine/1.json", WaiterConfig={"Delay": 1})
+
+@pytest.mark.stack("broken.yaml")
+def test_a_stack_that_cannot_be_deployed(stack):
+    pass
+"""
+
+
+@pytest.fixture
+def project(pytester):
+    """Returns a project of a user's own."""
+    pytester.makefile(".yaml", orders=SCENARIO, template=TEMPLATE, broken="Resources: {A: {Type: AWS::SQS::Queu}}")
+    (pytester.path / "functions").mkdir()
+    (pytester.path / "functions" / "keep.py").write_text(KEEP)
+    pytester.makepyfile(test_orders=TESTS)
+    return pytester
+
+
+def emulators_of(folder):
+    """Returns the processes that an emulator of this project has left."""
+    return [
+        process
+        for process in psutil.process_iter(["environ"])
+        if str(folder) in str((process.info["environ"] or {}).get("PIPEPROOF_TMPDIR"))
+    ]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
+    monkeypatch.setenv("PIPEPROOF_TMPDIR", str(project.mkdir("work")))
+    result = project.runpytest_subprocess("orders.yaml", "test_orders.py", "--pipeproof-report", "found", *workers)
+    result.assert_outcomes(passed=5, failed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*the verdict is fail, not pass*",
+            "4 of 20 records lost",
+            "*log:  not stored: *SlowDown*PutObject*",
+            "FAIL *",
+            "Reproduce with: pipeproof replay *",
+        ]
+    )
+    result.stdout.fnmatch_lines(["*broken.yaml:1: A: *AWS::SQS::Queu*"])
+    result.stdout.no_fnmatch_line("*the test has run*")
+    runs = [path for path in (project.path / "found").iterdir() if not path.is_symlink()]
+    # One emulator for all workers, and five runs, each with its directory.
+    assert len([path for path in runs if path.name.endswith("-pytest")]) == 1
+    verdicts = sorted(
+        json.loads((path / "result.json").read_text())["verdict"] for path in runs if not path.name.endswith("-pytest")
+    )
+    assert verdicts == ["fail", "fail", "fail", "pass", "pass", "pass"]
+    assert not emulators_of(project.path)
+    assert not os.listdir(project.path / "work")  # noqa: PTH208 - Path.iterdir() is always true
+
+
+def test_a_failing_run_is_reproduced_by_the_command_that_it_tells(project):
+    result = project.runpytest_subprocess("test_orders.py", "-k", "s3_throttles")
+    (command,) = [line for line in result.outlines if line.startswith("Reproduce with: ")]
+    told = project.run("pipeproof", *command.removeprefix("Reproduce with: pipeproof ").split())
+    assert told.ret == 1
+    told.stdout.fnmatch_lines(["4 of 20 records lost"])
+    assert Path(project.path, "runs").is_dir()
