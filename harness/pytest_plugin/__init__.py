@@ -162,28 +162,34 @@ class _ScenarioFile(pytest.File):
 
 class _ScenarioItem(pytest.Item):
     def runtest(self) -> None:
-        _told(self.config.stash[_SESSION].runner.run, str(self.path))
+        _told(self, str(self.path))
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, f"scenario {self.name}"
 
 
-def _told(run: Callable[..., Account], *args: Any, **kwargs: Any) -> Account:
+def _told(item: pytest.Item, file: str, **options: Any) -> Account:
     """Runs a scenario. What is wrong with it, or with its verdict, is the test's failure: no traceback through the harness says more."""
-    found = _tried(run, *args, **kwargs)
+    found = _tried(item, file, **options)
     if isinstance(found, str):
         pytest.fail(found, pytrace=False)
     return found
 
 
-def _tried(run: Callable[..., Account], *args: Any, **kwargs: Any) -> Account | str:
+def _tried(item: pytest.Item, file: str, **options: Any) -> Account | str:
+    """Runs a scenario. Returns what it found, or why that is the test's failure."""
     from harness.errors import UnknownVerdictError, UsageError  # noqa: PLC0415
     from harness.pytest_plugin.runs import WrongVerdictError  # noqa: PLC0415
 
     try:
-        return run(*args, **kwargs)
-    except (UsageError, UnknownVerdictError, WrongVerdictError) as error:
+        found = item.config.stash[_SESSION].runner.run(file, **options)
+    except WrongVerdictError as error:
+        item.user_properties += error.account.properties()
         return str(error)
+    except (UsageError, UnknownVerdictError) as error:
+        return str(error)
+    item.user_properties += found.properties()
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -196,8 +202,7 @@ def pipeproof_emulator(request: pytest.FixtureRequest) -> Description:
 def run_scenario(request: pytest.FixtureRequest) -> Callable[..., Account]:
     """A function that runs a scenario file and returns its Account. It takes seed, records, faults, input, lookup and verdict: the test fails where the verdict is
     not that one (by default pass; None takes any)."""
-    runner = request.config.stash[_SESSION].runner
-    return lambda file, **options: _told(runner.run, _scenario(file, request), **options)
+    return lambda file, **options: _told(request.node, _scenario(file, request), **options)
 
 
 @pytest.fixture
@@ -210,8 +215,7 @@ def account(request: pytest.FixtureRequest) -> Account | None:
         message = f"@pytest.mark.scenario has no {', '.join(map(repr, sorted(unknown)))}; it takes {', '.join(_OPTIONS)}"
         request.node.stash[_FAILURE] = message
         return None
-    runner = request.config.stash[_SESSION].runner
-    found = _tried(runner.run, _scenario(marker.args[0], request), **marker.kwargs)
+    found = _tried(request.node, _scenario(marker.args[0], request), **marker.kwargs)
     if isinstance(found, str):
         request.node.stash[_FAILURE] = found
         return None

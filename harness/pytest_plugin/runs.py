@@ -40,7 +40,11 @@ _PLAN: TypeAdapter[tuple[Fault, ...]] = TypeAdapter(tuple[Fault, ...])
 
 
 class WrongVerdictError(AssertionError):
-    """A run has another verdict than the test wants."""
+    """A run has another verdict than the test wants; `account` is what it found."""
+
+    def __init__(self, account: Account, wanted: str) -> None:
+        super().__init__(f"the verdict is {account.verdict}, not {wanted}\n{account.text}")
+        self.account = account
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,12 @@ class Account:
         """Returns how many records were lost, duplicated and so on; None where nobody knows."""
         anomalies: Mapping[str, int | None] = self.result["anomalies"]
         return anomalies
+
+    def properties(self) -> list[tuple[str, object]]:
+        """Returns what JUnit's XML says of a test: the verdict, the account and the directory of the run."""
+        counts = {**self.result["ingress"], **self.outcome, **self.anomalies}
+        told = {"verdict": self.verdict, "seed": self.result["seed"], **counts, "run_dir": self.run_dir}
+        return [(f"pipeproof.{name}", "unknown" if value is None else value) for name, value in told.items()]
 
     def __repr__(self) -> str:
         return f"<Account of {self.result['scenario']}, seed {self.result['seed']}: {self.verdict}>\n{self.text}"
@@ -119,7 +129,7 @@ class Runner:
         recipe = make_recipe(name, loaded, seed, records=records, input_path=_path(input), lookup_path=_path(lookup))
         account = self._run(recipe, scenario, records, is_own=faults is None)
         if verdict is not None and account.verdict != verdict:
-            raise WrongVerdictError(f"the verdict is {account.verdict}, not {verdict}\n{account.text}")
+            raise WrongVerdictError(account, verdict)
         return account
 
     def _run(self, recipe: Recipe, scenario: str, records: int | None, *, is_own: bool) -> Account:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import psutil
 import pytest
@@ -112,7 +114,9 @@ def emulators_of(folder):
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
 def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
     monkeypatch.setenv("PIPEPROOF_TMPDIR", str(project.mkdir("work")))
-    result = project.runpytest_subprocess("orders.yaml", "test_orders.py", "--pipeproof-report", "found", *workers)
+    result = project.runpytest_subprocess(
+        "orders.yaml", "test_orders.py", "--pipeproof-report", "found", "--junitxml", "junit.xml", *workers
+    )
     result.assert_outcomes(passed=5, failed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
@@ -132,6 +136,15 @@ def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
         json.loads((path / "result.json").read_text())["verdict"] for path in runs if not path.name.endswith("-pytest")
     )
     assert verdicts == ["fail", "fail", "fail", "pass", "pass", "pass"]
+    properties = [
+        {one.get("name"): one.get("value") for one in case.iter("property")}
+        for case in ET.parse(project.path / "junit.xml").iter("testcase")
+        if case.get("name") in {"orders", "test_orders_arrive_where_s3_throttles"}
+    ]
+    assert [(one["pipeproof.verdict"], one["pipeproof.stored"], one["pipeproof.lost"]) for one in properties] == [
+        ("pass", "20", "0"),
+        ("fail", "16", "4"),
+    ]
     assert not emulators_of(project.path)
     assert not os.listdir(project.path / "work")  # noqa: PTH208 - Path.iterdir() is always true
 
@@ -139,7 +152,7 @@ def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
 def test_a_failing_run_is_reproduced_by_the_command_that_it_tells(project):
     result = project.runpytest_subprocess("test_orders.py", "-k", "s3_throttles")
     (command,) = [line for line in result.outlines if line.startswith("Reproduce with: ")]
-    told = project.run("pipeproof", *command.removeprefix("Reproduce with: pipeproof ").split())
+    told = project.run(sys.executable, "-m", "harness", *command.removeprefix("Reproduce with: pipeproof ").split())
     assert told.ret == 1
     told.stdout.fnmatch_lines(["4 of 20 records lost"])
     assert Path(project.path, "runs").is_dir()
