@@ -83,11 +83,11 @@ class Account:
         anomalies: Mapping[str, int | None] = self.result["anomalies"]
         return anomalies
 
-    def properties(self) -> list[tuple[str, object]]:
-        """Returns what JUnit's XML says of a test: the verdict, the account and the directory of the run."""
+    def properties(self) -> list[tuple[str, str]]:
+        """Returns what JUnit's XML says of a test: the verdict, the account and the directory of the run. Texts, which a worker can send."""
         counts = {**self.result["ingress"], **self.outcome, **self.anomalies}
         told = {"verdict": self.verdict, "seed": self.result["seed"], **counts, "run_dir": self.run_dir}
-        return [(f"pipeproof.{name}", "unknown" if value is None else value) for name, value in told.items()]
+        return [(f"pipeproof.{name}", "unknown" if value is None else str(value)) for name, value in told.items()]
 
     def __repr__(self) -> str:
         return f"<Account of {self.result['scenario']}, seed {self.result['seed']}: {self.verdict}>\n{self.text}"
