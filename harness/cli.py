@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
+from harness.cli_looking import compare, trace
 from harness.cli_running import down, query, redrive, up
 from harness.cli_starting import check, init
 from harness.errors import UnknownVerdictError, UsageError
@@ -36,7 +37,7 @@ def main() -> None:
     os.umask(0o077)
 
 
-for _command in (up, down, redrive, query, init, check):
+for _command in (up, down, redrive, query, init, check, trace, compare):
     main.add_command(_command)
 
 
@@ -141,6 +142,7 @@ def _run(
 ) -> events.RunFinished:  # fmt: skip
     """Runs the recipe, and reports it on the terminal and in its run directory."""
     with held():
+        from harness.report.github import tell_github  # noqa: PLC0415
         from harness.report.run_record import record  # noqa: PLC0415
         from harness.report.terminal import Terminal, stdout_console  # noqa: PLC0415
         from harness.run.engine import conduct  # noqa: PLC0415
@@ -154,7 +156,9 @@ def _run(
     )  # fmt: skip
     with Terminal(stdout_console()) as terminal:
         keep(recipe, begin.run_dir)
-        return record(begin.run_dir, conduct(planned), terminal.show)
+        finished = record(begin.run_dir, conduct(planned), terminal.show)
+    tell_github(finished)
+    return finished
 
 
 @main.command("list")
@@ -241,18 +245,6 @@ def conformance(
         External(endpoint, allow_remote=True)
     clean_up()
     return run_rules(Console(), endpoint, emulator, names, python_runtime, workers, markdown)
-
-
-@main.command()
-@click.argument("record_id")
-@click.argument("run_dir", type=click.Path(path_type=Path), default=Path("runs/latest"))
-def trace(record_id: str, run_dir: Path) -> None:
-    """Tells the way of RECORD_ID through the pipeline in RUN_DIR (default: runs/latest): what was answered, every invocation and call that carried it,
-    the faults that it met, what the functions logged, and where it was seen."""
-    from harness.report.way import told  # noqa: PLC0415
-
-    for line in told(run_dir, record_id):
-        click.echo(line)
 
 
 @main.command()

@@ -1,0 +1,57 @@
+"""The commands that look at runs which have ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("record_id")
+@click.argument("run_dir", type=click.Path(path_type=Path), default=Path("runs/latest"))
+def trace(record_id: str, run_dir: Path) -> None:
+    """Tells the way of RECORD_ID through the pipeline in RUN_DIR (default: runs/latest): what was answered, every invocation and call that carried it,
+    the faults that it met, what the functions logged, and where it was seen."""
+    from harness.report.way import told  # noqa: PLC0415
+
+    for line in told(run_dir, record_id):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path), default=Path("runs/latest"))
+@click.option(
+    "--threshold",
+    type=click.FloatRange(min=0),
+    default=20,
+    show_default=True,
+    help="By how many percent a time may grow, and a rate fall.",
+)
+def compare(before: Path, after: Path, threshold: float) -> int:
+    """Says what is worse in the run AFTER (default: runs/latest) than in the run BEFORE, of the same scenario: the verdict, the account, times and rates, and
+    which classes of inputs and which faults there were.
+
+    Exit 0 where nothing is, 1 on a regression, 2 where there is none and the verdict of AFTER is unknown.
+
+    Example: pipeproof compare runs/20260101T120000-orders runs/latest --threshold 30"""
+    import sys  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.report import comparison  # noqa: PLC0415
+
+    found = comparison.compare(before, after, threshold / 100)
+    console = Console() if sys.stdout.isatty() else Console(width=140)
+    console.print(comparison.table(found))
+    for note in found.notes:
+        console.print(f"note: {note}", highlight=False)
+    regressions = found.regressions
+    console.print(
+        f"{len(regressions)} of {len(found.lines)} figures are worse: {', '.join(line.name for line in regressions)}"
+        if regressions
+        else "nothing is worse",
+        highlight=False,
+    )
+    return found.exit_code
