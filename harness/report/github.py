@@ -14,6 +14,7 @@ import click
 from harness.accounting.verdict import Judgement
 
 if TYPE_CHECKING:
+    from harness.accounting.verdict import Example
     from harness.run.events import RunFinished
 
 _EXAMPLES_SHOWN = 5
@@ -74,14 +75,16 @@ def section(finished: RunFinished) -> str:
     ]
     for name, found in account.examples.items():
         lines += [f"<details><summary>{name}: the first {min(len(found), _EXAMPLES_SHOWN)}</summary>", ""]
-        lines += [
-            f"- `{_code(one.record_id)}`: {_plain(one.why)}; {_plain(one.last_seen)}. {_plain(one.last)}"
-            for one in found[:_EXAMPLES_SHOWN]
-        ]
+        lines += [_example(one) for one in found[:_EXAMPLES_SHOWN]]
         lines += ["", "</details>", ""]
     if verdict.judgement is not Judgement.PASS:
         lines += ["```", finished.command.replace("```", "` ` `"), "```", ""]
     return "\n".join([*lines, ""])
+
+
+def _example(one: Example) -> str:
+    last = f". {_plain(one.last)}" if one.last else ""
+    return f"- `{_code(one.record_id)}`: {_plain(one.why)}; {_plain(one.last_seen)}{last}"
 
 
 def _plain(text: str) -> str:

@@ -38,7 +38,7 @@ def test_the_summary_has_the_account_the_first_records_and_the_command():
     assert "| offered | stored | dead-lettered | alerted | rejected | lost |" in told
     assert "| 10 | 3 | 0 | 0 | 0 | 7 |" in told
     assert "<details><summary>lost: the first 5</summary>" in told
-    assert "- `id-[0]`: shard:0; accepted, and seen nowhere. " in told
+    assert "- `id-[0]`: accepted, and seen nowhere; shard:0\n" in told
     assert told.count("- `id-") == 5
     assert "```\npipeproof run orders --seed 1\n```" in told
 
