@@ -35,7 +35,7 @@ def compare(before: Path, after: Path, threshold: float) -> int:
 
     Exit 0 where nothing is, 1 on a regression, 2 where there is none and the verdict of AFTER is unknown.
 
-    Example: pipeproof compare runs/20260101T120000-orders runs/latest --threshold 30"""
+    Example: pipeproof compare runs/20260101T120000-pipeproof runs/latest --threshold 30"""
     import sys  # noqa: PLC0415
 
     from rich.console import Console  # noqa: PLC0415

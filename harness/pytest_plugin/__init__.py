@@ -231,7 +231,7 @@ def pytest_runtest_call(item: pytest.Item) -> None:
 
 @pytest.fixture
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The stack of the SAM template that @pytest.mark.stack names, in an AWS account of its own; deleted after the test."""
+    """The stack of the SAM template that @pytest.mark.stack names. It is in an AWS account that nothing else uses, and is deleted after the test."""
     from harness.errors import DeployError, UnknownVerdictError, UsageError  # noqa: PLC0415
     from harness.pytest_plugin.stacks import deployed  # noqa: PLC0415
 

@@ -74,13 +74,13 @@ class Account:
 
     @property
     def outcome(self) -> Mapping[str, int | None]:
-        """Returns how many records were stored, dead_lettered, alerted, rejected and so on; None where nobody knows."""
+        """Returns how many records were stored, dead_lettered, alerted, rejected and so on. None is a count that is not known."""
         outcome: Mapping[str, int | None] = self.result["outcome"]
         return outcome
 
     @property
     def anomalies(self) -> Mapping[str, int | None]:
-        """Returns how many records were lost, duplicated and so on; None where nobody knows."""
+        """Returns how many records were lost, duplicated and so on. None is a count that is not known."""
         anomalies: Mapping[str, int | None] = self.result["anomalies"]
         return anomalies
 
@@ -95,7 +95,7 @@ class Account:
 
 
 class Runner:
-    """Runs scenarios, each in an AWS account of its own. `out` is where run directories go; `number` tells this process from the other workers."""
+    """Runs scenarios, each in another AWS account. `out` is where run directories go; `number` tells this process from the other workers."""
 
     def __init__(self, emulators: Emulators, out: Path, number: int) -> None:
         self._emulators = emulators

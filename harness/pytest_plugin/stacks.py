@@ -1,4 +1,4 @@
-"""A stack of a test's own: deployed in an AWS account of its own, and deleted after the test."""
+"""A stack for one test, which deletes it at its end. It is in an AWS account that nothing else uses."""
 
 from __future__ import annotations
 

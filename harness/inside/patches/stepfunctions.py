@@ -253,7 +253,7 @@ def _json_paths(parser: str) -> Callable[[Any], None]:
 )
 def definitions(module: Any) -> None:
     """LocalStack reads the definition of a state machine for each execution and each description of it, in 30 to 80 ms. To make of what was read what is
-    executed takes a tenth of it: that has a state of its own each time."""
+    executed takes a tenth of it, and is done each time: it changes while it is executed."""
     parse = module.AmazonStateLanguageParser.parse
 
     @functools.lru_cache(maxsize=128)
