@@ -17,7 +17,7 @@ from harness.cli_starting import check, init
 from harness.errors import UnknownVerdictError, UsageError
 from harness.exits import EXIT, ErrorsAsMessages
 from harness.interrupts import clean_up, held
-from harness.options import account_option, emulator_option, ignore_option, remote_option
+from harness.options import account_option, emulator_option, ignore_option, remote_option, scenario_argument
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ for _command in (up, down, redrive, query, init, check, trace, compare):
 
 
 @main.command()
-@click.argument("scenario")
+@scenario_argument()
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
 @click.option("--records", type=click.IntRange(1, 1_000_000_000), help="How many records. [default: the scenario's]")
 @emulator_option
@@ -68,7 +68,9 @@ def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
     out: Path, account: str, allow_remote: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
-    """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost."""
+    """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost.
+
+    Example: pipeproof run pipeproof.yaml --records 10000 --seed 7"""
     from harness.run.begin import begun  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
 
@@ -109,7 +111,9 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
     """Runs RUN_DIR again, from what that run left: the same bytes, and the faults at the calls and invocations that carry the same records
     as those that they met. Says whether the same anomalies came, of the same records. The pipeline is what it is today.
 
-    The exit code is that of the worst verdict: a fail, else unknown."""
+    The exit code is that of the worst verdict: a fail, else unknown.
+
+    Example: pipeproof replay runs/latest --times 10"""
     from harness.run.begin import begun  # noqa: PLC0415
     from harness.run.replay import recall  # noqa: PLC0415
     from harness.run.reproduced import compare  # noqa: PLC0415
@@ -163,7 +167,9 @@ def _run(
 
 @main.command("list")
 def list_scenarios() -> None:
-    """Lists the scenarios, with one line each."""
+    """Lists the scenarios, with one line each.
+
+    Example: pipeproof list"""
     from harness.scenario.catalogue import description, scenario_files  # noqa: PLC0415
 
     files = scenario_files()
@@ -186,7 +192,9 @@ def list_scenarios() -> None:
 def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds: int, workers: int, out: Path) -> int:
     """Shows that the harness notices: runs each SCENARIO (all that have planted defects) clean, and with each defect.
 
-    Exit 0 where every clean run passes and every defect is caught, 1 on a miss or a false alarm, 2 where a clean run has no verdict."""
+    Exit 0 where every clean run passes and every defect is caught, 1 on a miss or a false alarm, 2 where a clean run has no verdict.
+
+    Example: pipeproof prove clickstream-smoke --seeds 5"""
     from rich.console import Console  # noqa: PLC0415
 
     from harness.emulator.choose import choose_emulator  # noqa: PLC0415
@@ -234,7 +242,9 @@ def conformance(
 ) -> int:
     """Checks which rules of AWS's documentation an emulator keeps: ENDPOINT (a URL), or ours where none is given.
 
-    Exit 0 where every rule is kept but those that are known not to be, 1 otherwise."""
+    Exit 0 where every rule is kept but those that are known not to be, 1 otherwise.
+
+    Example: pipeproof conformance http://127.0.0.1:4566 --service sqs"""
     from rich.console import Console  # noqa: PLC0415
 
     from harness.emulator.external import External  # noqa: PLC0415
@@ -248,8 +258,23 @@ def conformance(
 
 
 @main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Writes what makes SHELL complete commands, options and names of scenarios, for the file that it reads when it starts.
+
+    Example: pipeproof completion bash >> ~/.bashrc"""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+    of_shell = get_completion_class(shell)
+    assert of_shell is not None
+    click.echo(of_shell(main, {}, "pipeproof", "_PIPEPROOF_COMPLETE").source())
+
+
+@main.command()
 def version() -> None:
-    """Shows the versions of pipeproof, Python and LocalStack, and the patches that are applied to LocalStack."""
+    """Shows the versions of pipeproof, Python and LocalStack, and the patches that are applied to LocalStack.
+
+    Example: pipeproof version"""
     from harness.emulator.embedded import localstack_version  # noqa: PLC0415
 
     python = ".".join(str(part) for part in sys.version_info[:3])

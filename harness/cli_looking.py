@@ -12,7 +12,9 @@ import click
 @click.argument("run_dir", type=click.Path(path_type=Path), default=Path("runs/latest"))
 def trace(record_id: str, run_dir: Path) -> None:
     """Tells the way of RECORD_ID through the pipeline in RUN_DIR (default: runs/latest): what was answered, every invocation and call that carried it,
-    the faults that it met, what the functions logged, and where it was seen."""
+    the faults that it met, what the functions logged, and where it was seen.
+
+    Example: pipeproof trace 78AFE7C4-73C9-4BC5-ACF1-5CE3D4305A9E runs/latest"""
     from harness.report.way import told  # noqa: PLC0415
 
     for line in told(run_dir, record_id):

@@ -10,7 +10,16 @@ import click
 
 from harness.exits import EXIT
 from harness.interrupts import clean_up
-from harness.options import account_option, emulator_option, endpoint_option, ignore_option, moment, origins, remote_option
+from harness.options import (
+    account_option,
+    emulator_option,
+    endpoint_option,
+    ignore_option,
+    moment,
+    origins,
+    remote_option,
+    scenario_argument,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("scenario", default="clickstream-smoke")
+@scenario_argument(default="clickstream-smoke")
 @click.option("--port", type=click.IntRange(1, 65535), default=4566, show_default=True, help="Port of 127.0.0.1 to listen on.")
 @click.option(
     "--allow-origin", "origins", metavar="ORIGIN", multiple=True, callback=origins,
@@ -81,7 +90,9 @@ def _watch(console: Console, name: str, stack: StackPart) -> None:
 
 @click.command()
 def down() -> None:
-    """Ends the emulator that `pipeproof up` left in this directory."""
+    """Ends the emulator that `pipeproof up` left in this directory.
+
+    Example: pipeproof down"""
     from harness.run.up import down as take_down  # noqa: PLC0415
 
     running = take_down()
@@ -123,7 +134,9 @@ def redrive(
     """Lists the letters of the dead-letter queue SOURCE, and with --to moves them to where they are tried again. Each is deleted only once the other
     queue has it, so a redrive that is killed can be run again. With s3://BUCKET/PREFIX it tells a queue again of the objects there.
 
-    Exit 0 where all that was chosen is moved (or listed), 1 where some were refused, 2 where another reader has some."""
+    Exit 0 where all that was chosen is moved (or listed), 1 where some were refused, 2 where another reader has some.
+
+    Example: pipeproof redrive letters --to events --error TimeoutError --since 2h"""
     from rich.console import Console  # noqa: PLC0415
 
     from harness.parts.redriving import Chosen  # noqa: PLC0415
@@ -156,7 +169,9 @@ def redrive(
 @remote_option
 def query(statement: str, database: str | None, form: str, emulator: str | None, account: str, allow_remote: bool) -> None:  # noqa: FBT001
     """Runs the SQL STATEMENT over the emulated lake, by Athena: the tables are those of Glue's catalogue, the objects those in S3. Says how many bytes
-    were scanned."""
+    were scanned.
+
+    Example: pipeproof query 'SELECT count(*) FROM events' --format csv"""
     from harness.report.rows import written  # noqa: PLC0415
     from harness.run.query import query as run_query  # noqa: PLC0415
     from harness.run.up import attached  # noqa: PLC0415

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.errors import UsageError
-from harness.options import ignore_option
+from harness.options import ignore_option, scenario_argument
 
 
 @click.command()
@@ -50,12 +50,14 @@ def init(template: Path, sample: Path | None, out: Path, force: bool) -> None:  
 
 
 @click.command()
-@click.argument("scenario")
+@scenario_argument()
 @ignore_option
 def check(scenario: str, ignore_unsupported: bool) -> None:  # noqa: FBT001
     """Says whether SCENARIO will run, without an emulator: reads it and its template, draws its load, and builds the packages of its functions.
 
-    Exit 0 where it will, 64 where something is wrong, with file, line and key."""
+    Exit 0 where it will, 64 where something is wrong, with file, line and key.
+
+    Example: pipeproof check pipeproof.yaml"""
     from harness.run.check import check as check_scenario  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
 

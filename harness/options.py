@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 DEFAULT_ACCOUNT = "000000000000"
 
@@ -16,6 +23,19 @@ emulator_option = click.option(
     show_default=True,
     help="container, embedded, auto (container where a Docker engine answers, else embedded), or the URL of an endpoint that runs already. [env: PIPEPROOF_EMULATOR]",
 )
+
+
+def _scenarios(_context: click.Context, _argument: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Completes the name of a scenario, or the path of a file."""
+    from harness.scenario.catalogue import scenario_files  # noqa: PLC0415
+
+    named = [CompletionItem(name) for name in scenario_files() if name.startswith(begun)]
+    return [*named, CompletionItem(begun, type="file")]
+
+
+def scenario_argument(**settings: Any) -> Callable[[F], F]:
+    """Returns the argument SCENARIO, which shells complete."""
+    return click.argument("scenario", shell_complete=_scenarios, **settings)
 
 
 def _account(_context: click.Context, _option: click.Parameter, value: str) -> str:
