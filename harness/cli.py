@@ -59,6 +59,10 @@ for _command in (up, down, redrive, query, init, check, trace, compare):
 @account_option
 @remote_option
 @click.option(
+    "--json", "as_json", is_flag=True, help="Write result.json to standard output in the end, and what is shown to standard error."
+)
+@click.option("--quiet", is_flag=True, help="Show the verdict alone, and why it is not a pass.")
+@click.option(
     "--strict-runtime",
     is_flag=True,
     help="Refuse functions whose Python or Node.js is not the emulator's, in place of running them on it.",
@@ -66,7 +70,7 @@ for _command in (up, down, redrive, query, init, check, trace, compare):
 @ignore_option
 def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
-    out: Path, account: str, allow_remote: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
+    out: Path, account: str, allow_remote: bool, as_json: bool, quiet: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost.
 
@@ -90,7 +94,7 @@ def run(
             )  # fmt: skip
             finished = _run(
                 begin, recipe, command, account, allow_remote=allow_remote, strict_runtime=strict_runtime,
-                ignore_unsupported=ignore_unsupported,
+                ignore_unsupported=ignore_unsupported, quiet=quiet, as_json=as_json,
             )  # fmt: skip
     return EXIT[finished.verdict.judgement]
 
@@ -142,10 +146,12 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
 
 def _run(
     begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False, strict_runtime: bool = False,
-    ignore_unsupported: bool = False,
+    ignore_unsupported: bool = False, quiet: bool = False, as_json: bool = False,
 ) -> events.RunFinished:  # fmt: skip
     """Runs the recipe, and reports it on the terminal and in its run directory."""
     with held():
+        from rich.console import Console  # noqa: PLC0415
+
         from harness.report.github import tell_github  # noqa: PLC0415
         from harness.report.run_record import record  # noqa: PLC0415
         from harness.report.terminal import Terminal, stdout_console  # noqa: PLC0415
@@ -158,10 +164,13 @@ def _run(
         recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime,
         ignore_unsupported,
     )  # fmt: skip
-    with Terminal(stdout_console()) as terminal:
+    with Terminal(Console(stderr=True) if as_json else stdout_console(), quiet=quiet) as terminal:
         keep(recipe, begin.run_dir)
         finished = record(begin.run_dir, conduct(planned), terminal.show)
-    tell_github(finished)
+    # GitHub's runner reads both; a program reads standard output.
+    tell_github(finished, err=as_json)
+    if as_json:
+        click.echo((begin.run_dir / "result.json").read_text(encoding="utf-8"), nl=False)
     return finished
 
 

@@ -22,12 +22,12 @@ _EXAMPLES_SHOWN = 5
 _SIGNS = {ord(sign): f"&#{ord(sign)};" for sign in "\\`*_[]<>|#&~"}
 
 
-def tell_github(finished: RunFinished, *, annotate: bool = True) -> None:
-    """Does nothing outside GitHub Actions. `annotate` writes to standard output, where the runner reads it."""
+def tell_github(finished: RunFinished, *, annotate: bool = True, err: bool = False) -> None:
+    """Does nothing outside GitHub Actions. `annotate` writes to standard output, or error, where the runner reads it."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     if annotate and finished.verdict.judgement is not Judgement.PASS:
-        click.echo(annotation(finished))
+        click.echo(annotation(finished), err=err)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as page:
             page.write(section(finished))

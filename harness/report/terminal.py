@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,15 +32,19 @@ _STYLE = {Judgement.PASS: "bold green", Judgement.FAIL: "bold red", Judgement.UN
 
 
 class Terminal:
-    """Shows a run. It is a context manager, and `show` takes every event."""
+    """Shows a run. It is a context manager, and `show` takes every event. With `quiet` it shows the verdict alone, and why it is not a pass."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._console = console
+        self._quiet = quiet
+        self._phase = ""
+        self._phase_began = 0.0
+        self._ended = threading.Event()
         self._progress = (
             Progress(
                 SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
             )
-            if console.is_terminal
+            if console.is_terminal and not quiet
             else None
         )
         self._task = None if self._progress is None else self._progress.add_task("starting", total=None)
@@ -48,20 +53,28 @@ class Terminal:
     def __enter__(self) -> Self:
         if self._progress is not None:
             self._progress.start()
+        elif not self._quiet:
+            threading.Thread(target=self._remind, name="reminder", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         if self._progress is not None:
             self._progress.stop()
 
-    def show(self, event: events.Event) -> None:  # noqa: C901 - one case per event
+    def show(self, event: events.Event) -> None:
         """Shows an event."""
+        if not self._quiet or isinstance(event, events.RunFinished):
+            self._show(event)
+
+    def _show(self, event: events.Event) -> None:  # noqa: C901 - one case per event
         match event:
             case events.RunStarted():
                 self._say(f"[bold]{event.scenario}[/] seed {event.seed}: {escape(event.description)}")
                 self._say(f"  run directory  {escape(str(event.run_dir))}")
                 self._say(f"  emulator       {escape(event.emulator_choice)}")
             case events.PhaseStarted():
+                self._phase, self._phase_began = event.text, time.monotonic()
                 self._step(f"{event.phase}: {event.text}", None, None)
             case events.EmulatorPreparing():
                 self._step(event.step, None, None)
@@ -89,6 +102,19 @@ class Terminal:
             case events.RunFinished():
                 self._finish(event)
 
+    def _remind(self) -> None:
+        """Says now and then what a run is at, where no event does: a deployment may take a minute."""
+        while not self._ended.wait(1):
+            if text := self._reminder(time.monotonic()):
+                self._said_at = time.monotonic()
+                self._say(text)
+
+    def _reminder(self, now_s: float) -> str:
+        """Returns what is to be said when nothing was for a while; nothing before."""
+        if not self._phase or now_s - self._said_at <= _PLAIN_EVERY_S:
+            return ""
+        return f"  … {escape(self._phase)}, for {now_s - self._phase_began:.0f} s"
+
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True)
 
@@ -100,9 +126,10 @@ class Terminal:
             self._say(f"  … {escape(text)}")
 
     def _finish(self, finished: events.RunFinished) -> None:
+        self._ended.set()
         if self._progress is not None:
             self._progress.stop()
-        for line in summary(finished):
+        for line in verdict_alone(finished) if self._quiet else summary(finished):
             self._say(line)
 
 
@@ -212,6 +239,13 @@ def summary(finished: events.RunFinished) -> list[str]:
     if verdict.judgement is not Judgement.PASS:
         lines.append(f"Reproduce with: {escape(finished.command)}")
     return lines
+
+
+def verdict_alone(finished: events.RunFinished) -> list[str]:
+    """Returns the verdict and its reasons as lines of rich markup."""
+    judgement = finished.verdict.judgement
+    lines = [f"[{_STYLE[judgement]}]{judgement.upper()}[/]  {escape(finished.scenario)}  {escape(str(finished.run_dir))}"]
+    return [*lines, *(f"  {escape(reason)}" for reason in finished.verdict.reasons)]
 
 
 def stdout_console() -> Console:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from rich.text import Text
 
 from harness.accounting.verdict import ANOMALIES, Account, Example, Ingress, Judgement, Latency, Outcomes, Verdict
 from harness.emulator.emulator import Description
 from harness.emulator.permissions import Denied
 from harness.report.result import result
-from harness.report.terminal import summary
-from harness.run.events import Cause, Permissions, RunFinished, Timing
+from harness.report.terminal import Terminal, summary
+from harness.run.events import Cause, Permissions, PhaseStarted, RunFinished, Timing
 
 EMULATOR = Description("embedded", "localstack", "4.14.0", "http://127.0.0.1:4566", "python3.13")
 
@@ -154,3 +156,26 @@ def test_of_what_a_function_logged_the_line_with_the_record_is_shown():
     without = replace(first, log="ERROR of another\nlast words\n")
     said = text(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), replace(account, examples={"lost": (without,)})))
     assert "      log:  ERROR of another" in said
+
+
+def shown(*happened, **settings):
+    console = Console(file=io.StringIO(), width=200)
+    terminal = Terminal(console, **settings)
+    for event in happened:
+        terminal.show(event)
+    return terminal, console.file.getvalue()
+
+
+def test_a_quiet_run_shows_the_verdict_and_its_reasons_alone():
+    _, said = shown(
+        PhaseStarted("deploy", "deploying"), finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), lost()), quiet=True
+    )
+    assert said == "FAIL  clickstream-10k  runs/x\n  7 of 10 records lost\n"
+
+
+def test_a_log_says_now_and_then_what_takes_long():
+    terminal, said = shown(PhaseStarted("deploy", "the stack of [orders]"))
+    assert said == ""
+    began = terminal._phase_began
+    assert terminal._reminder(began + 1) == ""
+    assert Text.from_markup(terminal._reminder(began + 43)).plain == "  … the stack of [orders], for 43 s"
