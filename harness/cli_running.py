@@ -179,3 +179,31 @@ def query(statement: str, database: str | None, form: str, emulator: str | None,
     clients, check = attached(emulator, account, allow_remote=allow_remote)
     clean_up()
     written(run_query(clients, statement, database, check), form)
+
+
+@click.command()
+@click.argument("function")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on, until it is interrupted.")
+@click.option("--record", "text", default="", metavar="ID", help="Only lines with this text, such as the id of a record.")
+@click.option("--since", callback=moment, help="Only what was logged then or later: an ISO 8601 time, or how long ago, such as 2h.")
+@endpoint_option
+@account_option
+@remote_option
+def logs(
+    function: str, follow: bool, text: str, since: datetime | None, emulator: str | None, account: str, allow_remote: bool,  # noqa: FBT001
+) -> None:  # fmt: skip
+    """Shows what FUNCTION has logged: its logical id in the template, or its name. The emulator is the one that `pipeproof up` left in this directory.
+
+    Example: pipeproof logs IngestFunction --follow --since 5m"""
+    from harness.run.logs import lines, log_group  # noqa: PLC0415
+    from harness.run.up import attached  # noqa: PLC0415
+
+    clients, check = attached(emulator, account, allow_remote=allow_remote)
+    clean_up()
+    group = log_group(clients, function)
+    try:
+        for line in lines(clients, group, since.timestamp() if since else 0.0, text, check, follow=follow):
+            click.echo(line)
+    except KeyboardInterrupt:
+        if not follow:
+            raise

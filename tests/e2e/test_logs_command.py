@@ -1,0 +1,77 @@
+"""`pipeproof logs`: what the functions of a stack that is up have logged."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from harness.emulator.clients import Clients
+from harness.emulator.ports import free_port
+from tests.e2e.commands import leftovers, pipeproof, start
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Say:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.13, CodeUri: code, Handler: say.handler}
+  Quiet:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.13, CodeUri: code, Handler: say.handler, FunctionName: quiet-one}
+Outputs:
+  Name: {Value: !Ref Say}
+"""
+SCENARIO = """
+description: A function that says what it is given.
+stack: {template: template.yaml}
+source: {kind: synthetic, records: 1, id: id, fields: {id: {type: uuid}}}
+send: {to: sqs, queue_url: none}
+probes: [{kind: s3, bucket: none, format: json, id: id}]
+"""
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """Yields a function that invokes the function of a stack that is up."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "say.py").write_text("def handler(event, context):\n    print('given', event['id'])\n")
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    (tmp_path / "say.yaml").write_text(SCENARIO)
+    port = free_port()
+    code, output, _ = pipeproof(tmp_path, "up", "say.yaml", "--port", port)
+    assert code == 0, output
+    try:
+        function = Clients(f"http://127.0.0.1:{port}")("lambda")
+        name = next(one["FunctionName"] for one in function.list_functions()["Functions"] if "Say" in one["FunctionName"])
+        yield lambda id_: function.invoke(FunctionName=name, Payload=json.dumps({"id": id_}))
+    finally:
+        assert pipeproof(tmp_path, "down")[0] == 0
+        assert leftovers(tmp_path) == []
+
+
+def said(output):
+    return [line.partition("  ")[2] for line in output.splitlines() if "given" in line]
+
+
+def test_logs_are_shown_by_logical_id_filtered_and_followed(tmp_path, stack):
+    for number in range(3):
+        stack(f"record-{number}")
+    follower = start(tmp_path, "logs", "Say", "--follow")
+    told = iter(follower.stdout.readline, "")
+    # The shipping of logs is a moment behind the answer: the follower sees all of them, whenever they come.
+    assert said("".join(next(line for line in told if "given" in line) for _ in range(3))) == [
+        f"given record-{n}" for n in range(3)
+    ]
+    stack("record-3")
+    assert said(next(line for line in told if "given" in line)) == ["given record-3"]
+    follower.send_signal(signal.SIGINT)
+    follower.communicate(timeout=20)
+    assert follower.returncode == 0
+    code, output, _ = pipeproof(tmp_path, "logs", "Say", "--record", "record-1")
+    assert (code, said(output)) == (0, ["given record-1"])
+    code, output, _ = pipeproof(tmp_path, "logs", "quiet-one")
+    assert (code, output.strip()) == (0, "")
+    code, output, _ = pipeproof(tmp_path, "logs", "Sya")
+    assert (code, "no function is called 'Sya'; did you mean Say" in output) == (64, True)
