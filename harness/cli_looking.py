@@ -57,3 +57,16 @@ def compare(before: Path, after: Path, threshold: float) -> int:
         highlight=False,
     )
     return found.exit_code
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), default=Path("runs/latest"))
+def graph(path: Path) -> None:
+    """Draws what the resources of a stack do with each other, as a Mermaid flowchart: who feeds whom, who writes where, and what takes what was given up. PATH is a
+    template, or the directory of a run (default: runs/latest), which adds invocations and the records that were seen.
+
+    Example: pipeproof graph template.yaml > pipeline.mmd"""
+    from harness.report.picture import lines  # noqa: PLC0415
+
+    for line in lines(path):
+        click.echo(line)

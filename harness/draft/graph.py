@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass
 class Graph:
-    """The entries of a template, which resources are written by others, and which queues take what was given up. `read` has what policies let
+    """The entries of a template, which resources are written by others, and by resource the queues, topics and buckets that take what it gives up. `read` has what policies let
     somebody read; `prefixes` has by bucket the prefixes of the keys that they let somebody write."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -56,8 +56,13 @@ class Graph:
     read: set[str] = field(default_factory=set)
     prefixes: dict[str, set[str]] = field(default_factory=dict)
     consumed: set[str] = field(default_factory=set)
-    failures: set[str] = field(default_factory=set)
+    given_up: dict[str, set[str]] = field(default_factory=dict)
     failed_batches: set[str] = field(default_factory=set)
+
+    @property
+    def failures(self) -> set[str]:
+        """Returns what takes what was given up."""
+        return set().union(*self.given_up.values())
 
 
 def graph_of(template: Template, values: Mapping[str, Any]) -> Graph:
@@ -69,7 +74,7 @@ def graph_of(template: Template, values: Mapping[str, Any]) -> Graph:
             entry = _integrated(found, resources)
             graph.entries.append(entry)
             graph.consumed.add(entry.source)
-        _note_failures(graph, resource["Type"], properties, resources)
+        _note_failures(graph, logical_id, resource["Type"], properties, resources)
     names = Names(resources, values)
     graph.entries += [made for entry in graph.entries for made in _of_objects(entry, resources, names)]
     _note_writers(graph, template, values, names)
@@ -228,7 +233,7 @@ def _routes(logical_id: str, kind: str, properties: Mapping[str, Any]) -> Iterat
                 yield Entry(name, logical_id, _first(integration), settings)
 
 
-def _note_failures(graph: Graph, kind: str, properties: Mapping[str, Any], resources: Mapping[str, Any]) -> None:
+def _note_failures(graph: Graph, logical_id: str, kind: str, properties: Mapping[str, Any], resources: Mapping[str, Any]) -> None:
     """Notes the queues, topics and buckets that take what could not be processed."""
     places = [
         properties.get("RedrivePolicy"), properties.get("DeadLetterQueue"), properties.get("DeadLetterConfig"),
@@ -244,7 +249,16 @@ def _note_failures(graph: Graph, kind: str, properties: Mapping[str, Any], resou
             graph.failed_batches.update(references(on_failure))
     if kind == "AWS::Lambda::EventSourceMapping":
         graph.failed_batches.update(references((properties.get("DestinationConfig") or {}).get("OnFailure")))
-    graph.failures.update(name for place in places for name in references(place) if name in resources)
+    takers = {name for place in places for name in references(place) if name in resources}
+    if takers:
+        graph.given_up.setdefault(_who_gives_up(logical_id, kind, properties, resources), set()).update(takers)
+
+
+def _who_gives_up(logical_id: str, kind: str, properties: Mapping[str, Any], resources: Mapping[str, Any]) -> str:
+    """Returns the resource that gives up: of a mapping, or of the settings of asynchronous invocations, it is the function."""
+    if kind in {"AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConfig"}:
+        return next((name for name in references(properties.get("FunctionName")) if name in resources), logical_id)
+    return logical_id
 
 
 @dataclass

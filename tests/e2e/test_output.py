@@ -26,4 +26,11 @@ def test_a_program_reads_the_result_and_a_job_of_github_has_its_summary(tmp_path
     assert "| 2,000 | 1,900 | 90 | 0 | 10 |" in summary.read_text()
     compared = harness(tmp_path, "compare", "runs/latest")
     assert (compared.returncode, compared.stdout.splitlines()[-1]) == (0, "nothing is worse")
+    drawn = harness(tmp_path, "graph").stdout.splitlines()
+    assert '  EventBucket[("EventBucket<br/>bucket<br/>1,900 stored")]' in drawn
+    assert '  DeadLetterQueue[/"DeadLetterQueue<br/>queue<br/>90 dead-lettered"/]' in drawn
+    assert any(
+        line.startswith('  StreamTransformFunction["StreamTransformFunction<br/>function<br/>') and line.endswith(' invocations"]')
+        for line in drawn
+    )
     assert leftovers(tmp_path) == []
