@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -21,12 +22,19 @@ def trace(record_id: str, run_dir: Path) -> None:
         click.echo(line)
 
 
+def _finite(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter("expected a number of percent")
+    return value
+
+
 @click.command()
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path), default=Path("runs/latest"))
 @click.option(
     "--threshold",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=1_000_000),
+    callback=_finite,
     default=20,
     show_default=True,
     help="By how many percent a time may grow, and a rate fall.",
@@ -48,13 +56,14 @@ def compare(before: Path, after: Path, threshold: float) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=140)
     console.print(comparison.table(found))
     for note in found.notes:
-        console.print(f"note: {note}", highlight=False)
+        console.print(f"note: {note}", highlight=False, markup=False)
     regressions = found.regressions
     console.print(
         f"{len(regressions)} of {len(found.lines)} figures are worse: {', '.join(line.name for line in regressions)}"
         if regressions
         else "nothing is worse",
         highlight=False,
+        markup=False,
     )
     return found.exit_code
 

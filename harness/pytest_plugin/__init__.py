@@ -5,6 +5,8 @@ test needs it."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from harness.emulator.emulator import Description
     from harness.pytest_plugin.emulators import Emulators, Own
@@ -25,7 +27,12 @@ _MARKERS = (
     "stack(template, **parameters): the SAM template that the fixture `stack` deploys",
 )
 _OPTIONS = ("seed", "records", "faults", "input", "lookup", "verdict")
+_FIXTURES = {"scenario": "account", "stack": "stack"}
+"""By marker, the fixture that does what it asks for."""
+_PROPERTY = "pipeproof."
 _YAML = {".yaml", ".yml"}
+# A file without any of these is no scenario, but YAML of something else.
+_KEYS = re.compile(r"^(stack|send|probes)\s*:", re.MULTILINE)
 
 
 class _Session:
@@ -39,33 +46,40 @@ class _Session:
         self._own: Own | None = None
         self._runner: Runner | None = None
         self._for_workers: ForWorkers | None = None
+        self.files = _named_files(config)
 
     @property
     def out(self) -> Path:
         """Returns where run directories go."""
-        return self._config.rootpath / str(_setting(self._config, "report"))
+        given = self._config.getoption("--pipeproof-report")
+        return (
+            self._config.invocation_params.dir / given
+            if given
+            else self._config.rootpath / str(self._config.getini("pipeproof_report"))
+        )
 
     @property
     def emulators(self) -> Emulators:
         if self._emulators is None:
-            given = getattr(self._config, "workerinput", {}).get("pipeproof")
-            self._emulators = self._of_controller(*given) if given else self.own()
+            invited = getattr(self._config, "workerinput", {}).get("pipeproof")
+            self._emulators = self._of_controller(*invited[:2]) if invited else self.own()
         return self._emulators
 
     @staticmethod
-    def _of_controller(address: str, key: str) -> Emulators:
+    def _of_controller(port: int, key: str) -> Emulators:
         from harness.pytest_plugin.workers import OfController  # noqa: PLC0415
 
-        return OfController(address, key)
+        return OfController(port, key)
 
     def own(self) -> Own:
         """Returns the emulators of this process."""
         from harness.pytest_plugin.emulators import Own as Emulators  # noqa: PLC0415
         from harness.settings import settings  # noqa: PLC0415
 
+        wanted = self._config.getoption("--pipeproof-emulator") or self._config.getini("pipeproof_emulator")
         with self._asking:
             if self._own is None:
-                self._own = Emulators(str(_setting(self._config, "emulator") or settings().emulator), self.out)
+                self._own = Emulators(str(wanted or settings().emulator), self.out)
             return self._own
 
     @property
@@ -73,17 +87,17 @@ class _Session:
         from harness.pytest_plugin.runs import Runner as OfScenarios  # noqa: PLC0415
 
         if self._runner is None:
-            worker = str(getattr(self._config, "workerinput", {}).get("workerid", "gw0"))
-            self._runner = OfScenarios(self.emulators, self.out, int(worker.removeprefix("gw") or 0))
+            invited = getattr(self._config, "workerinput", {}).get("pipeproof")
+            self._runner = OfScenarios(self.emulators, self.out, invited[2] if invited else 0)
         return self._runner
 
-    def address(self) -> tuple[str, str]:
+    def invitation(self) -> tuple[int, str, int]:
         """Returns what a worker of pytest-xdist needs to ask this process for an emulator."""
         from harness.pytest_plugin.workers import ForWorkers  # noqa: PLC0415
 
         if self._for_workers is None:
             self._for_workers = ForWorkers(lambda node: self.own().description(node=node))
-        return self._for_workers.address
+        return self._for_workers.invitation()
 
     def end(self) -> None:
         if self._for_workers is not None:
@@ -92,8 +106,23 @@ class _Session:
             self._own.stop()
 
 
+def _named_files(config: pytest.Config) -> frozenset[Path]:
+    """Returns the files that `pipeproof_scenarios` names. Raises UsageError for a glob that names none: what it was to test would not be tested."""
+    found: set[Path] = set()
+    for glob in config.getini("pipeproof_scenarios"):
+        try:
+            matched = set(config.rootpath.glob(glob))
+        except (NotImplementedError, ValueError) as error:
+            raise pytest.UsageError(f"pipeproof_scenarios: {glob}: {error}: expected a glob below the root directory") from error
+        if not matched:
+            raise pytest.UsageError(f"pipeproof_scenarios: {glob} matches no file below {config.rootpath}")
+        found |= matched
+    return frozenset(found)
+
+
 _SESSION = pytest.StashKey[_Session]()
 _FAILURE = pytest.StashKey[str]()
+_USED = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -107,14 +136,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("pipeproof_scenarios", "Scenario files that are tests: globs below the root directory.", type="args", default=[])
 
 
-def _setting(config: pytest.Config, name: str) -> Any:
-    return config.getoption(f"--pipeproof-{name}") or config.getini(f"pipeproof_{name}")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    config.stash[_SESSION] = _Session(config)
+    session = config.stash[_SESSION] = _Session(config)
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        config.args += [str(file) for file in sorted(session.files)]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -125,27 +152,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tells a worker of pytest-xdist where it gets an emulator."""
-    node.workerinput["pipeproof"] = node.config.stash[_SESSION].address()
+    node.workerinput["pipeproof"] = node.config.stash[_SESSION].invitation()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collects a scenario file that was named, on the command line or in `pipeproof_scenarios`."""
+    """Collects a scenario file that was named, on the command line or in `pipeproof_scenarios`. YAML of another plugin is left to it."""
     if file_path.suffix not in _YAML:
         return None
-    globs, root = parent.config.getini("pipeproof_scenarios"), parent.config.rootpath
-    named = parent.session.isinitpath(file_path) or any(
-        file_path.is_relative_to(root) and file_path.relative_to(root).match(glob) for glob in globs
-    )
-    return _ScenarioFile.from_parent(parent, path=file_path) if named else None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuses a test that names a scenario, or a stack, and does not use it: it would prove nothing."""
-    for item in items:
-        for marker, fixtures in (("scenario", {"account"}), ("stack", {"stack"})):
-            if item.get_closest_marker(marker) and not fixtures & set(getattr(item, "fixturenames", ())):
-                message = f"{item.nodeid}: @pytest.mark.{marker} does nothing where the test does not take the fixture {' or '.join(fixtures)}"
-                raise pytest.UsageError(message)
+    named = parent.session.isinitpath(file_path) or file_path in parent.config.stash[_SESSION].files
+    if not named or _KEYS.search(file_path.read_text(encoding="utf-8", errors="replace")) is None:
+        return None
+    return _ScenarioFile.from_parent(parent, path=file_path)
 
 
 class _ScenarioFile(pytest.File):
@@ -166,6 +183,33 @@ class _ScenarioItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, f"scenario {self.name}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forgets what an earlier try of the test has found."""
+    item.stash[_FAILURE] = ""
+    item.stash[_USED] = set()
+    item.user_properties[:] = [(name, value) for name, value in item.user_properties if not name.startswith(_PROPERTY)]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fails a test whose scenario has failed: in the fixture that would be an error of its setup. And one that names a scenario or a stack and has not used it:
+    it would prove nothing."""
+    _fail_if_any(item)
+    yield
+    _fail_if_any(item)
+    for name, fixture in _FIXTURES.items():
+        marker = item.get_closest_marker(name)
+        if marker is not None and (marker.args or marker.kwargs) and fixture not in item.stash[_USED]:
+            message = f"@pytest.mark.{name} has done nothing: the test does not take the fixture `{fixture}` of pipeproof"
+            pytest.fail(message, pytrace=False)
+
+
+def _fail_if_any(item: pytest.Item) -> None:
+    if failure := item.stash[_FAILURE]:
+        pytest.fail(failure, pytrace=False)
 
 
 def _told(item: pytest.Item, file: str, **options: Any) -> Account:
@@ -192,41 +236,63 @@ def _tried(item: pytest.Item, file: str, **options: Any) -> Account | str:
     return found
 
 
+class _NoAccount:
+    """In the place of an Account, where its run is the test's failure: for fixtures that take `account`."""
+
+    def __init__(self, failure: str) -> None:
+        self._failure = failure
+
+    def __getattr__(self, _name: str) -> Any:
+        pytest.fail(self._failure, pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def pipeproof_emulator(request: pytest.FixtureRequest) -> Description:
     """The emulator of this session, shared by the workers of pytest-xdist: its `endpoint`, its `version` and so on."""
-    return request.config.stash[_SESSION].emulators.description(node=False)
+    from harness.errors import UnknownVerdictError, UsageError  # noqa: PLC0415
+
+    try:
+        return request.config.stash[_SESSION].emulators.description(node=False)
+    except (UsageError, UnknownVerdictError) as error:
+        failure = str(error)
+    pytest.fail(failure, pytrace=False)
 
 
 @pytest.fixture
 def run_scenario(request: pytest.FixtureRequest) -> Callable[..., Account]:
     """A function that runs a scenario file and returns its Account. It takes seed, records, faults, input, lookup and verdict: the test fails where the verdict is
     not that one (by default pass; None takes any)."""
-    return lambda file, **options: _told(request.node, _scenario(file, request), **options)
+    return lambda file, **options: _told(request.node, _scenario(file, request), **_beside_the_test(options, request))
 
 
 @pytest.fixture
-def account(request: pytest.FixtureRequest) -> Account | None:
+def account(request: pytest.FixtureRequest) -> Account | _NoAccount:
     """The Account of the scenario that @pytest.mark.scenario names, as `run_scenario` returns it."""
-    marker = request.node.get_closest_marker("scenario")
-    if marker is None or len(marker.args) != 1:
-        pytest.fail('the fixture `account` needs @pytest.mark.scenario("FILE.yaml")', pytrace=False)
-    if unknown := set(marker.kwargs) - set(_OPTIONS):
-        message = f"@pytest.mark.scenario has no {', '.join(map(repr, sorted(unknown)))}; it takes {', '.join(_OPTIONS)}"
-        request.node.stash[_FAILURE] = message
-        return None
-    found = _tried(request.node, _scenario(marker.args[0], request), **marker.kwargs)
-    if isinstance(found, str):
-        request.node.stash[_FAILURE] = found
-        return None
-    return found
+    request.node.stash[_USED].add("account")
+    found = _account(request)
+    if not isinstance(found, str):
+        return found
+    if request.config.getoption("setuponly", default=False):
+        pytest.fail(found, pytrace=False)
+    request.node.stash[_FAILURE] = found
+    return _NoAccount(found)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> None:
-    """Fails a test whose scenario has failed. In the fixture it would be an error of the test's setup."""
-    if failure := item.stash.get(_FAILURE, ""):
-        pytest.fail(failure, pytrace=False)
+def _account(request: pytest.FixtureRequest) -> Account | str:
+    """Returns what the run of the test's scenario has found, or why that is the test's failure."""
+    markers = list(request.node.iter_markers_with_node("scenario"))
+    if not markers:
+        return 'the fixture `account` needs @pytest.mark.scenario("FILE.yaml")'
+    node, marker = markers[0]
+    if len([of for of, _ in markers if of is node]) > 1:
+        return "the test has several markers @pytest.mark.scenario: use the fixture `run_scenario`, which runs as many as you like"
+    options = dict(marker.kwargs)
+    files = [*marker.args, *([options.pop("file")] if "file" in options else [])]
+    if unknown := set(options) - set(_OPTIONS):
+        return f"@pytest.mark.scenario has no {', '.join(map(repr, sorted(unknown)))}; it takes {', '.join(_OPTIONS)}"
+    if len(files) != 1 or not isinstance(files[0], str | Path):
+        return f'@pytest.mark.scenario takes one file, such as @pytest.mark.scenario("FILE.yaml"), not {files}'
+    return _tried(request.node, _scenario(files[0], request), **_beside_the_test(options, request))
 
 
 @pytest.fixture
@@ -235,26 +301,41 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     from harness.errors import DeployError, UnknownVerdictError, UsageError  # noqa: PLC0415
     from harness.pytest_plugin.stacks import deployed  # noqa: PLC0415
 
+    request.node.stash[_USED].add("stack")
     marker = request.node.get_closest_marker("stack")
     if marker is None or len(marker.args) != 1:
         pytest.fail('the fixture `stack` needs @pytest.mark.stack("template.yaml")', pytrace=False)
-    session = request.config.stash[_SESSION]
-    template = _beside(marker.args[0], request)
-    parameters: Mapping[str, str] = marker.kwargs
-    made = deployed(session.emulators, template, parameters, session.runner.account_id())
-    try:
-        found: Stack | str = made.__enter__()
-    except (UsageError, UnknownVerdictError, DeployError) as error:
-        found = str(error)
-    if isinstance(found, str):
-        pytest.fail(found, pytrace=False)
-    yield found
-    made.__exit__(None, None, None)
+    failure = ""
+    with contextlib.ExitStack() as ends:
+        try:
+            session = request.config.stash[_SESSION]
+            made = deployed(session.emulators, _beside(marker.args[0], request), marker.kwargs, session.runner.account_id())
+            found = ends.enter_context(made)
+        except (UsageError, UnknownVerdictError, DeployError) as error:
+            failure = str(error)
+        if failure:
+            pytest.fail(failure, pytrace=False)
+        yield found
+        try:
+            ends.close()
+        except (UnknownVerdictError, DeployError) as error:
+            failure = str(error)
+    if failure:
+        pytest.fail(failure, pytrace=False)
 
 
 def _scenario(file: Path | str, request: pytest.FixtureRequest) -> str:
-    """Returns a scenario file beside the test, or the name of a scenario as it is."""
-    return str(_beside(file, request)) if Path(file).suffix in _YAML else str(file)
+    """Returns a scenario file beside the test; a name is that of a file in the root directory's `scenarios`, or of one that comes with pipeproof."""
+    if Path(file).suffix in _YAML:
+        return str(_beside(file, request))
+    own = request.config.rootpath / "scenarios" / f"{file}.yaml"
+    return str(own) if own.exists() else str(file)
+
+
+def _beside_the_test(options: dict[str, Any], request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Returns the options with the paths of files that are beside the test."""
+    files = {name: _beside(options[name], request) for name in ("input", "lookup") if isinstance(options.get(name), str | Path)}
+    return {**options, **files}
 
 
 def _beside(file: Path | str, request: pytest.FixtureRequest) -> Path:

@@ -48,7 +48,7 @@ class Own:
             emulator, _ = choose_emulator(self._wanted, Path(os.devnull))
             needed = node and isinstance(emulator, Container)
             if needed not in self._started:
-                emulator, _ = choose_emulator(self._wanted, create_run_dir(self._out, "pytest") / "emulator.log")
+                emulator, _ = choose_emulator(self._wanted, create_run_dir(self._out, "pytest", latest=False) / "emulator.log")
                 for _step in emulator.prepare(node=needed):
                     pass
                 self._started[needed] = emulator, emulator.start()

@@ -156,12 +156,14 @@ def _check(seed: object, records: object, verdict: object) -> None:
         if given is not None and not (type(given) is int and given >= least):
             message = f"{name}={given!r}: expected a whole number, {least} or more"
             raise UsageError(message)
-    if verdict is not None and verdict not in set(Judgement):
-        message = f"verdict={verdict!r}: expected {', '.join(Judgement)}, or None".replace(", unknown", " or unknown")
-        raise UsageError(message)
+    if verdict not in (Judgement.PASS, Judgement.FAIL, None):
+        raise UsageError(f"verdict={verdict!r}: expected 'pass', 'fail' or None")
 
 
 def _with_faults(scenario: Scenario, faults: Sequence[Mapping[str, Any]]) -> Scenario:
+    if not isinstance(faults, list | tuple):
+        # A generator would be empty for the next test.
+        raise UsageError(f"faults={faults!r}: expected a list")
     try:
         return scenario.model_copy(update={"faults": _PLAN.validate_python(tuple(faults))})
     except ValidationError as error:

@@ -52,4 +52,6 @@ def deployed(emulators: Emulators, template: Path, parameters: Mapping[str, str]
     try:
         yield Stack(made.outputs, deploy.physical_names(clients, _NAME), description.endpoint, account)
     finally:
+        # It says so where the emulator is gone.
+        emulator.check()
         deploy.delete(clients, _NAME)

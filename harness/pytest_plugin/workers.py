@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import threading
 from multiprocessing.connection import Client, Listener
@@ -22,13 +23,14 @@ class ForWorkers:
     def __init__(self, describe: Callable[[bool], Description]) -> None:
         self._describe = describe
         self._key = secrets.token_bytes(32)
-        self._listener = Listener(family="AF_UNIX", authkey=self._key)
+        # A path of a Unix socket may be too long, and stays where this process is killed.
+        self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
+        self._numbers = itertools.count(1)
         threading.Thread(target=self._accept, name="pipeproof-workers", daemon=True).start()
 
-    @property
-    def address(self) -> tuple[str, str]:
-        """Returns what a worker needs to ask: where, and the key in hexadecimal digits."""
-        return str(self._listener.address), self._key.hex()
+    def invitation(self) -> tuple[int, str, int]:
+        """Returns what a worker needs to ask: the port, the key in hexadecimal digits, and the worker's number."""
+        return self._listener.address[1], self._key.hex(), next(self._numbers)
 
     def close(self) -> None:
         """Answers nobody any more."""
@@ -51,10 +53,10 @@ class ForWorkers:
 
 
 class OfController:
-    """The emulators of the process that has started this worker; `address` and `key` are from its ForWorkers. See Emulators."""
+    """The emulators of the process that has started this worker; `port` and `key` are from its ForWorkers. See Emulators."""
 
-    def __init__(self, address: str, key: str) -> None:
-        self._address = address
+    def __init__(self, port: int, key: str) -> None:
+        self._address = "127.0.0.1", port
         self._key = bytes.fromhex(key)
         self._known: dict[bool, Description] = {}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from harness.accounting.verdict import Judgement
 from harness.documents import read_json
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _ORDER = (Judgement.PASS, Judgement.UNKNOWN, Judgement.FAIL)
 # Shorter than that, a difference says more about the machine.
 _LEAST_S = 0.2
+_GIVEN_UP = {"dead_lettered", "alerted", "rejected", "filtered", "unacknowledged"}
+_HOLDS = {True: "holds", False: "does not hold", None: "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +59,20 @@ def compare(before: Path, after: Path, threshold: float) -> Comparison:
 
     Raises UsageError where one has no result, or they are of different scenarios."""
     one, other = _result(before), _result(after)
-    if one["scenario"] != other["scenario"]:
-        raise UsageError(
-            f"{before} is a run of {one['scenario']}, {after} one of {other['scenario']}: only runs of one scenario are compared"
-        )
     with readable(before), readable(after):
-        lines = (*_judged(one, other), *_counted(one, other), *_measured(one, other, threshold), *_covered(one, other))
+        if one["scenario"] != other["scenario"]:
+            told = f"{before} is a run of {one['scenario']}, {after} one of {other['scenario']}"
+            raise UsageError(f"{told}: only runs of one scenario are compared")
+        same = one["payload_sha256"] == other["payload_sha256"]
+        lines = (
+            *_judged(one, other), *_counted(one, other, same_bytes=same), *_checked(one, other), *_measured(one, other, threshold),
+            *_covered(one, other),
+        )  # fmt: skip
+        is_unknown = other["verdict"] == Judgement.UNKNOWN
     notes = []
-    if one["payload_sha256"] != other["payload_sha256"]:
+    if not same:
         notes.append("the two runs offered other bytes: another seed, another number of records, or a generator that has changed")
-    return Comparison(lines, tuple(notes), other["verdict"] == Judgement.UNKNOWN)
+    return Comparison(lines, tuple(notes), is_unknown)
 
 
 def _result(run_dir: Path) -> dict[str, Any]:
@@ -81,10 +88,15 @@ def _judged(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Line]:
     yield Line("verdict", before, after, "the verdict is worse" if _ORDER.index(after) > _ORDER.index(before) else "")
 
 
-def _counted(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Line]:
+def _counted(one: dict[str, Any], other: dict[str, Any], *, same_bytes: bool) -> Iterator[Line]:
     yield Line("offered", _count(one["ingress"]["offered"]), _count(other["ingress"]["offered"]))
-    for name in one["outcome"]:
-        yield Line(name, _count(one["outcome"][name]), _count(other["outcome"].get(name)))
+    for name in one["outcome"] | other["outcome"]:
+        before, after = one["outcome"].get(name), other["outcome"].get(name)
+        # Of other bytes other numbers end there.
+        comparable = same_bytes and before is not None and after is not None
+        moved = "fewer than before" if name == "stored" and comparable and after < before else ""
+        moved = "more than before" if name in _GIVEN_UP and comparable and after > before else moved
+        yield Line(name, _count(before), _count(after), moved)
     for name in one["anomalies"]:
         before, after = one["anomalies"][name], other["anomalies"].get(name)
         if after is None and before is not None:
@@ -93,20 +105,29 @@ def _counted(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Line]:
             yield Line(name, _count(before), _count(after), "more than before" if (after or 0) > (before or 0) else "")
 
 
+def _checked(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Line]:
+    held, holds = ({check["check"]: check["holds"] for check in run["checks"]} for run in (one, other))
+    for name in held | holds:
+        before, after = (_HOLDS[checks.get(name)] for checks in (held, holds))
+        worse = "does not hold" if holds.get(name) is False and held.get(name) is not False else ""
+        worse = "no longer checked" if name not in holds else worse
+        yield Line(f"check: {name}", before, after, worse)
+
+
 def _measured(one: dict[str, Any], other: dict[str, Any], threshold: float) -> Iterator[Line]:
     of_one, of_other = one["timing"], other["timing"]
     for name in ("p50", "p95", "p99", "max"):
         yield _time(f"latency {name}", of_one["latency_s"][name], of_other["latency_s"][name], threshold)
     for name in ("deploy_s", "load_s", "drain_s"):
         yield _time(name.removesuffix("_s"), of_one[name], of_other[name], threshold)
-    before, after = of_one["records_per_s"], of_other["records_per_s"]
+    before, after = float(of_one["records_per_s"]), float(of_other["records_per_s"])
     slower = bool(before) and after * (1 + threshold) < before
     yield Line("records/s", f"{before:,.0f}", f"{after:,.0f}", f"{1 - after / before:.0%} fewer" if slower else "")
 
 
 def _time(name: str, before: float | None, after: float | None, threshold: float) -> Line:
     if before is None or after is None:
-        return Line(name, _seconds(before), _seconds(after))
+        return Line(name, _seconds(before), _seconds(after), "no longer known" if after is None and before is not None else "")
     grown = after > before * (1 + threshold) and after - before > _LEAST_S
     return Line(
         name,
@@ -141,5 +162,6 @@ def table(found: Comparison) -> Table:
     for column in shown.columns[1:3]:
         column.justify = "right"
     for line in found.lines:
-        shown.add_row(line.name, line.before, line.after, line.worse, style="bold red" if line.worse else None)
+        cells = (Text(text) for text in (line.name, line.before, line.after, line.worse))
+        shown.add_row(*cells, style="bold red" if line.worse else None)
     return shown

@@ -29,8 +29,11 @@ def tell_github(finished: RunFinished, *, annotate: bool = True, err: bool = Fal
     if annotate and finished.verdict.judgement is not Judgement.PASS:
         click.echo(annotation(finished), err=err)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as page:
-            page.write(section(finished))
+        try:
+            with Path(summary).open("a", encoding="utf-8") as page:
+                page.write(section(finished))
+        except OSError as error:
+            click.echo(f"GITHUB_STEP_SUMMARY={summary}: {error.strerror}: the summary of the job has nothing of this run", err=True)
 
 
 def annotation(finished: RunFinished) -> str:

@@ -21,8 +21,8 @@ REFUSED = "refused.txt"
 """Why a run was refused once its emulator was ready."""
 
 
-def create_run_dir(out: Path, scenario: str) -> Path:
-    """Returns a new directory below `out`. Raises UsageError where none can be made."""
+def create_run_dir(out: Path, scenario: str, *, latest: bool = True) -> Path:
+    """Returns a new directory below `out`, to which `runs/latest` then points unless told otherwise. Raises UsageError where none can be made."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,8 @@ def create_run_dir(out: Path, scenario: str) -> Path:
     except OSError as error:
         message = f"--out {out}: no run directory can be made there: {error.strerror}"
         raise UsageError(message) from error
-    point_latest_to(out, run_dir)
+    if latest:
+        point_latest_to(out, run_dir)
     return run_dir.resolve()
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from harness.accounting.verdict import Account, Judgement
+from harness.accounting.verdict import Account, Judgement, Outcomes
 from harness.errors import UsageError
 from harness.report.comparison import compare
 from harness.report.result import write_result
-from harness.run.events import Classes, Timing
+from harness.run.events import CheckFinished, Classes, Timing
 from tests.unit.report.runs import finished, lost
 
 TIMING = {"start_s": 0.6, "deploy_s": 4.5, "load_s": 0.9, "drain_s": 1.2, "total_s": 8.8, "records_per_s": 4626.4}
@@ -49,6 +50,9 @@ def test_a_run_is_no_worse_than_itself(run_dir):
         ({"timing": {"drain_s": 2.4}}, {"drain": "100% longer"}),
         ({"timing": {"records_per_s": 2313.2}}, {"records/s": "50% fewer"}),
         ({"account": lost(0, p95=2.5)}, {"latency p95": "25% longer"}),
+        ({"account": lost(0, p99=None)}, {"latency p99": "no longer known"}),
+        ({"checks": (CheckFinished("sum", holds=False, text="3 is not 4"),)}, {"check: sum": "does not hold"}),
+        ({"checks": ()}, {"check: sum": "no longer checked"}),
         ({"classes": Classes(exercised={"x": 1})}, {"classes exercised": "no longer: y"}),
         ({"faults": ({"id": "f", "kind": "throttle", "planned": 1, "seen": 1, "fired": 0},)}, {"faults fired": "no longer: f"}),
         (
@@ -61,6 +65,7 @@ def test_what_is_worse_is_told(run_dir, after, told):
     common = {
         "classes": Classes(exercised={"x": 1, "y": 1}),
         "faults": ({"id": "f", "kind": "throttle", "planned": 1, "seen": 1, "fired": 1},),
+        "checks": (CheckFinished("sum", holds=True, text="3 is 3"),),
     }
     found = worse(run_dir("a", **common), run_dir("b", **common | after))
     assert told.items() <= found.items()
@@ -89,6 +94,13 @@ def test_fewer_losses_are_no_regression_and_two_unknown_verdicts_are_unknown(run
     assert compare(*unknown, 0.2).exit_code == 2
 
 
+def test_records_that_end_elsewhere_are_told_where_the_bytes_are_the_same(run_dir):
+    moved = replace(lost(0), outcome=Outcomes(stored=4, dead_lettered=6))
+    one = run_dir("a")
+    assert worse(one, run_dir("b", moved)) == {"stored": "fewer than before", "dead_lettered": "more than before"}
+    assert worse(one, run_dir("c", moved, payload_sha256="cd" * 32)) == {}
+
+
 def test_another_load_is_told_and_another_scenario_refused(run_dir):
     one, other = run_dir("a"), run_dir("b", payload_sha256="cd" * 32)
     assert len(compare(one, other, 0.2).notes) == 1
@@ -98,12 +110,27 @@ def test_another_load_is_told_and_another_scenario_refused(run_dir):
         compare(one, other, 0.2)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "scenario": "orders"}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 1}', '{"schema": 2}', '{"schema": 1, "scenario": "orders"}'])
 def test_a_directory_without_a_result_is_refused(run_dir, content):
     one, other = run_dir("a"), run_dir("b")
     (other / "result.json").write_text(content)
     with pytest.raises(UsageError, match="b"):
         compare(one, other, 0.2)
+
+
+def test_names_are_no_markup_and_a_threshold_is_a_number(run_dir):
+    one, other = run_dir("a", classes=Classes(exercised={"[/x]": 1})), run_dir("b")
+
+    def compared(*options):
+        return subprocess.run(
+            [sys.executable, "-m", "harness", "compare", str(one), str(other), *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert "no longer: [/x]" in compared().stdout
+    assert [compared("--threshold", wrong).returncode for wrong in ("nan", "inf", "-1")] == [64, 64, 64]
 
 
 def test_the_command_ends_with_1_on_a_regression(run_dir):
@@ -112,4 +139,4 @@ def test_the_command_ends_with_1_on_a_regression(run_dir):
         [sys.executable, "-m", "harness", "compare", str(one), str(other)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (1, "")
-    assert "2 of 26 figures are worse: verdict, lost" in done.stdout
+    assert "3 of 26 figures are worse: verdict, stored, lost" in done.stdout

@@ -68,3 +68,10 @@ def test_nothing_is_told_elsewhere(monkeypatch, tmp_path, capsys):
     tell_github(FAIL)
     assert capsys.readouterr().out == ""
     assert not (tmp_path / "summary.md").exists()
+
+
+def test_a_summary_that_cannot_be_written_is_told_and_the_run_keeps_its_verdict(monkeypatch, capsys):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/nonexistent/summary.md")
+    tell_github(PASS)
+    assert capsys.readouterr().err.startswith("GITHUB_STEP_SUMMARY=/nonexistent/summary.md: No such file or directory")
