@@ -202,13 +202,13 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     _fail_if_any(item)
     for name, fixture in _FIXTURES.items():
         marker = item.get_closest_marker(name)
-        if marker is not None and (marker.args or marker.kwargs) and fixture not in item.stash[_USED]:
+        if marker is not None and (marker.args or marker.kwargs) and fixture not in item.stash.get(_USED, ()):
             message = f"@pytest.mark.{name} has done nothing: the test does not take the fixture `{fixture}` of pipeproof"
             pytest.fail(message, pytrace=False)
 
 
 def _fail_if_any(item: pytest.Item) -> None:
-    if failure := item.stash[_FAILURE]:
+    if failure := item.stash.get(_FAILURE, ""):
         pytest.fail(failure, pytrace=False)
 
 

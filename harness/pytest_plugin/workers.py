@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
+import socket
 import threading
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
     from harness.emulator.emulator import Description
     from harness.emulator.shared import Shared
+
+# Somebody may have come and say nothing.
+_ENDS_WITHIN_S = 5
 
 
 class ForWorkers:
@@ -26,20 +31,29 @@ class ForWorkers:
         # A path of a Unix socket may be too long, and stays where this process is killed.
         self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
         self._numbers = itertools.count(1)
-        threading.Thread(target=self._accept, name="pipeproof-workers", daemon=True).start()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._accept, name="pipeproof-workers", daemon=True)
+        self._thread.start()
 
     def invitation(self) -> tuple[int, str, int]:
         """Returns what a worker needs to ask: the port, the key in hexadecimal digits, and the worker's number."""
         return self._listener.address[1], self._key.hex(), next(self._numbers)
 
     def close(self) -> None:
-        """Answers nobody any more."""
+        """Answers nobody any more. Does nothing the second time."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        # The thread waits for somebody to come.
+        with contextlib.suppress(OSError):
+            socket.create_connection(self._listener.address).close()
+        self._thread.join(_ENDS_WITHIN_S)
         self._listener.close()
 
     def _accept(self) -> None:
-        # Closed, it accepts nothing more.
-        with contextlib.suppress(OSError):
-            while True:
+        while not self._closed.is_set():
+            # Whoever finds the port and has no key, or goes away, is no worker.
+            with contextlib.suppress(OSError, EOFError, AuthenticationError):
                 asked = self._listener.accept()
                 threading.Thread(target=self._answer, args=(asked,), name="pipeproof-worker", daemon=True).start()
 
