@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
-from harness.cli_looking import compare, graph, trace
+from harness.cli_looking import compare, graph, history, trace
 from harness.cli_running import down, logs, query, redrive, up
 from harness.cli_starting import check, init
 from harness.errors import UnknownVerdictError, UsageError
@@ -37,7 +37,7 @@ def main() -> None:
     os.umask(0o077)
 
 
-for _command in (up, down, logs, redrive, query, init, check, trace, compare, graph):
+for _command in (up, down, logs, redrive, query, init, check, trace, compare, history, graph):
     main.add_command(_command)
 
 

@@ -79,3 +79,23 @@ def graph(path: Path) -> None:
 
     for line in lines(path):
         click.echo(line)
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path), default=Path("runs"))
+@click.option("--scenario", help="Only runs of this scenario.")
+def history(out: Path, scenario: str | None) -> None:
+    """Lists the runs in the directory OUT (default: runs), the oldest first: verdict, account, latency and rate.
+
+    Example: pipeproof history runs --scenario clickstream-smoke"""
+    import sys  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.report import history as of_runs  # noqa: PLC0415
+
+    table, told = of_runs.history(out, scenario)
+    # A log has no width.
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)
+    console.print(told, highlight=False, markup=False)

@@ -1,0 +1,79 @@
+"""`pipeproof history`: the runs of a directory, the oldest first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from harness.accounting.verdict import Judgement
+from harness.documents import read_json
+from harness.errors import UsageError
+from harness.run.run_dir import readable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_STYLE = {Judgement.PASS: "green", Judgement.FAIL: "bold red", Judgement.UNKNOWN: "bold yellow"}
+_FIGURES = ("offered", "stored", "given up", "anomalies", "p95", "records/s")
+
+
+def history(out: Path, scenario: str | None) -> tuple[Table, str]:
+    """Returns a table of the runs below `out` (of all scenarios, or of one), and a sentence that counts them. A run without a result is told as such.
+
+    Raises UsageError where there is no run."""
+    table = Table("started", "scenario", "seed", "verdict", *_FIGURES, "run directory", box=None)
+    for column in table.columns[4 : 4 + len(_FIGURES)]:
+        column.justify = "right"
+    verdicts: Counter[str] = Counter()
+    for run_dir in _runs(out):
+        found = _result(run_dir)
+        if found is None:
+            verdicts["without a result"] += 1
+            table.add_row("", "", "", Text("no result", "dim"), *[""] * len(_FIGURES), Text(run_dir.name))
+        elif scenario is None or found["scenario"] == scenario:
+            verdict = Judgement(found["verdict"])
+            verdicts[verdict] += 1
+            cells = [found["started_at"], found["scenario"], str(found["seed"])]
+            table.add_row(*map(Text, cells), Text(verdict, _STYLE[verdict]), *_figures(found), Text(run_dir.name))
+    if not verdicts:
+        raise UsageError(f"{out} has no run" + (f" of {scenario}" if scenario else ""))
+    return table, f"{sum(verdicts.values()):,} runs: " + ", ".join(f"{count:,} {name}" for name, count in sorted(verdicts.items()))
+
+
+def _runs(out: Path) -> list[Path]:
+    """Returns the directories of runs. One has a plan from its first moment on; what else lies there is none."""
+    try:
+        return sorted(path for path in out.iterdir() if path.is_dir() and not path.is_symlink() and (path / "plan.json").exists())
+    except OSError as error:
+        raise UsageError(f"{out}: {error.strerror}") from error
+
+
+def _result(run_dir: Path) -> dict[str, Any] | None:
+    path = run_dir / "result.json"
+    if not path.exists():
+        return None
+    with readable(run_dir):
+        found: dict[str, Any] = read_json(path, "result")
+        _ = found["scenario"], found["started_at"], found["seed"], Judgement(found["verdict"]), _figures(found)
+        return found
+
+
+def _figures(found: dict[str, Any]) -> list[str]:
+    outcome, timing = found["outcome"], found["timing"]
+    given_up = [outcome[name] for name in ("dead_lettered", "alerted", "rejected")]
+    p95 = timing["latency_s"]["p95"]
+    return [
+        _count(found["ingress"]["offered"]),
+        _count(outcome["stored"]),
+        _count(None if None in given_up else sum(given_up)),
+        _count(None if None in found["anomalies"].values() else sum(found["anomalies"].values())),
+        "-" if p95 is None else f"{p95:.2f} s",
+        f"{timing['records_per_s']:,.0f}",
+    ]
+
+
+def _count(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
