@@ -40,7 +40,7 @@ class ForWorkers:
         return self._listener.address[1], self._key.hex(), next(self._numbers)
 
     def close(self) -> None:
-        """Answers nobody any more. Does nothing the second time."""
+        """Stops answering. Does nothing the second time."""
         if self._closed.is_set():
             return
         self._closed.set()

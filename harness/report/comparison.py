@@ -46,7 +46,7 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
-        """Returns 1 on a regression, else 2 where nobody knows, else 0."""
+        """Returns 1 on a regression, else 2 where the second run has no verdict, else 0."""
         return 1 if self.regressions else 2 if self.is_unknown else 0
 
     @property
@@ -100,7 +100,7 @@ def _counted(one: dict[str, Any], other: dict[str, Any], *, same_bytes: bool) ->
     for name in one["anomalies"]:
         before, after = one["anomalies"][name], other["anomalies"].get(name)
         if after is None and before is not None:
-            yield Line(name, _count(before), _count(after), "nobody knows it any more")
+            yield Line(name, _count(before), _count(after), "no longer known")
         else:
             yield Line(name, _count(before), _count(after), "more than before" if (after or 0) > (before or 0) else "")
 

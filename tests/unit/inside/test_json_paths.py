@@ -1,4 +1,4 @@
-"""JSON paths, which one parser reads: to the same expressions as one of its own for each."""
+"""One parser reads all JSON paths, and reads each as a new parser does."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_a_run_is_no_worse_than_itself(run_dir):
         ({"faults": ({"id": "f", "kind": "throttle", "planned": 1, "seen": 1, "fired": 0},)}, {"faults fired": "no longer: f"}),
         (
             {"account": Account(), "judgement": Judgement.UNKNOWN},
-            {"verdict": "the verdict is worse", "lost": "nobody knows it any more"},
+            {"verdict": "the verdict is worse", "lost": "no longer known"},
         ),
     ],
 )

@@ -17,7 +17,7 @@ from tests.unit.report.runs import finished, lost
 
 @pytest.fixture
 def out(tmp_path):
-    """Returns a directory with three runs, one that left no result, and what is no run."""
+    """Returns a directory with three runs, a run without a result, and other things."""
     for name, run in {
         "20260101T1-orders": {"account": lost(0)},
         "20260102T1-orders": {"account": lost(2), "judgement": Judgement.FAIL},

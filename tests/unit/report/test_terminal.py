@@ -10,14 +10,12 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from harness.accounting.verdict import ANOMALIES, Account, Example, Ingress, Judgement, Latency, Outcomes, Verdict
-from harness.emulator.emulator import Description
+from harness.accounting.verdict import Account, Example, Ingress, Judgement, Verdict
 from harness.emulator.permissions import Denied
 from harness.report.result import result
 from harness.report.terminal import Terminal, summary
 from harness.run.events import Cause, Permissions, PhaseStarted, RunFinished, Timing
-
-EMULATOR = Description("embedded", "localstack", "4.14.0", "http://127.0.0.1:4566", "python3.13")
+from tests.unit.report.runs import EMULATOR, lost
 
 
 def finished(verdict, account):
@@ -34,12 +32,6 @@ def finished(verdict, account):
         timing,
         "ab" * 32,
     )
-
-
-def lost():
-    anomalies = dict.fromkeys(ANOMALIES, 0) | {"lost": 7}
-    examples = {"lost": tuple(Example(f"id-[{n}]", f"shard:{n}", "accepted, and seen nowhere") for n in range(7))}
-    return Account(Ingress(10, 10), Outcomes(stored=3), anomalies, examples, Latency(1.0, 2.0, 3.0, 4.0), reconciled=True)
 
 
 def text(finished_run):
