@@ -9,12 +9,12 @@ import contextlib
 import re
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from harness.emulator.emulator import Description
     from harness.pytest_plugin.emulators import Emulators, Own
@@ -204,19 +204,38 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         marker = item.get_closest_marker(name)
         if marker is not None and (marker.args or marker.kwargs) and fixture not in item.stash.get(_USED, ()):
             message = f"@pytest.mark.{name} has done nothing: the test does not take the fixture `{fixture}` of pipeproof"
-            pytest.fail(message, pytrace=False)
+            _fail(message)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Says in pytest's summary, and in JUnit's `message`, the first line of why a scenario has failed. All of it is said once, above."""
+    report = yield
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if call.excinfo is not None and isinstance(call.excinfo.value, _Failed) and crash is not None:
+        crash.message = crash.message.partition("\n")[0]
+    return report
+
+
+# pytest documents this class, and types `fail` as a function.
+class _Failed(pytest.fail.Exception):  # type: ignore[name-defined,misc]
+    """A test has failed for what pipeproof found. No traceback through the harness says more."""
+
+
+def _fail(message: str) -> NoReturn:
+    raise _Failed(message, pytrace=False)
 
 
 def _fail_if_any(item: pytest.Item) -> None:
     if failure := item.stash.get(_FAILURE, ""):
-        pytest.fail(failure, pytrace=False)
+        _fail(failure)
 
 
 def _told(item: pytest.Item, file: str, **options: Any) -> Account:
-    """Runs a scenario. What is wrong with it, or with its verdict, is the test's failure: no traceback through the harness says more."""
+    """Runs a scenario. What is wrong with it, or with its verdict, is the test's failure."""
     found = _tried(item, file, **options)
     if isinstance(found, str):
-        pytest.fail(found, pytrace=False)
+        _fail(found)
     return found
 
 
@@ -243,7 +262,7 @@ class _NoAccount:
         self._failure = failure
 
     def __getattr__(self, _name: str) -> Any:
-        pytest.fail(self._failure, pytrace=False)
+        _fail(self._failure)
 
 
 @pytest.fixture(scope="session")
@@ -255,7 +274,7 @@ def pipeproof_emulator(request: pytest.FixtureRequest) -> Description:
         return request.config.stash[_SESSION].emulators.description(node=False)
     except (UsageError, UnknownVerdictError) as error:
         failure = str(error)
-    pytest.fail(failure, pytrace=False)
+    _fail(failure)
 
 
 @pytest.fixture
@@ -273,7 +292,7 @@ def account(request: pytest.FixtureRequest) -> Account | _NoAccount:
     if not isinstance(found, str):
         return found
     if request.config.getoption("setuponly", default=False):
-        pytest.fail(found, pytrace=False)
+        _fail(found)
     request.node.stash[_FAILURE] = found
     return _NoAccount(found)
 
@@ -304,7 +323,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     request.node.stash[_USED].add("stack")
     marker = request.node.get_closest_marker("stack")
     if marker is None or len(marker.args) != 1:
-        pytest.fail('the fixture `stack` needs @pytest.mark.stack("template.yaml")', pytrace=False)
+        _fail('the fixture `stack` needs @pytest.mark.stack("template.yaml")')
     failure = ""
     with contextlib.ExitStack() as ends:
         try:
@@ -314,14 +333,14 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         except (UsageError, UnknownVerdictError, DeployError) as error:
             failure = str(error)
         if failure:
-            pytest.fail(failure, pytrace=False)
+            _fail(failure)
         yield found
         try:
             ends.close()
         except (UnknownVerdictError, DeployError) as error:
             failure = str(error)
     if failure:
-        pytest.fail(failure, pytrace=False)
+        _fail(failure)
 
 
 def _scenario(file: Path | str, request: pytest.FixtureRequest) -> str:

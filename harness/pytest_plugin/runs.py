@@ -44,7 +44,8 @@ class WrongVerdictError(AssertionError):
     """A run has another verdict than the test wants; `account` is what it found."""
 
     def __init__(self, account: Account, wanted: str) -> None:
-        super().__init__(f"the verdict is {account.verdict}, not {wanted}\n{account.text}")
+        because = "".join(f": {reason}" for reason in account.reasons[:1])
+        super().__init__(f"the verdict is {account.verdict}, not {wanted}{because}\n{account.text}")
         self.account = account
 
 

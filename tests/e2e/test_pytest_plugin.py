@@ -113,6 +113,7 @@ def emulators_of(folder):
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
 def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
+    monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("PIPEPROOF_TMPDIR", str(project.mkdir("work")))
     result = project.runpytest_subprocess(
         "orders.yaml", "test_orders.py", "--pipeproof-report", "found", "--junitxml", "junit.xml", *workers
@@ -120,7 +121,7 @@ def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
     result.assert_outcomes(passed=5, failed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "*the verdict is fail, not pass*",
+            "the verdict is fail, not pass: 4 of 20 records lost",
             "4 of 20 records lost",
             "*log:  not stored: *SlowDown*PutObject*",
             "FAIL *",
@@ -129,6 +130,8 @@ def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
     )
     result.stdout.fnmatch_lines(["*broken.yaml:1: A: *AWS::SQS::Queu*"])
     result.stdout.no_fnmatch_line("*the test has run*")
+    # Where CI is set, pytest's summary repeats a failure's message as long as it is.
+    assert len([line for line in result.outlines if line.startswith("Reproduce with: ")]) == 1
     runs = [path for path in (project.path / "found").iterdir() if not path.is_symlink()]
     # One emulator for all workers, and five runs, each with its directory.
     assert len([path for path in runs if path.name.endswith("-pytest")]) == 1
