@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
-from harness.cli_looking import compare, graph, history, trace
+from harness.cli_looking import compare, graph, history, report, trace
 from harness.cli_running import down, logs, query, redrive, up
 from harness.cli_starting import check, init
 from harness.errors import UnknownVerdictError, UsageError
@@ -37,7 +37,7 @@ def main() -> None:
     os.umask(0o077)
 
 
-for _command in (up, down, logs, redrive, query, init, check, trace, compare, history, graph):
+for _command in (up, down, logs, redrive, query, init, check, trace, report, compare, history, graph):
     main.add_command(_command)
 
 
@@ -153,6 +153,7 @@ def _run(
         from rich.console import Console  # noqa: PLC0415
 
         from harness.report.github import tell_github  # noqa: PLC0415
+        from harness.report.html.page import left_report  # noqa: PLC0415
         from harness.report.run_record import record  # noqa: PLC0415
         from harness.report.terminal import Terminal, stdout_console  # noqa: PLC0415
         from harness.run.engine import conduct  # noqa: PLC0415
@@ -164,9 +165,14 @@ def _run(
         recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime,
         ignore_unsupported,
     )  # fmt: skip
-    with Terminal(Console(stderr=True) if as_json else stdout_console(), quiet=quiet) as terminal:
+    console = Console(stderr=True) if as_json else stdout_console()
+    with Terminal(console, quiet=quiet) as terminal:
         keep(recipe, begin.run_dir)
         finished = record(begin.run_dir, conduct(planned), terminal.show)
+    with held(), console.status("the report"):
+        report = left_report(begin.run_dir)
+    if not quiet:
+        console.print(report, highlight=False, markup=False, soft_wrap=True)
     # GitHub's runner reads both; a program reads standard output.
     tell_github(finished, err=as_json)
     if as_json:

@@ -22,6 +22,25 @@ def trace(record_id: str, run_dir: Path) -> None:
         click.echo(line)
 
 
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path), default=Path("runs/latest"))
+@click.option("--open/--no-open", "opens", default=None, help="Open it in a browser. [default: where a person sits at a terminal]")
+def report(run_dir: Path, opens: bool | None) -> None:  # noqa: FBT001
+    """Writes the HTML report of RUN_DIR (default: runs/latest) anew, with this version of pipeproof, and opens it: where the records went, what went wrong and
+    when, and the way of a record. It is one file, which needs no network.
+
+    Example: pipeproof report runs/latest --no-open"""
+    import sys  # noqa: PLC0415
+    import webbrowser  # noqa: PLC0415
+
+    from harness.report.html.page import write_report  # noqa: PLC0415
+
+    path = write_report(run_dir).resolve()
+    click.echo(path)
+    if (sys.stdout.isatty() if opens is None else opens) and not webbrowser.open(path.as_uri()):
+        click.echo("no browser could be started here: open the file in one", err=True)
+
+
 def _finite(_context: click.Context, _option: click.Parameter, value: float) -> float:
     if not math.isfinite(value):
         raise click.BadParameter("expected a number of percent")

@@ -32,7 +32,10 @@ _MEMORY_LIMITS = ("280MB", "640MB", "1280MB", "2560MB", "5GB", "10GB")
 _PAIRS_PER_FETCH = 10_000
 
 ANOMALIES_FILE = "anomalies.parquet"
-"""All anomalies of a run, a row for each: its kind, and the record's index in the ledger and id. A phantom has no index."""
+"""All anomalies of a run, a row for each: its kind, the record's index in the ledger and id, and why. A phantom has no index."""
+OUTCOMES_FILE = "outcomes.parquet"
+"""Where each offered record ended, a row for each: its index in the ledger, how it ended (an outcome, `lost`, `irrecoverable` or `unacknowledged`), how often it was
+stored, dead-lettered and alerted, when it was first stored, and the first sighting of it: its row in the observations and its time."""
 
 _TABLES = """
 CREATE TABLE ledger AS
@@ -138,7 +141,9 @@ WITH sighted AS (
            count(*) FILTER (outcome = 'dead_lettered') AS dead_lettered,
            count(*) FILTER (outcome = 'alerted') AS alerted,
            min(reason) AS reason,
-           min(seen_at_ms) FILTER (outcome = 'stored') AS stored_at_ms
+           min(seen_at_ms) FILTER (outcome = 'stored') AS stored_at_ms,
+           min(seen_at_ms) AS seen_at_ms,
+           coalesce(min(n) FILTER (outcome = 'stored'), min(n)) AS sighting
     FROM resolved GROUP BY index
 ), safe AS (
     SELECT index, bool_or(outcome = 'dead_lettered') AS dead_lettered FROM kept GROUP BY index
@@ -151,7 +156,7 @@ SELECT l.index, l.record_id, coalesce(l.malformed, b.malformed) AS malformed, l.
        coalesce(b.poison, l.poison) AS poison, l.filtered, l.about_record,
        l.put_at,
        coalesce(s.stored, 0) AS stored, coalesce(s.dead_lettered, 0) AS dead_lettered, coalesce(s.alerted, 0) AS alerted,
-       s.reason, s.stored_at_ms,
+       s.reason, s.stored_at_ms, s.seen_at_ms, s.sighting,
        CASE WHEN s.stored > 0 THEN 'stored' WHEN safe.dead_lettered THEN 'dead_lettered' WHEN safe.index IS NOT NULL THEN 'alerted'
             WHEN l.status = 'rejected' THEN 'rejected' WHEN s.dead_lettered + s.alerted > 0 THEN 'irrecoverable'
             WHEN l.status = 'indeterminate' THEN 'unacknowledged' WHEN l.filtered IS NOT NULL THEN 'filtered'
@@ -164,6 +169,8 @@ _HOP = (
     "coalesce('accepted by the first hop as ' || shard || ':' || sequence, 'the first hop: ' || status) "
     "|| coalesce('; seen at ' || (SELECT string_agg(DISTINCT place, ', ' ORDER BY place) FROM resolved WHERE resolved.index = a.index), '')"
 )
+
+_ENDS = "SELECT index, ended, stored, dead_lettered, alerted, stored_at_ms, seen_at_ms, sighting FROM accounts ORDER BY index"
 
 # Anomaly -> (which accounts, why).
 _ANOMALIES = {
@@ -230,11 +237,11 @@ def _reconciled(
             if statement.strip():
                 parameters = {"ledger": str(ledger), "observations": str(observations)}
                 db.execute(statement, {name: value for name, value in parameters.items() if f"${name}" in statement})
-        db.execute("CREATE TABLE anomalies (anomaly VARCHAR, index BIGINT, record_id VARCHAR)")
+        db.execute("CREATE TABLE anomalies (anomaly VARCHAR, index BIGINT, record_id VARCHAR, why VARCHAR)")
         counts = dict.fromkeys(ANOMALIES, 0)
         examples: dict[str, tuple[Example, ...]] = {}
         for name, (condition, why) in _ANOMALIES.items():
-            db.execute(f"INSERT INTO anomalies SELECT '{name}', index, record_id FROM accounts WHERE {condition}")
+            db.execute(f"INSERT INTO anomalies SELECT '{name}', index, record_id, {why} FROM accounts WHERE {condition}")
             counts[name] = _one(db, f"SELECT count(*) FROM anomalies WHERE anomaly = '{name}'")
             rows = db.execute(
                 f"SELECT record_id, {_HOP}, {why}, shard, sequence "
@@ -246,6 +253,7 @@ def _reconciled(
         counts["phantom"], examples["phantom"] = _phantoms(db)
         counts["corrupted"], examples["corrupted"] = _corrupted(db, ledger, observations)
         db.execute(f"COPY (FROM anomalies ORDER BY anomaly, index, record_id) TO '{scratch / ANOMALIES_FILE}' (FORMAT parquet)")
+        db.execute(f"COPY ({_ENDS}) TO '{scratch / OUTCOMES_FILE}' (FORMAT parquet)")
         return Account(
             ingress=_ingress(db),
             outcome=_outcomes(db),
@@ -300,7 +308,8 @@ def _phantoms(db: duckdb.DuckDBPyConnection) -> tuple[int, tuple[Example, ...]]:
     unresolved = "FROM seen ANTI JOIN resolved USING (n)"
     name = "coalesce(record_id, shard || ':' || sequence, hex(payload_hash), 'without an id')"
     rows = db.execute(f"SELECT {name}, place, outcome {unresolved} ORDER BY n LIMIT {MAX_EXAMPLES}").fetchall()
-    db.execute(f"INSERT INTO anomalies SELECT 'phantom', NULL, {name} {unresolved}")
+    why = "outcome || ', and no offered record is this one'"
+    db.execute(f"INSERT INTO anomalies SELECT 'phantom', NULL, {name}, {why} {unresolved}")
     found = tuple(Example(name, place, f"{outcome}, and no offered record is this one") for name, place, outcome in rows)
     return _one(db, f"SELECT count(*) {unresolved}"), found
 
@@ -363,6 +372,7 @@ def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) 
             [n, index],
         ).fetchall()
         broken.setdefault(index, Example(record_id, place, why))
-    db.register("corrupted", pa.table({"index": pa.array(sorted(count), pa.int64())}))
-    db.execute("INSERT INTO anomalies SELECT 'corrupted', index, record_id FROM corrupted JOIN ledger USING (index)")
+    why_of = [broken[index].why if index in broken else None for index in sorted(count)]
+    db.register("corrupted", pa.table({"index": pa.array(sorted(count), pa.int64()), "why": pa.array(why_of, pa.string())}))
+    db.execute("INSERT INTO anomalies SELECT 'corrupted', index, record_id, why FROM corrupted JOIN ledger USING (index)")
     return len(count), tuple(broken[index] for index in sorted(broken)[:MAX_EXAMPLES])

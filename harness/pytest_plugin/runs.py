@@ -17,6 +17,7 @@ from harness.accounting.verdict import Judgement
 from harness.errors import UsageError
 from harness.faults.plan import Fault
 from harness.report.github import tell_github
+from harness.report.html.page import left_report
 from harness.report.result import result
 from harness.report.run_record import record
 from harness.report.terminal import Terminal
@@ -147,6 +148,7 @@ class Runner:
         keep(recipe, run_dir)
         with Terminal(Console(file=shown, width=_WIDTH, force_terminal=False, no_color=True)) as terminal:
             finished = record(run_dir, conduct(run), terminal.show)
+        shown.write(f"{left_report(run_dir)}\n")
         # pytest has the output of a test, where no runner of GitHub reads it.
         tell_github(finished, annotate=False)
         return Account(result(finished), run_dir, shown.getvalue())

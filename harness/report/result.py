@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.run.events import RunFinished
 
 SCHEMA = 1
+RESULT = "result.json"
 
 
 def result(finished: RunFinished) -> dict[str, Any]:
@@ -56,6 +57,6 @@ def result(finished: RunFinished) -> dict[str, Any]:
 
 def write_result(finished: RunFinished) -> Path:
     """Writes it into the run's directory."""
-    path = finished.run_dir / "result.json"
+    path = finished.run_dir / RESULT
     path.write_text(json.dumps(result(finished), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path

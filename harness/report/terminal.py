@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from harness.accounting.verdict import Judgement
+from harness.report.said import said
 from harness.run import events
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ _PLAIN_EVERY_S = 5.0
 _CAUSES_SHOWN = 3
 _EXAMPLES_SHOWN = 5
 _LOG_SHOWN = 300
-_ERROR = re.compile(r"error|exception|fail|refused|denied", re.IGNORECASE)
-# What Lambda itself writes around what a function logs, and metrics in the embedded metric format.
-_NOT_SAID = ("START RequestId", "END RequestId", "REPORT RequestId", '{"_aws":')
 _STYLE = {Judgement.PASS: "bold green", Judgement.FAIL: "bold red", Judgement.UNKNOWN: "bold yellow"}
 
 
@@ -149,12 +146,7 @@ def _way(example: Example) -> list[str]:
     if not example.last:
         return []
     lines = [f"      last: {escape(example.last)}"]
-    logged = [line for line in example.log.splitlines() if line.strip() and not line.startswith(_NOT_SAID)]
-    # A function logs about all records of its invocation.
-    logged = [line for line in logged if example.record_id in line] or logged
-    of_errors = [line for line in logged if _ERROR.search(line)]
-    said = (of_errors or logged)[-1:]
-    return [*lines, *(f"      log:  {escape(line[:_LOG_SHOWN])}" for line in said)]
+    return [*lines, *(f"      log:  {escape(line[:_LOG_SHOWN])}" for line in said(example.log, example.record_id)[-1:])]
 
 
 def _causes(finished: events.RunFinished) -> list[str]:

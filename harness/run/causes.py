@@ -39,7 +39,7 @@ def causes(run_dir: Path, met: Mapping[str, object], names: Mapping[str, str]) -
             if entry["id"] in met:
                 hurt.add(entry["invocation"])
             continue
-        cause = entry["name"], _DIFFERS.sub("…", _DOCUMENT.sub("…", entry["error"]))
+        cause = entry["name"], signature(entry["error"])
         found[cause] += 1
         planned[cause] += entry["id"] in hurt
         first.setdefault(cause, entry)
@@ -53,6 +53,11 @@ def causes(run_dir: Path, met: Mapping[str, object], names: Mapping[str, str]) -
         )
         for cause, count in found.most_common(_MOST)
     )
+
+
+def signature(error: str) -> str:
+    """Returns what an error says, without what differs between two of one cause."""
+    return _DIFFERS.sub("…", _DOCUMENT.sub("…", error))
 
 
 def _failed(run_dir: Path) -> Iterator[Mapping[str, Any]]:

@@ -27,21 +27,56 @@ _LEAST_KEY = 6
 
 
 _HOW = _IT, _OBJECT, _FILE = ("it", "an object with it", "its file")
+# What a key of an index is made of: what stands between is nowhere within one of them.
+_TOKEN = re.compile(rb"[\w-]+")
+# A sequence number of Kinesis, also within the key of an object.
+_SEQUENCE = re.compile(rb"\d{21,}")
+# To take a line apart takes as long as to search it for so many texts.
+_FEW = 60
+# The rest of an entry is what was carried. Within a text its quotes would be escaped.
+_CARRIED = b', "carried": '
+# What belongs to an entry and not to its contents.
+_CONTENTS = ("carried", "body", "answer")
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """An invocation or a call that carried the record, an object with it, or its file. `log` is what the function logged, where it is an
-    invocation; `invocation` the one that made a call."""
+    """An invocation or a call that carried the record, an object with it, or its file. `entry` is that of the journal, without its contents; `faults` met it."""
 
-    text: str
+    entry: Mapping[str, Any]
     how: str
-    log: str = ""
-    request_id: str = ""
-    invocation: str = ""
+    faults: tuple[str, ...] = ()
+
+    @property
+    def log(self) -> str:
+        """Returns what the function logged, where it is an invocation."""
+        return self.entry.get("log") or ""
+
+    @property
+    def request_id(self) -> str:
+        return str(self.entry["id"])
+
+    @property
+    def invocation(self) -> str:
+        """Returns the request id of the invocation that made a call."""
+        return self.entry.get("invocation") or ""
+
+    @property
+    def text(self) -> str:
+        entry, how = self.entry, self.how
+        at = f"{datetime.fromtimestamp(entry['at_ms'] / 1000, tz=UTC):%H:%M:%S.%f}"[:-3]
+        behind = f", met {', '.join(self.faults)}" if self.faults else ""
+        if entry["kind"] == "invocation":
+            ended = f"failed with {entry['error']}" if entry["error"] else "succeeded"
+            return f"{at} {entry['name']} was invoked with {how} ({entry['id']}) and {ended} after {entry['took_ms']:,} ms{behind}"
+        if entry["kind"] == "execution":
+            return f"{at} {entry['name']} had {how} in {entry['id']} and ended with {entry['error']}"
+        where = f" s3://{entry['put']}" if entry["put"] else ""
+        answer = entry["error"] or entry["status"]
+        return f"{at} {entry['name']} called {entry['call']}{where} with {how}: {answer}{behind}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Sought:
     """A record, and what tells that something carried it: its ids, its sequence number, its upload, and the objects that it was put into."""
 
@@ -79,8 +114,47 @@ def _sought(record_id: str, shard: str | None, sequence: str | None) -> _Sought:
     return _Sought(patterns, parts, sequence if of_stream else None, upload)
 
 
-def entries(run_dir: Path, wanted: Callable[[bytes], bool] = lambda _: True) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yields each entry of a run's journal whose line is wanted, with it; nothing where the run has none."""
+class _Index:
+    """Of many records those that a line may carry, without a look at each: a line with a record's id has all tokens of the id."""
+
+    def __init__(self, sought: Sequence[_Sought]) -> None:
+        self._by_token: dict[bytes, list[_Sought]] = {}
+        # What stands within a longer word, or has parts that stand everywhere: each line is searched for it.
+        self._by_text: dict[bytes, list[_Sought]] = {}
+        index = self._by_text if len(sought) <= _FEW else self._by_token
+        for one in sought:
+            tokens = {
+                max(_TOKEN.findall(one.plain[-1].encode()), key=len, default=b""),
+                *_SEQUENCE.findall((one.sequence or "").encode()),
+            }
+            for token in tokens:
+                index.setdefault(token, []).append(one)
+            for text in one.upload if (one.sequence or "").encode() in tokens else (*one.upload, one.sequence):
+                if text:
+                    self.add(text, one)
+        self._has_sequences = any(one.sequence for one in sought)
+
+    def add(self, text: str, one: _Sought) -> None:
+        """Has a record found by the name of an object that it was put into."""
+        self._by_text.setdefault(text.encode(), []).append(one)
+
+    def of(self, line: bytes) -> list[_Sought]:
+        """Returns each record that a line may carry, once."""
+        found: dict[int, _Sought] = {}
+        if self._by_token:
+            there = {b"", *_TOKEN.findall(line)}
+            if self._has_sequences:
+                there.update(_SEQUENCE.findall(line))
+            for token in there & self._by_token.keys():
+                found.update((id(one), one) for one in self._by_token[token])
+        for text, those in self._by_text.items():
+            if text in line:
+                found.update((id(one), one) for one in those)
+        return list(found.values())
+
+
+def _lines(run_dir: Path) -> Iterator[bytes]:
+    """Yields the lines of a run's journal; nothing where the run has none."""
     path = run_dir / JOURNAL
     if not path.is_file():
         return
@@ -90,8 +164,24 @@ def entries(run_dir: Path, wanted: Callable[[bytes], bool] = lambda _: True) -> 
             *lines, rest = (rest + part).split(b"\n")
             if len(rest) > _LONGEST_ENTRY:
                 raise ValueError(f"{path.name} has an entry of more than {_LONGEST_ENTRY:,} bytes")
-            for line in filter(wanted, lines):
-                yield json.loads(line), line.decode()
+            yield from lines
+
+
+def entries(run_dir: Path, wanted: Callable[[bytes], bool] = lambda _: True) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yields each entry of a run's journal whose line is wanted, with it; nothing where the run has none."""
+    for line in filter(wanted, _lines(run_dir)):
+        yield json.loads(line), line.decode()
+
+
+def heads(run_dir: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Yields each entry of a run's journal without its contents, and its line. To read these would take most of the time."""
+    for line in _lines(run_dir):
+        head, separator, _ = line.partition(_CARRIED)
+        yield (json.loads(head + b"}") if separator else _without_contents(json.loads(line))), line
+
+
+def _without_contents(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name not in _CONTENTS}
 
 
 def faults_by_request(log: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -107,30 +197,22 @@ def faults_by_request(log: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], met: Mapping[str, Sequence[str]]) -> list[list[Hop]]:
     """Returns the hops of each record (its id, shard and sequence). `met` has the faults that met a call or an invocation, by its request id."""
     sought = [_sought(*record) for record in records]
-    for entry, line in entries(run_dir) if sought else ():
+    index = _Index(sought)
+    for entry, raw in heads(run_dir) if sought else ():
         if entry["kind"] == "init":
             continue
-        # The names in the entry are found in its parts: an id in an error message carries nothing.
-        for one in sought:
+        hop = None
+        candidates = index.of(raw)
+        line = raw.decode() if candidates else ""
+        for one in candidates:
+            objects = len(one.objects)
             if len(one.hops) < _MAX_HOPS and (how := one.carried_by(entry, line)) is not None:
-                one.hops.append(
-                    Hop(_told(entry, how, met), how, entry.get("log") or "", entry["id"], entry.get("invocation") or "")
-                )
+                if hop is None or hop.how != how:
+                    hop = Hop(entry, how, tuple(met.get(entry["id"], ())))
+                one.hops.append(hop)
+            for key in one.objects[objects:]:
+                index.add(key, one)
     return [one.hops for one in sought]
-
-
-def _told(entry: Mapping[str, Any], how: str, met: Mapping[str, Sequence[str]]) -> str:
-    at = f"{datetime.fromtimestamp(entry['at_ms'] / 1000, tz=UTC):%H:%M:%S.%f}"[:-3]
-    faults = met.get(entry["id"], ())
-    behind = f", met {', '.join(faults)}" if faults else ""
-    if entry["kind"] == "invocation":
-        ended = f"failed with {entry['error']}" if entry["error"] else "succeeded"
-        return f"{at} {entry['name']} was invoked with {how} ({entry['id']}) and {ended} after {entry['took_ms']:,} ms{behind}"
-    if entry["kind"] == "execution":
-        return f"{at} {entry['name']} had {how} in {entry['id']} and ended with {entry['error']}"
-    where = f" s3://{entry['put']}" if entry["put"] else ""
-    answer = entry["error"] or entry["status"]
-    return f"{at} {entry['name']} called {entry['call']}{where} with {how}: {answer}{behind}"
 
 
 def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Account:
@@ -143,13 +225,18 @@ def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]],
     return replace(account, examples=examples)
 
 
-def _with_way(example: Example, hops: Sequence[Hop], names: Mapping[str, str]) -> Example:
-    if not hops:
-        return example
+def decisive(hops: Sequence[Hop]) -> tuple[Hop, str]:
+    """Returns the last hop that carried the record itself (or else an object with it, or its file), and what the function logged then."""
     nearest = min((hop.how for hop in hops), key=_HOW.index)
     last = next(hop for hop in reversed(hops) if hop.how == nearest)
     # A call is within an invocation, which ends later, and has the log.
-    log = last.log or next((hop.log for hop in hops if hop.request_id == last.invocation), "")
+    return last, last.log or next((hop.log for hop in hops if hop.request_id == last.invocation), "")
+
+
+def _with_way(example: Example, hops: Sequence[Hop], names: Mapping[str, str]) -> Example:
+    if not hops:
+        return example
+    last, log = decisive(hops)
     return replace(example, hops=tuple(renamed(hop.text, names) for hop in hops), last=renamed(last.text, names), log=log)
 
 

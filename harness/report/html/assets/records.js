@@ -1,0 +1,89 @@
+// The records that this file keeps, and the way of each.
+(() => {
+  const FIRST = 25;
+  const {kept} = run;
+  const text = make("input", {type: "search", id: "find", placeholder: "id, place or reason", autocomplete: "off"});
+  const chips = make("div", {class: "tools", role: "group", "aria-label": "Filters"});
+  const said = make("p", {role: "status", class: "quiet"});
+  const holder = make("div");
+  const more = make("button", {type: "button", onclick: () => { limit *= 4; draw(); }}, "Show more");
+  let limit = FIRST;
+
+  const searched = record => [record.id, record.place, record.reason, record.malformed, record.detail, ...record.whys].join(" ").toLowerCase();
+  const fits = record => (filter.status === undefined || record.status === filter.status)
+    && (filter.ended === undefined || record.ended === filter.ended)
+    && (filter.anomaly === undefined || record.anomalies.includes(filter.anomaly))
+    && (filter.cluster === undefined || run.clusters[filter.cluster].records.includes(run.records.indexOf(record)))
+    && (!filter.text || searched(record).includes(filter.text.toLowerCase()));
+  // A band counts a record under its first anomaly alone.
+  const of = flow => (filter.status === undefined || flow.status === filter.status) && (filter.ended === undefined || flow.ended === filter.ended)
+    && (filter.anomaly === undefined || flow.anomaly === filter.anomaly);
+  const labels = {status: "first hop", ended: "ended", anomaly: "anomaly", cluster: "group", text: "text"};
+
+  function draw() {
+    const found = run.records.filter(fits);
+    const rows = found.slice(0, limit).map(record => [
+      make("button", {type: "button", "aria-haspopup": "dialog", onclick: () => openRecord(record)}, record.id ?? "without an id"),
+      word(record.status) ?? "never offered", word(record.ended) ?? "not known", record.anomalies.join(", "),
+      record.malformed ? `malformed: ${record.malformed}` : record.filtered ? `to be dropped: ${record.filtered}` : record.index === null ? "" : "healthy",
+      record.offered === null ? "" : duration(record.offered), record.seen === null ? "" : duration(record.seen), record.whys[0] ?? record.reason ?? ""]);
+    const of_bands = filter.cluster === undefined && !filter.text ? run.flows.filter(of).reduce((total, flow) => total + flow.count, 0) : null;
+    said.textContent = `${records(found.length)}${of_bands !== null && of_bands > found.length ? `, kept of ${count(of_bands)}` : ""}`;
+    chips.replaceChildren(...Object.entries(filter).filter(([, value]) => value !== undefined && value !== "").map(([name, value]) => {
+      const {[name]: _, ...others} = filter;
+      const shown = name === "cluster" ? value + 1 : word(value);
+      return make("button", {type: "button", class: "chip", "aria-label": `Remove the filter ${labels[name]} ${shown}`, onclick: () => show(others, {scroll: false})}, `${labels[name]}: ${shown} ✕`);
+    }));
+    holder.replaceChildren(table("Records", ["record", "first hop", "ended", "anomaly", "what it is", "offered at", "seen at", "why"], rows, {class: "records"}));
+    more.hidden = found.length <= limit;
+  }
+
+  const sampled = kept.offered > kept.anomalous_kept + kept.others_kept
+    ? `Of ${count(kept.offered)} offered records this file keeps ${kept.anomalous_kept < kept.anomalous ? `${count(kept.anomalous_kept)} of the ${count(kept.anomalous)}` : `all ${count(kept.anomalous)}`} with an anomaly, `
+      + `and ${count(kept.others_kept)} others: some of each kind, evenly over the load. ledger.parquet and outcomes.parquet have all.`
+    : "All records of the run.";
+  section("records", "Records", make("p", {class: "quiet"}, sampled),
+    make("div", {class: "tools"}, make("label", {}, "find", text), chips), said, holder, more);
+  document.getElementById("records-title").setAttribute("tabindex", "-1");
+  text.addEventListener("input", () => show({...filter, text: text.value || undefined}, {scroll: false}));
+  onFilter(() => { limit = FIRST; if (text.value !== (filter.text ?? "")) text.value = filter.text ?? ""; draw(); });
+  draw();
+})();
+
+// The way of one record, in a dialog; the address of the page names it, so that it can be handed on.
+function openRecord(record) {
+  const dialog = document.getElementById("record");
+  const step = ([number, how]) => {
+    const hop = run.hops[number];
+    const failed = Boolean(hop.error) || (hop.kind === "call" && !(hop.status >= 200 && hop.status < 400));
+    const carried = how === "it" ? "" : ` with ${how}`;
+    const what = hop.kind === "call" ? ` called ${hop.call}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
+    const answer = failed ? make("span", {class: "bad-word"}, hop.error || `answered ${hop.status}`) : hop.kind === "call" ? `answered ${hop.status}` : "succeeded";
+    return make("li", {class: failed ? "bad" : hop.faults.length ? "met" : null},
+      make("time", {}, `+${duration(hop.at)}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`,
+      hop.faults.length ? make("div", {}, "met ", make("strong", {}, hop.faults.join(", "))) : "",
+      hop.put ? make("div", {}, make("code", {}, `s3://${hop.put}`)) : "",
+      make("div", {class: "quiet"}, `request id ${hop.id}`),
+      hop.log ? folded("log", make("pre", {tabindex: "0"}, hop.log)) : "");
+  };
+  const way = record.way === null
+    ? make("p", {}, "This file does not keep its way. The command tells it: ", make("code", {}, `pipeproof trace ${record.id} RUN_DIR`))
+    : record.way.length ? make("ol", {class: "way"}, record.way.map(step)) : make("p", {}, "Nothing is known to have carried it.");
+  dialog.replaceChildren(
+    make("button", {type: "button", class: "close", onclick: () => dialog.close()}, "Close"),
+    make("h2", {id: "record-title"}, record.id ?? "without an id"),
+    ...record.anomalies.map((name, place) => make("p", {class: "reasons fail"}, `${name}: ${record.whys[place]}`)),
+    facts([
+      ["first hop", word(record.status)], ["its answer", record.detail], ["taken as", record.at], ["ended", record.ended === null ? null : word(record.ended)],
+      ["seen at", record.place], ["reason given there", record.reason], ["malformed", record.malformed], ["to be dropped by", record.filtered],
+      ["offered", record.offered === null ? null : `+${duration(record.offered)}`], ["first seen", record.seen === null ? null : `+${duration(record.seen)}`],
+    ]),
+    record.differences.length ? make("div", {}, make("h3", {}, "Promised and found"), table("Fields that are not as promised", ["field", "promised", "found"],
+      record.differences.map(([name, promised, found]) => [name || "the whole", make("code", {}, promised), found === null ? "missing" : make("code", {}, found)]))) : "",
+    make("h3", {}, "Its way"), way);
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+  history.replaceState(null, "", `#record=${encodeURIComponent(record.id ?? "")}`);
+}
+document.getElementById("record").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+document.getElementById("record").addEventListener("click", event => { if (event.target === event.currentTarget) event.currentTarget.close(); });

@@ -1,0 +1,96 @@
+"""Anomalies by what they have in common: what went wrong last on their way, what was said there, and the faults that met it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.faults.plan import HARNESS
+from harness.report.said import brief, errors_in, said
+from harness.run.causes import signature
+from harness.run.trace import decisive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.run.trace import Hop
+
+_LONGEST = 300
+_OWN, _BESIDE, _OVERCOME, _LOGGED = "own", "beside", "overcome", "logged"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call or an invocation that failed, and the faults that met it."""
+
+    who: str
+    call: str
+    said: str
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Cluster:
+    """`failure` is what went wrong last, or where nothing did the last hop; None where nothing is known to have carried the records. `how` says in which relation it
+    stands to them: `own` carried them, `beside` was another call of the invocation that carried them, `overcome` carried them and was repeated with success,
+    `logged` is the last invocation, which logged an error; empty where nothing went wrong. `logged` is what the function logged of an error then. `records` are
+    numbers of those in the report."""
+
+    anomaly: str
+    why: str
+    how: str = ""
+    failure: Failure | None = None
+    logged: str = ""
+    records: list[int] = field(default_factory=list)
+
+
+def clusters(anomalies: Sequence[tuple[int, str, str, str, Sequence[Hop]]], failed_calls: Mapping[str, Failure]) -> list[Cluster]:
+    """Returns the clusters, the largest first. An anomaly is the number of its record, its id, what it is, why, and its way. `failed_calls` has the last call of each
+    invocation that failed."""
+    found: dict[tuple[object, ...], Cluster] = {}
+    for number, record_id, anomaly, why, hops in anomalies:
+        one = Cluster(anomaly, why, *_cause(record_id, hops, failed_calls))
+        key = anomaly, signature(why), one.how == _OVERCOME, _same(one.failure)
+        found.setdefault(key, one).records.append(number)
+    return sorted(found.values(), key=lambda one: -len(one.records))
+
+
+def _same(failure: Failure | None) -> tuple[object, ...]:
+    return () if failure is None else (failure.who, failure.call, signature(failure.said), failure.faults)
+
+
+def _cause(record_id: str, hops: Sequence[Hop], failed_calls: Mapping[str, Failure]) -> tuple[str, Failure | None, str]:
+    """Returns how, what and what was logged of it, as a Cluster has them."""
+    if not hops:
+        return "", None, ""
+    # What the pipeline has accepted is its own to keep: what met the offer does not matter then.
+    own = [hop for hop in hops if hop.entry["name"] != HARNESS] or list(hops)
+    last, log = decisive(own)
+    logged = brief(next(reversed(errors_in(said(log, record_id))), ""))[:_LONGEST]
+    wrong = [hop for hop in own if _went_wrong(hop)]
+    lasting = [hop for hop in wrong if not _was_overcome(hop, own)]
+    if lasting:
+        return _OWN, _failure(lasting[-1]), logged
+    invocation = last.invocation or last.request_id
+    if invocation in failed_calls:
+        return _BESIDE, failed_calls[invocation], logged
+    if wrong:
+        return _OVERCOME, _failure(wrong[-1]), logged
+    return _LOGGED if logged else "", _failure(last), logged
+
+
+def _went_wrong(hop: Hop) -> bool:
+    entry = hop.entry
+    return bool(entry.get("error") or hop.faults or (entry["kind"] == "call" and not 200 <= entry["status"] < 400))
+
+
+def _was_overcome(hop: Hop, hops: Sequence[Hop]) -> bool:
+    """Whether the same was done later, and went well."""
+    what = hop.entry["name"], hop.entry.get("call")
+    return any((one.entry["name"], one.entry.get("call")) == what and not _went_wrong(one) for one in hops[hops.index(hop) + 1 :])
+
+
+def _failure(hop: Hop) -> Failure:
+    entry = hop.entry
+    said_there = entry.get("error") or (f"answered {entry['status']}" if entry["kind"] == "call" else "")
+    return Failure(entry["name"], entry.get("call") or "", said_there[:_LONGEST], hop.faults)

@@ -1,0 +1,373 @@
+"""All that a report shows of a run, as one JSON document, from what the run has left in its directory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from pydantic_core import from_json, to_json
+
+from harness.accounting.reconcile import ANOMALIES_FILE, OUTCOMES_FILE
+from harness.accounting.verdict import ANOMALIES
+from harness.documents import read_json
+from harness.faults.plan import PARTIAL
+from harness.report.html import series
+from harness.report.html.clusters import clusters
+from harness.report.html.happened import Happened, happened
+from harness.report.result import RESULT
+from harness.run.run_dir import PLAN, readable
+from harness.run.trace import Hop, faults_by_request, renamed, ways
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+SCHEMA = 1
+_TEXT_CHARACTERS = 300
+_MOST_FIELDS = 40
+_MOST_HOPS = 60
+_MOST_SITES = 30
+_FEW = 20
+_SERVICE_KINDS = ("throttle", "error", "partial", "latency", "hang", "cut", "reply_lost")
+_FUNCTION_KINDS = (
+    "lambda_error_before", "lambda_error_after", "lambda_timeout", "lambda_throttled", "lambda_killed_before", "lambda_killed_during",
+    "lambda_killed_after", "lambda_init", "lambda_slow",
+)  # fmt: skip
+
+# Older runs know of no rules, and one that was not reconciled of no outcomes.
+_ENDS = """
+CREATE TABLE ends AS
+SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.filtered,
+       o.ended, o.stored_at_ms, o.seen_at_ms, o.sighting
+FROM (SELECT NULL::VARCHAR AS filtered WHERE false UNION ALL BY NAME FROM read_parquet($ledger)) l LEFT JOIN outcomes o USING (index)
+"""
+_NO_OUTCOMES = (
+    "CREATE TABLE outcomes (index BIGINT, ended VARCHAR, stored_at_ms BIGINT, seen_at_ms BIGINT, sighting BIGINT); "
+    "CREATE TABLE anomalies (anomaly VARCHAR, index BIGINT, record_id VARCHAR, why VARCHAR)"
+)
+_EMPTY = """CREATE TABLE ends (index BIGINT, record_id VARCHAR, malformed VARCHAR, status VARCHAR, shard VARCHAR, sequence VARCHAR, offered_at_ms BIGINT,
+detail VARCHAR, filtered VARCHAR, ended VARCHAR, stored_at_ms BIGINT, seen_at_ms BIGINT, sighting BIGINT);
+CREATE TABLE promises (index BIGINT, promised BLOB)"""
+# Of each kind of record without an anomaly the same number, evenly over the load: a rare kind is shown too. Their order is by chance, so that the first few are
+# spread over the load as well.
+_RECORDS = """
+WITH spoilt AS (
+    SELECT index, list(anomaly ORDER BY list_position($order, anomaly)) AS anomalies, list(why ORDER BY list_position($order, anomaly)) AS whys
+    FROM anomalies WHERE index IS NOT NULL GROUP BY 1
+), placed AS (
+    SELECT index, kind, row_number() OVER (PARTITION BY kind ORDER BY index) - 1 AS place, count(*) OVER (PARTITION BY kind) AS many
+    FROM (SELECT index, concat_ws('/', status, ended, malformed IS NOT NULL) AS kind FROM ends ANTI JOIN spoilt USING (index))
+), spread AS (
+    SELECT index, row_number() OVER (PARTITION BY kind ORDER BY hash(index)) - 1 AS place_of_kind
+    FROM placed WHERE floor(place * least($each, many) / many) <> floor((place - 1) * least($each, many) / many)
+), chosen AS (
+    (SELECT index, NULL AS place_of_kind FROM spoilt ORDER BY index LIMIT $most) UNION ALL FROM spread
+)
+SELECT e.*, l.promised, s.anomalies, s.whys, c.place_of_kind
+FROM ends e JOIN chosen c USING (index) LEFT JOIN spoilt s USING (index)
+LEFT JOIN (SELECT index, promised FROM promises SEMI JOIN spoilt USING (index)) l USING (index)
+ORDER BY s.anomalies IS NULL, e.index
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How much of a run its report keeps."""
+
+    anomalies: int = 5_000
+    traced: int = 400
+    """Anomalies with their way, and half as many other records."""
+    others: int = 40
+    """Records without an anomaly, of each kind of record."""
+    log_characters: int = 3_000
+
+    def less(self) -> Kept:
+        """Returns less: of the anomalies themselves only where little else is left."""
+        few = self.traced <= _FEW
+        return Kept(
+            self.anomalies // 2 if few else self.anomalies, self.traced // 2, self.others * 2 // 3, self.log_characters // 2
+        )
+
+
+_Row = dict[str, Any]
+
+
+class Gathered:
+    """What a report can be made of. To read it takes most of the time; `document` then says it at the length that is wanted."""
+
+    def __init__(self, run_dir: Path) -> None:
+        """Raises UsageError for a directory that is none of a run with a result."""
+        with readable(run_dir), duckdb.connect() as db:
+            result = read_json(run_dir / RESULT, "result")
+            plan = read_json(run_dir / PLAN, "plan") if (run_dir / PLAN).exists() else {}
+            faults = (
+                read_json(run_dir / "faults.json", "faults") if (run_dir / "faults.json").exists() else {"plan": [], "fired": []}
+            )
+            self._names = {made: name for name, made in (plan.get("names") or {}).items() if made}
+            met = faults_by_request(faults["fired"])
+            self._happened = happened(run_dir, met, self._names)
+            self._begin_ms, end_ms = _tables(db, run_dir, self._happened, faults["fired"])
+            self._records = _records(db, run_dir)
+            traced = _traced(self._records, Kept().traced)
+            ways_found = ways(run_dir, [(row["record_id"], row["shard"], row["sequence"]) for row in traced], met)
+            self._ways = {row["index"]: hops for row, hops in zip(traced, ways_found, strict=True)}
+            kinds = {fault["id"]: fault["kind"] for fault in faults["plan"]}
+            anomalous = [self._ways[row["index"]] for row in traced if row["anomalies"]]
+            self._counts = _counts(db)
+            self._same = {
+                "schema": SCHEMA,
+                "result": {
+                    **{name: value for name, value in result.items() if name != "examples"},
+                    "description": _description(plan),
+                },
+                "begin_ms": self._begin_ms,
+                "took_ms": end_ms - self._begin_ms,
+                "flows": _flows(db),
+                "timeline": series.timeline(db, self._begin_ms, end_ms),
+                "firings": series.firings(faults["fired"], kinds, self._names, self._begin_ms),
+                "shares": series.SHARES,
+                "latencies": series.latencies(db, self._begin_ms, end_ms),
+                "functions": series.functions(db),
+                "coverage": _coverage(db, self._happened, faults["fired"], kinds, anomalous, self._names),
+            }
+
+    def document(self, kept: Kept) -> dict[str, Any]:
+        """Returns the report as JSON has it."""
+        anomalous = [row for row in self._records if row["anomalies"]][: kept.anomalies]
+        others = [row for row in self._records if not row["anomalies"] and row["place_of_kind"] < kept.others]
+        records = [*anomalous, *others]
+        traced = {row["index"] for row in _traced(records, kept.traced)}
+        told = [self._ways.get(row["index"]) if row["index"] in traced else None for row in records]
+        counts = {**self._counts, "anomalous_kept": len(anomalous), "others_kept": len(others)}
+        return {**self._same, "kept": counts, **self._in_words(records, told, kept)}
+
+    def _in_words(self, records: Sequence[_Row], told: Sequence[Sequence[Hop] | None], kept: Kept) -> dict[str, Any]:
+        """Returns the records, the hops that carried them (each told once, and named by its number) and the clusters of the anomalies."""
+        numbers: dict[str, int] = {}
+        hops: list[dict[str, Any]] = []
+
+        def number(hop: Hop) -> int:
+            if hop.request_id not in numbers:
+                numbers[hop.request_id] = len(hops)
+                hops.append(_hop(hop, self._names, self._begin_ms, kept.log_characters))
+            return numbers[hop.request_id]
+
+        rows = []
+        anomalies = []
+        for place, (row, way) in enumerate(zip(records, told, strict=True)):
+            one = _record(row, self._names, self._begin_ms)
+            if row["anomalies"]:
+                named = [
+                    replace(hop, entry={**hop.entry, "name": self._names.get(hop.entry["name"], hop.entry["name"])})
+                    for hop in way or ()
+                ]
+                anomalies.append((place, row["record_id"], row["anomalies"][0], one["whys"][0], named))
+            rows.append({**one, "way": None if way is None else [[number(hop), hop.how] for hop in way[-_MOST_HOPS:]]})
+        return {
+            "records": rows,
+            "hops": hops,
+            "clusters": [asdict(one) for one in clusters(anomalies, self._happened.failed_calls)],
+        }
+
+
+def _traced(records: Sequence[_Row], most: int) -> list[_Row]:
+    """Returns the records whose way is told: of those with an anomaly and of the others evenly chosen ones. A phantom has none: the load did not offer it."""
+    anomalous = [row for row in records if row["anomalies"] and row["index"] is not None]
+    return series.evenly(anomalous, most) + series.evenly([row for row in records if not row["anomalies"]], most // 2)
+
+
+def _description(plan: Mapping[str, Any]) -> str:
+    return str((plan.get("document") or {}).get("description") or "")
+
+
+def _tables(db: duckdb.DuckDBPyConnection, run_dir: Path, found: Happened, log: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Makes the tables that all else is asked from, and returns when the run's records were on their way, from and until in ms."""
+    db.execute("SET enable_progress_bar = false")
+    if (run_dir / OUTCOMES_FILE).exists():
+        db.execute(f"CREATE TABLE outcomes AS FROM read_parquet('{_quoted(run_dir / OUTCOMES_FILE)}')")
+        db.execute(f"CREATE TABLE anomalies AS FROM read_parquet('{_quoted(run_dir / ANOMALIES_FILE)}')")
+    else:
+        db.execute(_NO_OUTCOMES)
+    ledger = run_dir / "ledger.parquet"
+    if ledger.exists():
+        db.execute(_ENDS, {"ledger": str(ledger)})
+        db.execute(f"CREATE VIEW promises AS SELECT index, promised FROM read_parquet('{_quoted(ledger)}')")
+    else:
+        db.execute(_EMPTY)
+    db.register("happened", found.table)
+    times = sorted(one["at_ms"] for entry in log for one in entry["firings"])
+    db.execute("CREATE TABLE fired AS SELECT unnest($times::DOUBLE[]) AS at_ms", {"times": times})
+    row = db.execute("""
+        SELECT min(begun), max(ended) FROM (
+            SELECT min(offered_at_ms) AS begun, max(greatest(offered_at_ms, seen_at_ms)) AS ended FROM ends
+            UNION ALL SELECT NULL, max(at_ms) FROM happened UNION ALL SELECT NULL, max(at_ms) FROM fired
+        )
+    """).fetchone()
+    begin, end = row or (None, None)
+    return float(begin or 0), float(end or begin or 0) if begin else 0.0
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _flows(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Returns how many records went each way: what the first hop answered, how they ended, and what is wrong with that (the first of ANOMALIES; null where nothing
+    is). A phantom was not offered."""
+    order = "list_position($order, anomaly)"
+    rows = db.execute(
+        f"""
+        SELECT status, ended, anomaly, count(*) FROM ends LEFT JOIN (
+            SELECT index, arg_min(anomaly, {order}) AS anomaly FROM anomalies WHERE index IS NOT NULL GROUP BY 1
+        ) USING (index) GROUP BY ALL ORDER BY ALL
+        """,
+        {"order": list(ANOMALIES)},
+    ).fetchall()
+    flows = [dict(zip(("status", "ended", "anomaly", "count"), row, strict=True)) for row in rows]
+    [(phantoms,)] = db.execute("SELECT count(*) FROM anomalies WHERE index IS NULL").fetchall()
+    return [*flows, {"status": None, "ended": None, "anomaly": "phantom", "count": phantoms}] if phantoms else flows
+
+
+def _records(db: duckdb.DuckDBPyConnection, run_dir: Path) -> list[_Row]:
+    """Returns all that a report may keep: the records with an anomaly, first phantoms, then the others in the order of the load; and of each kind of other records
+    some, `place_of_kind` from 0 on."""
+    most = Kept()
+    rows = db.execute(_RECORDS, {"order": list(ANOMALIES), "most": most.anomalies, "each": most.others})
+    columns = [column[0] for column in rows.description]
+    records = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
+    _with_sightings(db, run_dir, records)
+    phantoms = db.execute(
+        "SELECT record_id, why FROM anomalies WHERE index IS NULL ORDER BY record_id LIMIT $most", {"most": most.anomalies}
+    ).fetchall()
+    return [{"record_id": name, "anomalies": ["phantom"], "whys": [why], "index": None} for name, why in phantoms] + records
+
+
+def _with_sightings(db: duckdb.DuckDBPyConnection, run_dir: Path, records: list[_Row]) -> None:
+    """Adds to each record the first sighting of it: its place, the reason that is told there and its content."""
+    path = run_dir / "observations.parquet"
+    wanted = sorted({row["sighting"] for row in records if row["sighting"] is not None})
+    if not wanted or not path.exists():
+        return
+    rows = db.execute(
+        "SELECT n, place, reason, content FROM (SELECT file_row_number AS n, place, reason, content "
+        "FROM read_parquet($path, file_row_number = true)) SEMI JOIN (SELECT unnest($wanted::BIGINT[]) AS n) USING (n)",
+        {"path": str(path), "wanted": wanted},
+    ).fetchall()
+    seen = {n: {"place": place, "reason": reason, "content": content} for n, place, reason, content in rows}
+    for row in records:
+        row.update(seen.get(row["sighting"], {}))
+
+
+def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    [(offered, spoilt)] = db.execute(
+        "SELECT (SELECT count(*) FROM ends), (SELECT count(DISTINCT index) FROM anomalies) + (SELECT count(*) FROM anomalies WHERE index IS NULL)"
+    ).fetchall()
+    return {"offered": offered, "anomalous": spoilt}
+
+
+def _record(row: _Row, names: Mapping[str, str], begin_ms: float) -> dict[str, Any]:
+    return {
+        "id": row["record_id"],
+        "index": row["index"],
+        "status": row.get("status"),
+        "ended": row.get("ended"),
+        "anomalies": row["anomalies"] or [],
+        "whys": [renamed(why or "", names) for why in row["whys"] or ()],
+        "malformed": row.get("malformed"),
+        "filtered": row.get("filtered"),
+        "offered": None if row.get("offered_at_ms") is None else row["offered_at_ms"] - begin_ms,
+        "seen": None if row.get("seen_at_ms") is None else row["seen_at_ms"] - begin_ms,
+        "at": f"{row['shard']}:{row['sequence']}" if row.get("shard") and row.get("sequence") else row.get("shard"),
+        "detail": row.get("detail"),
+        "place": renamed(row.get("place") or "", names),
+        "reason": row.get("reason"),
+        "differences": _differences(row.get("promised"), row.get("content")) if row["anomalies"] else [],
+    }
+
+
+def _hop(hop: Hop, names: Mapping[str, str], begin_ms: float, log_characters: int) -> dict[str, Any]:
+    entry = hop.entry
+    return {
+        "kind": entry["kind"],
+        "id": entry["id"],
+        "name": renamed(entry["name"], names),
+        "call": entry.get("call"),
+        "put": renamed(entry.get("put") or "", names),
+        "at": round(entry["at_ms"] - begin_ms),
+        "took": round(max(0, entry.get("took_ms") or entry["at_ms"] - entry.get("began_ms", entry["at_ms"]))),
+        "status": entry.get("status"),
+        "error": renamed(entry.get("error") or "", names)[:_TEXT_CHARACTERS],
+        "faults": list(hop.faults),
+        "invocation": hop.invocation,
+        "log": renamed(hop.log, names)[-log_characters:] if log_characters else "",
+    }
+
+
+def _differences(promised: bytes | None, content: bytes | None) -> list[list[str | None]]:
+    """Returns the fields in which what is there is not what was promised: name, promised, found (null where it is missing)."""
+    if promised is None or content is None:
+        return []
+    try:
+        expected, found = from_json(promised), from_json(content)
+    except ValueError:
+        return [["", _short(promised), _short(content)]]
+    if not isinstance(expected, dict) or not isinstance(found, dict):
+        return [["", _short(promised), _short(content)]]
+    different = [name for name, value in expected.items() if name not in found or _text(found[name]) != _text(value)]
+    return [[name, _text(expected[name]), _text(found[name]) if name in found else None] for name in different[:_MOST_FIELDS]]
+
+
+def _text(value: object) -> str:
+    return to_json(value).decode()[:_TEXT_CHARACTERS]
+
+
+def _short(content: bytes) -> str:
+    return content[:_TEXT_CHARACTERS].decode(errors="replace")
+
+
+def _coverage(
+    db: duckdb.DuckDBPyConnection,
+    found: Happened,
+    log: Sequence[Mapping[str, Any]],
+    kinds: Mapping[str, str],
+    ways_of_anomalies: Iterable[Sequence[Hop] | None],
+    names: Mapping[str, str],
+) -> dict[str, Any]:
+    """Returns of each place where a fault can be, and each kind of fault there: how often it fired, and how often on the way of a record with an anomaly; null
+    where that kind cannot be there. The busiest places come first."""
+    hurt = {hop.request_id for way in ways_of_anomalies for hop in way or () if hop.faults}
+    fired: Counter[tuple[str, str, str]] = Counter()
+    harmed: Counter[tuple[str, str, str]] = Counter()
+    for entry in log:
+        for one in entry["firings"]:
+            caller = names.get(one.get("caller"), one.get("caller") or "")
+            who, call = found.sites.get(one.get("request_id"), (caller, one.get("call") or ""))
+            at = who, call, kinds.get(entry["id"], "")
+            fired[at] += 1
+            harmed[at] += one.get("request_id") in hurt
+    places = db.execute(
+        "SELECT who, call, count(*) FROM happened WHERE kind IN ('call', 'invocation') GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+    ).fetchall()
+    shown = dict.fromkeys([(who, call) for who, call, _ in places[:_MOST_SITES]] + [at[:2] for at in fired])
+    return {
+        "kinds": [*_SERVICE_KINDS, *_FUNCTION_KINDS],
+        "sites": [
+            {
+                "who": who,
+                "call": call,
+                "cells": [
+                    [fired[who, call, kind], harmed[who, call, kind]] if fired[who, call, kind] or _can_be(call, kind) else None
+                    for kind in (*_SERVICE_KINDS, *_FUNCTION_KINDS)
+                ],
+            }
+            for who, call in shown
+        ],
+    }
+
+
+def _can_be(call: str, kind: str) -> bool:
+    if kind in _FUNCTION_KINDS:
+        return not call
+    return bool(call) and (kind != "partial" or tuple(call.partition(".")[::2]) in PARTIAL)

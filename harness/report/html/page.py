@@ -1,0 +1,69 @@
+"""Puts a report together: the document of the run, the page that shows it, and the libraries that draw its charts, in one file."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+from harness.report.html.document import Gathered, Kept
+from harness.report.result import RESULT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+REPORT = "report.html"
+MOST_BYTES = 1_000_000
+_HERE = files("harness.report.html")
+_SCRIPTS = ("base.js", "verdict.js", "clusters.js", "flows.js", "timeline.js", "latency.js", "records.js", "rest.js")
+_LIBRARIES = ("uPlot.iife.min.js", "d3-array.min.js", "d3-sankey.min.js")
+
+
+def write_report(run_dir: Path) -> Path:
+    """Writes report.html into a run's directory and returns its path. It keeps less of a run whose report would have more than MOST_BYTES, and says so.
+
+    Raises UsageError for a directory that is none of a run with a result, and OSError where it cannot be written."""
+    if not (run_dir / RESULT).is_file():
+        raise UsageError(f"{run_dir} is no directory of a run that has ended: it has no {RESULT}")
+    gathered, kept = Gathered(run_dir), Kept()
+    while len(page := _page(gathered.document(kept)).encode()) > MOST_BYTES and kept.anomalies > 1:
+        kept = kept.less()
+    path = run_dir / REPORT
+    # Beside it first: a report that is open in a browser is there or whole.
+    part = run_dir / f".{REPORT}"
+    part.write_bytes(page)
+    part.replace(path)
+    return path
+
+
+def left_report(run_dir: Path) -> str:
+    """Writes the report of a run that has ended, and returns a line that says where it is, or why there is none: the verdict stands without it."""
+    try:
+        return f"Report: {write_report(run_dir)}"
+    except (UsageError, OSError) as error:
+        return f"Report: none could be written: {error}"
+
+
+def _page(found: dict[str, Any]) -> str:
+    result = found["result"]
+    return Template(_text("assets", "report.html")).substitute(
+        title=html.escape(f"{result['verdict']}: {result['scenario']}"),
+        style=_text("vendor", "uPlot.min.css") + "\n" + _text("assets", "report.css"),
+        # Within a script, what ends it must not be read as its end.
+        document=json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str).replace("<", "\\u003c"),
+        libraries=_script("vendor", _LIBRARIES),
+        script=_script("assets", _SCRIPTS),
+        licences=_text("vendor", "LICENSES.txt").replace("--", "- -"),
+    )
+
+
+def _script(folder: str, names: Sequence[str]) -> str:
+    return "\n".join(_text(folder, name) for name in names).replace("</script", "<\\/script")
+
+
+def _text(folder: str, name: str) -> str:
+    return (_HERE / folder / name).read_text(encoding="utf-8")

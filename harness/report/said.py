@@ -1,0 +1,35 @@
+"""What a function logged about a record."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_ERROR = re.compile(r"error|exception|fail|refused|denied", re.IGNORECASE)
+# What Lambda itself writes around what a function logs, and metrics in the embedded metric format.
+_NOT_SAID = ("START RequestId", "END RequestId", "REPORT RequestId", '{"_aws":')
+
+
+def said(log: str, record_id: str) -> list[str]:
+    """Returns the lines of a log that matter for a record: those of errors where there are any, and those that name the record where any do."""
+    logged = [line for line in log.splitlines() if line.strip() and not line.startswith(_NOT_SAID)]
+    # A function logs about all records of its invocation.
+    logged = [line for line in logged if record_id in line] or logged
+    return errors_in(logged) or logged
+
+
+def errors_in(lines: list[str]) -> list[str]:
+    """Returns the lines that tell of an error."""
+    return [line for line in lines if _ERROR.search(line)]
+
+
+def brief(line: str) -> str:
+    """Returns a line of a log in few words: of one in JSON its message, and the last line of its exception. Other lines stay as they are."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(found, dict) or not found.get("message"):
+        return line
+    raised = str(found.get("exception") or found.get("errorMessage") or "").rstrip().rpartition("\n")[2]
+    return f"{found['message']}: {raised}" if raised else str(found["message"])

@@ -1,0 +1,88 @@
+"""Which anomalies belong together, and what is said to have gone wrong."""
+
+from __future__ import annotations
+
+import json
+
+from harness.report.html.clusters import Failure, clusters
+from harness.run.trace import Hop
+
+HANDED_OVER = Hop(
+    {
+        "kind": "call",
+        "at_ms": 0,
+        "id": "p",
+        "name": "harness",
+        "invocation": "",
+        "call": "sqs.SendMessageBatch",
+        "status": 200,
+        "error": None,
+        "put": None,
+    },
+    "it",
+    ("partial-1",),
+)
+
+
+def invoked(id="i-1", error=None, log="", name="Store"):  # noqa: A002
+    return Hop({"kind": "invocation", "at_ms": 9, "id": id, "name": name, "error": error, "took_ms": 5, "log": log}, "it")
+
+
+def called(error=None, status=200, within="i-1", call="s3.PutObject", faults=(), how="it"):
+    entry = {
+        "kind": "call",
+        "at_ms": 5,
+        "id": "c",
+        "name": "Store",
+        "invocation": within,
+        "call": call,
+        "status": status,
+        "error": error,
+        "put": None,
+    }
+    return Hop(entry, how, tuple(faults))
+
+
+def cause(*hops, failed_calls=None, record_id="id-1"):
+    (found,) = clusters([(0, record_id, "lost", "seen nowhere", hops)], failed_calls or {})
+    return found.how, found.failure, found.logged
+
+
+def test_a_call_that_carried_the_record_and_failed_is_the_cause():
+    hops = (HANDED_OVER, called("SlowDown", 503, faults=["throttle-1"]), invoked())
+    assert cause(*hops) == ("own", Failure("Store", "s3.PutObject", "SlowDown", ("throttle-1",)), "")
+
+
+def test_a_call_that_was_repeated_with_success_is_not_while_another_of_the_invocation_failed():
+    other = Failure("Store", "dynamodb.PutItem", "Throttled", ())
+    assert cause(called("SlowDown", 503), called(), invoked(), failed_calls={"i-1": other})[:2] == ("beside", other)
+    assert cause(called("SlowDown", 503), called(), invoked())[:2] == ("overcome", Failure("Store", "s3.PutObject", "SlowDown"))
+
+
+def test_what_met_the_offer_is_no_cause_of_what_the_pipeline_has_accepted():
+    assert cause(HANDED_OVER, invoked()) == ("", Failure("Store", "", ""), "")
+    assert cause(HANDED_OVER)[1] == Failure("harness", "sqs.SendMessageBatch", "answered 200", ("partial-1",))
+
+
+def test_without_a_failure_the_log_tells():
+    log = "START RequestId: x\nall is well\n" + json.dumps(
+        {"level": "ERROR", "message": "not stored", "exception": "Traceback\n  x\nKeyError: 'a'"}
+    )
+    assert cause(invoked(log=log)) == ("logged", Failure("Store", "", ""), "not stored: KeyError: 'a'")
+
+
+def test_nothing_is_claimed_of_a_record_that_nothing_is_known_to_have_carried():
+    assert cause() == ("", None, "")
+
+
+def test_records_are_together_that_differ_in_ids_and_numbers_alone():
+    found = clusters(
+        [
+            (0, "a", "lost", "seen nowhere", (invoked(error="KeyError: 'a' of 17"),)),
+            (1, "b", "lost", "seen nowhere", (invoked(error="KeyError: 'b' of 18"),)),
+            (2, "c", "lost", "seen nowhere", (invoked(error="ValueError: c"),)),
+            (3, "d", "corrupted", "seen nowhere", (invoked(error="KeyError: 'a' of 17"),)),
+        ],
+        {},
+    )
+    assert [(one.anomaly, one.records) for one in found] == [("lost", [0, 1]), ("lost", [2]), ("corrupted", [3])]

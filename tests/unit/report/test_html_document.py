@@ -1,0 +1,162 @@
+"""A report's numbers are those of the run, whatever it was; what it leaves out, it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.accounting.record import Outcome, Status
+from harness.errors import UsageError
+from harness.report.html import page
+from harness.report.html.document import Gathered, Kept
+from harness.report.html.series import END_TO_END
+from harness.run.trace import JOURNAL
+from tests.unit.report.runs import LOST, PROMISED, STORED, left_run
+
+
+def invocation(number, **more):
+    of = {
+        "kind": "invocation",
+        "at_ms": 1_100 + number,
+        "began_ms": 1_090,
+        "id": f"i-{number}",
+        "name": "made-store",
+        "error": None,
+        "took_ms": 10,
+        "log": "",
+    }
+    return {**of, "carried": json.dumps({"Records": [{"body": f"id-{number}"}]}), "answer": "", **more}
+
+
+KINDS = st.sampled_from(
+    [
+        STORED,
+        LOST,
+        (Status.ACKED, Outcome.STORED, None, b'{"id": "y"}'),
+        (Status.ACKED, Outcome.DEAD_LETTERED, "bad_json", None),
+        (Status.ACKED, Outcome.STORED, "bad_json", b"{}"),
+        (Status.ACKED, Outcome.DEAD_LETTERED, None, None),
+        (Status.REJECTED, None, "bad_json", None),
+        (Status.REJECTED, Outcome.STORED, None, PROMISED),
+        (Status.INDETERMINATE, None, None, None),
+        (Status.INDETERMINATE, Outcome.STORED, None, PROMISED),
+    ]
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(records=st.lists(KINDS, min_size=1, max_size=60))
+def test_the_bands_and_the_series_add_up_to_the_account(tmp_path_factory, records):
+    directory = tmp_path_factory.mktemp("run")
+    account = left_run(directory, records)
+    found = Gathered(directory).document(Kept())
+    by_end = {}
+    for flow in found["flows"]:
+        by_end[flow["ended"]] = by_end.get(flow["ended"], 0) + flow["count"]
+    outcomes = {
+        "stored": account.outcome.stored,
+        "dead_lettered": account.outcome.dead_lettered,
+        "rejected": account.outcome.rejected,
+    }
+    anomalies = {name: account.anomalies[name] for name in ("lost", "irrecoverable")}
+    expected = {**outcomes, **anomalies, "unacknowledged": account.outcome.unacknowledged}
+    assert by_end == {name: count for name, count in expected.items() if count}
+    assert sum(found["timeline"]["offered"]) == len(records)
+    assert sum(found["timeline"]["stored"]) == account.outcome.stored
+    # What is under way at the end was accepted, and came out nowhere.
+    assert found["timeline"]["under_way"][-1] == account.anomalies["lost"]
+    spoilt = {row["index"] for row in found["records"] if row["anomalies"]}
+    in_table = duckdb.execute("SELECT DISTINCT index FROM read_parquet($1)", [str(directory / "anomalies.parquet")]).fetchall()
+    assert spoilt == {index for (index,) in in_table}
+    assert sorted(number for one in found["clusters"] for number in one["records"]) == list(range(len(spoilt)))
+
+
+def test_a_record_has_its_way_its_place_and_what_differs(tmp_path):
+    left_run(
+        tmp_path,
+        [(Status.ACKED, Outcome.STORED, None, b'{"id": "x", "more": 1}')],
+        [invocation(0, log="START\nhere\n"), invocation(1)],
+    )
+    found = Gathered(tmp_path).document(Kept())
+    (record,) = found["records"]
+    assert record["differences"] == [["amount", "5", None]]
+    assert record["whys"] == ["missing: amount"]
+    assert record["place"] == "s3://Bucket/0"
+    ((number, how),) = record["way"]
+    assert (how, found["hops"][number]["name"], found["hops"][number]["log"]) == ("it", "Store", "START\nhere\n")
+
+
+def test_what_is_kept_of_healthy_records_is_spread_over_the_load_and_has_every_kind(tmp_path):
+    left_run(tmp_path, [STORED] * 1_000 + [(Status.REJECTED, None, "bad_json", None)] + [LOST] * 3)
+    gathered = Gathered(tmp_path)
+    found = gathered.document(Kept())
+    indices = [row["index"] for row in found["records"] if not row["anomalies"]]
+    assert len(indices) == 41
+    assert 1_000 in indices
+    assert max(b - a for a, b in pairwise(indices)) <= 26
+    assert found["kept"] == {"offered": 1_004, "anomalous": 3, "anomalous_kept": 3, "others_kept": 41}
+    fewer = [row["index"] for row in gathered.document(replace(Kept(), others=10))["records"] if not row["anomalies"]]
+    assert len(fewer) == 11
+    assert set(fewer) < set(indices)
+
+
+def test_how_long_it_took_is_told_apart_by_faults(tmp_path):
+    faults = {
+        "plan": [{"id": "f", "kind": "lambda_slow"}],
+        "fired": [{"id": "f", "firings": [{"at_ms": 1_505, "request_id": "i-1", "caller": "made-store", "call": ""}]}],
+    }
+    left_run(tmp_path, [STORED] * 10, [invocation(0), invocation(1, took_ms=900)], faults)
+    found = Gathered(tmp_path).document(Kept())
+    by_hop = {one["hop"]: one for one in found["latencies"]}
+    assert (by_hop["Store"]["unmet"]["count"], by_hop["Store"]["met"]["count"]) == (1, 1)
+    assert by_hop["Store"]["met"]["ms"][0] == 900
+    # Record 0 was stored before the fault fired; the others were on their way.
+    assert (by_hop[END_TO_END]["unmet"]["count"], by_hop[END_TO_END]["met"]["count"]) == (1, 9)
+    (site,) = found["coverage"]["sites"]
+    assert site["cells"][found["coverage"]["kinds"].index("lambda_slow")] == [1, 0]
+    assert found["firings"]["bands"] == [{"fault": "f", "kind": "lambda_slow", "from": 505.0, "to": 505.0, "fired": 1}]
+
+
+def test_a_run_that_was_not_reconciled_has_a_report(tmp_path):
+    left_run(tmp_path, [LOST, STORED])
+    for name in ("observations", "outcomes", "anomalies"):
+        (tmp_path / f"{name}.parquet").unlink()
+    (tmp_path / JOURNAL).unlink()
+    assert Gathered(tmp_path).document(Kept())["flows"] == [{"status": "acked", "ended": None, "anomaly": None, "count": 2}]
+    (tmp_path / "ledger.parquet").unlink()
+    assert Gathered(tmp_path).document(Kept())["flows"] == []
+    assert page.write_report(tmp_path).exists()
+
+
+def test_a_directory_of_no_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"is no directory of a run that has ended: it has no result\.json"):
+        page.write_report(tmp_path)
+    (tmp_path / "result.json").write_text("[]")
+    with pytest.raises(UsageError, match="cannot be read as the directory of a run"):
+        page.write_report(tmp_path)
+    assert "none could be written" in page.left_report(tmp_path)
+
+
+def test_no_text_of_a_run_ends_the_script_that_holds_it(tmp_path):
+    left_run(tmp_path, [LOST], [invocation(0, error="</script><script>alert(1)</script><!--")])
+    written = page.write_report(tmp_path).read_text()
+    assert "<script>alert" not in written
+    assert written.count("</script>") == 3
+    assert "\\u003c/script>" in written
+
+
+def test_a_large_report_keeps_less_and_says_so(tmp_path, monkeypatch):
+    left_run(tmp_path, [LOST] * 300 + [STORED] * 300, [invocation(n, log="x" * 3_000) for n in range(300)])
+    whole = page.write_report(tmp_path).stat().st_size
+    assert page.MOST_BYTES >= whole > 500_000
+    monkeypatch.setattr(page, "MOST_BYTES", 350_000)
+    path = page.write_report(tmp_path)
+    assert path.stat().st_size <= 350_000
+    kept = json.loads(path.read_text().partition('id="run">')[2].partition("</script>")[0])["kept"]
+    assert kept["anomalous_kept"] == kept["anomalous"] == 300
