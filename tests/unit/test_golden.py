@@ -59,7 +59,10 @@ def test_every_help_has_an_example_that_the_command_takes(command):
     words = line.removeprefix("Example: ").partition(" && ")[0].partition(" >> ")[0].split(" ")
     assert words[:2] == ["pipeproof", command]
     options = {
-        option for parameter in main.commands[command].params if isinstance(parameter, click.Option) for option in parameter.opts
+        option
+        for parameter in main.commands[command].params
+        if isinstance(parameter, click.Option)
+        for option in (*parameter.opts, *parameter.secondary_opts)
     }
     assert {word for word in words if word.startswith("--")} <= options
 

@@ -28,7 +28,10 @@
   function sum(values) { return values.reduce((total, value) => total + value, 0); }
 
   function zoom(low, high) {
-    if (!(high > low)) return;
+    if (!(high > low)) {
+      said.textContent = "from must be before until";
+      return;
+    }
     span = [Math.max(0, low), Math.min(end, high)];
     for (const plot of plots) plot.setScale("x", {min: span[0], max: span[1]});
     from.value = span[0].toFixed(2);
