@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = 1
+OBSERVATIONS = "observations.parquet"
 _TEXT_CHARACTERS = 300
 _MOST_FIELDS = 40
 _MOST_HOPS = 60
@@ -40,8 +41,11 @@ _FUNCTION_KINDS = (
 _ENDS = """
 CREATE TABLE ends AS
 SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.filtered,
-       o.ended, o.stored_at_ms, o.seen_at_ms, o.sighting
+       o.ended, o.sighting,
+       -- Where a probe knows no time, the journal knows when an object was written.
+       coalesce(o.stored_at_ms, CASE WHEN o.ended = 'stored' THEN w.at_ms END) AS stored_at_ms, coalesce(o.seen_at_ms, w.at_ms) AS seen_at_ms
 FROM (SELECT NULL::VARCHAR AS filtered WHERE false UNION ALL BY NAME FROM read_parquet($ledger)) l LEFT JOIN outcomes o USING (index)
+LEFT JOIN written w ON o.sighting = w.n
 """
 _NO_OUTCOMES = (
     "CREATE TABLE outcomes (index BIGINT, ended VARCHAR, stored_at_ms BIGINT, seen_at_ms BIGINT, sighting BIGINT); "
@@ -185,6 +189,13 @@ def _description(plan: Mapping[str, Any]) -> str:
 def _tables(db: duckdb.DuckDBPyConnection, run_dir: Path, found: Happened, log: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """Makes the tables that all else is asked from, and returns when the run's records were on their way, from and until in ms."""
     db.execute("SET enable_progress_bar = false")
+    db.register("happened", found.table)
+    db.register("puts", found.puts)
+    if (observations := run_dir / OBSERVATIONS).exists():
+        sightings = f"(SELECT file_row_number AS n, place FROM read_parquet('{_quoted(observations)}', file_row_number = true))"
+    else:
+        sightings = "(SELECT NULL::BIGINT AS n, NULL::VARCHAR AS place WHERE false)"
+    db.execute(f"CREATE VIEW written AS SELECT n, at_ms FROM {sightings} JOIN puts USING (place)")
     if (run_dir / OUTCOMES_FILE).exists():
         db.execute(f"CREATE TABLE outcomes AS FROM read_parquet('{_quoted(run_dir / OUTCOMES_FILE)}')")
         db.execute(f"CREATE TABLE anomalies AS FROM read_parquet('{_quoted(run_dir / ANOMALIES_FILE)}')")
@@ -196,7 +207,6 @@ def _tables(db: duckdb.DuckDBPyConnection, run_dir: Path, found: Happened, log: 
         db.execute(f"CREATE VIEW promises AS SELECT index, promised FROM read_parquet('{_quoted(ledger)}')")
     else:
         db.execute(_EMPTY)
-    db.register("happened", found.table)
     times = sorted(one["at_ms"] for entry in log for one in entry["firings"])
     db.execute("CREATE TABLE fired AS SELECT unnest($times::DOUBLE[]) AS at_ms", {"times": times})
     row = db.execute("""
@@ -246,7 +256,7 @@ def _records(db: duckdb.DuckDBPyConnection, run_dir: Path) -> list[_Row]:
 
 def _with_sightings(db: duckdb.DuckDBPyConnection, run_dir: Path, records: list[_Row]) -> None:
     """Adds to each record the first sighting of it: its place, the reason that is told there and its content."""
-    path = run_dir / "observations.parquet"
+    path = run_dir / OBSERVATIONS
     wanted = sorted({row["sighting"] for row in records if row["sighting"] is not None})
     if not wanted or not path.exists():
         return

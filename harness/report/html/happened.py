@@ -19,6 +19,7 @@ _MEMORY = re.compile(r'Max Memory Used: (\d+) MB|"maxMemoryUsedMB": (\d+)')
 # An event is a text within the entry, so that its quotes are escaped.
 _ARRIVAL = b'\\"approximateArrivalTimestamp\\": '
 _ARRIVED = re.compile(re.escape(_ARRIVAL) + rb"([\d.]+)")
+_WRITES = frozenset({"s3.PutObject", "s3.CopyObject", "s3.CompleteMultipartUpload"})
 
 _SCHEMA = pa.schema(
     [
@@ -46,6 +47,8 @@ class Happened:
     """By request id, who called what; of an invocation, the function and no call."""
     failed_calls: Mapping[str, Failure]
     """By the request id of an invocation, the last of its calls that failed."""
+    puts: pa.Table
+    """When each object of S3 was written last, by its place."""
 
 
 def happened(run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Happened:
@@ -53,6 +56,7 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str
     rows: list[dict[str, Any]] = []
     sites: dict[str, tuple[str, str]] = {}
     failed_calls: dict[str, Failure] = {}
+    puts: dict[str, float] = {}
     hurt = set(met)
     for entry, line in heads(run_dir):
         kind = entry["kind"]
@@ -72,6 +76,8 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str
             if row["failed"] or entry["id"] in met:
                 answer = entry["error"] or f"answered {entry['status']}"
                 failed_calls[entry["invocation"]] = Failure(who, row["call"], answer, tuple(met.get(entry["id"], ())))
+            elif row["call"] in _WRITES and entry.get("put"):
+                puts[f"s3://{entry['put']}"] = entry["at_ms"]
         elif kind == "invocation":
             row |= {"took_ms": entry["took_ms"], "memory_mb": _memory(entry["log"] or ""), "age_ms": _age(line, entry)}
         if kind in {"call", "invocation"}:
@@ -79,7 +85,8 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str
         rows.append(row)
     for row in rows:
         row["hurt"] = row["id"] in hurt
-    return Happened(pa.Table.from_pylist(rows, schema=_SCHEMA), sites, failed_calls)
+    written = pa.table({"place": pa.array(puts, pa.string()), "at_ms": pa.array(puts.values(), pa.float64())})
+    return Happened(pa.Table.from_pylist(rows, schema=_SCHEMA), sites, failed_calls, written)
 
 
 def _memory(log: str) -> int | None:

@@ -24,8 +24,9 @@ END_TO_END = "offer to storage"
 
 
 def timeline(db: duckdb.DuckDBPyConnection, begin_ms: float, end_ms: float) -> dict[str, Any]:
-    """Returns series over the time of a run, a number for each step: of records those offered, stored, given up, and under way at its end; the iterator age
-    of the oldest batch of a step in ms (null where none was read); and by function its invocations and how many of them failed."""
+    """Returns series over the time of a run, a number for each step: of records those offered, stored, given up, and under way at its end (null where `timeless` records
+    were seen, and nothing knows when); the iterator age of the oldest batch of a step in ms (null where none was read); and by function its invocations and how many
+    of them failed."""
     step = next((step for step in _STEPS_MS if (end_ms - begin_ms) / step <= _MOST_STEPS), (end_ms - begin_ms) / _MOST_STEPS)
     steps = int((end_ms - begin_ms) // step) + 1
     parameters = {"begin": begin_ms, "step": step}
@@ -57,12 +58,15 @@ def timeline(db: duckdb.DuckDBPyConnection, begin_ms: float, end_ms: float) -> d
             "invocations": _filled({at: count for at, (count, _) in found.items()}, steps),
             "failed": _filled({at: failed for at, (_, failed) in found.items()}, steps),
         }
+    under_way = [max(0, came - went) for came, went in zip(accumulate(entered), accumulate(left), strict=True)]
+    [(timeless,)] = db.execute("SELECT count(*) FROM ends WHERE sighting IS NOT NULL AND seen_at_ms IS NULL").fetchall()
     return {
         "step_ms": step,
         "offered": offered,
         "stored": counted("stored_at_ms", "ends WHERE ended = 'stored'"),
         "given_up": counted("seen_at_ms", "ends WHERE ended IN ('dead_lettered', 'alerted', 'irrecoverable')"),
-        "under_way": [max(0, came - went) for came, went in zip(accumulate(entered), accumulate(left), strict=True)],
+        "under_way": None if timeless else under_way,
+        "timeless": timeless,
         "age_ms": [None if at not in ages else round(ages[at]) for at in range(steps)],
         "functions": functions,
     }

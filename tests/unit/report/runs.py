@@ -42,7 +42,7 @@ def finished(account, judgement=Judgement.PASS, reasons=(), **more):
 PROMISED = json.dumps({"id": "x", "amount": 5}).encode()
 
 
-def left_run(directory, records, journal=(), faults=None, judgement=Judgement.FAIL):
+def left_run(directory, records, journal=(), faults=None, judgement=Judgement.FAIL, *, timed=True):
     """Leaves a run. A record is (status, outcome or None, malformed or None, content or None); returns its account."""
     directory.mkdir(parents=True, exist_ok=True)
     seen = []
@@ -55,7 +55,9 @@ def left_run(directory, records, journal=(), faults=None, judgement=Judgement.FA
             )
             if outcome is not None:
                 place = f"s3://made-bucket/{number}"
-                seen.append(Observation(outcome, place, f"id-{number}", seen_at_ms=1_500 + number * 20, content=content))
+                seen.append(
+                    Observation(outcome, place, f"id-{number}", seen_at_ms=1_500 + number * 20 if timed else None, content=content)
+                )
     write_observations(directory / "observations.parquet", seen)
     account = reconcile(directory / "ledger.parquet", directory / "observations.parquet", directory)
     (directory / "plan.json").write_text(json.dumps({"names": {"Bucket": "made-bucket", "Store": "made-store"}}))

@@ -123,6 +123,29 @@ def test_how_long_it_took_is_told_apart_by_faults(tmp_path):
     assert found["firings"]["bands"] == [{"fault": "f", "kind": "lambda_slow", "from": 505.0, "to": 505.0, "fired": 1}]
 
 
+def test_what_no_probe_knows_the_time_of_is_stored_when_its_object_was_written(tmp_path):
+    written = {
+        "kind": "call",
+        "name": "made-store",
+        "invocation": "i-0",
+        "call": "s3.PutObject",
+        "status": 200,
+        "error": None,
+        "began_ms": 1_600,
+    }
+    puts = [
+        {**written, "id": f"p-{number}", "at_ms": 1_610 + number, "put": f"made-bucket/{number}", "carried": ""}
+        for number in range(2)
+    ]
+    left_run(tmp_path / "known", [STORED] * 2 + [LOST], puts, timed=False)
+    found = Gathered(tmp_path / "known").document(Kept())
+    assert [row["seen"] for row in found["records"] if row["ended"] == "stored"] == [610.0, 611.0]
+    assert (found["timeline"]["under_way"][-1], found["timeline"]["timeless"]) == (1, 0)
+    left_run(tmp_path / "unknown", [STORED] * 2 + [LOST], puts[:1], timed=False)
+    found = Gathered(tmp_path / "unknown").document(Kept())
+    assert (found["timeline"]["under_way"], found["timeline"]["timeless"]) == (None, 1)
+
+
 def test_a_run_that_was_not_reconciled_has_a_report(tmp_path):
     left_run(tmp_path, [LOST, STORED])
     for name in ("observations", "outcomes", "anomalies"):

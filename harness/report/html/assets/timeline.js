@@ -12,7 +12,7 @@
   const per = `per ${duration(timeline.step_ms)}`;
   const panels = [
     {title: `records ${per}`, series: [["offered", timeline.offered, "offered"], ["stored", timeline.stored, "stored"], ["given up", timeline.given_up, "dead_lettered"]]},
-    {title: "records under way", series: [["under way", timeline.under_way, "filtered"]]},
+    timeline.under_way ? {title: "records under way", series: [["under way", timeline.under_way, "filtered"]]} : null,
     timeline.age_ms.some(value => value !== null) ? {title: "iterator age, s", gaps: true, series: [["iterator age", timeline.age_ms.map(ms => ms === null ? null : ms / 1000), "alerted"]]} : null,
     functions.length ? {title: `invocations that ended, ${per}`, series: [
       ...functions.map(([name, found], place) => [name, found.invocations, TONES[place]]),
@@ -92,13 +92,14 @@
       const part = values => sum(values.slice(row * each, (row + 1) * each));
       const ages = timeline.age_ms.slice(row * each, (row + 1) * each).filter(value => value !== null);
       return [`${(row * each * seconds).toFixed(2)} s`, part(timeline.offered), part(timeline.stored), part(timeline.given_up),
-        timeline.under_way[Math.min(steps, (row + 1) * each) - 1], ages.length ? Math.max(...ages) : null,
+        timeline.under_way ? timeline.under_way[Math.min(steps, (row + 1) * each) - 1] : null, ages.length ? Math.max(...ages) : null,
         ...functions.map(([, found]) => part(found.invocations))];
     });
   };
   section("timeline", "When",
     make("p", {class: "quiet"}, "Time begins with the first offer. Brush over a panel to zoom all of them; a double click shows the whole run again."
-      + (firings.fired ? " Red bands reach from the first to the last firing of a fault, red marks are its firings." : "")),
+      + (firings.fired ? " Red bands reach from the first to the last firing of a fault, red marks are its firings." : "")
+      + (timeline.timeless ? ` Of ${records(timeline.timeless)} nothing knows when they were seen, so that they are not in these panels: a probe's key "time" tells it.` : "")),
     make("div", {class: "tools", role: "group", "aria-label": "Time shown"}, make("label", {}, "from", from, "s"), make("label", {}, "until", until, "s"),
       make("button", {type: "button", onclick: () => zoom(0, end)}, "Whole run"), said),
     container,
