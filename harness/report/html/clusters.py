@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from harness.run.trace import Hop
 
 _LONGEST = 300
-_OWN, _BESIDE, _OVERCOME, _LOGGED = "own", "beside", "overcome", "logged"
+_OWN, _BESIDE, _OVERCOME, _LOGGED, _UNTOLD = "own", "beside", "overcome", "logged", "untold"
+# A function that gives up some records of its batch loses others of it; it does not spoil them.
+_BY_OTHERS = frozenset({"lost", "irrecoverable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Failure:
 class Cluster:
     """`failure` is what went wrong last, or where nothing did the last hop; None where nothing is known to have carried the records. `how` says in which relation it
     stands to them: `own` carried them, `beside` was another call of the invocation that carried them, `overcome` carried them and was repeated with success,
-    `logged` is the last invocation, which logged an error; empty where nothing went wrong. `logged` is what the function logged of an error then. `records` are
-    numbers of those in the report."""
+    `logged` is the last invocation, which logged an error; empty where nothing went wrong; `untold` where the report does not keep their ways. `logged` is what the
+    function logged of an error then. `records` are numbers of those in the report."""
 
     anomaly: str
     why: str
@@ -44,38 +46,57 @@ class Cluster:
     records: list[int] = field(default_factory=list)
 
 
-def clusters(anomalies: Sequence[tuple[int, str, str, str, Sequence[Hop]]], failed_calls: Mapping[str, Failure]) -> list[Cluster]:
-    """Returns the clusters, the largest first. An anomaly is the number of its record, its id, what it is, why, and its way. `failed_calls` has the last call of each
-    invocation that failed."""
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """Of a record what it is, why, the fields that are not as promised, and its way; None where the report does not keep it."""
+
+    record: int
+    record_id: str
+    anomaly: str
+    why: str
+    fields: tuple[str, ...]
+    hops: Sequence[Hop] | None
+
+    @property
+    def what(self) -> str:
+        """Returns why, in words that are the same for records that are spoilt alike."""
+        return f"not as promised: {', '.join(self.fields)}" if self.fields else self.why[:_LONGEST]
+
+
+def clusters(anomalies: Sequence[Anomaly], failed_calls: Mapping[str, Failure]) -> list[Cluster]:
+    """Returns the clusters, the largest first. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
     found: dict[tuple[object, ...], Cluster] = {}
-    for number, record_id, anomaly, why, hops in anomalies:
-        one = Cluster(anomaly, why, *_cause(record_id, hops, failed_calls))
-        key = anomaly, signature(why), one.how == _OVERCOME, _same(one.failure)
-        found.setdefault(key, one).records.append(number)
-    return sorted(found.values(), key=lambda one: -len(one.records))
+    for one in anomalies:
+        made = Cluster(one.anomaly, one.what, *_cause(one, failed_calls))
+        key = made.anomaly, signature(made.why), made.how in {_OVERCOME, _UNTOLD}, _same(made.failure)
+        found.setdefault(key, made).records.append(one.record)
+    return sorted(found.values(), key=lambda one: (one.how == _UNTOLD, -len(one.records)))
 
 
 def _same(failure: Failure | None) -> tuple[object, ...]:
     return () if failure is None else (failure.who, failure.call, signature(failure.said), failure.faults)
 
 
-def _cause(record_id: str, hops: Sequence[Hop], failed_calls: Mapping[str, Failure]) -> tuple[str, Failure | None, str]:
+def _cause(anomaly: Anomaly, failed_calls: Mapping[str, Failure]) -> tuple[str, Failure | None, str]:
     """Returns how, what and what was logged of it, as a Cluster has them."""
+    hops = anomaly.hops
     if not hops:
-        return "", None, ""
+        return "" if hops is not None else _UNTOLD, None, ""
     # What the pipeline has accepted is its own to keep: what met the offer does not matter then.
     own = [hop for hop in hops if hop.entry["name"] != HARNESS] or list(hops)
     last, log = decisive(own)
-    logged = brief(next(reversed(errors_in(said(log, record_id))), ""))[:_LONGEST]
+    logged = brief(next(reversed(errors_in(said(log, anomaly.record_id))), ""))[:_LONGEST]
     wrong = [hop for hop in own if _went_wrong(hop)]
     lasting = [hop for hop in wrong if not _was_overcome(hop, own)]
     if lasting:
         return _OWN, _failure(lasting[-1]), logged
     invocation = last.invocation or last.request_id
-    if invocation in failed_calls:
+    if anomaly.anomaly in _BY_OTHERS and invocation in failed_calls:
         return _BESIDE, failed_calls[invocation], logged
-    if wrong:
-        return _OVERCOME, _failure(wrong[-1]), logged
+    # A function may ask on purpose for what is refused, such as a condition, and then do otherwise.
+    unwanted = [hop for hop in wrong if hop.faults or hop.entry["kind"] != "call"]
+    if unwanted:
+        return _OVERCOME, _failure(unwanted[-1]), logged
     return _LOGGED if logged else "", _failure(last), logged
 
 

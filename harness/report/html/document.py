@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from harness.accounting.verdict import ANOMALIES
 from harness.documents import read_json
 from harness.faults.plan import PARTIAL
 from harness.report.html import series
-from harness.report.html.clusters import clusters
+from harness.report.html.clusters import Anomaly, clusters
 from harness.report.html.happened import Happened, happened
 from harness.report.result import RESULT
 from harness.run.run_dir import PLAN, readable
@@ -96,6 +98,7 @@ class Kept:
 
 
 _Row = dict[str, Any]
+_Named = Callable[[str], str]
 
 
 class Gathered:
@@ -109,9 +112,11 @@ class Gathered:
             faults = (
                 read_json(run_dir / "faults.json", "faults") if (run_dir / "faults.json").exists() else {"plan": [], "fired": []}
             )
-            self._names = {made: name for name, made in (plan.get("names") or {}).items() if made}
+            names = {made: name for name, made in (plan.get("names") or {}).items() if made}
+            # The same few names stand in all entries.
+            self._named = functools.cache(lambda text: renamed(text, names))
             met = faults_by_request(faults["fired"])
-            self._happened = happened(run_dir, met, self._names)
+            self._happened = happened(run_dir, met, self._named)
             self._begin_ms, end_ms = _tables(db, run_dir, self._happened, faults["fired"])
             self._records = _records(db, run_dir)
             traced = _traced(self._records, Kept().traced)
@@ -130,11 +135,11 @@ class Gathered:
                 "took_ms": end_ms - self._begin_ms,
                 "flows": _flows(db),
                 "timeline": series.timeline(db, self._begin_ms, end_ms),
-                "firings": series.firings(faults["fired"], kinds, self._names, self._begin_ms),
+                "firings": series.firings(faults["fired"], kinds, self._named, self._begin_ms),
                 "shares": series.SHARES,
                 "latencies": series.latencies(db, self._begin_ms, end_ms),
                 "functions": series.functions(db),
-                "coverage": _coverage(db, self._happened, faults["fired"], kinds, anomalous, self._names),
+                "coverage": _coverage(db, self._happened, faults["fired"], kinds, anomalous, self._named),
             }
 
     def document(self, kept: Kept) -> dict[str, Any]:
@@ -147,7 +152,7 @@ class Gathered:
         counts = {**self._counts, "anomalous_kept": len(anomalous), "others_kept": len(others)}
         return {**self._same, "kept": counts, **self._in_words(records, told, kept)}
 
-    def _in_words(self, records: Sequence[_Row], told: Sequence[Sequence[Hop] | None], kept: Kept) -> dict[str, Any]:
+    def _in_words(self, records: Sequence[_Row], ways_told: Sequence[Sequence[Hop] | None], kept: Kept) -> dict[str, Any]:
         """Returns the records, the hops that carried them (each told once, and named by its number) and the clusters of the anomalies."""
         numbers: dict[str, int] = {}
         hops: list[dict[str, Any]] = []
@@ -155,19 +160,21 @@ class Gathered:
         def number(hop: Hop) -> int:
             if hop.request_id not in numbers:
                 numbers[hop.request_id] = len(hops)
-                hops.append(_hop(hop, self._names, self._begin_ms, kept.log_characters))
+                hops.append(_hop(hop, self._named, self._begin_ms, kept.log_characters))
             return numbers[hop.request_id]
 
         rows = []
         anomalies = []
-        for place, (row, way) in enumerate(zip(records, told, strict=True)):
-            one = _record(row, self._names, self._begin_ms)
+        for place, (row, way) in enumerate(zip(records, ways_told, strict=True)):
+            one = _record(row, self._named, self._begin_ms)
             if row["anomalies"]:
-                named = [
-                    replace(hop, entry={**hop.entry, "name": self._names.get(hop.entry["name"], hop.entry["name"])})
-                    for hop in way or ()
-                ]
-                anomalies.append((place, row["record_id"], row["anomalies"][0], one["whys"][0], named))
+                told = (
+                    None
+                    if way is None
+                    else [replace(hop, entry={**hop.entry, "name": self._named(hop.entry["name"])}) for hop in way]
+                )
+                fields = tuple(name for name, _, _ in one["differences"])
+                anomalies.append(Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told))
             rows.append({**one, "way": None if way is None else [[number(hop), hop.how] for hop in way[-_MOST_HOPS:]]})
         return {
             "records": rows,
@@ -277,41 +284,41 @@ def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {"offered": offered, "anomalous": spoilt}
 
 
-def _record(row: _Row, names: Mapping[str, str], begin_ms: float) -> dict[str, Any]:
+def _record(row: _Row, named: _Named, begin_ms: float) -> dict[str, Any]:
     return {
         "id": row["record_id"],
         "index": row["index"],
         "status": row.get("status"),
         "ended": row.get("ended"),
         "anomalies": row["anomalies"] or [],
-        "whys": [renamed(why or "", names) for why in row["whys"] or ()],
+        "whys": [named(why or "") for why in row["whys"] or ()],
         "malformed": row.get("malformed"),
         "filtered": row.get("filtered"),
         "offered": None if row.get("offered_at_ms") is None else row["offered_at_ms"] - begin_ms,
         "seen": None if row.get("seen_at_ms") is None else row["seen_at_ms"] - begin_ms,
         "at": f"{row['shard']}:{row['sequence']}" if row.get("shard") and row.get("sequence") else row.get("shard"),
         "detail": row.get("detail"),
-        "place": renamed(row.get("place") or "", names),
+        "place": named(row.get("place") or ""),
         "reason": row.get("reason"),
         "differences": _differences(row.get("promised"), row.get("content")) if row["anomalies"] else [],
     }
 
 
-def _hop(hop: Hop, names: Mapping[str, str], begin_ms: float, log_characters: int) -> dict[str, Any]:
+def _hop(hop: Hop, named: _Named, begin_ms: float, log_characters: int) -> dict[str, Any]:
     entry = hop.entry
     return {
         "kind": entry["kind"],
         "id": entry["id"],
-        "name": renamed(entry["name"], names),
+        "name": named(entry["name"]),
         "call": entry.get("call"),
-        "put": renamed(entry.get("put") or "", names),
+        "put": named(entry.get("put") or ""),
         "at": round(entry["at_ms"] - begin_ms),
         "took": round(max(0, entry.get("took_ms") or entry["at_ms"] - entry.get("began_ms", entry["at_ms"]))),
         "status": entry.get("status"),
-        "error": renamed(entry.get("error") or "", names)[:_TEXT_CHARACTERS],
+        "error": named(entry.get("error") or "")[:_TEXT_CHARACTERS],
         "faults": list(hop.faults),
         "invocation": hop.invocation,
-        "log": renamed(hop.log, names)[-log_characters:] if log_characters else "",
+        "log": named(hop.log)[-log_characters:] if log_characters else "",
     }
 
 
@@ -343,7 +350,7 @@ def _coverage(
     log: Sequence[Mapping[str, Any]],
     kinds: Mapping[str, str],
     ways_of_anomalies: Iterable[Sequence[Hop] | None],
-    names: Mapping[str, str],
+    named: _Named,
 ) -> dict[str, Any]:
     """Returns of each place where a fault can be, and each kind of fault there: how often it fired, and how often on the way of a record with an anomaly; null
     where that kind cannot be there. The busiest places come first."""
@@ -352,7 +359,7 @@ def _coverage(
     harmed: Counter[tuple[str, str, str]] = Counter()
     for entry in log:
         for one in entry["firings"]:
-            caller = names.get(one.get("caller"), one.get("caller") or "")
+            caller = named(one.get("caller") or "")
             who, call = found.sites.get(one.get("request_id"), (caller, one.get("call") or ""))
             at = who, call, kinds.get(entry["id"], "")
             fired[at] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from harness.report.html.clusters import Failure
 from harness.run.trace import heads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 _MEMORY = re.compile(r'Max Memory Used: (\d+) MB|"maxMemoryUsedMB": (\d+)')
@@ -46,21 +47,22 @@ class Happened:
     sites: Mapping[str, tuple[str, str]]
     """By request id, who called what; of an invocation, the function and no call."""
     failed_calls: Mapping[str, Failure]
-    """By the request id of an invocation, the last of its calls that failed."""
+    """By the request id of an invocation, the last of its calls that failed and was not repeated with success."""
     puts: pa.Table
     """When each object of S3 was written last, by its place."""
 
 
-def happened(run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Happened:
-    """Reads the journal; it is empty where the run has none. `met` has the faults of each request, `names` those of the template by what was made of them."""
+def happened(run_dir: Path, met: Mapping[str, Sequence[str]], named: Callable[[str], str]) -> Happened:
+    """Reads the journal; it is empty where the run has none. `met` has the faults of each request, `named` puts the template's names in place of those that were made of
+    them."""
     rows: list[dict[str, Any]] = []
     sites: dict[str, tuple[str, str]] = {}
-    failed_calls: dict[str, Failure] = {}
+    failed_calls: dict[str, dict[str, Failure]] = defaultdict(dict)
     puts: dict[str, float] = {}
     hurt = set(met)
     for entry, line in heads(run_dir):
         kind = entry["kind"]
-        who = names.get(entry["name"], entry["name"])
+        who = named(entry["name"])
         row: dict[str, Any] = {
             "kind": kind,
             "id": entry["id"],
@@ -73,9 +75,11 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str
         if kind == "call":
             if entry["id"] in met:
                 hurt.add(entry["invocation"])
+            others = failed_calls[entry["invocation"]]
+            others.pop(row["call"], None)
             if row["failed"] or entry["id"] in met:
                 answer = entry["error"] or f"answered {entry['status']}"
-                failed_calls[entry["invocation"]] = Failure(who, row["call"], answer, tuple(met.get(entry["id"], ())))
+                others[row["call"]] = Failure(who, row["call"], answer, tuple(met.get(entry["id"], ())))
             elif row["call"] in _WRITES and entry.get("put"):
                 puts[f"s3://{entry['put']}"] = entry["at_ms"]
         elif kind == "invocation":
@@ -85,8 +89,9 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str
         rows.append(row)
     for row in rows:
         row["hurt"] = row["id"] in hurt
+    last_failed = {invocation: next(reversed(calls.values())) for invocation, calls in failed_calls.items() if calls}
     written = pa.table({"place": pa.array(puts, pa.string()), "at_ms": pa.array(puts.values(), pa.float64())})
-    return Happened(pa.Table.from_pylist(rows, schema=_SCHEMA), sites, failed_calls, written)
+    return Happened(pa.Table.from_pylist(rows, schema=_SCHEMA), sites, last_failed, written)
 
 
 def _memory(log: str) -> int | None:

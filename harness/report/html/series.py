@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import duckdb
 
@@ -81,7 +81,7 @@ def _filled(counts: Mapping[int, int], steps: int) -> list[int]:
 
 
 def firings(
-    log: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], names: Mapping[str, str], begin_ms: float
+    log: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], named: Callable[[str], str], begin_ms: float
 ) -> dict[str, Any]:
     """Returns each fault with the time from its first firing to its last, and its firings: all of them, or of many evenly chosen ones."""
     bands, marks = [], []
@@ -98,7 +98,7 @@ def firings(
                 "at": one["at_ms"] - begin_ms,
                 "fault": entry["id"],
                 "call": one.get("call") or "",
-                "who": names.get(one.get("caller"), one.get("caller")),
+                "who": named(one.get("caller") or ""),
             }
             for one in fired
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from harness.report.html.clusters import Failure, clusters
+from harness.report.html.clusters import Anomaly, Failure, clusters
 from harness.run.trace import Hop
 
 HANDED_OVER = Hop(
@@ -43,8 +43,8 @@ def called(error=None, status=200, within="i-1", call="s3.PutObject", faults=(),
     return Hop(entry, how, tuple(faults))
 
 
-def cause(*hops, failed_calls=None, record_id="id-1"):
-    (found,) = clusters([(0, record_id, "lost", "seen nowhere", hops)], failed_calls or {})
+def cause(*hops, failed_calls=None, record_id="id-1", anomaly="lost"):
+    (found,) = clusters([Anomaly(0, record_id, anomaly, "seen nowhere", (), hops)], failed_calls or {})
     return found.how, found.failure, found.logged
 
 
@@ -56,7 +56,9 @@ def test_a_call_that_carried_the_record_and_failed_is_the_cause():
 def test_a_call_that_was_repeated_with_success_is_not_while_another_of_the_invocation_failed():
     other = Failure("Store", "dynamodb.PutItem", "Throttled", ())
     assert cause(called("SlowDown", 503), called(), invoked(), failed_calls={"i-1": other})[:2] == ("beside", other)
-    assert cause(called("SlowDown", 503), called(), invoked())[:2] == ("overcome", Failure("Store", "s3.PutObject", "SlowDown"))
+    met = Failure("Store", "s3.PutObject", "SlowDown", ("throttle-1",))
+    assert cause(called("SlowDown", 503, faults=["throttle-1"]), called(), invoked())[:2] == ("overcome", met)
+    assert cause(called("ConditionalCheckFailedException", 400), called(), invoked())[:2] == ("", Failure("Store", "", ""))
 
 
 def test_what_met_the_offer_is_no_cause_of_what_the_pipeline_has_accepted():
@@ -76,13 +78,33 @@ def test_nothing_is_claimed_of_a_record_that_nothing_is_known_to_have_carried():
 
 
 def test_records_are_together_that_differ_in_ids_and_numbers_alone():
+    def of(number, error, anomaly="lost", fields=(), why="seen nowhere"):
+        return Anomaly(number, f"id-{number}", anomaly, why, fields, (invoked(error=error),))
+
     found = clusters(
         [
-            (0, "a", "lost", "seen nowhere", (invoked(error="KeyError: 'a' of 17"),)),
-            (1, "b", "lost", "seen nowhere", (invoked(error="KeyError: 'b' of 18"),)),
-            (2, "c", "lost", "seen nowhere", (invoked(error="ValueError: c"),)),
-            (3, "d", "corrupted", "seen nowhere", (invoked(error="KeyError: 'a' of 17"),)),
+            of(0, "KeyError: 'a' of 17"), of(1, "KeyError: 'b' of 18"), of(2, "ValueError: c"),
+            of(3, None, "corrupted", ("name", "age"), "name: promised A, found B"), of(4, None, "corrupted", ("name", "age"), "name: promised C, found D"),
+            of(5, None, "corrupted", ("age",)),
         ],
         {},
-    )
-    assert [(one.anomaly, one.records) for one in found] == [("lost", [0, 1]), ("lost", [2]), ("corrupted", [3])]
+    )  # fmt: skip
+    assert [(one.anomaly, one.records) for one in found] == [
+        ("lost", [0, 1]),
+        ("corrupted", [3, 4]),
+        ("lost", [2]),
+        ("corrupted", [5]),
+    ]
+    assert found[1].why == "not as promised: name, age"
+
+
+def test_another_call_that_failed_loses_records_and_does_not_spoil_them():
+    other = Failure("Store", "dynamodb.PutItem", "ConditionalCheckFailedException", ())
+    assert cause(invoked(), failed_calls={"i-1": other})[:2] == ("beside", other)
+    assert cause(invoked(), failed_calls={"i-1": other}, anomaly="corrupted")[:2] == ("", Failure("Store", "", ""))
+
+
+def test_what_is_not_traced_is_not_explained():
+    (told, untold) = clusters([Anomaly(n, "a", "lost", "seen nowhere", (), way) for n, way in enumerate([None, ()])], {})
+    assert (told.how, told.failure, told.records) == ("", None, [1])
+    assert (untold.how, untold.failure, untold.records) == ("untold", None, [0])

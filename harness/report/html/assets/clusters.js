@@ -4,6 +4,7 @@
   const {anomalous, anomalous_kept: kept} = run.kept;
   const sentence = ({records, anomaly, failure, how}) => {
     const many = `${count(records.length)} ${anomaly}`;
+    if (how === "untold") return `${many}: this file does not keep ${records.length === 1 ? "its way" : "their ways"}`;
     if (!failure) return `${many}: nothing is known to have carried ${records.length === 1 ? "it" : "them"}`;
     const did = failure.call ? `${failure.who} called ${failure.call}` : `${failure.who} was invoked`;
     if (how === "own") return `${many}: ${did}, and that failed`;
