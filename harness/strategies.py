@@ -1,28 +1,43 @@
-"""Hypothesis strategies of a scenario's load, for property tests of a pipeline's own code. See docs/pytest.md. They need Hypothesis, which pipeproof does not install."""
+"""Hypothesis strategies of a scenario's load and of its faults, for property tests of a pipeline's own code. See docs/pytest.md. They need Hypothesis, which pipeproof does not install."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from harness.documents import read_json
+from harness.errors import UsageError
+from harness.faults.plan import HARNESS, PARTIAL
 from harness.parts.ports import SourceContext
 from harness.parts.units import File
 from harness.parts.units import records as records_of
+from harness.run.run_dir import PLAN, readable
+from harness.run.trace import heads
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.accounting.record import Record
     from harness.parts.units import Unit
 
-__all__ = ["files", "records"]
+__all__ = ["deliveries", "fault_plans", "files", "records"]
 
+T = TypeVar("T")
+_OF_CALLS = ("throttle", "error", "latency", "hang", "cut", "reply_lost")
+# An init cannot be foreseen: how many environments there are differs from run to run.
+_OF_FUNCTIONS = (
+    "lambda_error_before", "lambda_error_after", "lambda_timeout", "lambda_throttled", "lambda_killed_before", "lambda_killed_after", "lambda_slow",
+)  # fmt: skip
+_TIMED = frozenset({"latency", "hang", "lambda_slow"})
+# A client that is refused so often in a row gives up, and so does AWS.
+_LONGEST_WINDOW = 3
 _RECORDS = 100
 """Of each load that is drawn: enough for a few that are malformed."""
 _LAST_SEED = 31
@@ -45,6 +60,72 @@ def files(scenario: Path | str) -> st.SearchStrategy[tuple[str, bytes, tuple[Rec
         scenario,
         lambda units: [(one.name, b"".join(one.parts()), tuple(one.records())) for one in units if isinstance(one, File)],
     )
+
+
+def deliveries(batch: Sequence[T], *, most: int = 10) -> st.SearchStrategy[list[list[T]]]:
+    """Returns schedules of deliveries as sources that deliver at least once make them: every item comes, in batches of at most `most`, in any order, and some come
+    again."""
+
+    @st.composite
+    def strategy(draw: st.DrawFn) -> list[list[T]]:
+        again = draw(st.lists(st.sampled_from(batch), max_size=len(batch))) if batch else []
+        left = draw(st.permutations([*batch, *again]))
+        schedule = []
+        while left:
+            size = draw(st.integers(1, most))
+            schedule.append(left[:size])
+            left = left[size:]
+        return schedule
+
+    return strategy()
+
+
+def fault_plans(run_dir: Path | str, *, most: int = 3, seconds: float = 1) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Returns plans of one to `most` faults, for `faults` of a scenario that has run before: each meets a call or an invocation that there was in the run, so that it
+    can fire again. `seconds` is how long what is slow or hangs takes.
+
+    Raises UsageError for a directory that is none of a run with a journal."""
+    places = _places(Path(run_dir))
+
+    @st.composite
+    def fault(draw: st.DrawFn) -> dict[str, Any]:
+        place, count = draw(st.sampled_from(places))
+        first = draw(st.integers(1, count))
+        window = f"{first}-{draw(st.integers(first, min(count, first + _LONGEST_WINDOW)))}"
+        kind = draw(st.sampled_from(_kinds(place)))
+        timed = {"seconds": seconds} if kind in _TIMED else {}
+        return {"kind": kind, **place, ("invocations" if "function" in place else "calls"): window, **timed}
+
+    return st.lists(fault(), min_size=1, max_size=most, unique_by=lambda one: str({**one, "calls": "", "invocations": ""}))
+
+
+def _places(run_dir: Path) -> list[tuple[dict[str, Any], int]]:
+    """Returns where faults can be, each as the part of a fault that addresses it, and how many events it had."""
+    with readable(run_dir):
+        made = {physical: name for name, physical in read_json(run_dir / PLAN, "plan")["names"].items()}
+        found: Counter[tuple[str, str]] = Counter()
+        for entry, _ in heads(run_dir):
+            who = made.get(entry["name"], entry["name"])
+            if entry["kind"] == "invocation":
+                found[who, ""] += 1
+            elif entry["kind"] == "call" and (who == HARNESS or entry["name"] in made):
+                found[who, entry["call"]] += 1
+    if not found:
+        raise UsageError(f"{run_dir} has no journal: nothing is known of what a fault could meet")
+    return [(_address(who, call), count) for (who, call), count in sorted(found.items())]
+
+
+def _address(who: str, call: str) -> dict[str, Any]:
+    if not call:
+        return {"function": who}
+    service, _, operation = call.partition(".")
+    return {"service": service, "operation": operation, "caller": who}
+
+
+def _kinds(place: Mapping[str, Any]) -> list[str]:
+    if "function" in place:
+        return list(_OF_FUNCTIONS)
+    return [*_OF_CALLS, *(["partial"] if (place["service"], place["operation"]) in PARTIAL else [])]
 
 
 def _drawn(scenario: Path | str, chosen: Callable[[Sequence[Unit]], list[Any]]) -> st.SearchStrategy[Any]:

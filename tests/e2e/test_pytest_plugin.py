@@ -109,6 +109,24 @@ def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
     assert not os.listdir(project.path / "work")  # noqa: PTH208 - Path.iterdir() is always true
 
 
+DRAWN = """
+from hypothesis import HealthCheck, given, settings
+from harness.strategies import fault_plans
+
+@settings(max_examples=1, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plan=fault_plans("runs/latest"))
+def test_drawn_faults(run_scenario, plan):
+    found = run_scenario("orders.yaml", faults=plan, verdict=None)
+    assert sum(fault["fired"] for fault in found.result["faults"]) > 0
+"""
+
+
+def test_faults_are_drawn_from_an_earlier_run(project):
+    project.runpytest_subprocess("orders.yaml").assert_outcomes(passed=1)
+    project.makepyfile(test_drawn=DRAWN)
+    project.runpytest_subprocess("test_drawn.py").assert_outcomes(passed=1)
+
+
 def test_a_failing_run_is_reproduced_by_the_command_that_it_tells(project):
     result = project.runpytest_subprocess("test_orders.py", "-k", "s3_throttles")
     (command,) = [line for line in result.outlines if line.startswith("Reproduce with: ")]
