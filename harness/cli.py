@@ -100,6 +100,18 @@ def run(
 
 
 @main.command()
+@emulator_option
+@click.option("--records", type=click.IntRange(min=1), default=10_000, show_default=True, help="How many events.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
+@click.pass_context
+def demo(context: click.Context, emulator: str, records: int, out: Path) -> int:
+    """Shows what pipeproof does, without any file of yours: events through Kinesis, Lambda and S3, each accounted for. The same as `pipeproof run clickstream-10k`.
+
+    Example: pipeproof demo --records 2000"""
+    return int(context.invoke(run, scenario="clickstream-10k", emulator=emulator, records=records, out=out))
+
+
+@main.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @emulator_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")

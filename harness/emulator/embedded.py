@@ -165,7 +165,8 @@ def runs(pid: int, work_dir: Path) -> bool:
 
 
 def _require_localstack() -> None:
-    if importlib.util.find_spec("localstack.runtime") is None:
+    # Without its package, to look for a module of it raises.
+    if importlib.util.find_spec("localstack") is None or importlib.util.find_spec("localstack.runtime") is None:
         message = (
             "the embedded emulator needs LocalStack, which is not installed here: pip install 'pipeproof[embedded]' "
             "(or name a running endpoint with --emulator http://127.0.0.1:4566)"
