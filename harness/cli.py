@@ -12,7 +12,7 @@ import click
 
 from harness import __version__
 from harness.cli_looking import compare, graph, history, report, trace
-from harness.cli_running import down, logs, query, redrive, up
+from harness.cli_running import down, logs, ps, query, redrive, up
 from harness.cli_starting import check, init
 from harness.errors import UnknownVerdictError, UsageError
 from harness.exits import EXIT, ErrorsAsMessages
@@ -37,7 +37,7 @@ def main() -> None:
     os.umask(0o077)
 
 
-for _command in (up, down, logs, redrive, query, init, check, trace, report, compare, history, graph):
+for _command in (up, down, ps, logs, redrive, query, init, check, trace, report, compare, history, graph):
     main.add_command(_command)
 
 

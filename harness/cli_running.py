@@ -207,3 +207,25 @@ def logs(
     except KeyboardInterrupt:
         if not follow:
             raise
+
+
+@click.command()
+@endpoint_option
+@account_option
+@remote_option
+def ps(emulator: str | None, account: str, allow_remote: bool) -> None:  # noqa: FBT001
+    """Tells what is under way, and where: records before mappings, messages in queues, invocations, executions. The emulator is the one that `pipeproof up` left in
+    this directory.
+
+    Example: pipeproof ps"""
+    from harness.run.drain import under_way  # noqa: PLC0415
+    from harness.run.up import attached  # noqa: PLC0415
+
+    clients, check = attached(emulator, account, allow_remote=allow_remote)
+    check()
+    rows = list(under_way(clients.endpoint, clients.account))
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:2]]
+    for count, where, more in rows:
+        click.echo(f"{count:<{widths[0]}}  {where:<{widths[1]}}  {more}".rstrip())
+    if not rows:
+        click.echo("at rest: nothing is under way, and every queue is empty")

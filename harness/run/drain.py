@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from harness.emulator import tokens
+from harness.errors import UsageError
 from harness.run.events import ActorActed, DrainProgress
 
 if TYPE_CHECKING:
@@ -84,6 +85,48 @@ def _look(http: urllib3.PoolManager, endpoint: str, account: str) -> tuple[dict[
     except ValueError:
         return None, _NOT_SERVED
     return (activity, "") if isinstance(activity, dict) and "at_rest" in activity else (None, _NOT_SERVED)
+
+
+def under_way(endpoint: str, account: str) -> Iterator[tuple[str, str, str]]:
+    """Yields what is under way in an account now: how much of what, where, and what is known of it. Queues that no mapping reads are told too, with what they hold.
+    Nothing is yielded at rest where none holds anything.
+
+    Raises UsageError for an endpoint that does not tell."""
+    with urllib3.PoolManager(retries=False, timeout=10) as http:
+        activity, problem = _look(http, endpoint, account)
+    if activity is None:
+        raise UsageError(f"{endpoint} does not tell what is under way: {problem}")
+    for stream in activity.get("streams", []):
+        if stream["behind"]:
+            yield (
+                f"{stream['behind']:,} records",
+                f"{_name(stream['stream'])}/{stream['shard']}",
+                f"before mapping {stream['mapping']}",
+            )
+    for queue in activity.get("queues", []):
+        if count := queue["visible"] + queue["in_flight"] + queue["delayed"]:
+            states = [f"{queue[name]:,} {name.replace('_', ' ')}" for name in ("visible", "in_flight", "delayed") if queue[name]]
+            yield (
+                f"{count:,} messages",
+                _name(queue["queue"]),
+                ", ".join(states) + ("" if queue["consumed"] else "; no mapping reads it"),
+            )
+    for buffer in activity.get("buffers", []):
+        if buffer["records"]:
+            yield f"{buffer['records']:,} records", _name(buffer["stream"]), f"in its buffer, delivered in {buffer['due_s']:.0f} s"
+    counts = {**activity.get("in_flight", {}), "executions": activity.get("executions", 0)}
+    for name, what in (
+        ("invocations", "Lambda"),
+        ("deliveries", "SNS, S3 and EventBridge"),
+        ("executions", "Step Functions"),
+        ("requests", "the emulator"),
+    ):
+        if counts.get(name):
+            yield f"{counts[name]:,} {name}", what, ", ".join(activity.get("slow", [])) if name == "requests" else ""
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition(":")[2].removeprefix("stream/")
 
 
 def _only_buffers(activity: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""`pipeproof logs`: what the functions of a stack that is up have logged."""
+"""`pipeproof logs` and `pipeproof ps`: what the functions of a stack that is up have logged, and what is under way in it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ Resources:
   Quiet:
     Type: AWS::Serverless::Function
     Properties: {Runtime: python3.13, CodeUri: code, Handler: say.handler, FunctionName: quiet-one}
+  Letters: {Type: AWS::SQS::Queue}
 Outputs:
   Name: {Value: !Ref Say}
+  Letters: {Value: !Ref Letters}
 """
 SCENARIO = """
 description: A function that says what it is given.
@@ -45,7 +47,12 @@ def stack(tmp_path):
     try:
         function = Clients(f"http://127.0.0.1:{port}")("lambda")
         name = next(one["FunctionName"] for one in function.list_functions()["Functions"] if "Say" in one["FunctionName"])
-        yield lambda id_: function.invoke(FunctionName=name, Payload=json.dumps({"id": id_}))
+
+        def invoke(id_):
+            function.invoke(FunctionName=name, Payload=json.dumps({"id": id_}))
+
+        invoke.endpoint = f"http://127.0.0.1:{port}"
+        yield invoke
     finally:
         assert pipeproof(tmp_path, "down")[0] == 0
         assert leftovers(tmp_path) == []
@@ -75,3 +82,25 @@ def test_logs_are_shown_by_logical_id_filtered_and_followed(tmp_path, stack):
     assert (code, output.strip()) == (0, "")
     code, output, _ = pipeproof(tmp_path, "logs", "Sya")
     assert (code, "no function is called 'Sya'; did you mean Say" in output) == (64, True)
+
+
+def test_what_is_under_way_is_told(tmp_path, stack):
+    code, output, _ = pipeproof(tmp_path, "ps")
+    assert (code, output) == (0, "at rest: nothing is under way, and every queue is empty\n")
+    sqs = Clients(stack.endpoint)("sqs")
+    (url,) = sqs.list_queues()["QueueUrls"]
+    for number in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody=str(number))
+    sqs.receive_message(QueueUrl=url)
+    code, output, _ = pipeproof(tmp_path, "ps")
+    assert code == 0, output
+    assert [part for part in output.strip().split("  ") if part] == [
+        "3 messages",
+        url.rpartition("/")[2],
+        "2 visible, 1 in flight; no mapping reads it",
+    ]
+
+
+def test_an_endpoint_that_does_not_tell_is_refused(tmp_path):
+    code, output, _ = pipeproof(tmp_path, "ps", "--emulator", f"http://127.0.0.1:{free_port()}")
+    assert code == 64, output
