@@ -25,7 +25,13 @@ def trace(record_id: str, run_dir: Path) -> None:
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path), default=Path("runs/latest"))
 @click.option("--open/--no-open", "opens", default=None, help="Open it in a browser. [default: where a person sits at a terminal]")
-def report(run_dir: Path, opens: bool | None) -> None:  # noqa: FBT001
+@click.option(
+    "--otlp",
+    metavar="FILE|URL",
+    help="Write the hops of the run as spans of OpenTelemetry, to a file or to a collector such as http://127.0.0.1:4318; no report is made.",
+)
+@click.option("--allow-remote", is_flag=True, help="Let --otlp name another machine: data is really sent there.")
+def report(run_dir: Path, opens: bool | None, otlp: str | None, allow_remote: bool) -> None:  # noqa: FBT001
     """Writes the HTML report of RUN_DIR (default: runs/latest) anew, with this version of pipeproof, and opens it: where the records went, what went wrong and
     when, and the way of a record. It is one file, which needs no network.
 
@@ -33,6 +39,11 @@ def report(run_dir: Path, opens: bool | None) -> None:  # noqa: FBT001
     import sys  # noqa: PLC0415
     import webbrowser  # noqa: PLC0415
 
+    if otlp is not None:
+        from harness.report.spans import send_spans  # noqa: PLC0415
+
+        click.echo(f"{send_spans(run_dir, otlp, allow_remote=allow_remote):,} spans to {otlp}")
+        return
     from harness.report.html.page import write_report  # noqa: PLC0415
 
     path = write_report(run_dir).resolve()
