@@ -114,7 +114,13 @@ def graph(path: Path) -> None:
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--scenario", help="Only runs of this scenario.")
-def history(out: Path, scenario: str | None) -> None:
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path),
+    help="Write a page of them, with how they changed, and links to their reports.",
+)
+def history(out: Path, scenario: str | None, page: Path | None) -> None:
     """Lists the runs in the directory OUT (default: runs), the oldest first: verdict, account, latency and rate.
 
     Example: pipeproof history runs --scenario clickstream-smoke"""
@@ -124,6 +130,9 @@ def history(out: Path, scenario: str | None) -> None:
 
     from harness.report import history as of_runs  # noqa: PLC0415
 
+    if page is not None:
+        click.echo(f"{of_runs.page(out, scenario, page):,} runs in {page}")
+        return
     table, told = of_runs.history(out, scenario)
     # A log has no width.
     console = Console() if sys.stdout.isatty() else Console(width=200)

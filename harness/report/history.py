@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,54 @@ from rich.text import Text
 from harness.accounting.verdict import Judgement
 from harness.documents import read_json
 from harness.errors import UsageError
+from harness.report.html.page import REPORT, write_history
 from harness.run.run_dir import readable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _STYLE = {Judgement.PASS: "green", Judgement.FAIL: "bold red", Judgement.UNKNOWN: "bold yellow"}
 _FIGURES = ("offered", "stored", "given up", "anomalies", "p95", "records/s")
+
+
+def page(out: Path, scenario: str | None, target: Path) -> int:
+    """Writes a page of the runs below `out` that have a result (of all scenarios, or of one), and returns how many there are.
+
+    Raises UsageError where there is none, or the page cannot be written."""
+    runs = [
+        _summary(run_dir, found, target)
+        for run_dir in _runs(out)
+        if (found := _result(run_dir)) and scenario in (None, found["scenario"])
+    ]
+    if not runs:
+        raise UsageError(f"{out} has no run with a result" + (f" of {scenario}" if scenario else ""))
+    try:
+        write_history(runs, target)
+    except OSError as error:
+        raise UsageError(f"--html {target}: {error.strerror}") from error
+    return len(runs)
+
+
+def _summary(run_dir: Path, found: dict[str, Any], target: Path) -> dict[str, Any]:
+    outcome, timing, anomalies = found["outcome"], found["timing"], found["anomalies"]
+    return {
+        **{name: found[name] for name in ("started_at", "scenario", "seed", "verdict", "reasons")},
+        "offered": found["ingress"]["offered"],
+        "stored": outcome["stored"],
+        "given_up": _sum(outcome[name] for name in ("dead_lettered", "alerted", "rejected")),
+        "anomalies": _sum(anomalies.values()),
+        "p95": timing["latency_s"]["p95"],
+        "records_per_s": timing["records_per_s"],
+        "directory": os.path.relpath(run_dir.resolve(), target.parent.resolve()),
+        "report": (run_dir / REPORT).exists(),
+    }
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Returns the sum; None where one of them is not known."""
+    known = list(counts)
+    return None if None in known else sum(count or 0 for count in known)
 
 
 def history(out: Path, scenario: str | None) -> tuple[Table, str]:
@@ -63,13 +105,12 @@ def _result(run_dir: Path) -> dict[str, Any] | None:
 
 def _figures(found: dict[str, Any]) -> list[str]:
     outcome, timing = found["outcome"], found["timing"]
-    given_up = [outcome[name] for name in ("dead_lettered", "alerted", "rejected")]
     p95 = timing["latency_s"]["p95"]
     return [
         _count(found["ingress"]["offered"]),
         _count(outcome["stored"]),
-        _count(None if None in given_up else sum(given_up)),
-        _count(None if None in found["anomalies"].values() else sum(found["anomalies"].values())),
+        _count(_sum(outcome[name] for name in ("dead_lettered", "alerted", "rejected"))),
+        _count(_sum(found["anomalies"].values())),
         "-" if p95 is None else f"{p95:.2f} s",
         f"{timing['records_per_s']:,.0f}",
     ]

@@ -57,7 +57,7 @@ def opened(browser):
     """Opens a report; it may complain of nothing, and ask for nothing but itself."""
     pages = []
 
-    def opened(path, fragment="", width=1280, **options):
+    def opened(path, fragment="", width=1280, until="#environment-title", **options):
         page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce", **options)
         pages.append(page)
         page.complaints, page.asked = [], []
@@ -65,7 +65,7 @@ def opened(browser):
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("request", lambda request: page.asked.append(request.url))
         page.goto(path.as_uri() + fragment)
-        expect(page.locator("#environment-title")).to_be_attached()
+        expect(page.locator(until)).to_be_attached()
         return page
 
     yield opened
@@ -205,6 +205,19 @@ def test_nobody_is_kept_out(failed, others, opened, name, width, scheme):
     assert [
         (one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found if one["impact"] in ("serious", "critical")
     ] == []
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_page_of_many_runs_leads_to_their_reports(failed, opened, width):
+    path = failed.parents[1] / "history.html"
+    code, said, _ = pipeproof(failed.parents[2], "history", "--html", path)
+    assert code == 0, said
+    page = opened(path, width=width, until="#scenario-0-title")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    page.get_by_role("link", name=re.compile("20")).first.click()
+    expect(page.locator("header")).to_contain_text("5 of 60 records lost")
 
 
 @pytest.mark.skipif(NPM is None, reason="no npm here")

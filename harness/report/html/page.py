@@ -13,12 +13,13 @@ from harness.report.html.document import Gathered, Kept
 from harness.report.result import RESULT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 REPORT = "report.html"
 MOST_BYTES = 1_000_000
 _HERE = files("harness.report.html")
+_HISTORY = ("base.js", "history.js")
 _SCRIPTS = ("base.js", "verdict.js", "clusters.js", "flows.js", "timeline.js", "latency.js", "records.js", "rest.js")
 _LIBRARIES = ("uPlot.iife.min.js", "d3-array.min.js", "d3-sankey.min.js")
 
@@ -48,15 +49,23 @@ def left_report(run_dir: Path) -> str:
         return f"Report: none could be written: {error}"
 
 
+def write_history(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Writes a page of many runs, the oldest first: `directory` of each is relative to the page's folder. Raises OSError."""
+    path.write_bytes(_html({"runs": runs}, f"{len(runs):,} runs", _HISTORY).encode())
+
+
 def _page(found: dict[str, Any]) -> str:
-    result = found["result"]
+    return _html(found, f"{found['result']['verdict']}: {found['result']['scenario']}", _SCRIPTS)
+
+
+def _html(document: Mapping[str, Any], title: str, scripts: Sequence[str]) -> str:
     return Template(_text("assets", "report.html")).substitute(
-        title=html.escape(f"{result['verdict']}: {result['scenario']}"),
+        title=html.escape(title),
         style=_text("vendor", "uPlot.min.css") + "\n" + _text("assets", "report.css"),
         # Within a script, what ends it must not be read as its end.
-        document=json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str).replace("<", "\\u003c"),
+        document=json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str).replace("<", "\\u003c"),
         libraries=_script("vendor", _LIBRARIES),
-        script=_script("assets", _SCRIPTS),
+        script=_script("assets", scripts),
         licences=_text("vendor", "LICENSES.txt").replace("--", "- -"),
     )
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.accounting.verdict import Account, Judgement
 from harness.errors import UsageError
-from harness.report.history import history
+from harness.report.history import history, page
 from harness.report.result import write_result
 from tests.unit.report.runs import finished, lost
 
@@ -66,3 +66,23 @@ def test_a_result_that_cannot_be_read_is_told_with_its_directory(out, content):
     (out / "20260102T1-orders" / "result.json").write_text(content)
     with pytest.raises(UsageError, match="20260102T1-orders"):
         history(out, None)
+
+
+def test_a_page_of_runs_has_each_with_a_result_and_leads_to_its_report(out, tmp_path):
+    (out / "20260102T1-orders" / "report.html").touch()
+    (tmp_path / "pages").mkdir()
+    assert page(out, None, tmp_path / "pages" / "history.html") == 3
+    written = (tmp_path / "pages" / "history.html").read_text()
+    runs = json.loads(written.partition('id="run">')[2].partition("</script>")[0])["runs"]
+    assert [(one["directory"], one["report"]) for one in runs] == [
+        ("../20260101T1-orders", False), ("../20260102T1-orders", True), ("../20260103T1-orders", False),
+    ]  # fmt: skip
+    assert [(one["verdict"], one["stored"], one["anomalies"]) for one in runs] == [
+        ("pass", 10, 0),
+        ("fail", 8, 2),
+        ("unknown", None, None),
+    ]
+    with pytest.raises(UsageError, match="has no run with a result of students"):
+        page(out, "students", tmp_path / "history.html")
+    with pytest.raises(UsageError, match="--html"):
+        page(out, None, tmp_path / "nowhere" / "history.html")
