@@ -27,7 +27,7 @@ class Planned:
 @dataclass(slots=True)
 class Call:
     """`signed`: it has an Authorization header. `counted`: a gauge counts the call. `addressed`: a fault is addressed to calls like this one. `began_ms`: since
-    the epoch, when the faults were asked. `refused`: a fault ended it before it was executed. `rewritten`: a partial fault has taken entries
+    the epoch, when its journal or the faults were asked. `refused`: a fault ended it before it was executed. `rewritten`: a partial fault has taken entries
     out of the request, but not out of its bytes. `through`: the faults that are over once this call gets through. `write`: in
     a replay, where it has its turn."""
 

@@ -145,8 +145,11 @@ def _error_of(answer: bytes) -> str:
 
 
 def on_request(_chain: HandlerChain, context: RequestContext, _response: Response) -> None:
-    """Handles a parsed request: keeps what S3 is going to read of its body."""
-    if context.operation is None or context.operation.name not in _BODIES or context.account_id not in _journals:
+    """Handles a parsed request: notes when it began, and keeps what S3 is going to read of its body."""
+    if context.operation is None or context.account_id not in _journals:
+        return
+    call_of(context).began_ms = time.time_ns() / 1_000_000
+    if context.operation.name not in _BODIES:
         return
     request: Any = context.service_request
     if hasattr(request.get("Body"), "read") and _who(context)[0]:

@@ -72,7 +72,7 @@ def _spans(run_dir: Path) -> Iterator[dict[str, Any]]:
     met = faults_by_request(read_json(faults, "faults")["fired"]) if faults.exists() else {}
     trace = _id(run_dir.resolve().name, 16)
     hops = [entry for entry, _ in heads(run_dir) if entry["kind"] != "init"]
-    times = [(entry.get("began_ms", entry["at_ms"]), entry["at_ms"]) for entry in hops] or [(0, 0)]
+    times = [(entry.get("began_ms") or entry["at_ms"], entry["at_ms"]) for entry in hops] or [(0, 0)]
     root = _span(
         trace, trace, None, f"run {result['scenario']}", _INTERNAL, min(begin for begin, _ in times), max(end for _, end in times)
     )

@@ -26,7 +26,8 @@ _WITH_WAY = 10
 _LEAST_KEY = 6
 
 
-_HOW = _IT, _OBJECT, _FILE = ("it", "an object with it", "its file")
+_HOW = _IT, _OBJECT, _FILE, _ANOTHER = ("it", "an object with it", "its file", "another event")
+"""How near a hop was to the record. An invocation with another event made a call that carried it: what it has fetched is not in its event."""
 # What a key of an index is made of: what stands between is nowhere within one of them.
 _TOKEN = re.compile(rb"[\w-]+")
 # A sequence number of Kinesis, also within the key of an object.
@@ -41,7 +42,8 @@ _CONTENTS = ("carried", "body", "answer")
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """An invocation or a call that carried the record, an object with it, or its file. `entry` is that of the journal, without its contents; `faults` met it."""
+    """An invocation or a call that carried the record, an object with it, or its file; or the invocation that made such a call. `entry` is that of the journal, without
+    its contents; `faults` met it."""
 
     entry: Mapping[str, Any]
     how: str
@@ -86,6 +88,8 @@ class _Sought:
     upload: Sequence[str]
     objects: list[str] = field(default_factory=list)
     hops: list[Hop] = field(default_factory=list)
+    callers: set[str] = field(default_factory=set)
+    """The invocations that made calls which carried it."""
 
     def carried_by(self, entry: Mapping[str, Any], line: str) -> str | None:
         """Returns how an entry carried it, of _HOW; None where it did not."""
@@ -198,6 +202,7 @@ def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], m
     """Returns the hops of each record (its id, shard and sequence). `met` has the faults that met a call or an invocation, by its request id."""
     sought = [_sought(*record) for record in records]
     index = _Index(sought)
+    by_caller: dict[str, list[_Sought]] = {}
     for entry, raw in heads(run_dir) if sought else ():
         if entry["kind"] == "init":
             continue
@@ -210,9 +215,18 @@ def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], m
                 if hop is None or hop.how != how:
                     hop = Hop(entry, how, tuple(met.get(entry["id"], ())))
                 one.hops.append(hop)
+                caller = entry.get("invocation") if how != _FILE else None
+                if caller and caller not in one.callers:
+                    one.callers.add(caller)
+                    by_caller.setdefault(caller, []).append(one)
             for key in one.objects[objects:]:
                 index.add(key, one)
-    return [one.hops for one in sought]
+        # An invocation ends after its calls.
+        for one in by_caller.pop(entry["id"], ()) if entry["kind"] == "invocation" else ():
+            if not one.hops or one.hops[-1].request_id != entry["id"]:
+                one.hops.append(Hop(entry, _ANOTHER, tuple(met.get(entry["id"], ()))))
+    # What is served at once is noted in any order.
+    return [sorted(one.hops, key=lambda hop: hop.entry["at_ms"]) for one in sought]
 
 
 def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Account:

@@ -71,7 +71,7 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], named: Callable[[s
             "at_ms": entry["at_ms"],
         }
         row["failed"] = bool(entry.get("error")) or (kind == "call" and entry["status"] == 0)
-        row["took_ms"] = max(0, entry["at_ms"] - entry.get("began_ms", entry["at_ms"]))
+        row["took_ms"] = max(0, entry["at_ms"] - (entry.get("began_ms") or entry["at_ms"]))
         if kind == "call":
             if entry["id"] in met:
                 hurt.add(entry["invocation"])
@@ -102,4 +102,4 @@ def _memory(log: str) -> int | None:
 def _age(line: bytes, entry: Mapping[str, Any]) -> float | None:
     at = line.rfind(_ARRIVAL)
     found = _ARRIVED.match(line, at) if at >= 0 else None
-    return max(0.0, entry.get("began_ms", entry["at_ms"]) - float(found[1]) * 1000) if found else None
+    return max(0.0, (entry.get("began_ms") or entry["at_ms"]) - float(found[1]) * 1000) if found else None

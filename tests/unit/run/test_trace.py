@@ -7,6 +7,8 @@ import json
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
@@ -18,10 +20,10 @@ from harness.run.trace import JOURNAL, faults_by_request, renamed, ways, with_wa
 SEQUENCE = "49" + "0" * 52 + "17"
 
 
-def invocation(name, carried, *, id="i-1", error=None, log=""):  # noqa: A002
+def invocation(name, carried, *, id="i-1", error=None, log="", at_ms=1000):  # noqa: A002
     return {
         "kind": "invocation",
-        "at_ms": 1000,
+        "at_ms": at_ms,
         "id": id,
         "name": name,
         "error": error,
@@ -58,6 +60,42 @@ def test_a_record_is_found_by_its_id_and_not_within_another(run_dir):
         invocation("Store", '{"id": "my-id-17"}'),
     )
     assert [how for how, _ in way(directory)] == ["it"]
+
+
+def test_the_invocation_that_fetched_it_is_a_hop_though_its_event_had_it_not(run_dir):
+    directory = run_dir(
+        call("Sync", "dynamodb.PutItem", "id-17"),
+        invocation("Sync", "{}", error="E: killed", at_ms=2000),
+        invocation("Sync", "{}", id="i-2", at_ms=3000),
+    )
+    assert [how for how, _ in way(directory)] == ["it", "another event"]
+    assert way(directory)[1][1].endswith("Sync was invoked with another event (i-1) and failed with E: killed after 5 ms")
+
+
+def test_hops_are_told_in_the_order_of_their_times(run_dir):
+    directory = run_dir(*(invocation("Store", "id-17", id=f"i-{n}", at_ms=at) for n, at in enumerate([1010, 1000, 1020])))
+    assert [text[6:12] for _, text in way(directory)] == ["01.000", "01.010", "01.020"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_many_records_at_once_have_the_ways_that_each_has_alone(tmp_path_factory, data):
+    """Of many records an index says which a line may carry."""
+    ids = [f"{name}{n}" for n in range(70) for name in ("id-", "a/b-", "x.y@z", "ümlaut ")][
+        : data.draw(st.sampled_from([3, 70, 280]))
+    ]
+    sequences = [f"49{n:054d}" for n in range(len(ids))]
+    lines = data.draw(st.lists(st.lists(st.sampled_from([*ids, *sequences, "o/k-1.json", "more"]), max_size=4), max_size=6))
+    directory = tmp_path_factory.mktemp("run")
+    entries = [
+        {**call("Store", "s3.PutObject", " ".join(words), put=f"b/o/k-{n}.json", id=f"c-{n}", within=f"i-{n}"), "at_ms": n}
+        for n, words in enumerate(lines)
+    ]
+    with pa.CompressedOutputStream(str(directory / JOURNAL), "zstd") as file:
+        file.write("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode())
+    sought = [(one, "shard", sequence) for one, sequence in zip(ids, sequences, strict=True)]
+    alone = [ways(directory, [one], {})[0] for one in sought[:: max(1, len(sought) // 8)]]
+    assert ways(directory, sought, {})[:: max(1, len(sought) // 8)] == alone
 
 
 def test_all_parts_of_an_id_must_be_there(run_dir):
@@ -103,7 +141,7 @@ def lost(directory):
 def test_an_example_tells_where_the_record_was_last_and_what_was_logged_then(run_dir):
     directory = run_dir(
         call("stack-store", "dynamodb.PutItem", "id-17", status=500),
-        invocation("stack-store", "id-17", log="ERROR it went wrong"),
+        invocation("stack-store", "id-17", log="ERROR it went wrong", at_ms=2000),
     )
     (example,) = with_ways(lost(directory), directory, {}, {"stack-store": "Store"}).examples["lost"]
     assert len(example.hops) == 2
@@ -129,7 +167,9 @@ def test_without_a_journal_an_example_stays_as_it_is(tmp_path):
 
 
 def test_the_command_tells_the_whole_way(run_dir):
-    directory = run_dir(call("Store", "dynamodb.PutItem", "id-18"), invocation("Store", "id-18", log="START\nstored it\n"))
+    directory = run_dir(
+        call("Store", "dynamodb.PutItem", "id-18"), invocation("Store", "id-18", log="START\nstored it\n", at_ms=2000)
+    )
     lost(directory)
     told = CliRunner().invoke(main.commands["trace"], ["id-18", str(directory)])
     assert told.exit_code == 0, told.output
@@ -137,7 +177,7 @@ def test_the_command_tells_the_whole_way(run_dir):
         "id-18: healthy",
         "  00:00:00.500 offered: acked (taken)",
         "  00:00:01.500 Store called dynamodb.PutItem with it: 200",
-        "  00:00:01.000 Store was invoked with it (i-1) and succeeded after 5 ms",
+        "  00:00:02.000 Store was invoked with it (i-1) and succeeded after 5 ms",
         "      | START",
         "      | stored it",
         "  stored at here",
