@@ -24,12 +24,28 @@ def errors_in(lines: list[str]) -> list[str]:
 
 
 def brief(line: str) -> str:
-    """Returns a line of a log in few words: of one in JSON its message, and the last line of its exception. Other lines stay as they are."""
+    """Returns a line of a log in few words: of one in JSON its message, and the last line of its exception, or what Lambda says of an error. Other lines stay as they are."""
     try:
         found = json.loads(line)
     except ValueError:
         return line
-    if not isinstance(found, dict) or not found.get("message"):
+    if not isinstance(found, dict) or not (found.get("message") or found.get("errorType")):
         return line
+    if not found.get("message"):
+        return f"{found['errorType']}: {found.get('errorMessage', '')}"
     raised = str(found.get("exception") or found.get("errorMessage") or "").rstrip().rpartition("\n")[2]
     return f"{found['message']}: {raised}" if raised else str(found["message"])
+
+
+def shortened(text: str, most: int) -> str:
+    """Returns the text, cut where it is too long, which shows."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def end_of(log: str, most: int) -> str:
+    """Returns the last lines of a log, as many as `most` characters hold; where that is not all, it says so."""
+    if len(log) <= most:
+        return log
+    end = log[len(log) - most :]
+    kept = end.partition("\n")[2] or end
+    return f"… {len(log) - len(kept):,} characters before\n{kept}"

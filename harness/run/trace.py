@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from harness.accounting.verdict import Account, Example
 
 JOURNAL = "journal.ndjson.zst"
+# A function may make a call for each row of a file. Its invocation ends after all of them.
 _MAX_HOPS = 200
+_MOST_HOPS = 400
 _LONGEST_ENTRY = 64 << 20
 # To look for more of them in a large journal would take long.
 _WITH_WAY = 10
@@ -26,7 +28,7 @@ _WITH_WAY = 10
 _LEAST_KEY = 6
 
 
-_HOW = _IT, _OBJECT, _FILE, _ANOTHER = ("it", "an object with it", "its file", "another event")
+HOW = _IT, _OBJECT, FILE, _ANOTHER = ("it", "an object with it", "its file", "another event")
 """How near a hop was to the record. An invocation with another event made a call that carried it: what it has fetched is not in its event."""
 # What a key of an index is made of: what stands between is nowhere within one of them.
 _TOKEN = re.compile(rb"[\w-]+")
@@ -92,7 +94,7 @@ class _Sought:
     """The invocations that made calls which carried it."""
 
     def carried_by(self, entry: Mapping[str, Any], line: str) -> str | None:
-        """Returns how an entry carried it, of _HOW; None where it did not."""
+        """Returns how an entry carried it, of HOW; None where it did not."""
         if (self.sequence and self.sequence in line) or (
             all(text in line for text in self.plain) and all(pattern.search(line) for pattern in self.ids)
         ):
@@ -103,7 +105,7 @@ class _Sought:
             return _IT
         if any(key in line for key in self.objects):
             return _OBJECT
-        return _FILE if self.upload and any(name in line for name in self.upload) else None
+        return FILE if self.upload and any(name in line for name in self.upload) else None
 
 
 def _sought(record_id: str, shard: str | None, sequence: str | None) -> _Sought:
@@ -211,11 +213,12 @@ def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], m
         line = raw.decode() if candidates else ""
         for one in candidates:
             objects = len(one.objects)
-            if len(one.hops) < _MAX_HOPS and (how := one.carried_by(entry, line)) is not None:
+            how = one.carried_by(entry, line)
+            if how is not None and len(one.hops) < (_MAX_HOPS if how == FILE and entry["kind"] == "call" else _MOST_HOPS):
                 if hop is None or hop.how != how:
                     hop = Hop(entry, how, tuple(met.get(entry["id"], ())))
                 one.hops.append(hop)
-                caller = entry.get("invocation") if how != _FILE else None
+                caller = entry.get("invocation") if how != FILE else None
                 if caller and caller not in one.callers:
                     one.callers.add(caller)
                     by_caller.setdefault(caller, []).append(one)
@@ -241,7 +244,7 @@ def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]],
 
 def decisive(hops: Sequence[Hop]) -> tuple[Hop, str]:
     """Returns the last hop that carried the record itself (or else an object with it, or its file), and what the function logged then."""
-    nearest = min((hop.how for hop in hops), key=_HOW.index)
+    nearest = min((hop.how for hop in hops), key=HOW.index)
     last = next(hop for hop in reversed(hops) if hop.how == nearest)
     # A call is within an invocation, which ends later, and has the log.
     return last, last.log or next((hop.log for hop in hops if hop.request_id == last.invocation), "")

@@ -87,7 +87,7 @@ def test_verdict_account_cause_and_command_come_first(failed, opened):
     expect(page.locator(".command code")).to_contain_text("pipeproof run orders.yaml --seed 1 --records 60")
     cause = page.locator(".cluster")
     expect(cause).to_have_count(1)
-    expect(cause.locator("h3")).to_have_text("5 lost: Keep called s3.PutObject, and that failed")
+    expect(cause.locator("h3")).to_have_text("5 lost: Keep called s3.PutObject, which was throttled")
     expect(cause).to_contain_text("SlowDown")
     expect(cause).to_contain_text("slow-down")
     expect(cause).to_contain_text("not stored: An error occurred")

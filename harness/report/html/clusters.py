@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.faults.plan import HARNESS
-from harness.report.said import brief, errors_in, said
+from harness.report.said import brief, errors_in, said, shortened
 from harness.run.causes import signature
-from harness.run.trace import decisive
+from harness.run.trace import FILE, HOW, decisive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class Anomaly:
     @property
     def what(self) -> str:
         """Returns why, in words that are the same for records that are spoilt alike."""
-        return f"not as promised: {', '.join(self.fields)}" if self.fields else self.why[:_LONGEST]
+        return f"not as promised: {', '.join(self.fields)}" if self.fields else shortened(self.why, _LONGEST)
 
 
 def clusters(anomalies: Sequence[Anomaly], failed_calls: Mapping[str, Failure]) -> list[Cluster]:
@@ -89,7 +89,9 @@ def _cause(anomaly: Anomaly, failed_calls: Mapping[str, Failure]) -> tuple[str, 
     wrong = [hop for hop in own if _went_wrong(hop)]
     lasting = [hop for hop in wrong if not _was_overcome(hop, own)]
     if lasting:
-        return _OWN, _failure(lasting[-1]), logged
+        # What carried the record itself says more than what carried its file.
+        nearest = min(HOW.index(hop.how) for hop in lasting)
+        return _OWN, _failure([hop for hop in lasting if HOW.index(hop.how) == nearest][-1]), logged
     invocation = last.invocation or last.request_id
     if anomaly.anomaly in _BY_OTHERS and invocation in failed_calls:
         return _BESIDE, failed_calls[invocation], logged
@@ -97,7 +99,9 @@ def _cause(anomaly: Anomaly, failed_calls: Mapping[str, Failure]) -> tuple[str, 
     unwanted = [hop for hop in wrong if hop.faults or hop.entry["kind"] != "call"]
     if unwanted:
         return _OVERCOME, _failure(unwanted[-1]), logged
-    return _LOGGED if logged else "", _failure(last), logged
+    # Of a file's rows a call may have carried others.
+    whole = [hop for hop in own if hop.entry["kind"] == "invocation"] if last.how == FILE else []
+    return _LOGGED if logged else "", _failure((whole or [last])[-1]), logged
 
 
 def _went_wrong(hop: Hop) -> bool:
@@ -106,12 +110,13 @@ def _went_wrong(hop: Hop) -> bool:
 
 
 def _was_overcome(hop: Hop, hops: Sequence[Hop]) -> bool:
-    """Whether the same was done later, and went well."""
+    """Whether the same was done later with what is as near to the record, and went well."""
     what = hop.entry["name"], hop.entry.get("call")
-    return any((one.entry["name"], one.entry.get("call")) == what and not _went_wrong(one) for one in hops[hops.index(hop) + 1 :])
+    later = [one for one in hops[hops.index(hop) + 1 :] if HOW.index(one.how) <= HOW.index(hop.how)]
+    return any((one.entry["name"], one.entry.get("call")) == what and not _went_wrong(one) for one in later)
 
 
 def _failure(hop: Hop) -> Failure:
     entry = hop.entry
     said_there = entry.get("error") or (f"answered {entry['status']}" if entry["kind"] == "call" else "")
-    return Failure(entry["name"], entry.get("call") or "", said_there[:_LONGEST], hop.faults)
+    return Failure(entry["name"], entry.get("call") or "", shortened(said_there, _LONGEST), hop.faults)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 from pydantic_core import from_json, to_json
 
 from harness.accounting.reconcile import ANOMALIES_FILE, OUTCOMES_FILE
@@ -19,8 +20,9 @@ from harness.report.html import series
 from harness.report.html.clusters import Anomaly, clusters
 from harness.report.html.happened import Happened, happened
 from harness.report.result import RESULT
+from harness.report.said import end_of, shortened
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import Hop, faults_by_request, renamed, ways
+from harness.run.trace import HOW, Hop, faults_by_request, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,10 +31,13 @@ if TYPE_CHECKING:
 SCHEMA = 1
 OBSERVATIONS = "observations.parquet"
 _TEXT_CHARACTERS = 300
+_CONTENT_CHARACTERS = 600
+_MOST_PLACES = 5
 _MOST_FIELDS = 40
 _MOST_HOPS = 60
 _MOST_SITES = 30
 _FEW = 20
+_LEAST_LOG = 400
 _SERVICE_KINDS = ("throttle", "error", "partial", "latency", "hang", "cut", "reply_lost")
 _FUNCTION_KINDS = (
     "lambda_error_before", "lambda_error_after", "lambda_timeout", "lambda_throttled", "lambda_killed_before", "lambda_killed_during",
@@ -69,7 +74,8 @@ WITH spoilt AS (
     SELECT index, row_number() OVER (PARTITION BY kind ORDER BY hash(index)) - 1 AS place_of_kind
     FROM placed WHERE floor(place * least($each, many) / many) <> floor((place - 1) * least($each, many) / many)
 ), chosen AS (
-    (SELECT index, NULL AS place_of_kind FROM spoilt ORDER BY index LIMIT $most) UNION ALL FROM spread
+    SELECT index, NULL AS place_of_kind FROM (SELECT index, row_number() OVER (ORDER BY index) - 1 AS place, count(*) OVER () AS many FROM spoilt)
+    WHERE floor(place * least($most, many) / many) <> floor((place - 1) * least($most, many) / many) UNION ALL FROM spread
 )
 SELECT e.*, l.promised, s.anomalies, s.whys, c.place_of_kind
 FROM ends e JOIN chosen c USING (index) LEFT JOIN spoilt s USING (index)
@@ -92,9 +98,8 @@ class Kept:
     def less(self) -> Kept:
         """Returns less: of the anomalies themselves only where little else is left."""
         few = self.traced <= _FEW
-        return Kept(
-            self.anomalies // 2 if few else self.anomalies, self.traced // 2, self.others * 2 // 3, self.log_characters // 2
-        )
+        log_characters = max(self.log_characters // 2, _LEAST_LOG)
+        return Kept(self.anomalies // 2 if few else self.anomalies, self.traced * 2 // 3, self.others * 2 // 3, log_characters)
 
 
 _Row = dict[str, Any]
@@ -144,7 +149,7 @@ class Gathered:
 
     def document(self, kept: Kept) -> dict[str, Any]:
         """Returns the report as JSON has it."""
-        anomalous = [row for row in self._records if row["anomalies"]][: kept.anomalies]
+        anomalous = series.evenly([row for row in self._records if row["anomalies"]], kept.anomalies)
         others = [row for row in self._records if not row["anomalies"] and row["place_of_kind"] < kept.others]
         records = [*anomalous, *others]
         traced = {row["index"] for row in _traced(records, kept.traced)}
@@ -154,14 +159,16 @@ class Gathered:
 
     def _in_words(self, records: Sequence[_Row], ways_told: Sequence[Sequence[Hop] | None], kept: Kept) -> dict[str, Any]:
         """Returns the records, the hops that carried them (each told once, and named by its number) and the clusters of the anomalies."""
-        numbers: dict[str, int] = {}
+        # A retry has the request id of the first attempt.
+        numbers: dict[tuple[str, int], int] = {}
         hops: list[dict[str, Any]] = []
 
         def number(hop: Hop) -> int:
-            if hop.request_id not in numbers:
-                numbers[hop.request_id] = len(hops)
+            key = hop.request_id, hop.entry["at_ms"]
+            if key not in numbers:
+                numbers[key] = len(hops)
                 hops.append(_hop(hop, self._named, self._begin_ms, kept.log_characters))
-            return numbers[hop.request_id]
+            return numbers[key]
 
         rows = []
         anomalies = []
@@ -175,7 +182,10 @@ class Gathered:
                 )
                 fields = tuple(name for name, _, _ in one["differences"])
                 anomalies.append(Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told))
-            rows.append({**one, "way": None if way is None else [[number(hop), hop.how] for hop in way[-_MOST_HOPS:]]})
+            shown = _shown(way or ())
+            # A number says which hop, and how near it was.
+            told_way = None if way is None else [number(hop) * len(HOW) + HOW.index(hop.how) for hop in shown]
+            rows.append({**one, "way": told_way, "left_out": len(way or ()) - len(shown)})
         return {
             "records": rows,
             "hops": hops,
@@ -273,8 +283,40 @@ def _with_sightings(db: duckdb.DuckDBPyConnection, run_dir: Path, records: list[
         {"path": str(path), "wanted": wanted},
     ).fetchall()
     seen = {n: {"place": place, "reason": reason, "content": content} for n, place, reason, content in rows}
+    everywhere = {
+        row["index"]: (row["record_id"], row["shard"], row["sequence"])
+        for row in records
+        if row["anomalies"] and row["sighting"] is not None
+    }
+    places = dict(
+        db.execute(
+            "SELECT index, list(DISTINCT place ORDER BY place)[:$most] FROM ("
+            "SELECT w.index, o.place FROM wanted w JOIN read_parquet($path) o ON o.record_id = w.record_id UNION "
+            "SELECT w.index, o.place FROM wanted w JOIN read_parquet($path) o ON o.shard = w.shard AND o.sequence = w.sequence) GROUP BY 1",
+            {"path": str(path), "most": _MOST_PLACES},
+        ).fetchall()
+        if _registered(db, everywhere)
+        else ()
+    )
     for row in records:
-        row.update(seen.get(row["sighting"], {}))
+        row.update(seen.get(row["sighting"], {}), places=places.get(row["index"]))
+
+
+def _registered(db: duckdb.DuckDBPyConnection, records: Mapping[int, tuple[str, str | None, str | None]]) -> bool:
+    """Makes the records the table `wanted`, and returns whether there are any."""
+    columns = zip(*records.values(), strict=True) if records else ((), (), ())
+    names = ("record_id", "shard", "sequence")
+    table = {"index": pa.array(records, pa.int64())} | {
+        name: pa.array(values, pa.string()) for name, values in zip(names, columns, strict=True)
+    }
+    db.register("wanted", pa.table(table))
+    return bool(records)
+
+
+def _shown(way: Sequence[Hop]) -> list[Hop]:
+    """Returns of a long way the hops nearest to the record, in order."""
+    nearest = sorted(range(len(way)), key=lambda place: (HOW.index(way[place].how), -place))[:_MOST_HOPS]
+    return [way[place] for place in sorted(nearest)]
 
 
 def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -298,7 +340,9 @@ def _record(row: _Row, named: _Named, begin_ms: float) -> dict[str, Any]:
         "seen": None if row.get("seen_at_ms") is None else row["seen_at_ms"] - begin_ms,
         "at": f"{row['shard']}:{row['sequence']}" if row.get("shard") and row.get("sequence") else row.get("shard"),
         "detail": row.get("detail"),
-        "place": named(row.get("place") or ""),
+        "places": [named(place) for place in row.get("places") or [row["place"]] if place] if row.get("place") else [],
+        "promised": _short(row.get("promised")) if row["anomalies"] else None,
+        "content": _short(row.get("content")) if row["anomalies"] else None,
         "reason": row.get("reason"),
         "differences": _differences(row.get("promised"), row.get("content")) if row["anomalies"] else [],
     }
@@ -313,12 +357,12 @@ def _hop(hop: Hop, named: _Named, begin_ms: float, log_characters: int) -> dict[
         "call": entry.get("call"),
         "put": named(entry.get("put") or ""),
         "at": round(entry["at_ms"] - begin_ms),
-        "took": round(max(0, entry.get("took_ms") or entry["at_ms"] - entry.get("began_ms", entry["at_ms"]))),
+        "took": round(max(0, entry.get("took_ms") or entry["at_ms"] - (entry.get("began_ms") or entry["at_ms"]))),
         "status": entry.get("status"),
-        "error": named(entry.get("error") or "")[:_TEXT_CHARACTERS],
+        "error": shortened(named(entry.get("error") or ""), _TEXT_CHARACTERS),
         "faults": list(hop.faults),
         "invocation": hop.invocation,
-        "log": named(hop.log)[-log_characters:] if log_characters else "",
+        "log": end_of(named(hop.log), log_characters),
     }
 
 
@@ -340,8 +384,8 @@ def _text(value: object) -> str:
     return to_json(value).decode()[:_TEXT_CHARACTERS]
 
 
-def _short(content: bytes) -> str:
-    return content[:_TEXT_CHARACTERS].decode(errors="replace")
+def _short(content: bytes | None) -> str | None:
+    return None if content is None else shortened(content[: 4 * _CONTENT_CHARACTERS].decode(errors="replace"), _CONTENT_CHARACTERS)
 
 
 def _coverage(
@@ -354,7 +398,8 @@ def _coverage(
 ) -> dict[str, Any]:
     """Returns of each place where a fault can be, and each kind of fault there: how often it fired, and how often on the way of a record with an anomaly; null
     where that kind cannot be there. The busiest places come first."""
-    hurt = {hop.request_id for way in ways_of_anomalies for hop in way or () if hop.faults}
+    # A call is hurt by what befell its invocation, too.
+    hurt = {request for way in ways_of_anomalies for hop in way or () for request in (hop.request_id, hop.invocation)}
     fired: Counter[tuple[str, str, str]] = Counter()
     harmed: Counter[tuple[str, str, str]] = Counter()
     for entry in log:

@@ -42,7 +42,7 @@ def finished(account, judgement=Judgement.PASS, reasons=(), **more):
 PROMISED = json.dumps({"id": "x", "amount": 5}).encode()
 
 
-def left_run(directory, records, journal=(), faults=None, judgement=Judgement.FAIL, *, timed=True):
+def left_run(directory, records, journal=(), faults=None, judgement=Judgement.FAIL, *, timed=True, shard="shard"):
     """Leaves a run. A record is (status, outcome or None, malformed or None, content or None); returns its account."""
     directory.mkdir(parents=True, exist_ok=True)
     seen = []
@@ -51,7 +51,7 @@ def left_run(directory, records, journal=(), faults=None, judgement=Judgement.FA
             promised = None if malformed else PROMISED
             ledger.add(
                 Record(f"id-{number}", b"%d" % number, promised, malformed),
-                Answer(status, 1_000 + number * 10, "shard", f"{number}"),
+                Answer(status, 1_000 + number * 10, shard, f"{number}"),
             )
             if outcome is not None:
                 place = f"s3://made-bucket/{number}"

@@ -73,6 +73,19 @@ def test_without_a_failure_the_log_tells():
     assert cause(invoked(log=log)) == ("logged", Failure("Store", "", ""), "not stored: KeyError: 'a'")
 
 
+def test_what_lambda_says_of_an_error_is_told_in_few_words():
+    log = json.dumps({"errorType": "Runtime.ExitError", "errorMessage": "signal: killed"})
+    assert cause(invoked(log=log)) == ("logged", Failure("Store", "", ""), "Runtime.ExitError: signal: killed")
+
+
+def test_what_carried_the_record_itself_counts_before_what_carried_its_file():
+    file = called("Throttled", 400, call="dynamodb.PutItem", how="its file")
+    assert cause(called("SlowDown", 503), file)[1] == Failure("Store", "s3.PutObject", "SlowDown")
+    # That another row of its file went well later repeats nothing of it.
+    assert cause(called("SlowDown", 503), called(how="its file"))[0] == "own"
+    assert cause(invoked(), called(how="its file"))[1] == Failure("Store", "", "")
+
+
 def test_nothing_is_claimed_of_a_record_that_nothing_is_known_to_have_carried():
     assert cause() == ("", None, "")
 

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.accounting.record import Outcome, Status
+from harness.accounting.observations import write_observations
+from harness.accounting.reconcile import reconcile
+from harness.accounting.record import Observation, Outcome, Status
 from harness.errors import UsageError
 from harness.report.html import page
 from harness.report.html.document import Gathered, Kept
 from harness.report.html.series import END_TO_END
-from harness.run.trace import JOURNAL
+from harness.run.trace import HOW, JOURNAL
 from tests.unit.report.runs import LOST, PROMISED, STORED, left_run
 
 
@@ -87,9 +89,56 @@ def test_a_record_has_its_way_its_place_and_what_differs(tmp_path):
     (record,) = found["records"]
     assert record["differences"] == [["amount", "5", None]]
     assert record["whys"] == ["missing: amount"]
-    assert record["place"] == "s3://Bucket/0"
-    ((number, how),) = record["way"]
-    assert (how, found["hops"][number]["name"], found["hops"][number]["log"]) == ("it", "Store", "START\nhere\n")
+    assert (record["places"], record["promised"], record["content"]) == (
+        ["s3://Bucket/0"],
+        PROMISED.decode(),
+        '{"id": "x", "more": 1}',
+    )
+    (coded,) = record["way"]
+    number, how = divmod(coded, len(HOW))
+    assert (HOW[how], found["hops"][number]["name"], found["hops"][number]["log"]) == ("it", "Store", "START\nhere\n")
+
+
+def test_of_a_long_way_the_nearest_hops_are_shown_and_the_others_counted(tmp_path):
+    put = {
+        "kind": "call",
+        "name": "made-store",
+        "invocation": "i-9",
+        "call": "dynamodb.PutItem",
+        "status": 200,
+        "error": None,
+        "put": None,
+    }
+    rows = [{**put, "id": f"c-{n}", "at_ms": 1_100 + n, "carried": "upload@v1 row"} for n in range(250)]
+    own = {**rows[0], "id": "c-own", "at_ms": 1_360, "carried": "id-0"}
+    event = {**invocation(9, at_ms=1_400), "carried": "upload@v1"}
+    left_run(tmp_path, [LOST], [*rows, own, event], shard="upload@v1")
+    (record,) = (found := Gathered(tmp_path).document(Kept()))["records"]
+    shown = [(HOW[coded % len(HOW)], found["hops"][coded // len(HOW)]["id"]) for coded in record["way"]]
+    assert shown[-2:] == [("it", "c-own"), ("its file", "i-9")]
+    assert (len(shown), record["left_out"]) == (60, 142)
+
+
+def test_two_attempts_with_one_request_id_are_two_hops(tmp_path):
+    left_run(tmp_path, [LOST], [invocation(0, error="E: first"), invocation(0, at_ms=2_000)])
+    found = Gathered(tmp_path).document(Kept())
+    assert [found["hops"][coded // len(HOW)]["error"] for coded in found["records"][0]["way"]] == ["E: first", ""]
+
+
+def test_a_duplicate_is_told_with_all_its_places(tmp_path):
+    left_run(tmp_path, [STORED])
+    twice = [Observation(Outcome.STORED, f"s3://made-bucket/{name}", "id-0", seen_at_ms=1_500, content=PROMISED) for name in "ab"]
+    write_observations(tmp_path / "observations.parquet", twice)
+    reconcile(tmp_path / "ledger.parquet", tmp_path / "observations.parquet", tmp_path)
+    (record,) = Gathered(tmp_path).document(Kept())["records"]
+    assert (record["anomalies"], record["places"]) == (["duplicated"], ["s3://Bucket/a", "s3://Bucket/b"])
+
+
+def test_of_too_many_anomalies_those_are_kept_that_are_spread_over_the_load(tmp_path):
+    left_run(tmp_path, [LOST] * 200)
+    kept = Gathered(tmp_path).document(replace(Kept(), anomalies=20))
+    assert [row["index"] for row in kept["records"]] == list(range(0, 200, 10))
+    assert kept["kept"]["anomalous"] == 200
 
 
 def test_what_is_kept_of_healthy_records_is_spread_over_the_load_and_has_every_kind(tmp_path):

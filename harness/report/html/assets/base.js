@@ -49,7 +49,7 @@ function table(caption, head, rows, attributes = {}) {
 }
 
 const folded = (title, ...children) => make("details", {}, make("summary", {}, title), ...children);
-const facts = pairs => make("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+const facts = pairs => make("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value.length !== 0)
   .map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 
 // Draws now, and again where the width or the colours change.
@@ -60,6 +60,15 @@ function drawn(container, draw) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   again();
 }
+
+// What a planned fault does, by its kind.
+const DOES = {
+  throttle: "was throttled", error: "failed", partial: "was refused in part", latency: "was slow", hang: "hung", cut: "was cut off", reply_lost: "was done, and its answer lost",
+  lambda_error_before: "failed", lambda_error_after: "failed after its work", lambda_timeout: "timed out", lambda_throttled: "was throttled", lambda_slow: "began late",
+  lambda_killed_before: "was killed", lambda_killed_during: "was killed", lambda_killed_after: "was killed after its work", lambda_init: "was killed in its init",
+};
+const kindOf = fault => run.firings.bands.find(band => band.fault === fault)?.kind;
+const HOW = ["it", "an object with it", "its file", "another event"];
 
 // Which records are shown: {status, ended, anomaly, cluster, text}, each as the user has chosen it.
 let filter = {};

@@ -4,27 +4,40 @@
   const {anomalous, anomalous_kept: kept} = run.kept;
   const sentence = ({records, anomaly, failure, how}) => {
     const many = `${count(records.length)} ${anomaly}`;
-    if (how === "untold") return `${many}: this file does not keep ${records.length === 1 ? "its way" : "their ways"}`;
+    if (how === "untold") return `${many}: which way they went is not in this file`;
     if (!failure) return `${many}: nothing is known to have carried ${records.length === 1 ? "it" : "them"}`;
     const did = failure.call ? `${failure.who} called ${failure.call}` : `${failure.who} was invoked`;
-    if (how === "own") return `${many}: ${did}, and that failed`;
-    if (how === "beside") return `${many}: in the same invocation, ${did}, and that failed`;
-    if (how === "overcome") return `${many}: ${did}, which failed, and was repeated with success`;
+    const wrong = failure.faults.map(fault => DOES[kindOf(fault)]).find(Boolean) ?? "failed";
+    if (how === "own") return `${many}: ${did}, which ${wrong}`;
+    if (how === "beside") return `${many}: in the same invocation ${did}, which ${wrong}`;
+    if (how === "overcome") return `${many}: ${did}, which ${wrong}; done again, it went well`;
     if (how === "logged") return `${many}: ${did}, and logged an error`;
-    return `${many}: ${did}, and nothing failed`;
+    return `${many}: last, ${did}, and nothing failed`;
   };
+  // What the records of a group are, where that differs: the most frequent first.
+  const parts = (cluster, of) => {
+    const counts = new Map();
+    for (const place of cluster.records) counts.set(of(run.records[place]), (counts.get(of(run.records[place])) ?? 0) + 1);
+    if (counts.size === 1 && !counts.keys().next().value) return "";
+    const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+    return sorted.slice(0, 4).map(([name, many]) => `${count(many)} ${name || "healthy"}`).join(", ") + (sorted.length > 4 ? ` and ${count(sorted.length - 4)} other kinds` : "");
+  };
+  const file = record => /^shardId-/.test(record.at ?? "") ? record.at.split(":")[0] : (record.at ?? "").split(/[@:]/)[0];
   section("causes", "What went wrong",
-    make("p", {class: "quiet"}, `${plural(run.clusters.length, "group")} of ${plural(anomalous, "record")} with an anomaly, by where, what was said there and the faults that met it.`
-      + (kept < anomalous ? ` This file keeps ${count(kept)} of them; anomalies.parquet has all.` : "")),
+    make("p", {class: "quiet"}, `${plural(run.clusters.length, "group")} of ${kept < anomalous ? `${count(kept)} of ${plural(anomalous, "record")}` : plural(anomalous, "record")} with an anomaly, `
+      + "by what went wrong last on their way, what was answered, and the faults that met it. It is where to look first."
+      + (kept < anomalous ? " The others are in anomalies.parquet." : "")),
     run.clusters.map((cluster, place) => make("article", {class: "cluster"},
       make("h3", {}, sentence(cluster)),
       facts([
         ["the answer", cluster.failure?.said ? make("code", {}, cluster.failure.said) : null],
         ["planned faults", cluster.failure?.faults.join(", ")],
         ["logged", cluster.logged ? make("code", {}, cluster.logged) : null],
-        ["judged", cluster.why],
+        ["why an anomaly", cluster.why],
+        ["malformed", parts(cluster, record => record.malformed ?? "")],
+        ["from", parts(cluster, file)],
       ]),
       make("div", {class: "tools"},
         make("button", {type: "button", onclick: () => show({cluster: place})}, `Show ${cluster.records.length === 1 ? "it" : "them"}`),
-        make("button", {type: "button", onclick: () => openRecord(run.records[cluster.records[0]])}, "The way of the first")))));
+        run.records[cluster.records[0]].way?.length ? make("button", {type: "button", onclick: () => openRecord(run.records[cluster.records[0]])}, "The way of the first") : ""))));
 })();

@@ -31,9 +31,9 @@
 
   function draw(width) {
     const small = width < 560;
-    const height = Math.max(220, 42 * nodes.size);
-    const layout = d3.sankey().nodeId(one => one.id).nodeAlign(d3.sankeyLeft).nodeWidth(small ? 8 : 14).nodePadding(26)
-      .nodeSort((a, b) => rank(a.id) - rank(b.id)).extent([[2, 20], [width - (small ? 74 : 130), height - 12]]);
+    const height = Math.max(220, (small ? 54 : 42) * nodes.size);
+    const layout = d3.sankey().nodeId(one => one.id).nodeAlign(d3.sankeyLeft).nodeWidth(small ? 8 : 14).nodePadding(small ? 40 : 26)
+      .nodeSort((a, b) => rank(a.id) - rank(b.id)).extent([[2, small ? 34 : 20], [width - (small ? 74 : 130), height - 12]]);
     const graph = layout({nodes: [...nodes.values()].map(one => ({...one})), links: all.map(one => ({...one}))});
     const svg = make("svg", {width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Where the records went"});
     groups.length = 0;
@@ -53,7 +53,7 @@
     for (const one of graph.nodes) {
       svg.append(make("rect", {x: one.x0, y: one.y0, width: one.x1 - one.x0, height: Math.max(one.y1 - one.y0, 3), fill: colour(one.tone), rx: 2}));
       svg.append(small
-        ? make("text", {x: one.x0, y: one.y0 - 5}, `${one.label} `, make("tspan", {class: "count"}, count(one.value)))
+        ? make("text", {x: one.x0, y: one.y0 - 18}, one.label, make("tspan", {class: "count", x: one.x0, dy: "1.1em"}, count(one.value)))
         : make("text", {x: one.x1 + 6, y: Math.max((one.y0 + one.y1) / 2, one.y0 + 2), dy: ".35em"}, `${one.label} `, make("tspan", {class: "count"}, count(one.value))));
     }
     picture.replaceChildren(svg);

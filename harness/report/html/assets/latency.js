@@ -66,7 +66,7 @@
 
   const container = make("div", {}, curve, make("h3", {}, "Over time"), heat, tables);
   section("latency", "How long",
-    make("p", {class: "quiet"}, "From the offer to storage a fault has met a record where it fired anywhere while the record was under way; an invocation, where it or one of its calls was met."),
+    make("p", {class: "quiet"}, "From the offer to storage a fault has met a record where it fired anywhere while the record was under way; an invocation, where it or one of its calls was met. In the lower picture a darker field has more of them, and the red line below is when faults fired."),
     make("div", {class: "tools"}, make("label", {}, "hop", hops)),
     container);
   hops.addEventListener("change", () => draw(container.clientWidth));

@@ -9,7 +9,7 @@
   const more = make("button", {type: "button", onclick: () => { limit *= 4; draw(); }}, "Show more");
   let limit = FIRST;
 
-  const searched = record => [record.id, record.place, record.reason, record.malformed, record.detail, ...record.whys].join(" ").toLowerCase();
+  const searched = record => [record.id, ...record.places, record.at, record.reason, record.malformed ? `malformed: ${record.malformed}` : "", record.detail, ...record.whys].join(" ").toLowerCase();
   const fits = record => (filter.status === undefined || record.status === filter.status)
     && (filter.ended === undefined || record.ended === filter.ended)
     && (filter.anomaly === undefined || record.anomalies.includes(filter.anomaly))
@@ -34,7 +34,7 @@
       const shown = name === "cluster" ? value + 1 : word(value);
       return make("button", {type: "button", class: "chip", "aria-label": `Remove the filter ${labels[name]} ${shown}`, onclick: () => show(others, {scroll: false})}, `${labels[name]}: ${shown} ✕`);
     }));
-    holder.replaceChildren(table("Records", ["record", "first hop", "ended", "anomaly", "what it is", "offered at", "seen at", "why"], rows, {class: "records"}));
+    holder.replaceChildren(table("Records", ["record", "first hop", "ended", "anomaly", "kind", "offered", "seen", "why"], rows, {class: "records"}));
     more.hidden = found.length <= limit;
   }
 
@@ -43,6 +43,13 @@
       + `and ${count(kept.others_kept)} others: some of each kind, evenly over the load. ledger.parquet and outcomes.parquet have all.`
     : "All records of the run.";
   section("records", "Records", make("p", {class: "quiet"}, sampled),
+    folded("What the words mean", facts([
+      ["first hop", "what took the offer: the stream, queue, bucket or API that the load is sent to"],
+      ["given up", "dead-lettered or alerted: not stored, and kept where a person finds it"],
+      ["kind", "healthy, or malformed on purpose and how"],
+      ["with its file", "a step with the file or upload that the record is a row of; it may have been about other rows"],
+      ["another event", "an invocation that fetched the record itself: its event did not have it"],
+    ])),
     make("div", {class: "tools"}, make("label", {}, "find", text), chips), said, holder, more);
   document.getElementById("records-title").setAttribute("tabindex", "-1");
   text.addEventListener("input", () => show({...filter, text: text.value || undefined}, {scroll: false}));
@@ -53,8 +60,8 @@
 // The way of one record, in a dialog; the address of the page names it, so that it can be handed on.
 function openRecord(record) {
   const dialog = document.getElementById("record");
-  const step = ([number, how]) => {
-    const hop = run.hops[number];
+  const step = coded => {
+    const [hop, how] = [run.hops[Math.floor(coded / HOW.length)], HOW[coded % HOW.length]];
     const failed = Boolean(hop.error) || (hop.kind === "call" && !(hop.status >= 200 && hop.status < 400));
     const carried = how === "it" ? "" : ` with ${how}`;
     const what = hop.kind === "call" ? ` called ${hop.call}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
@@ -68,18 +75,21 @@ function openRecord(record) {
   };
   const way = record.way === null
     ? make("p", {}, "This file does not keep its way. The command tells it: ", make("code", {}, `pipeproof trace ${record.id} RUN_DIR`))
-    : record.way.length ? make("ol", {class: "way"}, record.way.map(step)) : make("p", {}, "Nothing is known to have carried it.");
+    : record.way.length ? make("div", {}, record.left_out ? make("p", {class: "note"}, `${plural(record.left_out, "further step")} with its file or an object: `, make("code", {}, `pipeproof trace ${record.id} RUN_DIR`), " tells them.") : "",
+      make("ol", {class: "way"}, record.way.map(step))) : make("p", {}, "Nothing is known to have carried it.");
   dialog.replaceChildren(
     make("button", {type: "button", class: "close", onclick: () => dialog.close()}, "Close"),
     make("h2", {id: "record-title"}, record.id ?? "without an id"),
-    ...record.anomalies.map((name, place) => make("p", {class: "reasons fail"}, `${name}: ${record.whys[place]}`)),
+    ...record.anomalies.map((name, place) => make("p", {class: "reasons fail plain"}, `${name}: ${record.whys[place]}`)),
     facts([
       ["first hop", word(record.status)], ["its answer", record.detail], ["taken as", record.at], ["ended", record.ended === null ? null : word(record.ended)],
-      ["seen at", record.place], ["reason given there", record.reason], ["malformed", record.malformed], ["to be dropped by", record.filtered],
+      ["seen at", record.places.map(place => make("div", {}, place))], ["reason given there", record.reason], ["malformed", record.malformed], ["to be dropped by", record.filtered],
       ["offered", record.offered === null ? null : `+${duration(record.offered)}`], ["first seen", record.seen === null ? null : `+${duration(record.seen)}`],
     ]),
     record.differences.length ? make("div", {}, make("h3", {}, "Promised and found"), table("Fields that are not as promised", ["field", "promised", "found"],
       record.differences.map(([name, promised, found]) => [name || "the whole", make("code", {}, promised), found === null ? "missing" : make("code", {}, found)]))) : "",
+    record.promised || record.content ? folded("What was promised, and what is there", facts([
+      ["promised", record.promised ? make("code", {}, record.promised) : null], ["there", record.content ? make("code", {}, record.content) : null]])) : "",
     make("h3", {}, "Its way"), way);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;

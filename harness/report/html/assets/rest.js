@@ -13,7 +13,7 @@
       : found[0] === 0 ? make("td", {class: "never"}, "never")
       : found[1] > 0 ? make("td", {class: "hurt"}, `${count(found[0])}, hurt`) : make("td", {class: "survived"}, `${count(found[0])}, survived`);
     section("faults", "Faults",
-      result.faults.length ? table("The fault plan", ["fault", "kind", "planned", "fired", "events of its address"],
+      result.faults.length ? table("The fault plan", ["fault", "kind", "planned", "fired", "matching events"],
         result.faults.map(fault => [fault.id, fault.kind, fault.planned === null ? "no end" : count(fault.planned), fault.fired, fault.seen])) : make("p", {}, "The run had no fault."),
       folded("Where faults were, and where they could be",
         make("p", {class: "quiet"}, "How often each kind of fault fired at each place. Hurt: it met a record that has an anomaly, of those whose way is in this file. Never: it could be there, and was not tried."),
@@ -33,7 +33,7 @@
       ["runtimes", emulator ? Object.entries(emulator.runtimes).map(([wanted, had]) => `${wanted} on ${had}`).join(", ") : ""],
       ["not emulated", emulator?.ignored.join(", ")],
       ["permissions", permissions ? `${permissions.mode}, ${plural(permissions.denied.length, "call")} denied` : "not checked"],
-      ["time", `start ${duration(timing.start_s * 1000)}, deploy ${duration(timing.deploy_s * 1000)}, load ${duration(timing.load_s * 1000)}, drain ${duration(timing.drain_s * 1000)}, total ${duration(timing.total_s * 1000)}`],
+      ["time", `start ${duration(timing.start_s * 1000)}, deploy ${duration(timing.deploy_s * 1000)}, load ${duration(timing.load_s * 1000)}, drain ${duration(timing.drain_s * 1000)}, total with reading and judging ${duration(timing.total_s * 1000)}`],
       ["throughput", `${count(Math.round(timing.records_per_s))} records/s`],
       ["bytes offered", make("code", {}, `sha256 ${result.payload_sha256}`)],
     ]),

@@ -14,7 +14,7 @@
     {title: `records ${per}`, series: [["offered", timeline.offered, "offered"], ["stored", timeline.stored, "stored"], ["given up", timeline.given_up, "dead_lettered"]]},
     timeline.under_way ? {title: "records under way", series: [["under way", timeline.under_way, "filtered"]]} : null,
     timeline.age_ms.some(value => value !== null) ? {title: "iterator age, s", gaps: true, series: [["iterator age", timeline.age_ms.map(ms => ms === null ? null : ms / 1000), "alerted"]]} : null,
-    functions.length ? {title: `invocations that ended, ${per}`, series: [
+    functions.length ? {title: `invocations that ended, ${per}${Object.keys(timeline.functions).length > functions.length ? `: the ${functions.length} busiest functions` : ""}`, series: [
       ...functions.map(([name, found], place) => [name, found.invocations, TONES[place]]),
       ...functions.filter(([, found]) => sum(found.failed) > 0).map(([name, found]) => [`${name} failed`, found.failed, "fail", [4, 3]])]} : null,
   ].filter(Boolean);
