@@ -100,14 +100,18 @@ def compare(before: Path, after: Path, threshold: float) -> int:
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("runs/latest"))
-def graph(path: Path) -> None:
-    """Draws what the resources of a stack do with each other, as a Mermaid flowchart: who feeds whom, who writes where, and what takes what was given up. PATH is a
-    template, or the directory of a run (default: runs/latest), which adds invocations and the records that were seen.
+@click.option(
+    "--format", "form", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True, help="How it is written."
+)
+def graph(path: Path, form: str) -> None:
+    """Draws what the resources of a stack do with each other, as a Mermaid flowchart or as SVG: who feeds whom, who writes where, and what takes what was given up. PATH
+    is a template, or the directory of a run (default: runs/latest), which adds invocations and the records that were seen.
 
-    Example: pipeproof graph template.yaml > pipeline.mmd"""
-    from harness.report.picture import lines  # noqa: PLC0415
+    Example: pipeproof graph template.yaml --format svg > pipeline.svg"""
+    from harness.report.diagram import svg  # noqa: PLC0415
+    from harness.report.picture import mermaid, picture  # noqa: PLC0415
 
-    for line in lines(path):
+    for line in (svg if form == "svg" else mermaid)(*picture(path)):
         click.echo(line)
 
 
