@@ -85,7 +85,12 @@ def test_many_records_at_once_have_the_ways_that_each_has_alone(tmp_path_factory
         : data.draw(st.sampled_from([3, 70, 280]))
     ]
     sequences = [f"49{n:054d}" for n in range(len(ids))]
-    lines = data.draw(st.lists(st.lists(st.sampled_from([*ids, *sequences, "o/k-1.json", "more"]), max_size=4), max_size=6))
+    lines = data.draw(
+        st.lists(
+            st.lists(st.sampled_from([*ids, *(f"key-{one}-x.json" for one in sequences), "o/k-1.json", "more"]), max_size=4),
+            max_size=6,
+        )
+    )
     directory = tmp_path_factory.mktemp("run")
     entries = [
         {**call("Store", "s3.PutObject", " ".join(words), put=f"b/o/k-{n}.json", id=f"c-{n}", within=f"i-{n}"), "at_ms": n}
