@@ -17,7 +17,7 @@ from harness.cli_starting import check, init
 from harness.errors import UnknownVerdictError, UsageError
 from harness.exits import EXIT, ErrorsAsMessages
 from harness.interrupts import clean_up, held
-from harness.options import account_option, emulator_option, ignore_option, remote_option, scenario_argument
+from harness.options import account_option, duration, emulator_option, ignore_option, remote_option, scenario_argument
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
@@ -190,6 +190,81 @@ def _run(
     if as_json:
         click.echo((begin.run_dir / "result.json").read_text(encoding="utf-8"), nl=False)
     return finished
+
+
+@main.command()
+@scenario_argument()
+@click.option("--depth", type=click.IntRange(1, 2), default=1, show_default=True, help="How many faults a schedule has at most.")
+@click.option(
+    "--budget",
+    callback=duration,
+    default="10m",
+    show_default=True,
+    help="How long new schedules are begun, such as 90s, 10m or 2h.",
+)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
+@click.option(
+    "--records",
+    type=click.IntRange(1, 1_000_000_000),
+    help="How many records: the fewer, the more schedules. [default: the scenario's]",
+)
+@emulator_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Where the directories of runs that fail go.",
+)
+@click.option(
+    "--found",
+    type=click.Path(path_type=Path),
+    default=Path("found"),
+    show_default=True,
+    help="Where scenarios of what was found go.",
+)
+def explore(
+    scenario: str, depth: int, budget: float, workers: int, seed: int | None, records: int | None, emulator: str, out: Path, found: Path
+) -> int:  # fmt: skip
+    """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
+    place of the scenario's own faults. What fails is made as small as it can be, and written as a scenario of its own.
+
+    Exit 0 where nothing was found in what was tried, 1 where something was, 2 where the run without faults has no verdict.
+
+    Example: pipeproof explore pipeproof.yaml --records 50 --budget 5m"""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.emulator.choose import choose_emulator  # noqa: PLC0415
+    from harness.explore.running import explored, write_found  # noqa: PLC0415
+    from harness.explore.search import in_words  # noqa: PLC0415
+    from harness.report.run_record import record  # noqa: PLC0415
+    from harness.run.run_dir import create_run_dir  # noqa: PLC0415
+    from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
+    from harness.scenario.loading import load_scenario  # noqa: PLC0415
+
+    name, path = find_scenario(scenario)
+    loaded = load_scenario(path)
+    console = Console()
+    clean_up()
+    run_dir = create_run_dir(out, f"explore-{name}", latest=False)
+    chosen, why = choose_emulator(emulator, run_dir / "emulator.log")
+    console.print(f"one emulator for all runs: {why}", highlight=False)
+    came = explored(
+        name, loaded, chosen, run_dir, record, lambda step: console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True),
+        depth=depth, budget_s=budget, workers=workers, seed=seed, records=records,
+    )  # fmt: skip
+    for number, finding in enumerate(came.findings, 1):
+        write_found(loaded, finding, found / f"{name}-{number}.yaml", seed, records)
+        console.print(
+            f"  {found / f'{name}-{number}.yaml'}: pipeproof report {finding.tried.run_dir}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    for line in in_words(came):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return EXIT[came.judgement]
 
 
 @main.command("list")

@@ -80,9 +80,24 @@ def moment(_context: click.Context, _option: click.Parameter, value: str | None)
         raise click.BadParameter(message) from None
 
 
+def duration(_context: click.Context, _option: click.Parameter, value: str) -> int:
+    """Reads a time in seconds, such as 90s, 15m or 2h."""
+    seconds = _seconds(value)
+    if not seconds:
+        raise click.BadParameter(f"{value!r} is no duration such as 90s, 15m or 2h")
+    return seconds
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(text: str) -> int | None:
+    is_one = text[:-1].isascii() and text[:-1].isdecimal() and text[-1:] in _UNITS
+    return int(text[:-1]) * _UNITS[text[-1]] if is_one else None
+
+
 def _moment(text: str, now: datetime) -> datetime:
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if text[:-1].isascii() and text[:-1].isdecimal() and text[-1] in units:
-        return datetime.fromtimestamp(now.timestamp() - int(text[:-1]) * units[text[-1]], UTC)
+    if (seconds := _seconds(text)) is not None:
+        return datetime.fromtimestamp(now.timestamp() - seconds, UTC)
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)

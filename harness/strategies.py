@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from harness.documents import read_json
-from harness.errors import UsageError
-from harness.faults.plan import HARNESS, PARTIAL
+from harness.explore.points import points
 from harness.parts.ports import SourceContext
 from harness.parts.units import File
 from harness.parts.units import records as records_of
-from harness.run.run_dir import PLAN, readable
-from harness.run.trace import heads
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.accounting.record import Record
+    from harness.explore.points import Point
     from harness.parts.units import Unit
 
 __all__ = ["deliveries", "fault_plans", "files", "records"]
@@ -85,47 +81,24 @@ def fault_plans(run_dir: Path | str, *, most: int = 3, seconds: float = 1) -> st
     can fire again. `seconds` is how long what is slow or hangs takes.
 
     Raises UsageError for a directory that is none of a run with a journal."""
-    places = _places(Path(run_dir))
+    places = points(Path(run_dir))
 
     @st.composite
     def fault(draw: st.DrawFn) -> dict[str, Any]:
-        place, count = draw(st.sampled_from(places))
-        first = draw(st.integers(1, count))
-        window = f"{first}-{draw(st.integers(first, min(count, first + _LONGEST_WINDOW)))}"
-        kind = draw(st.sampled_from(_kinds(place)))
+        point = draw(st.sampled_from(places))
+        first = draw(st.integers(1, point.count))
+        window = f"{first}-{draw(st.integers(first, min(point.count, first + _LONGEST_WINDOW)))}"
+        kind = draw(st.sampled_from(_kinds(point)))
         timed = {"seconds": seconds} if kind in _TIMED else {}
-        return {"kind": kind, **place, ("invocations" if "function" in place else "calls"): window, **timed}
+        return {"kind": kind, **point.address, point.window: window, **timed}
 
     return st.lists(fault(), min_size=1, max_size=most, unique_by=lambda one: str({**one, "calls": "", "invocations": ""}))
 
 
-def _places(run_dir: Path) -> list[tuple[dict[str, Any], int]]:
-    """Returns where faults can be, each as the part of a fault that addresses it, and how many events it had."""
-    with readable(run_dir):
-        made = {physical: name for name, physical in read_json(run_dir / PLAN, "plan")["names"].items()}
-        found: Counter[tuple[str, str]] = Counter()
-        for entry, _ in heads(run_dir):
-            who = made.get(entry["name"], entry["name"])
-            if entry["kind"] == "invocation":
-                found[who, ""] += 1
-            elif entry["kind"] == "call" and (who == HARNESS or entry["name"] in made):
-                found[who, entry["call"]] += 1
-    if not found:
-        raise UsageError(f"{run_dir} has no journal: nothing is known of what a fault could meet")
-    return [(_address(who, call), count) for (who, call), count in sorted(found.items())]
-
-
-def _address(who: str, call: str) -> dict[str, Any]:
-    if not call:
-        return {"function": who}
-    service, _, operation = call.partition(".")
-    return {"service": service, "operation": operation, "caller": who}
-
-
-def _kinds(place: Mapping[str, Any]) -> list[str]:
-    if "function" in place:
+def _kinds(point: Point) -> list[str]:
+    if not point.call:
         return list(_OF_FUNCTIONS)
-    return [*_OF_CALLS, *(["partial"] if (place["service"], place["operation"]) in PARTIAL else [])]
+    return [*_OF_CALLS, *(["partial"] if point.is_partial else [])]
 
 
 def _drawn(scenario: Path | str, chosen: Callable[[Sequence[Unit]], list[Any]]) -> st.SearchStrategy[Any]:

@@ -1,0 +1,112 @@
+"""Runs a scenario with other faults, on one emulator for all, each run in an AWS account of its own; and writes down what loses a record as a scenario."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from harness.accounting.verdict import Judgement
+from harness.emulator.shared import Shared
+from harness.errors import UsageError
+from harness.explore.points import points
+from harness.explore.search import Tried, explore
+from harness.faults.plan import load, named
+from harness.run.engine import conduct
+from harness.run.recipe import make_recipe, open_load
+from harness.run.replay import keep
+from harness.run.run_dir import create_run_dir
+from harness.run.state import Run
+from harness.stack.runtimes import needs_node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.emulator.emulator import Emulator
+    from harness.explore.search import Explored, Finding
+    from harness.run.prove import Record
+    from harness.scenario.scenario import Scenario
+
+
+class Running:
+    """Callable with faults: runs the scenario with them in place of its own. The directories of runs that survive are not kept."""
+
+    def __init__(
+        self, name: str, scenario: Scenario, emulator: Shared, out: Path, record: Record, *, seed: int | None, records: int | None
+    ) -> None:
+        self._name = name
+        self._scenario = scenario.model_copy(update={"faults": (), "chaos": None})
+        self._emulator = emulator
+        self._out = out
+        self._record = record
+        self._seed = seed
+        self._records = records
+        self._accounts = itertools.count(1)
+        self._counting = threading.Lock()
+
+    def __call__(self, faults: tuple[dict[str, Any], ...]) -> Tried:
+        recipe = make_recipe(self._name, self._scenario, self._seed, records=self._records)
+        recipe = replace(recipe, faults=named(load(list(faults)), recipe.seed))
+        with self._counting:
+            account = f"{next(self._accounts):012d}"
+        run_dir = create_run_dir(self._out, self._name, latest=False)
+        command = f"pipeproof replay {run_dir}"
+        keep(recipe, run_dir)
+        finished = self._record(
+            run_dir, conduct(Run(recipe, open_load(recipe), self._emulator, "shared", command, run_dir, account))
+        )
+        verdict = finished.verdict
+        try:
+            seen = points(run_dir)
+        except UsageError:
+            # A run that ended before its load has none.
+            seen = []
+        if verdict.judgement is not Judgement.FAIL:
+            shutil.rmtree(run_dir, ignore_errors=True)
+        return Tried(verdict.judgement, verdict.reasons, finished.account.anomalies, tuple(seen), str(run_dir))
+
+
+def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | None, records: int | None) -> None:
+    """Writes a scenario with the faults of a finding, which fails by itself. Raises UsageError where it cannot be written."""
+    document = {**scenario.document(), "description": f"Found: {finding.name}.", "faults": list(finding.faults)}
+    document.pop("chaos", None)
+    document["stack"]["template"] = os.path.relpath(document["stack"]["template"], path.parent.resolve())
+    if seed is not None:
+        document["seed"] = seed
+    if records is not None and "records" in document["source"]:
+        document["source"]["records"] = records
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=150), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--found {path.parent}: {error.strerror}") from error
+
+
+def explored(
+    name: str, scenario: Scenario, emulator: Emulator, out: Path, record: Record, tell: Callable[[str], None], *,
+    depth: int, budget_s: float, workers: int, seed: int | None, records: int | None,
+) -> Explored:  # fmt: skip
+    """Explores a scenario on an emulator, which is stopped in every case. Raises UsageError for what cannot be set up, UnknownVerdictError where the emulator does not
+    come up."""
+    open_load(make_recipe(name, scenario.model_copy(update={"faults": (), "chaos": None}), seed, records=records))
+    try:
+        for step in emulator.prepare(node=needs_node(scenario.stack.template, scenario.stack.parameters)):
+            tell(step)
+        shared = Shared(emulator, emulator.start())
+        end = time.monotonic() + budget_s
+        run = Running(name, scenario, shared, out, record, seed=seed, records=records)
+        try:
+            return explore(run, depth=depth, workers=workers, over=lambda: time.monotonic() > end, tell=tell)
+        except BaseException:
+            # What runs is told at its next check, and ends without a verdict.
+            shared.close()
+            raise
+    finally:
+        emulator.stop()

@@ -1,0 +1,111 @@
+"""Schedules of faults to try: each kind at each point once, lost replies first, which attack idempotence; then a second fault where the first one changed what is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.faults.plan import HARNESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.explore.points import Point
+
+# More than the clients of AWS try: a call that is refused so often is given up.
+_ALL_TRIES = 8
+# So many calls of an invocation are killed after, each in a schedule of its own.
+_MOST_KILLS = 8
+# What waits for a visibility timeout or for a restart comes after what does not.
+_IDEMPOTENCE, _GIVEN_UP, _KILLED, _OTHER = range(4)
+# Asked for what is told to the harness, and not a part of the pipeline.
+_NOT_TRIED = frozenset({HARNESS})
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Faults, as a scenario has them; `rank` orders schedules, the smaller the sooner."""
+
+    faults: tuple[dict[str, Any], ...]
+    rank: int
+
+    @property
+    def name(self) -> str:
+        """Returns what is done where, in words."""
+        return " and ".join(map(_told, self.faults))
+
+
+def _told(fault: dict[str, Any]) -> str:
+    window = fault.get("calls") or fault.get("invocations")
+    if "function" in fault:
+        after = f" after call {fault['after_calls']}" if "after_calls" in fault else ""
+        return f"{fault['kind']}{after} of {fault['function']}, invocation {window}"
+    return f"{fault['kind']} of {fault['caller']} → {fault['service']}.{fault['operation']}, call {window}"
+
+
+def of_points(points: Sequence[Point]) -> list[Schedule]:
+    """Returns the schedules of one fault, the most promising first."""
+    found = [schedule for point in points if point.who not in _NOT_TRIED for schedule in _of_point(point)]
+    return sorted(found, key=lambda one: one.rank)
+
+
+def skipped(points: Sequence[Point]) -> int:
+    """Returns how many points are not tried: the load's own calls are the harness's, and not the pipeline's."""
+    return sum(point.who in _NOT_TRIED for point in points)
+
+
+def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) -> list[Schedule]:
+    """Returns the schedules of two faults: the first one, and another where that one led to calls that there were not without it, such as a retry, a dead letter or
+    an alert."""
+    before = {(point.who, point.call): point.count for point in clean}
+    found = []
+    for point in after:
+        had = before.get((point.who, point.call), 0)
+        if point.who in _NOT_TRIED or not point.call or point.count <= had:
+            continue
+        place = had + 1
+        for kind, rank in _kinds(point):
+            for window in (f"{place}", f"{place}-{place + _ALL_TRIES - 1}"):
+                second = _fault(kind, point, window)
+                if second not in first.faults:
+                    found.append(Schedule((*first.faults, second), rank + _OTHER + 1))
+    return sorted(found, key=lambda one: one.rank)
+
+
+def _of_point(point: Point) -> Iterator[Schedule]:
+    places = sorted({1, (point.count + 1) // 2, point.count})
+    if point.call:
+        for kind, rank in _kinds(point):
+            for place in places if rank == _IDEMPOTENCE else places[:1]:
+                window = f"{place}" if rank == _IDEMPOTENCE else f"{place}-{place + _ALL_TRIES - 1}"
+                yield Schedule((_fault(kind, point, window),), rank)
+        return
+    for kind in ("lambda_killed_after", "lambda_error_after"):
+        yield Schedule((_fault(kind, point, "1"),), _KILLED)
+    for call in range(1, min(point.calls, _MOST_KILLS) + 1):
+        yield Schedule(({**_fault("lambda_killed_during", point, "1"), "after_calls": call},), _KILLED)
+    for kind in ("lambda_error_before", "lambda_throttled"):
+        yield Schedule((_fault(kind, point, "1"),), _OTHER)
+
+
+def _kinds(point: Point) -> list[tuple[str, int]]:
+    partial = [("partial", _GIVEN_UP)] if point.is_partial else []
+    return [("reply_lost", _IDEMPOTENCE), ("throttle", _GIVEN_UP), *partial, ("error", _OTHER)]
+
+
+def _fault(kind: str, point: Point, window: str) -> dict[str, Any]:
+    return {"kind": kind, **point.address, point.window: window} | ({"entries": "every 2"} if kind == "partial" else {})
+
+
+def smaller(faults: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any], ...]]:
+    """Yields what may still lose a record and is simpler: one fault less, or a fault that meets one event in place of several."""
+    if len(faults) > 1:
+        yield from (faults[:place] + faults[place + 1 :] for place in range(len(faults)))
+    for place, fault in enumerate(faults):
+        key = "calls" if "calls" in fault else "invocations"
+        first, separator, last = str(fault[key]).partition("-")
+        if separator:
+            half = (int(first) + int(last)) // 2
+            for window in (first, f"{first}-{half}", f"{first}-{int(last) - 1}"):
+                narrower = window if window != f"{first}-{first}" else first
+                yield (*faults[:place], {**fault, key: narrower}, *faults[place + 1 :])

@@ -1,0 +1,41 @@
+"""`pipeproof explore` on a real emulator: it finds the swallowed error, makes it small, and writes it down so that it fails by itself."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.e2e.commands import leftovers, pipeproof
+from tests.e2e.swallowing import KEEP, write_project
+
+
+@pytest.fixture
+def project(tmp_path):
+    write_project(tmp_path)
+    return tmp_path
+
+
+def test_a_swallowed_error_is_found_made_small_and_fails_by_itself(project):
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--budget", "25s", "--workers", "3")
+    assert code == 1, output
+    assert "throttle of Keep → s3.PutObject, call 1: 1 lost; 3 of 3 runs" in output
+    (path,) = (path for path in (project / "found").iterdir() if "throttle" in path.read_text())
+    (fault,) = yaml.safe_load(path.read_text())["faults"]
+    assert fault == {"kind": "throttle", "service": "s3", "operation": "PutObject", "caller": "Keep", "calls": "1"}
+    code, output, result = pipeproof(project, "run", path)
+    assert code == 1, output
+    assert (result["anomalies"]["lost"], result["ingress"]["offered"]) == (1, 12)
+    assert not leftovers(project)
+
+
+def test_what_loses_without_a_fault_is_told_at_once(project):
+    (project / "functions" / "keep.py").write_text(KEEP.replace("s3.put_object(", "str("))
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "3", "--budget", "5s")
+    assert code == 1, output
+    assert "without any fault: 3 lost" in output
+
+
+@pytest.mark.parametrize(("args", "told"), [(("--budget", "soon"), "is no duration"), (("--depth", "3"), "3 is not in the range")])
+def test_what_cannot_be_is_refused(project, args, told):
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", *args)
+    assert (code, told in output) == (64, True), output

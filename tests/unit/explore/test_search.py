@@ -1,0 +1,147 @@
+"""The search finds what loses records in a pipeline that is described by what it loses, makes it as small as it can be, and counts what it did."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.accounting.verdict import Judgement
+from harness.explore.points import Point
+from harness.explore.schedules import Schedule, of_changes, of_points, smaller
+from harness.explore.search import Tried, explore, in_words
+from harness.faults.plan import load
+
+POINTS = (
+    Point("Keep", "", 4, 3),
+    Point("Keep", "s3.PutObject", 20),
+    Point("Keep", "sqs.SendMessageBatch", 2),
+    Point("harness", "kinesis.PutRecords", 5),
+)
+
+
+def calls_of(fault):
+    first, _, last = str(fault.get("calls") or fault.get("invocations")).partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+class Pipeline:
+    """Loses a record where a schedule has all of some faults: (kind, operation or function, an event it must meet)."""
+
+    def __init__(self, *needed, led_to=()):
+        self.needed = needed
+        self.led_to = led_to
+        self.tried = []
+        self._lock = threading.Lock()
+
+    def __call__(self, faults):
+        with self._lock:
+            self.tried.append(faults)
+        met = {(fault["kind"], fault.get("operation") or fault["function"], call) for fault in faults for call in calls_of(fault)}
+        lost = sum(all(one in met for one in needed) for needed in self.needed)
+        points = [*POINTS, *(point for kind, point in self.led_to if any(fault["kind"] == kind for fault in faults))]
+        judgement = Judgement.FAIL if lost else Judgement.PASS
+        return Tried(judgement, ("lost",) * lost, {"lost": lost}, tuple(points))
+
+
+def explored(pipeline, depth=1, workers=2, over=lambda: False):
+    return explore(pipeline, depth=depth, workers=workers, over=over, tell=lambda _: None)
+
+
+def test_every_schedule_is_a_plan_that_meets_what_there_was():
+    schedules = of_points(POINTS)
+    assert len({schedule.name for schedule in schedules}) == len(schedules)
+    assert [schedule.rank for schedule in schedules] == sorted(schedule.rank for schedule in schedules)
+    for schedule in schedules:
+        (fault,) = schedule.faults
+        assert fault.get("caller") != "harness"
+        assert min(calls_of(fault)) <= {"PutObject": 20, "SendMessageBatch": 2}.get(fault.get("operation"), 4)
+        load(list(schedule.faults))
+
+
+@pytest.mark.parametrize(
+    ("needed", "smallest"),
+    [
+        (("throttle", "PutObject", 3), "throttle of Keep → s3.PutObject, call 1-3"),
+        (("reply_lost", "PutObject", 20), "reply_lost of Keep → s3.PutObject, call 20"),
+        (("partial", "SendMessageBatch", 1), "partial of Keep → sqs.SendMessageBatch, call 1"),
+        (("lambda_killed_after", "Keep", 1), "lambda_killed_after of Keep, invocation 1"),
+    ],
+)
+def test_what_one_fault_loses_is_found_and_made_small(needed, smallest):
+    found = explored(Pipeline([needed]))
+    assert [finding.name for finding in found.findings] == [smallest]
+    assert (found.findings[0].reproduced, found.findings[0].runs) == (3, 3)
+    assert found.judgement is Judgement.FAIL
+    assert found.tried == found.survived + 1 == len(of_points(POINTS))
+    assert (found.points, found.not_tried) == (4, 1)
+
+
+def test_what_needs_two_faults_is_found_where_the_first_one_led_to_a_call():
+    retry = Point("Keep", "sqs.SendMessageBatch", 3)
+    letter = Point("Keep", "sns.Publish", 1)
+    pipeline = Pipeline(
+        [("throttle", "PutObject", 1), ("throttle", "Publish", 1)], led_to=[("throttle", retry), ("throttle", letter)]
+    )
+    assert explored(pipeline).judgement is Judgement.PASS
+    found = explored(pipeline, depth=2)
+    names = {finding.name for finding in found.findings}
+    assert names == {"throttle of Keep → s3.PutObject, call 1 and throttle of Keep → sns.Publish, call 1"}
+
+
+def test_a_second_fault_is_tried_only_where_there_are_calls_that_there_were_not():
+    first = Schedule(({"kind": "throttle", "service": "s3", "operation": "PutObject", "caller": "Keep", "calls": "1-8"},), 1)
+    assert of_changes(first, POINTS, POINTS) == []
+    more = [*POINTS[:1], Point("Keep", "s3.PutObject", 25), *POINTS[2:]]
+    second = {schedule.faults[1]["calls"] for schedule in of_changes(first, POINTS, more)}
+    assert second == {"21", "21-28"}
+
+
+def test_a_pipeline_that_loses_without_a_fault_is_not_explored_further():
+    found = explored(Pipeline([]))
+    assert (found.judgement, len(found.findings), found.tried) == (Judgement.FAIL, 1, 0)
+    assert "without any fault" in next(in_words(found))
+
+
+def test_without_a_verdict_of_the_clean_run_nothing_is_known():
+    found = explored(lambda _: Tried(Judgement.UNKNOWN, ("not at rest",)))
+    assert (found.judgement, found.doubt) == (Judgement.UNKNOWN, "the run without faults has no verdict: not at rest")
+
+
+def test_what_never_met_its_event_is_counted_and_no_survivor():
+    found = explored(lambda faults: Tried(Judgement.UNKNOWN if faults else Judgement.PASS, points=POINTS))
+    assert (found.survived, found.unreached) == (0, found.tried)
+    assert found.judgement is Judgement.UNKNOWN
+
+
+def test_when_the_time_is_over_it_says_what_is_left():
+    counter = itertools.count()
+    found = explored(Pipeline(), workers=1, over=lambda: next(counter) > 6)
+    assert found.tried > 0
+    assert found.tried + found.left == len(of_points(POINTS))
+    assert f"{found.left} left" in list(in_words(found))[-1]
+
+
+def test_an_error_ends_the_search():
+    def run(faults):
+        if faults:
+            raise RuntimeError("the emulator is gone")
+        return Tried(Judgement.PASS, points=POINTS)
+
+    with pytest.raises(RuntimeError, match="the emulator is gone"):
+        explored(run)
+
+
+@settings(max_examples=50)
+@given(st.data())
+def test_what_is_found_cannot_be_made_smaller_and_still_fails(data):
+    schedule = data.draw(st.sampled_from(of_points(POINTS)))
+    (fault,) = schedule.faults
+    event = data.draw(st.sampled_from(list(calls_of(fault))))
+    pipeline = Pipeline([(fault["kind"], fault.get("operation") or fault["function"], event)])
+    for finding in explored(pipeline).findings:
+        assert pipeline(finding.faults).judgement is Judgement.FAIL
+        assert all(pipeline(simpler).judgement is Judgement.PASS for simpler in smaller(finding.faults))
