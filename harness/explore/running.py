@@ -1,4 +1,4 @@
-"""Runs a scenario with other faults, on one emulator for all, each run in an AWS account of its own; and writes down what loses a record as a scenario."""
+"""Runs a scenario with other faults, on one emulator for all, each run in another AWS account; and writes down what loses a record as a scenario."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Running:
-    """Callable with faults: runs the scenario with them in place of its own. The directories of runs that survive are not kept."""
+    """Callable with faults: runs the scenario with them, and without those that it has. The directories of runs that survive are not kept."""
 
     def __init__(
         self, name: str, scenario: Scenario, emulator: Shared, out: Path, record: Record, *, seed: int | None, records: int | None

@@ -24,7 +24,7 @@ _NOT_TRIED = frozenset({HARNESS})
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Faults, as a scenario has them; `rank` orders schedules, the smaller the sooner."""
+    """Faults, as a scenario has them; a schedule with a smaller `rank` is tried sooner."""
 
     faults: tuple[dict[str, Any], ...]
     rank: int

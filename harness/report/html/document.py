@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
-from pydantic_core import from_json, to_json
 
 from harness.accounting.reconcile import ANOMALIES_FILE, OUTCOMES_FILE
 from harness.accounting.verdict import ANOMALIES
 from harness.documents import read_json
 from harness.faults.plan import PARTIAL
-from harness.report.html import series
+from harness.report.html import records, series
 from harness.report.html.clusters import Anomaly, clusters
 from harness.report.html.happened import Happened, happened
+from harness.report.html.records import OBSERVATIONS
 from harness.report.result import RESULT
-from harness.report.said import end_of, shortened
 from harness.run.run_dir import PLAN, readable
 from harness.run.trace import HOW, Hop, faults_by_request, renamed, ways
 
@@ -28,13 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from harness.report.html.records import Named, Row
+
 SCHEMA = 1
-OBSERVATIONS = "observations.parquet"
-_TEXT_CHARACTERS = 300
-_CONTENT_CHARACTERS = 600
-_MOST_PLACES = 5
-_MOST_FIELDS = 40
-_MOST_HOPS = 60
 _MOST_SITES = 30
 _FEW = 20
 _LEAST_LOG = 400
@@ -61,27 +54,6 @@ _NO_OUTCOMES = (
 _EMPTY = """CREATE TABLE ends (index BIGINT, record_id VARCHAR, malformed VARCHAR, status VARCHAR, shard VARCHAR, sequence VARCHAR, offered_at_ms BIGINT,
 detail VARCHAR, filtered VARCHAR, ended VARCHAR, stored_at_ms BIGINT, seen_at_ms BIGINT, sighting BIGINT);
 CREATE TABLE promises (index BIGINT, promised BLOB)"""
-# Of each kind of record without an anomaly the same number, evenly over the load: a rare kind is shown too. Their order is by chance, so that the first few are
-# spread over the load as well.
-_RECORDS = """
-WITH spoilt AS (
-    SELECT index, list(anomaly ORDER BY list_position($order, anomaly)) AS anomalies, list(why ORDER BY list_position($order, anomaly)) AS whys
-    FROM anomalies WHERE index IS NOT NULL GROUP BY 1
-), placed AS (
-    SELECT index, kind, row_number() OVER (PARTITION BY kind ORDER BY index) - 1 AS place, count(*) OVER (PARTITION BY kind) AS many
-    FROM (SELECT index, concat_ws('/', status, ended, malformed IS NOT NULL) AS kind FROM ends ANTI JOIN spoilt USING (index))
-), spread AS (
-    SELECT index, row_number() OVER (PARTITION BY kind ORDER BY hash(index)) - 1 AS place_of_kind
-    FROM placed WHERE floor(place * least($each, many) / many) <> floor((place - 1) * least($each, many) / many)
-), chosen AS (
-    SELECT index, NULL AS place_of_kind FROM (SELECT index, row_number() OVER (ORDER BY index) - 1 AS place, count(*) OVER () AS many FROM spoilt)
-    WHERE floor(place * least($most, many) / many) <> floor((place - 1) * least($most, many) / many) UNION ALL FROM spread
-)
-SELECT e.*, l.promised, s.anomalies, s.whys, c.place_of_kind
-FROM ends e JOIN chosen c USING (index) LEFT JOIN spoilt s USING (index)
-LEFT JOIN (SELECT index, promised FROM promises SEMI JOIN spoilt USING (index)) l USING (index)
-ORDER BY s.anomalies IS NULL, e.index
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +74,6 @@ class Kept:
         return Kept(self.anomalies // 2 if few else self.anomalies, self.traced * 2 // 3, self.others * 2 // 3, log_characters)
 
 
-_Row = dict[str, Any]
-_Named = Callable[[str], str]
-
-
 class Gathered:
     """What a report can be made of. To read it takes most of the time; `document` then says it at the length that is wanted."""
 
@@ -123,7 +91,7 @@ class Gathered:
             met = faults_by_request(faults["fired"])
             self._happened = happened(run_dir, met, self._named)
             self._begin_ms, end_ms = _tables(db, run_dir, self._happened, faults["fired"])
-            self._records = _records(db, run_dir)
+            self._records = records.records(db, run_dir, Kept().anomalies, Kept().others)
             traced = _traced(self._records, Kept().traced)
             ways_found = ways(run_dir, [(row["record_id"], row["shard"], row["sequence"]) for row in traced], met)
             self._ways = {row["index"]: hops for row, hops in zip(traced, ways_found, strict=True)}
@@ -151,13 +119,13 @@ class Gathered:
         """Returns the report as JSON has it."""
         anomalous = series.evenly([row for row in self._records if row["anomalies"]], kept.anomalies)
         others = [row for row in self._records if not row["anomalies"] and row["place_of_kind"] < kept.others]
-        records = [*anomalous, *others]
-        traced = {row["index"] for row in _traced(records, kept.traced)}
-        told = [self._ways.get(row["index"]) if row["index"] in traced else None for row in records]
+        chosen = [*anomalous, *others]
+        traced = {row["index"] for row in _traced(chosen, kept.traced)}
+        told = [self._ways.get(row["index"]) if row["index"] in traced else None for row in chosen]
         counts = {**self._counts, "anomalous_kept": len(anomalous), "others_kept": len(others)}
-        return {**self._same, "kept": counts, **self._in_words(records, told, kept)}
+        return {**self._same, "kept": counts, **self._in_words(chosen, told, kept)}
 
-    def _in_words(self, records: Sequence[_Row], ways_told: Sequence[Sequence[Hop] | None], kept: Kept) -> dict[str, Any]:
+    def _in_words(self, chosen: Sequence[Row], ways_told: Sequence[Sequence[Hop] | None], kept: Kept) -> dict[str, Any]:
         """Returns the records, the hops that carried them (each told once, and named by its number) and the clusters of the anomalies."""
         # A retry has the request id of the first attempt.
         numbers: dict[tuple[str, int], int] = {}
@@ -167,13 +135,13 @@ class Gathered:
             key = hop.request_id, hop.entry["at_ms"]
             if key not in numbers:
                 numbers[key] = len(hops)
-                hops.append(_hop(hop, self._named, self._begin_ms, kept.log_characters))
+                hops.append(records.hop_of(hop, self._named, self._begin_ms, kept.log_characters))
             return numbers[key]
 
         rows = []
         anomalies = []
-        for place, (row, way) in enumerate(zip(records, ways_told, strict=True)):
-            one = _record(row, self._named, self._begin_ms)
+        for place, (row, way) in enumerate(zip(chosen, ways_told, strict=True)):
+            one = records.record(row, self._named, self._begin_ms)
             if row["anomalies"]:
                 told = (
                     None
@@ -182,7 +150,7 @@ class Gathered:
                 )
                 fields = tuple(name for name, _, _ in one["differences"])
                 anomalies.append(Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told))
-            shown = _shown(way or ())
+            shown = records.shown(way or ())
             # A number says which hop, and how near it was.
             told_way = None if way is None else [number(hop) * len(HOW) + HOW.index(hop.how) for hop in shown]
             rows.append({**one, "way": told_way, "left_out": len(way or ()) - len(shown)})
@@ -193,10 +161,10 @@ class Gathered:
         }
 
 
-def _traced(records: Sequence[_Row], most: int) -> list[_Row]:
+def _traced(chosen: Sequence[Row], most: int) -> list[Row]:
     """Returns the records whose way is told: of those with an anomaly and of the others evenly chosen ones. A phantom has none: the load did not offer it."""
-    anomalous = [row for row in records if row["anomalies"] and row["index"] is not None]
-    return series.evenly(anomalous, most) + series.evenly([row for row in records if not row["anomalies"]], most // 2)
+    anomalous = [row for row in chosen if row["anomalies"] and row["index"] is not None]
+    return series.evenly(anomalous, most) + series.evenly([row for row in chosen if not row["anomalies"]], most // 2)
 
 
 def _description(plan: Mapping[str, Any]) -> str:
@@ -257,135 +225,11 @@ def _flows(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return [*flows, {"status": None, "ended": None, "anomaly": "phantom", "count": phantoms}] if phantoms else flows
 
 
-def _records(db: duckdb.DuckDBPyConnection, run_dir: Path) -> list[_Row]:
-    """Returns all that a report may keep: the records with an anomaly, first phantoms, then the others in the order of the load; and of each kind of other records
-    some, `place_of_kind` from 0 on."""
-    most = Kept()
-    rows = db.execute(_RECORDS, {"order": list(ANOMALIES), "most": most.anomalies, "each": most.others})
-    columns = [column[0] for column in rows.description]
-    records = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
-    _with_sightings(db, run_dir, records)
-    phantoms = db.execute(
-        "SELECT record_id, why FROM anomalies WHERE index IS NULL ORDER BY record_id LIMIT $most", {"most": most.anomalies}
-    ).fetchall()
-    return [{"record_id": name, "anomalies": ["phantom"], "whys": [why], "index": None} for name, why in phantoms] + records
-
-
-def _with_sightings(db: duckdb.DuckDBPyConnection, run_dir: Path, records: list[_Row]) -> None:
-    """Adds to each record the first sighting of it: its place, the reason that is told there and its content."""
-    path = run_dir / OBSERVATIONS
-    wanted = sorted({row["sighting"] for row in records if row["sighting"] is not None})
-    if not wanted or not path.exists():
-        return
-    rows = db.execute(
-        "SELECT n, place, reason, content FROM (SELECT file_row_number AS n, place, reason, content "
-        "FROM read_parquet($path, file_row_number = true)) SEMI JOIN (SELECT unnest($wanted::BIGINT[]) AS n) USING (n)",
-        {"path": str(path), "wanted": wanted},
-    ).fetchall()
-    seen = {n: {"place": place, "reason": reason, "content": content} for n, place, reason, content in rows}
-    everywhere = {
-        row["index"]: (row["record_id"], row["shard"], row["sequence"])
-        for row in records
-        if row["anomalies"] and row["sighting"] is not None
-    }
-    places = dict(
-        db.execute(
-            "SELECT index, list(DISTINCT place ORDER BY place)[:$most] FROM ("
-            "SELECT w.index, o.place FROM wanted w JOIN read_parquet($path) o ON o.record_id = w.record_id UNION "
-            "SELECT w.index, o.place FROM wanted w JOIN read_parquet($path) o ON o.shard = w.shard AND o.sequence = w.sequence) GROUP BY 1",
-            {"path": str(path), "most": _MOST_PLACES},
-        ).fetchall()
-        if _registered(db, everywhere)
-        else ()
-    )
-    for row in records:
-        row.update(seen.get(row["sighting"], {}), places=places.get(row["index"]))
-
-
-def _registered(db: duckdb.DuckDBPyConnection, records: Mapping[int, tuple[str, str | None, str | None]]) -> bool:
-    """Makes the records the table `wanted`, and returns whether there are any."""
-    columns = zip(*records.values(), strict=True) if records else ((), (), ())
-    names = ("record_id", "shard", "sequence")
-    table = {"index": pa.array(records, pa.int64())} | {
-        name: pa.array(values, pa.string()) for name, values in zip(names, columns, strict=True)
-    }
-    db.register("wanted", pa.table(table))
-    return bool(records)
-
-
-def _shown(way: Sequence[Hop]) -> list[Hop]:
-    """Returns of a long way the hops nearest to the record, in order."""
-    nearest = sorted(range(len(way)), key=lambda place: (HOW.index(way[place].how), -place))[:_MOST_HOPS]
-    return [way[place] for place in sorted(nearest)]
-
-
 def _counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
     [(offered, spoilt)] = db.execute(
         "SELECT (SELECT count(*) FROM ends), (SELECT count(DISTINCT index) FROM anomalies) + (SELECT count(*) FROM anomalies WHERE index IS NULL)"
     ).fetchall()
     return {"offered": offered, "anomalous": spoilt}
-
-
-def _record(row: _Row, named: _Named, begin_ms: float) -> dict[str, Any]:
-    return {
-        "id": row["record_id"],
-        "index": row["index"],
-        "status": row.get("status"),
-        "ended": row.get("ended"),
-        "anomalies": row["anomalies"] or [],
-        "whys": [named(why or "") for why in row["whys"] or ()],
-        "malformed": row.get("malformed"),
-        "filtered": row.get("filtered"),
-        "offered": None if row.get("offered_at_ms") is None else row["offered_at_ms"] - begin_ms,
-        "seen": None if row.get("seen_at_ms") is None else row["seen_at_ms"] - begin_ms,
-        "at": f"{row['shard']}:{row['sequence']}" if row.get("shard") and row.get("sequence") else row.get("shard"),
-        "detail": row.get("detail"),
-        "places": [named(place) for place in row.get("places") or [row["place"]] if place] if row.get("place") else [],
-        "promised": _short(row.get("promised")) if row["anomalies"] else None,
-        "content": _short(row.get("content")) if row["anomalies"] else None,
-        "reason": row.get("reason"),
-        "differences": _differences(row.get("promised"), row.get("content")) if row["anomalies"] else [],
-    }
-
-
-def _hop(hop: Hop, named: _Named, begin_ms: float, log_characters: int) -> dict[str, Any]:
-    entry = hop.entry
-    return {
-        "kind": entry["kind"],
-        "id": entry["id"],
-        "name": named(entry["name"]),
-        "call": entry.get("call"),
-        "put": named(entry.get("put") or ""),
-        "at": round(entry["at_ms"] - begin_ms),
-        "took": round(max(0, entry.get("took_ms") or entry["at_ms"] - (entry.get("began_ms") or entry["at_ms"]))),
-        "status": entry.get("status"),
-        "error": shortened(named(entry.get("error") or ""), _TEXT_CHARACTERS),
-        "faults": list(hop.faults),
-        "invocation": hop.invocation,
-        "log": end_of(named(hop.log), log_characters),
-    }
-
-
-def _differences(promised: bytes | None, content: bytes | None) -> list[list[str | None]]:
-    """Returns the fields in which what is there is not what was promised: name, promised, found (null where it is missing)."""
-    if promised is None or content is None:
-        return []
-    try:
-        expected, found = from_json(promised), from_json(content)
-    except ValueError:
-        return [["", _short(promised), _short(content)]]
-    if not isinstance(expected, dict) or not isinstance(found, dict):
-        return [["", _short(promised), _short(content)]]
-    different = [name for name, value in expected.items() if name not in found or _text(found[name]) != _text(value)]
-    return [[name, _text(expected[name]), _text(found[name]) if name in found else None] for name in different[:_MOST_FIELDS]]
-
-
-def _text(value: object) -> str:
-    return to_json(value).decode()[:_TEXT_CHARACTERS]
-
-
-def _short(content: bytes | None) -> str | None:
-    return None if content is None else shortened(content[: 4 * _CONTENT_CHARACTERS].decode(errors="replace"), _CONTENT_CHARACTERS)
 
 
 def _coverage(
@@ -394,7 +238,7 @@ def _coverage(
     log: Sequence[Mapping[str, Any]],
     kinds: Mapping[str, str],
     ways_of_anomalies: Iterable[Sequence[Hop] | None],
-    named: _Named,
+    named: Named,
 ) -> dict[str, Any]:
     """Returns of each place where a fault can be, and each kind of fault there: how often it fired, and how often on the way of a record with an anomaly; null
     where that kind cannot be there. The busiest places come first."""

@@ -1,0 +1,141 @@
+"""The commands that run a scenario many times: with planted defects, and with faults that they choose."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from harness.errors import UsageError
+from harness.exits import EXIT
+from harness.interrupts import clean_up
+from harness.options import duration, emulator_option, scenario_argument
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
+@emulator_option
+@click.option(
+    "--defects", type=click.Path(path_type=Path), default=None, help="Folder of planted defects. [default: fixtures/defects]"
+)
+@click.option(
+    "--seeds", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Clean runs of each scenario: seeds 1 to N."
+)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
+def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds: int, workers: int, out: Path) -> int:
+    """Shows that the harness notices: runs each SCENARIO (all that have planted defects) clean, and with each defect.
+
+    Exit 0 where every clean run passes and every defect is caught, 1 on a miss or a false alarm, 2 where a clean run has no verdict.
+
+    Example: pipeproof prove clickstream-smoke --seeds 5"""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.emulator.choose import choose_emulator  # noqa: PLC0415
+    from harness.report import proofs as proofs_report  # noqa: PLC0415
+    from harness.report.run_record import record  # noqa: PLC0415
+    from harness.run.defects import BUILT_IN as DEFECTS  # noqa: PLC0415
+    from harness.run.defects import load_defects  # noqa: PLC0415
+    from harness.run.prove import cases, judge_proofs  # noqa: PLC0415
+    from harness.run.prove import prove as run_proofs  # noqa: PLC0415
+    from harness.run.run_dir import create_run_dir  # noqa: PLC0415
+    from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
+
+    directory = defects or next((d for d in (Path("fixtures/defects"), DEFECTS) if d.is_dir()), DEFECTS)
+    known = load_defects(directory)
+    todo = cases(known, [find_scenario(name)[0] for name in scenarios], seeds)
+    if seeds == 1 and not any(case.defect for case in todo):
+        message = f"no planted defect in {directory}" + (f" is for {', '.join(scenarios)}" if scenarios else "")
+        raise UsageError(message)
+    choose_emulator(emulator, Path(os.devnull))
+    # A log has no width: the table is as wide as its names.
+    console = Console() if sys.stdout.isatty() else Console(width=140)
+    clean_up()
+    log = create_run_dir(out, "prove") / "emulator.log"
+    chosen, why = choose_emulator(emulator, log)
+    console.print(f"{len(todo)} runs on one emulator: {why}", highlight=False)
+    proofs = []
+    for proof in run_proofs(todo, chosen, out, workers, lambda step: console.print(f"  … {step}", highlight=False), record):
+        proofs.append(proof)
+        console.print(f"  {len(proofs):>3} of {len(todo)}  {proofs_report.line(proof)}", highlight=False, soft_wrap=True)
+    proofs.sort(key=lambda proof: todo.index(proof.case))
+    console.print(proofs_report.table(proofs))
+    console.print(proofs_report.summary(proofs), highlight=False)
+    return EXIT[judge_proofs(proofs)]
+
+
+@click.command()
+@scenario_argument()
+@click.option("--depth", type=click.IntRange(1, 2), default=1, show_default=True, help="How many faults a schedule has at most.")
+@click.option(
+    "--budget",
+    callback=duration,
+    default="10m",
+    show_default=True,
+    help="How long new schedules are begun, such as 90s, 10m or 2h.",
+)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
+@click.option(
+    "--records",
+    type=click.IntRange(1, 1_000_000_000),
+    help="How many records: the fewer, the more schedules. [default: the scenario's]",
+)
+@emulator_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Where the directories of runs that fail go.",
+)
+@click.option(
+    "--found",
+    type=click.Path(path_type=Path),
+    default=Path("found"),
+    show_default=True,
+    help="Where scenarios of what was found go.",
+)
+def explore(
+    scenario: str, depth: int, budget: float, workers: int, seed: int | None, records: int | None, emulator: str, out: Path, found: Path
+) -> int:  # fmt: skip
+    """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
+    place of the scenario's own faults. What fails is made small, and written as a new scenario.
+
+    Exit 0 where nothing was found in what was tried, 1 where something was, 2 where the run without faults has no verdict.
+
+    Example: pipeproof explore pipeproof.yaml --records 50 --budget 5m"""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.emulator.choose import choose_emulator  # noqa: PLC0415
+    from harness.explore.running import explored, write_found  # noqa: PLC0415
+    from harness.explore.search import in_words  # noqa: PLC0415
+    from harness.report.run_record import record  # noqa: PLC0415
+    from harness.run.run_dir import create_run_dir  # noqa: PLC0415
+    from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
+    from harness.scenario.loading import load_scenario  # noqa: PLC0415
+
+    name, path = find_scenario(scenario)
+    loaded = load_scenario(path)
+    console = Console()
+    clean_up()
+    run_dir = create_run_dir(out, f"explore-{name}", latest=False)
+    chosen, why = choose_emulator(emulator, run_dir / "emulator.log")
+    console.print(f"one emulator for all runs: {why}", highlight=False)
+    came = explored(
+        name, loaded, chosen, run_dir, record, lambda step: console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True),
+        depth=depth, budget_s=budget, workers=workers, seed=seed, records=records,
+    )  # fmt: skip
+    for number, finding in enumerate(came.findings, 1):
+        write_found(loaded, finding, found / f"{name}-{number}.yaml", seed, records)
+        console.print(
+            f"  {found / f'{name}-{number}.yaml'}: pipeproof report {finding.tried.run_dir}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    for line in in_words(came):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return EXIT[came.judgement]
