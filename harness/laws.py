@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["assert_conserves", "assert_idempotent"]
 
 _NAMED = 5
+_LONGEST = 500
 
 
 def assert_conserves(
@@ -64,6 +65,20 @@ def assert_idempotent(handler: Callable[[Any], object], event: Any, *, state: Ca
     handler(event)
     twice = state()
     if once != twice:
-        raise AssertionError(
-            f"the second delivery changed what the first has left:\n  after one:  {once!r}\n  after two:  {twice!r}"
-        )
+        raise AssertionError("the second delivery changed what the first has left:" + _difference(once, twice))
+
+
+def _difference(once: Any, twice: Any) -> str:
+    if isinstance(once, Mapping) and isinstance(twice, Mapping):
+        changed = [key for key in {**once, **twice} if key not in once or key not in twice or once[key] != twice[key]]
+        lines = [
+            f"\n  {key!r}: {_short(once.get(key, '(not there)'))}, then {_short(twice.get(key, '(not there)'))}"
+            for key in changed[:_NAMED]
+        ]
+        return "".join(lines) + (f"\n  and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else "")
+    return f"\n  after one:  {_short(once)}\n  after two:  {_short(twice)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

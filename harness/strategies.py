@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from harness.errors import UsageError
 from harness.explore.points import points
 from harness.parts.ports import SourceContext
 from harness.parts.units import File
@@ -44,16 +45,20 @@ def records(scenario: Path | str, *, malformed: bool | None = None) -> st.Search
     """Returns records as the scenario's source makes them (a name, or a .yaml file): `payload` are the bytes, `promised` is what must be stored of it, in JSON, or None,
     `malformed` says what is wrong with it, or None. With `malformed` they are only such, or only healthy ones.
 
-    Raises UsageError for a scenario that cannot be read."""
-    return _drawn(scenario, lambda units: [one for one in records_of(units) if malformed in (None, one.malformed is not None)])
+    Raises UsageError for a scenario that cannot be read, or has no such records."""
+    what = {None: "records", True: "malformed records", False: "healthy records"}[malformed]
+    return _drawn(
+        scenario, what, lambda units: [one for one in records_of(units) if malformed in (None, one.malformed is not None)]
+    )
 
 
 def files(scenario: Path | str) -> st.SearchStrategy[tuple[str, bytes, tuple[Record, ...]]]:
     """Returns files as the scenario's source makes them: name, bytes and records.
 
-    Raises UsageError for a scenario that cannot be read."""
+    Raises UsageError for a scenario that cannot be read, or has no files."""
     return _drawn(
         scenario,
+        "files",
         lambda units: [(one.name, b"".join(one.parts()), tuple(one.records())) for one in units if isinstance(one, File)],
     )
 
@@ -101,7 +106,7 @@ def _kinds(point: Point) -> list[str]:
     return [*_OF_CALLS, *(["partial"] if point.is_partial else [])]
 
 
-def _drawn(scenario: Path | str, chosen: Callable[[Sequence[Unit]], list[Any]]) -> st.SearchStrategy[Any]:
+def _drawn(scenario: Path | str, what: str, chosen: Callable[[Sequence[Unit]], list[Any]]) -> st.SearchStrategy[Any]:
     _, path = find_scenario(str(scenario))
     source = load_scenario(path).source
 
@@ -110,7 +115,8 @@ def _drawn(scenario: Path | str, chosen: Callable[[Sequence[Unit]], list[Any]]) 
         return chosen(list(source.open(SourceContext(seed, _RECORDS)).units()))
 
     # Told now, where the strategy is made, and not at the first example.
-    some(0)
+    if not any(some(seed) for seed in range(_LAST_SEED + 1)):
+        raise UsageError(f"{scenario} has no {what}")
 
     @st.composite
     def strategy(draw: st.DrawFn) -> Any:

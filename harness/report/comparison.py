@@ -9,9 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.accounting.verdict import Judgement
-from harness.documents import read_json
 from harness.errors import UsageError
-from harness.report.result import SCHEMA
+from harness.report.result import read_result
 from harness.run.run_dir import readable
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def compare(before: Path, after: Path, threshold: float) -> Comparison:
     """Compares two runs by their directories. A time may grow, and a rate fall, by the share `threshold`.
 
     Raises UsageError where one has no result, or they are of different scenarios."""
-    one, other = _result(before), _result(after)
+    one, other = read_result(before), read_result(after)
     with readable(before), readable(after):
         if one["scenario"] != other["scenario"]:
             told = f"{before} is a run of {one['scenario']}, {after} one of {other['scenario']}"
@@ -73,14 +72,6 @@ def compare(before: Path, after: Path, threshold: float) -> Comparison:
     if not same:
         notes.append("the two runs offered other bytes: another seed, another number of records, or a generator that has changed")
     return Comparison(lines, tuple(notes), is_unknown)
-
-
-def _result(run_dir: Path) -> dict[str, Any]:
-    with readable(run_dir):
-        found = read_json(run_dir / "result.json", "result")
-        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-            raise UsageError(f"{run_dir}/result.json is not the result of a run of schema {SCHEMA}")
-        return found
 
 
 def _judged(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Line]:

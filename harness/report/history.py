@@ -10,16 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.accounting.verdict import Judgement
-from harness.documents import read_json
 from harness.errors import UsageError
 from harness.report.html.page import REPORT, write_history
-from harness.run.run_dir import readable
+from harness.report.result import RESULT, read_result
+from harness.run.run_dir import PLAN, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 _STYLE = {Judgement.PASS: "green", Judgement.FAIL: "bold red", Judgement.UNKNOWN: "bold yellow"}
+_NO_RESULT, _UNREADABLE = "no result", "unreadable"
+_COUNTED = {_NO_RESULT: "without a result", _UNREADABLE: "unreadable"}
 _FIGURES = ("offered", "stored", "given up", "anomalies", "p95", "records/s")
 
 
@@ -27,10 +29,11 @@ def page(out: Path, scenario: str | None, target: Path) -> int:
     """Writes a page of the runs below `out` that have a result (of all scenarios, or of one), and returns how many there are.
 
     Raises UsageError where there is none, or the page cannot be written."""
+    results = ((run_dir, _result(run_dir)) for run_dir in _runs(out))
     runs = [
         _summary(run_dir, found, target)
-        for run_dir in _runs(out)
-        if (found := _result(run_dir)) and scenario in (None, found["scenario"])
+        for run_dir, found in results
+        if isinstance(found, dict) and scenario in (None, found["scenario"])
     ]
     if not runs:
         raise UsageError(f"{out} has no run with a result" + (f" of {scenario}" if scenario else ""))
@@ -72,35 +75,49 @@ def history(out: Path, scenario: str | None) -> tuple[Table, str]:
     verdicts: Counter[str] = Counter()
     for run_dir in _runs(out):
         found = _result(run_dir)
-        if found is None:
-            verdicts["without a result"] += 1
-            table.add_row("", "", "", Text("no result", "dim"), *[""] * len(_FIGURES), Text(run_dir.name))
+        if isinstance(found, str):
+            verdicts[_COUNTED[found]] += 1
+            table.add_row("", "", "", Text(found, "dim"), *[""] * len(_FIGURES), Text(run_dir.name))
         elif scenario is None or found["scenario"] == scenario:
             verdict = Judgement(found["verdict"])
             verdicts[verdict] += 1
             cells = [found["started_at"], found["scenario"], str(found["seed"])]
             table.add_row(*map(Text, cells), Text(verdict, _STYLE[verdict]), *_figures(found), Text(run_dir.name))
-    if not verdicts:
+    total = sum(verdicts.values())
+    if not total:
         raise UsageError(f"{out} has no run" + (f" of {scenario}" if scenario else ""))
-    return table, f"{sum(verdicts.values()):,} runs: " + ", ".join(f"{count:,} {name}" for name, count in sorted(verdicts.items()))
+    return table, f"{total:,} {'run' if total == 1 else 'runs'}: " + ", ".join(
+        f"{count:,} {name}" for name, count in sorted(verdicts.items())
+    )
 
 
 def _runs(out: Path) -> list[Path]:
     """Returns the directories of runs. One has a plan from its first moment on; what else lies there is none."""
     try:
-        return sorted(path for path in out.iterdir() if path.is_dir() and not path.is_symlink() and (path / "plan.json").exists())
+        return sorted(path for path in out.iterdir() if path.is_dir() and not path.is_symlink() and _has_plan(path))
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}") from error
 
 
-def _result(run_dir: Path) -> dict[str, Any] | None:
-    path = run_dir / "result.json"
-    if not path.exists():
-        return None
-    with readable(run_dir):
-        found: dict[str, Any] = read_json(path, "result")
-        _ = found["scenario"], found["started_at"], found["seed"], Judgement(found["verdict"]), _figures(found)
-        return found
+def _has_plan(path: Path) -> bool:
+    """Whether it has, or cannot be looked into."""
+    try:
+        return (path / PLAN).exists()
+    except OSError:
+        return True
+
+
+def _result(run_dir: Path) -> dict[str, Any] | str:
+    """Returns what a run has left; or in a word why there is nothing to tell of it: one run that is damaged must not hide the others."""
+    try:
+        with readable(run_dir):
+            if not (run_dir / RESULT).exists():
+                return _NO_RESULT
+            found = read_result(run_dir)
+            _figures(found)
+    except UsageError:
+        return _UNREADABLE
+    return found
 
 
 def _figures(found: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ import urllib3
 from harness.documents import read_json
 from harness.emulator.external import is_loopback
 from harness.errors import UsageError
+from harness.report.result import read_result
 from harness.run.run_dir import PLAN, readable
 from harness.run.trace import faults_by_request, heads, renamed
 
@@ -36,6 +37,8 @@ def send_spans(run_dir: Path, target: str, *, allow_remote: bool = False) -> int
     with readable(run_dir):
         spans = list(_spans(run_dir))
     requests = [_request(run_dir, spans[at : at + _AT_ONCE]) for at in range(0, len(spans), _AT_ONCE)]
+    if not target:
+        raise UsageError("--otlp: expected a file, or the http endpoint of a collector")
     if "://" not in target:
         try:
             Path(target).write_text("".join(f"{json.dumps(one)}\n" for one in requests), encoding="utf-8")
@@ -43,19 +46,20 @@ def send_spans(run_dir: Path, target: str, *, allow_remote: bool = False) -> int
             raise UsageError(f"--otlp {target}: {error.strerror}") from error
         return len(spans)
     url = urlsplit(target)
+    shown = target.replace(f"{url.username}:{url.password}@", "") if url.password else target
     if url.scheme not in {"http", "https"} or not url.hostname:
-        raise UsageError(f"--otlp {target}: expected a file, or the http endpoint of a collector")
+        raise UsageError(f"--otlp {shown}: expected a file, or the http endpoint of a collector")
     if not is_loopback(url.hostname) and not allow_remote:
-        raise UsageError(f"--otlp {target} is another machine: spans have names and ids of the run; --allow-remote sends them")
+        raise UsageError(f"--otlp {shown} is another machine: spans have names and ids of the run; --allow-remote sends them")
     address = target if url.path not in {"", "/"} else target.rstrip("/") + _PATH
     with urllib3.PoolManager(retries=False, timeout=30) as http:
         for one in requests:
             try:
                 answer = http.request("POST", address, body=json.dumps(one), headers={"Content-Type": "application/json"})
             except urllib3.exceptions.HTTPError as error:
-                raise UsageError(f"--otlp {target}: no answer ({type(error).__name__})") from error
+                raise UsageError(f"--otlp {shown}: nothing takes spans there") from error
             if answer.status >= 300:
-                raise UsageError(f"--otlp {target} answered {answer.status}: {answer.data[:200].decode(errors='replace')}")
+                raise UsageError(f"--otlp {shown} answered {answer.status}")
     return len(spans)
 
 
@@ -66,13 +70,15 @@ def _request(run_dir: Path, spans: Sequence[Mapping[str, Any]]) -> dict[str, Any
 
 def _spans(run_dir: Path) -> Iterator[dict[str, Any]]:
     """Yields the spans of a run: itself first."""
-    result = read_json(run_dir / "result.json", "result")
+    result = read_result(run_dir)
     names = {made: name for name, made in (read_json(run_dir / PLAN, "plan").get("names") or {}).items() if made}
     faults = run_dir / "faults.json"
     met = faults_by_request(read_json(faults, "faults")["fired"]) if faults.exists() else {}
     trace = _id(run_dir.resolve().name, 16)
     hops = [entry for entry, _ in heads(run_dir) if entry["kind"] != "init"]
-    times = [(entry.get("began_ms") or entry["at_ms"], entry["at_ms"]) for entry in hops] or [(0, 0)]
+    if not hops:
+        raise UsageError(f"{run_dir} has no journal with a hop: there are no spans")
+    times = [(entry.get("began_ms") or entry["at_ms"], entry["at_ms"]) for entry in hops]
     root = _span(
         trace, trace, None, f"run {result['scenario']}", _INTERNAL, min(begin for begin, _ in times), max(end for _, end in times)
     )

@@ -9,8 +9,8 @@ import duckdb
 
 from harness.documents import MISTYPED, read_json
 from harness.errors import UsageError
-from harness.run.run_dir import readable
-from harness.run.trace import JOURNAL, faults_by_request, ways
+from harness.run.run_dir import PLAN, readable
+from harness.run.trace import JOURNAL, faults_by_request, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +38,14 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
                 [record_id, str(ledger)],
             ).fetchall()
             raise UsageError(f"{run_dir} offered no record {record_id}; the nearest are {', '.join(str(row[0]) for row in near)}")
+        plan = read_json(run_dir / PLAN, "plan") if (run_dir / PLAN).exists() else {}
+        names = {made: name for name, made in (plan.get("names") or {}).items() if made}
         found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], _faults(run_dir))
         for record, hops in zip(records, found, strict=True):
             yield f"{record_id}: {_what_it_is(*record[5:])}"
             yield f"  {_at(record[4])} offered: {_answer(record)}"
             for hop in hops:
-                yield f"  {hop.text}"
+                yield f"  {renamed(hop.text, names)}"
                 yield from (f"      | {line}" for line in hop.log.splitlines() if line.strip())
             if not hops:
                 yield "  nothing is known to have carried it" + (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_LONGEST_LINE = 200
 PLAN = "plan.json"
 """What the run is, with the plan of its faults."""
 REFUSED = "refused.txt"
@@ -69,7 +70,14 @@ def readable(run_dir: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, duckdb.Error, pa.ArrowException, *MISTYPED) as error:
-        raise UsageError(f"{run_dir} cannot be read as the directory of a run: {error or type(error).__name__}") from error
+        raise UsageError(f"{run_dir} cannot be read as the directory of a run: {_in_a_line(error)}") from error
+
+
+def _in_a_line(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"there is no {error}"
+    # DuckDB shows its statement, too.
+    return (str(error).splitlines() or [type(error).__name__])[0][:_LONGEST_LINE]
 
 
 @contextlib.contextmanager

@@ -74,3 +74,10 @@ def test_what_a_second_delivery_changes_is_told():
     assert_idempotent(table.update, {"a": 1}, state=lambda: dict(table))
     with pytest.raises(AssertionError, match=r"after two:  \[1, 1\]"):
         assert_idempotent(log.append, 1, state=lambda: list(log))
+    counts = {"a" * 1_000: 0, "b": 0}
+
+    def count(event):
+        counts[event] = counts.get(event, 0) + 1
+
+    with pytest.raises(AssertionError, match=r"has left:\n  'c': 1, then 2$"):
+        assert_idempotent(count, "c", state=lambda: dict(counts))

@@ -47,6 +47,13 @@ def test_a_scenario_that_is_not_there_is_told_where_the_strategy_is_made():
         records("nothing-of-that-name")
 
 
+def test_what_a_scenario_does_not_have_is_told_where_the_strategy_is_made():
+    with pytest.raises(UsageError, match="clickstream-10k has no malformed records"):
+        records("clickstream-10k", malformed=True)
+    with pytest.raises(UsageError, match="clickstream-smoke has no files"):
+        files("clickstream-smoke")
+
+
 def accepted_or_not(payloads):
     events = [transforms.parse(payload) for payload in payloads]
     kept = [event for event in events if isinstance(event, transforms.Accepted)]

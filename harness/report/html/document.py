@@ -17,9 +17,9 @@ from harness.report.html import records, series
 from harness.report.html.clusters import Anomaly, clusters
 from harness.report.html.happened import Happened, happened
 from harness.report.html.records import OBSERVATIONS
-from harness.report.result import RESULT
+from harness.report.result import read_result
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import HOW, Hop, faults_by_request, renamed, ways
+from harness.run.trace import HOW, JOURNAL, Hop, faults_by_request, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +31,8 @@ SCHEMA = 1
 _MOST_SITES = 30
 _FEW = 20
 _LEAST_LOG = 400
+# Of a run that was reconciled.
+_NEEDED = ("ledger.parquet", OBSERVATIONS, OUTCOMES_FILE, ANOMALIES_FILE, JOURNAL, PLAN)
 _SERVICE_KINDS = ("throttle", "error", "partial", "latency", "hang", "cut", "reply_lost")
 _FUNCTION_KINDS = (
     "lambda_error_before", "lambda_error_after", "lambda_timeout", "lambda_throttled", "lambda_killed_before", "lambda_killed_during",
@@ -80,7 +82,7 @@ class Gathered:
     def __init__(self, run_dir: Path) -> None:
         """Raises UsageError for a directory that is none of a run with a result."""
         with readable(run_dir), duckdb.connect() as db:
-            result = read_json(run_dir / RESULT, "result")
+            result = read_result(run_dir)
             plan = read_json(run_dir / PLAN, "plan") if (run_dir / PLAN).exists() else {}
             faults = (
                 read_json(run_dir / "faults.json", "faults") if (run_dir / "faults.json").exists() else {"plan": [], "fired": []}
@@ -100,6 +102,7 @@ class Gathered:
             self._counts = _counts(db)
             self._same = {
                 "schema": SCHEMA,
+                "missing": [name for name in _NEEDED if result["outcome"]["stored"] is not None and not (run_dir / name).exists()],
                 "result": {
                     **{name: value for name, value in result.items() if name != "examples"},
                     "description": _description(plan),
@@ -197,7 +200,7 @@ def _tables(db: duckdb.DuckDBPyConnection, run_dir: Path, found: Happened, log: 
     row = db.execute("""
         SELECT min(begun), max(ended) FROM (
             SELECT min(offered_at_ms) AS begun, max(greatest(offered_at_ms, seen_at_ms)) AS ended FROM ends
-            UNION ALL SELECT NULL, max(at_ms) FROM happened UNION ALL SELECT NULL, max(at_ms) FROM fired
+            UNION ALL SELECT CASE WHEN NOT EXISTS (FROM ends) THEN min(at_ms) END, max(at_ms) FROM happened UNION ALL SELECT NULL, max(at_ms) FROM fired
         )
     """).fetchone()
     begin, end = row or (None, None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.report.html.document import Gathered, Kept
-from harness.report.result import RESULT
+from harness.run.run_dir import readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,17 +27,19 @@ _LIBRARIES = ("uPlot.iife.min.js", "d3-array.min.js", "d3-sankey.min.js")
 def write_report(run_dir: Path) -> Path:
     """Writes report.html into a run's directory and returns its path. It keeps less of a run whose report would have more than MOST_BYTES, and says so.
 
-    Raises UsageError for a directory that is none of a run with a result, and OSError where it cannot be written."""
-    if not (run_dir / RESULT).is_file():
-        raise UsageError(f"{run_dir} is no directory of a run that has ended: it has no {RESULT}")
-    gathered, kept = Gathered(run_dir), Kept()
-    while len(page := _page(gathered.document(kept)).encode()) > MOST_BYTES and kept.anomalies > 1:
-        kept = kept.less()
+    Raises UsageError for a directory that is none of a run with a result, and where it cannot be written."""
+    with readable(run_dir):
+        gathered, kept = Gathered(run_dir), Kept()
+        while len(page := _page(gathered.document(kept)).encode()) > MOST_BYTES and kept.anomalies > 1:
+            kept = kept.less()
     path = run_dir / REPORT
     # Beside it first: a report that is open in a browser is there or whole.
     part = run_dir / f".{REPORT}"
-    part.write_bytes(page)
-    part.replace(path)
+    try:
+        part.write_bytes(page)
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     return path
 
 
@@ -45,7 +47,7 @@ def left_report(run_dir: Path) -> str:
     """Writes the report of a run that has ended, and returns a line that says where it is, or why there is none: the verdict stands without it."""
     try:
         return f"Report: {write_report(run_dir)}"
-    except (UsageError, OSError) as error:
+    except UsageError as error:
         return f"Report: none could be written: {error}"
 
 

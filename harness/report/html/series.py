@@ -17,7 +17,7 @@ _MOST_FIRINGS = 2_000
 _MOST_HOPS = 12
 _COLUMNS = 48
 # A row of the heatmap is a factor of the square root of two, from a millisecond on.
-_ROW = "cast(floor(2 * log2(greatest(ms, 1))) AS INT)"
+_ROW = "cast(floor(2 * log2(greatest(ms, 1))) AS BIGINT)"
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 0.995, 0.999, 1.0)
 """Of which share of all the time is told, up to the slowest."""
 END_TO_END = "offer to storage"
@@ -33,7 +33,7 @@ def timeline(db: duckdb.DuckDBPyConnection, begin_ms: float, end_ms: float) -> d
 
     def counted(column: str, of: str) -> list[int]:
         rows = db.execute(
-            f"SELECT cast(floor(({column} - $begin) / $step) AS INT), count(*) FROM {of} AND {column} IS NOT NULL GROUP BY 1",
+            f"SELECT cast(floor(({column} - $begin) / $step) AS BIGINT), count(*) FROM {of} AND {column} IS NOT NULL GROUP BY 1",
             parameters,
         ).fetchall()
         return _filled(dict(rows), steps)
@@ -44,7 +44,7 @@ def timeline(db: duckdb.DuckDBPyConnection, begin_ms: float, end_ms: float) -> d
     functions: dict[str, dict[str, list[int]]] = {}
     ages: dict[int, float] = {}
     rows = db.execute(
-        "SELECT who, cast(floor((at_ms - $begin) / $step) AS INT), count(*), count(*) FILTER (failed), max(age_ms) "
+        "SELECT who, cast(floor((at_ms - $begin) / $step) AS BIGINT), count(*), count(*) FILTER (failed), max(age_ms) "
         "FROM happened WHERE kind = 'invocation' GROUP BY ALL ORDER BY ALL",
         parameters,
     ).fetchall()
@@ -134,7 +134,7 @@ def latencies(db: duckdb.DuckDBPyConnection, begin_ms: float, end_ms: float) -> 
             of | {"shares": list(SHARES)},
         ).fetchall()
         heat = db.execute(
-            f"SELECT least(greatest(cast(floor((at_ms - $begin) / $width) AS INT), 0), {_COLUMNS - 1}), {_ROW}, count(*) "
+            f"SELECT least(greatest(cast(floor((at_ms - $begin) / $width) AS BIGINT), 0), {_COLUMNS - 1}), {_ROW}, count(*) "
             "FROM timed WHERE who = $who AND call = $call GROUP BY 1, 2 ORDER BY 1, 2",
             of | {"begin": begin_ms, "width": width},
         ).fetchall()

@@ -62,10 +62,12 @@ def test_runs_of_one_scenario_and_directories_without_any(out, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"scenario": "orders", "started_at": "", "seed": 1, "verdict": "maybe"}'])
-def test_a_result_that_cannot_be_read_is_told_with_its_directory(out, content):
+def test_a_result_that_cannot_be_read_is_told_with_its_directory_and_hides_no_other(out, content):
     (out / "20260102T1-orders" / "result.json").write_text(content)
-    with pytest.raises(UsageError, match="20260102T1-orders"):
-        history(out, None)
+    lines, told = shown(out, None)
+    assert lines[1] == ["unreadable", "20260102T1-orders"]
+    assert told == "4 runs: 1 pass, 1 unknown, 1 unreadable, 1 without a result"
+    assert page(out, None, out / "history.html") == 2
 
 
 def test_a_page_of_runs_has_each_with_a_result_and_leads_to_its_report(out, tmp_path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from itertools import pairwise
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -210,9 +213,70 @@ def test_a_directory_of_no_run_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"is no directory of a run that has ended: it has no result\.json"):
         page.write_report(tmp_path)
     (tmp_path / "result.json").write_text("[]")
-    with pytest.raises(UsageError, match="cannot be read as the directory of a run"):
+    with pytest.raises(UsageError, match="is not the result of a run of schema 1"):
         page.write_report(tmp_path)
     assert "none could be written" in page.left_report(tmp_path)
+
+
+def refused(directory):
+    with pytest.raises(UsageError) as told:
+        page.write_report(directory)
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"verdict": "banana"}, {"verdict": None}, {"scenario": 7}, {"reasons": "none"}, {"anomalies": {"lost": "2"}}]
+)
+def test_a_result_with_other_things_in_it_is_refused_with_their_key(tmp_path, changed):
+    left_run(tmp_path, [STORED])
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    assert f"is not the result of a run: {next(iter(changed))}" in refused(tmp_path)
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name not in changed}))
+    assert f"is not the result of a run: {next(iter(changed))}: Field required" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["ledger.parquet", "observations.parquet", "outcomes.parquet", "anomalies.parquet", JOURNAL, "plan.json", "faults.json"]
+)
+@pytest.mark.parametrize("content", [b"", b"PAR1\xff\xfe", b"\xff\xfe{}", b"[]"])
+def test_a_damaged_file_is_refused_in_a_line_with_its_directory(tmp_path, name, content):
+    left_run(tmp_path, [STORED, LOST], [invocation(0)])
+    (tmp_path / name).write_bytes(content)
+    if content == b"" and name == JOURNAL:
+        return
+    assert str(tmp_path) in refused(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["observations", "ledger", "outcomes", "anomalies"])
+def test_a_table_with_other_types_is_refused(tmp_path, name):
+    left_run(tmp_path, [STORED, LOST])
+    table = pq.read_table(tmp_path / f"{name}.parquet")
+    pq.write_table(
+        pa.table({column: pa.array([1] * max(len(table), 1)) for column in table.column_names}), tmp_path / f"{name}.parquet"
+    )
+    with contextlib.suppress(UsageError):
+        page.write_report(tmp_path)
+
+
+def test_what_a_directory_lacks_is_said(tmp_path):
+    left_run(tmp_path, [STORED, LOST], [invocation(0)])
+    assert Gathered(tmp_path).document(Kept())["missing"] == []
+    for name in ("outcomes.parquet", JOURNAL, "plan.json"):
+        (tmp_path / name).unlink()
+    assert Gathered(tmp_path).document(Kept())["missing"] == ["outcomes.parquet", JOURNAL, "plan.json"]
+
+
+def test_a_run_that_offered_nothing_has_a_report(tmp_path):
+    left_run(tmp_path, [], [invocation(0, at_ms=1_795_964_149_974)])
+    assert sum(sum(one["invocations"]) for one in Gathered(tmp_path).document(Kept())["timeline"]["functions"].values()) == 1
+
+
+def test_where_it_cannot_be_written_that_is_said(tmp_path):
+    left_run(tmp_path, [STORED])
+    (tmp_path / ".report.html").mkdir()
+    assert "report.html cannot be written" in refused(tmp_path)
 
 
 def test_no_text_of_a_run_ends_the_script_that_holds_it(tmp_path):

@@ -55,6 +55,12 @@ def flat(span):
     return {**span, "attributes": values}
 
 
+def test_a_run_without_a_journal_has_no_spans(tmp_path):
+    left_run(tmp_path, [STORED])
+    with pytest.raises(UsageError, match="has no journal with a hop"):
+        send_spans(tmp_path, str(tmp_path / "spans.json"))
+
+
 def test_every_hop_is_a_span_below_what_made_it(run_dir, tmp_path):
     assert send_spans(run_dir, str(tmp_path / "spans.json")) == 4
     (line,) = (tmp_path / "spans.json").read_text().splitlines()
@@ -115,7 +121,9 @@ def test_a_collector_gets_them_in_parts(run_dir, collector, monkeypatch):
     [
         ("http://192.0.2.1:4318", "is another machine"),
         ("ftp://127.0.0.1/x", "expected a file, or the http endpoint"),
-        ("http://127.0.0.1:9", "no answer"),
+        ("http://127.0.0.1:9", "nothing takes spans there"),
+        ("http://me:secret@192.0.2.1:4318", r"^--otlp http://192\.0\.2\.1:4318 is another machine"),
+        ("", "expected a file"),
         ("/nowhere/at/all.json", "No such file or directory"),
     ],
 )

@@ -39,7 +39,7 @@
   }
 
   const sampled = kept.offered > kept.anomalous_kept + kept.others_kept
-    ? `Of ${count(kept.offered)} offered records this file keeps ${kept.anomalous_kept < kept.anomalous ? `${count(kept.anomalous_kept)} of the ${count(kept.anomalous)}` : `all ${count(kept.anomalous)}`} with an anomaly, `
+    ? `Of ${count(kept.offered)} offered records this file keeps ${kept.anomalous_kept < kept.anomalous ? `${count(kept.anomalous_kept)} of the ${count(kept.anomalous)}` : kept.anomalous ? `all ${count(kept.anomalous)}` : "none, as there is none,"} with an anomaly, `
       + `and ${count(kept.others_kept)} others: some of each kind, evenly over the load. ledger.parquet and outcomes.parquet have all.`
     : "All records of the run.";
   section("records", "Records", make("p", {class: "quiet"}, sampled),

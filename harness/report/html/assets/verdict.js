@@ -22,5 +22,6 @@
     equation,
     beside.length ? make("p", {}, "Of these ", beside.map((name, place) => `${place ? ", " : ""}${count(anomalies[name])} ${name}`).join(""), ".") : "",
     outcome.stored === null ? make("p", {class: "note"}, "The run ended before its records were reconciled: nobody knows where they are.") : "",
+    run.missing.length ? make("p", {class: "note"}, `This directory lacks ${run.missing.join(", ")}: the report does not have what stands there.`) : "",
     make("div", {class: "command"}, make("code", {}, result.command), copy, copied));
 })();
