@@ -140,7 +140,9 @@ class Runner:
         load = open_load(recipe)
         emulator = self._emulators.shared(node=needs_node(stack.template, stack.parameters))
         run_dir = create_run_dir(self._out, recipe.name)
-        command = reproduce_command(scenario, recipe.seed, records, "auto", recipe.input_path, lookup_path=recipe.lookup_path)
+        command = reproduce_command(
+            _from_here(scenario), recipe.seed, records, "auto", recipe.input_path, lookup_path=recipe.lookup_path
+        )
         if not is_own:
             command = shlex.join(["pipeproof", "replay", str(run_dir)])
         shown = io.StringIO()
@@ -172,6 +174,12 @@ def _with_faults(scenario: Scenario, faults: Sequence[Mapping[str, Any]]) -> Sce
     except ValidationError as error:
         lines = [f"faults.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
         raise UsageError("\n".join(lines)) from error
+
+
+def _from_here(scenario: str) -> str:
+    """Returns a path below the current directory as seen from there, so that the command works in another checkout; else what was given."""
+    path = Path(scenario)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else scenario
 
 
 def _path(given: Path | str | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,15 +64,22 @@ def compare(before: Path, after: Path, threshold: float) -> Comparison:
             told = f"{before} is a run of {one['scenario']}, {after} one of {other['scenario']}"
             raise UsageError(f"{told}: only runs of one scenario are compared")
         same = one["payload_sha256"] == other["payload_sha256"]
+        alike = one["verdict"] == other["verdict"] and _fired(one) == _fired(other)
         lines = (
-            *_judged(one, other), *_counted(one, other, same_bytes=same), *_checked(one, other), *_measured(one, other, threshold),
+            *_judged(one, other), *_counted(one, other, same_bytes=same), *_checked(one, other), *_measured(one, other, threshold if alike else math.inf),
             *_covered(one, other),
         )  # fmt: skip
         is_unknown = other["verdict"] == Judgement.UNKNOWN
     notes = []
+    if not alike:
+        notes.append("times and rates are not judged: the verdicts or the faults that fired differ, and a retry waits")
     if not same:
         notes.append("the two runs offered other bytes: another seed, another number of records, or a generator that has changed")
     return Comparison(lines, tuple(notes), is_unknown)
+
+
+def _fired(run: dict[str, Any]) -> dict[str, int]:
+    return {fault["id"]: fault["fired"] for fault in run["faults"] if fault["fired"]}
 
 
 def _judged(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Line]:

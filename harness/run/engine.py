@@ -189,7 +189,7 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
 def _under_faults(run: Run, context: Context, acting: Acting, clock: Clock) -> Generator[events.Event, None, bool]:
     """Lets the pipeline come to rest while its faults are armed. Returns whether the actors that wait for rest have acted."""
     timeout_s = run.scenario.faults_timeout_s
-    yield events.PhaseStarted("faults", "until the pipeline is at rest, or their time is over")
+    yield events.PhaseStarted("faults", "until the pipeline is at rest, or the time of the faults is over")
     rest = yield from _drain(run, context, acting, timeout_s)
     # What works by a schedule, or once an actor has acted, meets its faults only then.
     if rest.known and run.scenario.schedules.fire:

@@ -76,6 +76,8 @@ def readable(run_dir: Path) -> Iterator[None]:
 def _in_a_line(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"there is no {error}"
+    if isinstance(error, TypeError | AttributeError):
+        return "something in it is of another type than it should be"
     # DuckDB shows its statement, too.
     return (str(error).splitlines() or [type(error).__name__])[0][:_LONGEST_LINE]
 

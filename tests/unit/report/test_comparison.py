@@ -84,6 +84,21 @@ def test_what_is_within_the_threshold_or_better_is_not(run_dir, after):
     assert worse(run_dir("a"), run_dir("b", **after)) == {}
 
 
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"judgement": Judgement.PASS},
+        {"judgement": Judgement.FAIL, "faults": ({"id": "f", "kind": "hang", "planned": 1, "seen": 1, "fired": 1},)},
+    ],
+)
+def test_times_of_runs_that_ended_otherwise_or_met_other_faults_are_not_judged(run_dir, after):
+    found = compare(
+        run_dir("a", judgement=Judgement.FAIL), run_dir("b", timing={"drain_s": 9.0, "records_per_s": 1.0}, **after), 0.2
+    )
+    assert found.regressions == []
+    assert "times and rates are not judged" in found.notes[0]
+
+
 def test_a_difference_of_a_moment_is_none(run_dir):
     assert worse(run_dir("a", timing={"load_s": 0.05}), run_dir("b", timing={"load_s": 0.2})) == {}
 

@@ -12,12 +12,11 @@
   scenarios.forEach((scenario, number) => {
     const those = runs.filter(one => one.scenario === scenario);
     const holder = make("div");
-    const rows = [...those].reverse().map(one => [
-      make("a", {href: encodeURI(one.report ? `${one.directory}/report.html` : `${one.directory}/`)}, one.started_at.replace("T", " ").replace("Z", "")),
+    const rows = those.map((one, place) => [place + 1, make("a", {href: encodeURI(one.report ? `${one.directory}/report.html` : `${one.directory}/`)}, one.started_at.replace("T", " ").replace("Z", "")),
       make("strong", {class: one.verdict}, `${signs[one.verdict]} ${one.verdict}`), one.seed, one.offered, one.stored, one.given_up, one.anomalies,
-      one.p95 === null ? "" : `${one.p95.toFixed(2)} s`, count(Math.round(one.records_per_s)), one.reasons[0] ?? ""]);
+      one.p95, Math.round(one.records_per_s), one.reasons[0] ?? ""]).reverse();
     section(`scenario-${number}`, scenario, holder,
-      table(`Runs of ${scenario}`, ["started", "verdict", "seed", "offered", "stored", "given up", "anomalies", "p95", "records/s", "why"], rows));
+      table(`Runs of ${scenario}`, ["run", "started", "verdict", "seed", "offered", "stored", "given up", "anomalies", "p95, s", "records/s", "why"], rows));
     if (those.length < 2) return;
     const at = those.map((_, place) => place + 1);
     const draw = width => {
@@ -29,8 +28,8 @@
         const chart = make("div", {class: "chart"});
         holder.append(make("h3", {}, title), chart);
         const plot = new uPlot({
-          width, height: 110, scales: {x: {time: false}}, cursor: {drag: {x: false, y: false}}, legend: {show: false},
-          axes: [{...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 1000]}, {...axis, size: 60}],
+          width, height: 130, scales: {x: {time: false}}, cursor: {drag: {x: false, y: false}}, legend: {show: false},
+          axes: [{...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 1000], values: (_, ticks) => ticks.map(tick => `run ${tick}`)}, {...axis, size: 60, space: 24}],
           series: [{}, {stroke: colour("offered"), width: 2, points: {show: true, size: 6, fill: colour("offered")}}],
           hooks: {drawSeries: [plot => {
             const {ctx} = plot;

@@ -66,7 +66,9 @@
 
   const container = make("div", {}, curve, make("h3", {}, "Over time"), heat, tables);
   section("latency", "How long",
-    make("p", {class: "quiet"}, "From the offer to storage a fault has met a record where it fired anywhere while the record was under way; an invocation, where it or one of its calls was met. In the lower picture a darker field has more of them, and the red line below is when faults fired."),
+    make("p", {class: "quiet"}, "How long each hop took, slower and slower to the right. The dashed line has those that a fault met: a call itself, an invocation or one of its calls"
+      + (latencies[0].hop === "offer to storage" ? "; from the offer to storage, those records that were under way while any fault fired" : "")
+      + ". In the lower picture a darker field has more of them, and the red line is when faults fired."),
     make("div", {class: "tools"}, make("label", {}, "hop", hops)),
     container);
   hops.addEventListener("change", () => draw(container.clientWidth));

@@ -60,6 +60,8 @@
 // The way of one record, in a dialog; the address of the page names it, so that it can be handed on.
 function openRecord(record) {
   const dialog = document.getElementById("record");
+  // An invocation is told before its calls.
+  const began = coded => run.hops[Math.floor(coded / HOW.length)].at - run.hops[Math.floor(coded / HOW.length)].took;
   const step = coded => {
     const [hop, how] = [run.hops[Math.floor(coded / HOW.length)], HOW[coded % HOW.length]];
     const failed = Boolean(hop.error) || (hop.kind === "call" && !(hop.status >= 200 && hop.status < 400));
@@ -67,7 +69,7 @@ function openRecord(record) {
     const what = hop.kind === "call" ? ` called ${hop.call}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
     const answer = failed ? make("span", {class: "bad-word"}, hop.error || `answered ${hop.status}`) : hop.kind === "call" ? `answered ${hop.status}` : "succeeded";
     return make("li", {class: failed ? "bad" : hop.faults.length ? "met" : null},
-      make("time", {}, `+${duration(hop.at)}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`,
+      make("time", {}, `+${duration(Math.max(0, hop.at - hop.took))}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`,
       hop.faults.length ? make("div", {}, "met ", make("strong", {}, hop.faults.join(", "))) : "",
       hop.put ? make("div", {}, make("code", {}, `s3://${hop.put}`)) : "",
       make("div", {class: "quiet"}, `request id ${hop.id}`),
@@ -76,7 +78,7 @@ function openRecord(record) {
   const way = record.way === null
     ? make("p", {}, "This file does not keep its way. The command tells it: ", make("code", {}, `pipeproof trace ${record.id} RUN_DIR`))
     : record.way.length ? make("div", {}, record.left_out ? make("p", {class: "note"}, `${plural(record.left_out, "further step")} with its file or an object: `, make("code", {}, `pipeproof trace ${record.id} RUN_DIR`), " tells them.") : "",
-      make("ol", {class: "way"}, record.way.map(step))) : make("p", {}, "Nothing is known to have carried it.");
+      make("ol", {class: "way"}, [...record.way].sort((a, b) => began(a) - began(b)).map(step))) : make("p", {}, "Nothing is known to have carried it.");
   dialog.replaceChildren(
     make("button", {type: "button", class: "close", onclick: () => dialog.close()}, "Close"),
     make("h2", {id: "record-title"}, record.id ?? "without an id"),

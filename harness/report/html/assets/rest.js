@@ -41,7 +41,12 @@
     Object.keys(classes.exercised).length || classes.not_exercised.length ? folded(`${count(Object.keys(classes.exercised).length)} of ${count(Object.keys(classes.exercised).length + classes.not_exercised.length)} classes of inputs exercised`,
       table("Classes of inputs", ["class", "records or files"], [...classes.not_exercised.map(name => [name, 0]), ...Object.entries(classes.exercised)])) : "");
 
-  const asked = decodeURIComponent(/^#record=(.+)$/.exec(location.hash)?.[1] ?? "");
-  const record = asked && run.records.find(one => one.id === asked);
-  if (record) openRecord(record);
+  const follow = () => {
+    const asked = decodeURIComponent(/^#record=(.+)$/.exec(location.hash)?.[1] ?? "");
+    const record = asked && run.records.find(one => one.id === asked);
+    if (record) openRecord(record);
+    else if (asked) document.getElementById("record").close();
+  };
+  window.addEventListener("hashchange", follow);
+  follow();
 })();

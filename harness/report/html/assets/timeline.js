@@ -11,7 +11,8 @@
   const TONES = ["offered", "stored", "dead_lettered", "alerted", "filtered", "unacknowledged"];
   const per = `per ${duration(timeline.step_ms)}`;
   const panels = [
-    {title: `records ${per}`, series: [["offered", timeline.offered, "offered"], ["stored", timeline.stored, "stored"], ["given up", timeline.given_up, "dead_lettered"]]},
+    {title: `records ${per}`, series: [["offered", timeline.offered, "offered"],
+      ...[["stored", timeline.stored, "stored"], ["given up", timeline.given_up, "dead_lettered"]].filter(([, values]) => !timeline.timeless || sum(values) > 0)]},
     timeline.under_way ? {title: "records under way", series: [["under way", timeline.under_way, "filtered"]]} : null,
     timeline.age_ms.some(value => value !== null) ? {title: "iterator age, s", gaps: true, series: [["iterator age", timeline.age_ms.map(ms => ms === null ? null : ms / 1000), "alerted"]]} : null,
     functions.length ? {title: `invocations that ended, ${per}${Object.keys(timeline.functions).length > functions.length ? `: the ${functions.length} busiest functions` : ""}`, series: [
@@ -99,7 +100,7 @@
   section("timeline", "When",
     make("p", {class: "quiet"}, "Time begins with the first offer. Brush over a panel to zoom all of them; a double click shows the whole run again."
       + (firings.fired ? " Red bands reach from the first to the last firing of a fault, red marks are its firings." : "")
-      + (timeline.timeless ? ` Of ${records(timeline.timeless)} nothing knows when they were seen, so that they are not in these panels: a probe's key "time" tells it.` : "")),
+      + (timeline.timeless ? ` The probes tell no time of ${records(timeline.timeless)}, which are in no panel as stored or given up; a probe's key "time" says where to read one.` : "")),
     make("div", {class: "tools", role: "group", "aria-label": "Time shown"}, make("label", {}, "from", from, "s"), make("label", {}, "until", until, "s"),
       make("button", {type: "button", onclick: () => zoom(0, end)}, "Whole run"), said),
     container,
