@@ -221,6 +221,9 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
 class _Failed(pytest.fail.Exception):  # type: ignore[name-defined,misc]
     """A test has failed for what pipeproof found. No traceback through the harness says more."""
 
+    # As pytest shows its own.
+    __module__, __qualname__ = "builtins", "Failed"
+
 
 def _fail(message: str) -> NoReturn:
     raise _Failed(message, pytrace=False)

@@ -85,6 +85,7 @@ def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
             "Reproduce with: pipeproof replay *",
         ]
     )
+    result.stdout.fnmatch_lines(["FAILED test_orders.py::*throttles - Failed: the verdict is fail, not pass: 4 of 20 records lost"])
     result.stdout.fnmatch_lines(["*broken.yaml:1: A: *AWS::SQS::Queu*"])
     result.stdout.no_fnmatch_line("*the test has run*")
     # Where CI is set, pytest's summary repeats a failure's message as long as it is.
