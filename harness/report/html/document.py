@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _MOST_SITES = 30
-_FEW = 20
 _LEAST_LOG = 400
+_LEAST_TRACED = 50
+_LEAST_OTHERS = 10
 # Of a run that was reconciled.
 _NEEDED = ("ledger.parquet", OBSERVATIONS, OUTCOMES_FILE, ANOMALIES_FILE, JOURNAL, PLAN)
 _SERVICE_KINDS = ("throttle", "error", "partial", "latency", "hang", "cut", "reply_lost")
@@ -70,10 +71,12 @@ class Kept:
     log_characters: int = 3_000
 
     def less(self) -> Kept:
-        """Returns less: of the anomalies themselves only where little else is left."""
-        few = self.traced <= _FEW
-        log_characters = max(self.log_characters // 2, _LEAST_LOG)
-        return Kept(self.anomalies // 2 if few else self.anomalies, self.traced * 2 // 3, self.others * 2 // 3, log_characters)
+        """Returns less: shorter logs first, then fewer ways and fewer healthy records, and fewer anomalies only where little else is left."""
+        if self.log_characters > _LEAST_LOG:
+            return replace(self, log_characters=max(self.log_characters // 2, _LEAST_LOG))
+        if self.traced > _LEAST_TRACED:
+            return replace(self, traced=max(self.traced * 2 // 3, _LEAST_TRACED), others=max(self.others * 2 // 3, _LEAST_OTHERS))
+        return replace(self, anomalies=self.anomalies * 2 // 3)
 
 
 class Gathered:
@@ -145,6 +148,9 @@ class Gathered:
         anomalies = []
         for place, (row, way) in enumerate(zip(chosen, ways_told, strict=True)):
             one = records.record(row, self._named, self._begin_ms)
+            if way is None:
+                # Told in full where the way is, too.
+                one |= {"promised": None, "content": None}
             if row["anomalies"]:
                 told = (
                     None

@@ -57,7 +57,13 @@ def write_history(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _page(found: dict[str, Any]) -> str:
+    found = {**found, "records": [_compact(record) for record in found["records"]]}
     return _html(found, f"{found['result']['verdict']}: {found['result']['scenario']}", _SCRIPTS)
+
+
+def _compact(record: dict[str, Any]) -> dict[str, Any]:
+    """Returns a record without what it does not have: the page puts that in again. An empty way is one that was looked for."""
+    return {name: value for name, value in record.items() if value not in (None, [], "") or (name == "way" and value is not None)}
 
 
 def _html(document: Mapping[str, Any], title: str, scripts: Sequence[str]) -> str:

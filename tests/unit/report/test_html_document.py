@@ -279,6 +279,15 @@ def test_where_it_cannot_be_written_that_is_said(tmp_path):
     assert "report.html cannot be written" in refused(tmp_path)
 
 
+def test_of_many_anomalies_each_is_kept_with_fewer_ways(tmp_path):
+    left_run(tmp_path, [LOST] * 3_000 + [STORED] * 500, [invocation(n, log="x" * 3_000) for n in range(900)])
+    path = page.write_report(tmp_path)
+    assert path.stat().st_size <= page.MOST_BYTES
+    kept = json.loads(path.read_text().partition('id="run">')[2].partition("</script>")[0])
+    assert (kept["kept"]["anomalous_kept"], kept["kept"]["others_kept"] >= 10) == (3_000, True)
+    assert sum("way" in row for row in kept["records"]) >= 50
+
+
 def test_no_text_of_a_run_ends_the_script_that_holds_it(tmp_path):
     left_run(tmp_path, [LOST], [invocation(0, error="</script><script>alert(1)</script><!--")])
     written = page.write_report(tmp_path).read_text()

@@ -1,6 +1,11 @@
 "use strict";
 // What all parts of the report use. All texts of a run are put in as text, never as markup.
 const run = JSON.parse(document.getElementById("run").textContent);
+const ABSENT = {
+  id: null, index: null, status: null, ended: null, anomalies: [], whys: [], malformed: null, filtered: null, offered: null, seen: null, at: null, detail: null, places: [],
+  reason: null, differences: [], promised: null, content: null, way: null, left_out: 0,
+};
+run.records = (run.records ?? []).map(record => ({...ABSENT, ...record}));
 const WORDS = {
   acked: "accepted", rejected: "rejected", indeterminate: "no answer", stored: "stored", dead_lettered: "dead-lettered", alerted: "alerted",
   filtered: "filtered", unacknowledged: "unacknowledged", lost: "lost", irrecoverable: "irrecoverable",
