@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # More than the clients of AWS try: a call that is refused so often is given up.
 _ALL_TRIES = 8
-# So many calls of an invocation are killed after, each in a schedule of its own.
+# Each schedule kills an invocation after one of its calls, up to this one.
 _MOST_KILLS = 8
 # What waits for a visibility timeout or for a restart comes after what does not.
 _IDEMPOTENCE, _GIVEN_UP, _KILLED, _OTHER = range(4)

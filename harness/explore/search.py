@@ -30,7 +30,7 @@ class Tried:
 
 
 class Run(Protocol):
-    """Runs the scenario with faults in place of its own."""
+    """Runs the scenario with these faults alone."""
 
     def __call__(self, faults: tuple[dict[str, Any], ...]) -> Tried: ...
 
