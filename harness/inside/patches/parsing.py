@@ -104,24 +104,33 @@ def xml(module: Any) -> None:
     of_body = parser._parse_structure  # noqa: SLF001
 
     def structure(self: Any, request: Any, shape: Any, node: Any, uri_params: Any = None) -> Any:
-        members = _xml_members(shape)
-        parsed: dict[str, Any] = members.nothing.copy()
-        if members.by_header:
-            head = {name.lower() for name, _ in request.headers}
-            for name, header, of in members.by_header:
-                if header in head:
-                    parsed[name] = self._parse_shape(request, of, None, uri_params)
-        if members.by_query and (asked := request.args):
-            for name, parameter, of in members.by_query:
-                if parameter in asked:
-                    parsed[name] = self._parse_shape(request, of, None, uri_params)
-        for name, of in members.elsewhere:
-            parsed[name] = self._parse_shape(request, of, None, uri_params)
-        if members.of_body:
-            parsed |= of_body(self, request, _Body(members.of_body, shape.required_members), node, uri_params)
-        return parsed
+        try:
+            return _read(self, of_body, request, shape, node, uri_params)
+        except module.RequestParserError:
+            # Of several things that are wrong LocalStack tells the first one, in its own order.
+            return of_body(self, request, shape, node, uri_params)
 
     parser._parse_structure = structure  # noqa: SLF001
+
+
+def _read(self: Any, of_body: Any, request: Any, shape: Any, node: Any, uri_params: Any) -> dict[str, Any]:
+    parse = self._parse_shape
+    members = _xml_members(shape)
+    parsed: dict[str, Any] = members.nothing.copy()
+    if members.by_header:
+        head = {name.lower() for name, _ in request.headers}
+        for name, header, of in members.by_header:
+            if header in head:
+                parsed[name] = parse(request, of, None, uri_params)
+    if members.by_query and (asked := request.args):
+        for name, parameter, of in members.by_query:
+            if parameter in asked:
+                parsed[name] = parse(request, of, None, uri_params)
+    for name, of in members.elsewhere:
+        parsed[name] = parse(request, of, None, uri_params)
+    if members.of_body:
+        parsed |= of_body(self, request, _Body(members.of_body, shape.required_members), node, uri_params)
+    return parsed
 
 
 class _Body(NamedTuple):

@@ -69,6 +69,15 @@ def node_of(draw, shape, name, depth=0):
     return node
 
 
+def test_of_two_things_that_are_wrong_the_same_one_is_told():
+    shape = INPUTS["PutObjectRetention"]
+    request = Request("PUT", "/bucket/a/key", headers=Headers([("x-amz-bypass-governance-retention", "")]))
+    node = ET.fromstring("<Root><Retention><RetainUntilDate>odd</RetainUntilDate></Retention></Root>")
+    expected = parsed(OF_LOCALSTACK, request, shape, node)
+    assert "cannot be parsed to timestamp" in str(expected)
+    assert parsed(parsers.RestXMLRequestParser._parse_structure, request, shape, node) == expected
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_a_request_is_read_as_localstack_reads_it(data):
