@@ -76,6 +76,11 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     show_default=True,
     help="How long new schedules are begun, such as 90s, 10m or 2h.",
 )
+@click.option(
+    "--schedules",
+    type=click.IntRange(min=1),
+    help="How many schedules are tried at most. [default: as many as the budget has time for]",
+)
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
 @click.option(
@@ -99,7 +104,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     help="Where scenarios of what was found go.",
 )
 def explore(
-    scenario: str, depth: int, budget: float, workers: int, seed: int | None, records: int | None, emulator: str, out: Path, found: Path
+    scenario: str, depth: int, budget: float, schedules: int | None, workers: int, seed: int | None, records: int | None, emulator: str, out: Path, found: Path
 ) -> int:  # fmt: skip
     """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
     place of the scenario's own faults. What fails is made small, and written as a new scenario.
@@ -126,7 +131,7 @@ def explore(
     console.print(f"one emulator for all runs: {why}", highlight=False)
     came = explored(
         name, loaded, chosen, run_dir, record, lambda step: console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True),
-        depth=depth, budget_s=budget, workers=workers, seed=seed, records=records,
+        depth=depth, budget_s=budget, workers=workers, seed=seed, records=records, most=schedules,
     )  # fmt: skip
     for number, finding in enumerate(came.findings, 1):
         write_found(loaded, finding, found / f"{name}-{number}.yaml", seed, records)

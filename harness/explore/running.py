@@ -91,7 +91,7 @@ def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | No
 
 def explored(
     name: str, scenario: Scenario, emulator: Emulator, out: Path, record: Record, tell: Callable[[str], None], *,
-    depth: int, budget_s: float, workers: int, seed: int | None, records: int | None,
+    depth: int, budget_s: float, workers: int, seed: int | None, records: int | None, most: int | None,
 ) -> Explored:  # fmt: skip
     """Explores a scenario on an emulator, which is stopped in every case. Raises UsageError for what cannot be set up, UnknownVerdictError where the emulator does not
     come up."""
@@ -103,7 +103,7 @@ def explored(
         end = time.monotonic() + budget_s
         run = Running(name, scenario, shared, out, record, seed=seed, records=records)
         try:
-            return explore(run, depth=depth, workers=workers, over=lambda: time.monotonic() > end, tell=tell)
+            return explore(run, depth=depth, workers=workers, over=lambda: time.monotonic() > end, tell=tell, most=most)
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
             shared.close()

@@ -71,8 +71,11 @@ class Explored:
         return Judgement.UNKNOWN if self.doubt or not self.survived else Judgement.PASS
 
 
-def explore(run: Run, *, depth: int, workers: int, over: Callable[[], bool], tell: Callable[[str], None]) -> Explored:
-    """Runs the scenario without faults, then with schedules of one fault, and of two where `depth` is 2, `workers` at a time, until `over`. What fails is made smaller, and tried again.
+def explore(
+    run: Run, *, depth: int, workers: int, over: Callable[[], bool], tell: Callable[[str], None], most: int | None = None
+) -> Explored:  # fmt: skip
+    """Runs the scenario without faults, then with schedules of one fault, and of two where `depth` is 2, `workers` at a time, until `over`, and `most` schedules where that is
+    given. What fails is made smaller, and tried again.
     `tell` hears what was tried."""
     found = Explored()
     clean = run(())
@@ -86,7 +89,7 @@ def explore(run: Run, *, depth: int, workers: int, over: Callable[[], bool], tel
     todo = of_points(clean.points)
     tell(f"{found.points} points, {len(todo)} schedules of one fault")
     failed: list[tuple[Schedule, Tried]] = []
-    for schedule, tried in _side_by_side(run, todo, workers, over):
+    for schedule, tried in _side_by_side(run, todo, workers, over, most):
         found.tried += 1
         tell(f"{found.tried:>4}  {_outcome(tried):<9}  {schedule.name}")
         if tried.judgement is Judgement.FAIL:
@@ -104,15 +107,19 @@ def explore(run: Run, *, depth: int, workers: int, over: Callable[[], bool], tel
     return found
 
 
-def _side_by_side(run: Run, todo: list[Schedule], workers: int, over: Callable[[], bool]) -> Iterator[tuple[Schedule, Tried]]:
+def _side_by_side(
+    run: Run, todo: list[Schedule], workers: int, over: Callable[[], bool], most: int | None
+) -> Iterator[tuple[Schedule, Tried]]:
     """Takes schedules from `todo` while it has any and the time is not over, and yields what came of each, in the order in which they end."""
     with ThreadPoolExecutor(workers, thread_name_prefix="explore") as pool:
         running: dict[Future[Tried], Schedule] = {}
+        begun = 0
         try:
-            while (todo and not over()) or running:
-                while todo and len(running) < workers and not over():
+            while (todo and begun != most and not over()) or running:
+                while todo and len(running) < workers and begun != most and not over():
                     schedule = todo.pop(0)
                     running[pool.submit(run, schedule.faults)] = schedule
+                    begun += 1
                 for done in wait(running, return_when=FIRST_COMPLETED).done if running else ():
                     yield running.pop(done), done.result()
         except BaseException:

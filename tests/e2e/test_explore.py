@@ -16,7 +16,7 @@ def project(tmp_path):
 
 
 def test_a_swallowed_error_is_found_made_small_and_fails_by_itself(project):
-    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--budget", "25s", "--workers", "3")
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--schedules", "4")
     assert code == 1, output
     assert "throttle of Keep → s3.PutObject, call 1: 1 lost; 3 of 3 runs" in output
     (path,) = (path for path in (project / "found").iterdir() if "throttle" in path.read_text())
@@ -30,7 +30,7 @@ def test_a_swallowed_error_is_found_made_small_and_fails_by_itself(project):
 
 def test_what_loses_without_a_fault_is_told_at_once(project):
     (project / "functions" / "keep.py").write_text(KEEP.replace("s3.put_object(", "str("))
-    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "3", "--budget", "5s")
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "3")
     assert code == 1, output
     assert "without any fault: 3 lost" in output
 

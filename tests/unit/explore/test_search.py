@@ -125,6 +125,12 @@ def test_when_the_time_is_over_it_says_what_is_left():
     assert f"{found.left} left" in list(in_words(found))[-1]
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_more_schedules_are_tried_than_asked_for(workers):
+    found = explore(Pipeline(), depth=1, workers=workers, over=lambda: False, tell=lambda _: None, most=5)
+    assert (found.tried, found.left) == (5, len(of_points(POINTS)) - 5)
+
+
 def test_an_error_ends_the_search():
     def run(faults):
         if faults:
