@@ -247,10 +247,11 @@ def completion(shell: str) -> None:
 
 
 @main.command()
-def version() -> None:
-    """Shows the versions of pipeproof, Python and LocalStack, and the patches that are applied to LocalStack.
+@click.option("--patches", is_flag=True, help="List the patches of LocalStack, with the reason of each.")
+def version(patches: bool) -> None:  # noqa: FBT001
+    """Shows the versions of pipeproof, Python and LocalStack, and the patches of LocalStack that do not apply to this version of it.
 
-    Example: pipeproof version"""
+    Example: pipeproof version --patches"""
     from harness.emulator.embedded import localstack_version  # noqa: PLC0415
 
     python = ".".join(str(part) for part in sys.version_info[:3])
@@ -260,11 +261,16 @@ def version() -> None:
         return
     from harness.inside.patches.apply import PATCHES  # noqa: PLC0415
 
-    click.echo(f"\n{len(PATCHES)} patches of LocalStack, where it has no plugin point:")
-    for patch in PATCHES:
-        problems = "; ".join(patch.problems())
-        click.echo(f"  {patch.module}: {', '.join(sorted(patch.expects))}" + (f"  does not apply: {problems}" if problems else ""))
-        click.echo(f"    {patch.reason}")
+    problems_of = [(patch, "; ".join(patch.problems())) for patch in PATCHES]
+    click.echo(
+        f"{len(PATCHES)} patches of LocalStack, where it has no plugin point; {sum(bool(problems) for _, problems in problems_of) or 'none'} do not apply"
+    )
+    for patch, problems in problems_of:
+        if patches or problems:
+            click.echo(
+                f"  {patch.module}: {', '.join(sorted(patch.expects))}" + (f"  does not apply: {problems}" if problems else "")
+            )
+            click.echo(f"    {patch.reason}")
 
 
 if __name__ == "__main__":

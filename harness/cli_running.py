@@ -71,8 +71,8 @@ def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...], ignore
     console.print(
         '  aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n', highlight=False, markup=False, soft_wrap=True
     )
-    for key, value in running.outputs.items():
-        console.print(f"  {key:<28} {value}", highlight=False, soft_wrap=True)
+    for key, value in {**running.resources, **running.outputs}.items():
+        console.print(f"  {key:<28} {value}", highlight=False, markup=False, soft_wrap=True)
     console.print("\nIt stays until `pipeproof down` (in this directory).", highlight=False)
     if watch:
         _watch(console, name, stack)
@@ -131,7 +131,7 @@ def redrive(
     source: str, target: str | None, errors: tuple[str, ...], ids: tuple[str, ...], since: datetime | None, until: datetime | None,
     dry_run: bool, hidden_s: int, emulator: str | None, account: str, allow_remote: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
-    """Lists the letters of the dead-letter queue SOURCE, and with --to moves them to where they are tried again. Each is deleted only once the other
+    """Lists the letters of the dead-letter queue SOURCE (its name, logical id or URL), and with --to moves them to where they are tried again. Each is deleted only once the other
     queue has it, so a redrive that is killed can be run again. With s3://BUCKET/PREFIX it tells a queue again of the objects there.
 
     Exit 0 where all that was chosen is moved (or listed), 1 where some were refused, 2 where another reader has some.
@@ -220,10 +220,11 @@ def ps(emulator: str | None, account: str, allow_remote: bool) -> None:  # noqa:
     Example: pipeproof ps"""
     from harness.run.drain import under_way  # noqa: PLC0415
     from harness.run.up import attached  # noqa: PLC0415
+    from harness.stack.resources import template_names  # noqa: PLC0415
 
     clients, check = attached(emulator, account, allow_remote=allow_remote)
     check()
-    rows = list(under_way(clients.endpoint, clients.account))
+    rows = list(under_way(clients.endpoint, clients.account, template_names(clients)))
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:2]]
     for count, where, more in rows:
         click.echo(f"{count:<{widths[0]}}  {where:<{widths[1]}}  {more}".rstrip())

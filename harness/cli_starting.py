@@ -25,10 +25,12 @@ def init(template: Path, sample: Path | None, out: Path, force: bool) -> None:  
     records may end. What will not run is told in its comments.
 
     Example: pipeproof init template.yaml --sample events/order.json && pipeproof run pipeproof.yaml"""
+    from harness.documents import require_regular  # noqa: PLC0415
     from harness.draft.document import written  # noqa: PLC0415
     from harness.draft.draft import draft  # noqa: PLC0415
     from harness.run.check import problems  # noqa: PLC0415
 
+    require_regular(template, "template")
     if out.exists() and not force:
         raise UsageError(f"{out} exists: --force overwrites it, --out names another file")
     if not out.parent.is_dir():

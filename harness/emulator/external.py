@@ -40,12 +40,16 @@ class External:
         yield from ()
 
     def start(self) -> Description:
-        """Asks the endpoint for its health. Raises UsageError where nothing answers."""
+        """Asks the endpoint for its health. Raises UsageError where nothing answers, or another server does."""
         try:
             health = ask(self._endpoint)
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
+        except urllib3.exceptions.HTTPError as error:
             message = f"nothing answers at {self._endpoint}/_localstack/health: is the emulator running? `pipeproof up` starts one"
             raise UsageError(message) from error
+        except ValueError as error:
+            raise UsageError(
+                f"{self._endpoint}/_localstack/health does not answer as LocalStack does: another server listens there"
+            ) from error
         return Description("external", health.edition, health.version, self._endpoint, health.python_runtime, health.abilities)
 
     def stop(self) -> None:

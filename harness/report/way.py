@@ -10,7 +10,7 @@ import duckdb
 from harness.documents import MISTYPED, read_json
 from harness.errors import UsageError
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import JOURNAL, faults_by_request, renamed, ways
+from harness.run.trace import JOURNAL, as_they_began, faults_by_request, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,21 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
         ).fetchall()
         if not records:
             near = db.execute(
-                f"SELECT DISTINCT record_id FROM read_parquet($2) ORDER BY levenshtein(record_id, $1) LIMIT {_NEAR}",
+                "SELECT DISTINCT record_id FROM read_parquet($2) WHERE levenshtein(record_id, $1) * 2 < length(record_id) OR contains(record_id, $1) "
+                f"ORDER BY levenshtein(record_id, $1), record_id LIMIT {_NEAR}",
                 [record_id, str(ledger)],
             ).fetchall()
-            raise UsageError(f"{run_dir} offered no record {record_id}; the nearest are {', '.join(str(row[0]) for row in near)}")
+            hint = (
+                f"; the nearest are {', '.join(str(row[0]) for row in near)}" if near else f": {ledger} has the ids that it offered"
+            )
+            raise UsageError(f"{run_dir} offered no record {record_id}{hint}")
         plan = read_json(run_dir / PLAN, "plan") if (run_dir / PLAN).exists() else {}
         names = {made: name for name, made in (plan.get("names") or {}).items() if made}
         found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], _faults(run_dir))
         for record, hops in zip(records, found, strict=True):
             yield f"{record_id}: {_what_it_is(*record[5:])}"
             yield f"  {_at(record[4])} offered: {_answer(record)}"
-            for hop in hops:
+            for hop in as_they_began(hops):
                 yield f"  {renamed(hop.text, names)}"
                 yield from (f"      | {line}" for line in hop.log.splitlines() if line.strip())
             if not hops:

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.run.events import ActorActed, DrainProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _POLL_S = 0.05
 _TELL_EVERY_S = 0.5
@@ -87,9 +87,9 @@ def _look(http: urllib3.PoolManager, endpoint: str, account: str) -> tuple[dict[
     return (activity, "") if isinstance(activity, dict) and "at_rest" in activity else (None, _NOT_SERVED)
 
 
-def under_way(endpoint: str, account: str) -> Iterator[tuple[str, str, str]]:
+def under_way(endpoint: str, account: str, names: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yields what is under way in an account now: how much of what, where, and what is known of it. Queues that no mapping reads are told too, with what they hold.
-    Nothing is yielded at rest where none holds anything.
+    Nothing is yielded at rest where none holds anything. `names` has the names of the template by those that the deployment has made.
 
     Raises UsageError for an endpoint that does not tell."""
     with urllib3.PoolManager(retries=False, timeout=10) as http:
@@ -100,7 +100,7 @@ def under_way(endpoint: str, account: str) -> Iterator[tuple[str, str, str]]:
         if stream["behind"]:
             yield (
                 f"{stream['behind']:,} records",
-                f"{_name(stream['stream'])}/{stream['shard']}",
+                f"{_name(stream['stream'], names)}/{stream['shard']}",
                 f"before mapping {stream['mapping']}",
             )
     for queue in activity.get("queues", []):
@@ -108,12 +108,16 @@ def under_way(endpoint: str, account: str) -> Iterator[tuple[str, str, str]]:
             states = [f"{queue[name]:,} {name.replace('_', ' ')}" for name in ("visible", "in_flight", "delayed") if queue[name]]
             yield (
                 f"{count:,} messages",
-                _name(queue["queue"]),
+                _name(queue["queue"], names),
                 ", ".join(states) + ("" if queue["consumed"] else "; no mapping reads it"),
             )
     for buffer in activity.get("buffers", []):
         if buffer["records"]:
-            yield f"{buffer['records']:,} records", _name(buffer["stream"]), f"in its buffer, delivered in {buffer['due_s']:.0f} s"
+            yield (
+                f"{buffer['records']:,} records",
+                _name(buffer["stream"], names),
+                f"in its buffer, delivered in {buffer['due_s']:.0f} s",
+            )
     counts = {**activity.get("in_flight", {}), "executions": activity.get("executions", 0)}
     for name, what in (
         ("invocations", "Lambda"),
@@ -125,8 +129,9 @@ def under_way(endpoint: str, account: str) -> Iterator[tuple[str, str, str]]:
             yield f"{counts[name]:,} {name}", what, ", ".join(activity.get("slow", [])) if name == "requests" else ""
 
 
-def _name(arn: str) -> str:
-    return arn.rpartition(":")[2].removeprefix("stream/")
+def _name(arn: str, names: Mapping[str, str]) -> str:
+    made = arn.rpartition(":")[2].removeprefix("stream/")
+    return names.get(made, made)
 
 
 def _only_buffers(activity: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from harness.errors import UnknownVerdictError, UsageError
+from harness.stack.resources import made_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,12 +47,9 @@ def _functions(clients: Clients) -> dict[str, str]:
     """Returns the names of functions by their names and by their logical ids."""
     pages = clients("lambda").get_paginator("list_functions").paginate()
     known = {one["FunctionName"]: one["FunctionName"] for page in pages for one in page["Functions"]}
-    cloudformation = clients("cloudformation")
-    for page in cloudformation.get_paginator("describe_stacks").paginate():
-        for stack in page["Stacks"]:
-            for resource in cloudformation.describe_stack_resources(StackName=stack["StackName"])["StackResources"]:
-                if resource["ResourceType"] == _FUNCTION and "PhysicalResourceId" in resource:
-                    known.setdefault(resource["LogicalResourceId"], resource["PhysicalResourceId"])
+    for resource in made_resources(clients):
+        if resource.type == _FUNCTION:
+            known.setdefault(resource.name, resource.made)
     return known
 
 

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.redriving import HIDDEN_S, DeadLetterQueue, Letter, send
+from harness.stack.resources import made_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ class Redriven:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Which letters of the queue `source` (a name or a URL) go to `target`; they are only looked at where that is None, or with `dry_run`."""
+    """Which letters of the queue `source` (a name, a logical id or a URL) go to `target`; they are only looked at where that is None, or with `dry_run`."""
 
     source: str
     target: str | None
@@ -59,8 +60,8 @@ def redrive(clients: Clients, task: Task, check: Callable[[], None], done: Redri
         return
     sqs = clients("sqs")
     try:
-        source = _queue(sqs, task.source, moved_from=True)
-        target = None if task.target is None else _queue(sqs, task.target)
+        source = _queue(clients, task.source, moved_from=True)
+        target = None if task.target is None else _queue(clients, task.target)
         if source == target:
             raise UsageError(f"{task.source} is both the dead-letter queue and --to: its messages are there already")
         with closing(DeadLetterQueue(sqs, source, check, task.hidden_s)) as queue:
@@ -83,7 +84,8 @@ def _replay(clients: Clients, task: Task, check: Callable[[], None], done: Redri
         raise UsageError("--error and --id choose letters of a queue; objects are chosen by their prefix, --since and --until")
     sqs, s3 = clients("sqs"), clients("s3")
     try:
-        target = None if task.target is None else _queue(sqs, task.target)
+        target = None if task.target is None else _queue(clients, task.target)
+        bucket = _made(clients, "AWS::S3::Bucket").get(bucket, bucket)
         answer = s3.get_bucket_versioning(Bucket=bucket)
         # What is put from now on has its own notification. S3 tells full seconds.
         began_s = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp() + 1
@@ -98,6 +100,11 @@ def _replay(clients: Clients, task: Task, check: Callable[[], None], done: Redri
         raise UnknownVerdictError(f"{clients.endpoint}: {error}") from error
     except BotoCoreError as error:
         raise UnknownVerdictError(f"{clients.endpoint}: {error}") from error
+
+
+def _made(clients: Clients, resource_type: str) -> dict[str, str]:
+    """Returns the names that the deployment has made, by those of the template."""
+    return {one.name: one.made for one in made_resources(clients) if one.type == resource_type}
 
 
 def _pages(s3: Any, bucket: str, prefix: str, *, versioned: bool) -> Iterator[list[dict[str, Any]]]:
@@ -123,8 +130,9 @@ def _sent(sqs: Any, target: str | None, batch: list[Letter], task: Task, done: R
     return chosen, sent
 
 
-def _queue(sqs: Any, name: str, *, moved_from: bool = False) -> str:
-    """Returns the URL of a queue that is named by its name or URL."""
+def _queue(clients: Clients, name: str, *, moved_from: bool = False) -> str:
+    """Returns the URL of a queue that is named by its name, its logical id or its URL."""
+    sqs = clients("sqs")
     if not name.strip("/"):
         raise UsageError("a queue without a name: expected its name or its URL")
     try:
@@ -132,6 +140,8 @@ def _queue(sqs: Any, name: str, *, moved_from: bool = False) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] not in _NO_QUEUE:
             raise
+        if made := _made(clients, "AWS::SQS::Queue").get(name):
+            return _queue(clients, made, moved_from=moved_from)
         there = ", ".join(each.rpartition("/")[2] for each in sqs.list_queues().get("QueueUrls", [])) or "none"
         raise UsageError(f"there is no queue {name}; there is {there}") from error
     if "://" in name and name.rstrip("/").rsplit("/", 2)[1:] != url.rsplit("/", 2)[1:]:

@@ -66,9 +66,14 @@ class Hop:
         return self.entry.get("invocation") or ""
 
     @property
+    def began_ms(self) -> float:
+        """Returns when it began, in milliseconds since the epoch; when it ended where its beginning was not noted."""
+        return float(self.entry.get("began_ms") or self.entry["at_ms"] - self.entry.get("took_ms", 0))
+
+    @property
     def text(self) -> str:
         entry, how = self.entry, self.how
-        at = f"{datetime.fromtimestamp(entry['at_ms'] / 1000, tz=UTC):%H:%M:%S.%f}"[:-3]
+        at = f"{datetime.fromtimestamp(self.began_ms / 1000, tz=UTC):%H:%M:%S.%f}"[:-3]
         behind = f", met {', '.join(self.faults)}" if self.faults else ""
         if entry["kind"] == "invocation":
             ended = f"failed with {entry['error']}" if entry["error"] else "succeeded"
@@ -201,7 +206,7 @@ def faults_by_request(log: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], met: Mapping[str, Sequence[str]]) -> list[list[Hop]]:
-    """Returns the hops of each record (its id, shard and sequence). `met` has the faults that met a call or an invocation, by its request id."""
+    """Returns the hops of each record (its id, shard and sequence) in the order in which they ended. `met` has the faults that met a call or an invocation, by its request id."""
     sought = [_sought(*record) for record in records]
     index = _Index(sought)
     by_caller: dict[str, list[_Sought]] = {}
@@ -242,6 +247,11 @@ def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]],
     return replace(account, examples=examples)
 
 
+def as_they_began(hops: Sequence[Hop]) -> list[Hop]:
+    """Returns the hops in the order in which they began: an invocation stands before the calls that it made."""
+    return sorted(hops, key=lambda hop: hop.began_ms)
+
+
 def decisive(hops: Sequence[Hop]) -> tuple[Hop, str]:
     """Returns the last hop that carried the record itself (or else an object with it, or its file), and what the function logged then."""
     nearest = min((hop.how for hop in hops), key=HOW.index)
@@ -254,7 +264,9 @@ def _with_way(example: Example, hops: Sequence[Hop], names: Mapping[str, str]) -
     if not hops:
         return example
     last, log = decisive(hops)
-    return replace(example, hops=tuple(renamed(hop.text, names) for hop in hops), last=renamed(last.text, names), log=log)
+    return replace(
+        example, hops=tuple(renamed(hop.text, names) for hop in as_they_began(hops)), last=renamed(last.text, names), log=log
+    )
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.run.watch import watch
 from harness.scenario.references import substitute
 from harness.stack import deploy as stacks
+from harness.stack.resources import made_resources
 from harness.stack.runtimes import needs_node
 
 if TYPE_CHECKING:
@@ -26,16 +27,29 @@ if TYPE_CHECKING:
     from harness.scenario.scenario import StackPart
 
 STATE_DIR = Path(".pipeproof")
+STATE = STATE_DIR / "up.json"
+_ASKED_FOR = {
+    f"AWS::{name}"
+    for name in (
+        "ApiGateway::RestApi", "ApiGatewayV2::Api", "DynamoDB::Table", "Events::EventBus", "Kinesis::Stream", "KinesisFirehose::DeliveryStream",
+        "Lambda::Function", "Logs::LogGroup", "S3::Bucket", "SNS::Topic", "SQS::Queue", "StepFunctions::StateMachine",
+    )
+}  # fmt: skip
+_REMEDY = (
+    "The emulator may still run: a container pipeproof-up-…, or the process that listens at its port (4566, where no other was asked for). "
+    "End it, and remove the file"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An emulator that `up` left: `name` is the scenario's, `emulator` finds it again."""
+    """An emulator that `up` left: `name` is the scenario's, `emulator` finds it again. `resources` has the deployment's names by those of the template."""
 
     name: str
     emulator: Mapping[str, Any]
     endpoint: str
     outputs: Mapping[str, str]
+    resources: Mapping[str, str] = field(default_factory=dict)
 
 
 def up(
@@ -45,7 +59,6 @@ def up(
     """Starts an emulator (auto, embedded or container) that outlives this process, and deploys the stack to it. Web pages of the `origins` may ask it.
 
     Raises UsageError where one is up here already, or the port is taken."""
-    state = STATE_DIR / "up.json"
     before = read_state()
     if before is not None and detached_runs(before.emulator):
         message = f"{before.name} is up already at {before.endpoint}: `pipeproof down` ends it"
@@ -65,12 +78,17 @@ def up(
         parameters = _parameters(stack, clients, description)
         wish = stacks.Wish(abilities=description.abilities, ignore=ignore_unsupported)
         deployed = stacks.deploy(clients, stack.template, parameters, name, chosen.check, wish)
-        running = Running(name, chosen.let_go(), description.endpoint, dict(deployed.outputs))
-        state.write_text(json.dumps(asdict(running), indent=2) + "\n")
+        running = Running(name, chosen.let_go(), description.endpoint, dict(deployed.outputs), _resources(clients))
+        _note(running)
     except BaseException:
         chosen.stop()
         raise
     return running
+
+
+def _resources(clients: Clients) -> dict[str, str]:
+    """Returns what people ask for by its name."""
+    return {one.name: one.made for one in made_resources(clients) if one.type in _ASKED_FOR}
 
 
 def is_up(name: str) -> bool:
@@ -108,7 +126,7 @@ def down() -> Running:
         raise UsageError(message)
     stop_detached(running.emulator)
     tokens.remove(urlsplit(running.endpoint).port or 0)
-    (STATE_DIR / "up.json").unlink(missing_ok=True)
+    STATE.unlink(missing_ok=True)
     return running
 
 
@@ -126,10 +144,23 @@ def attached(endpoint: str | None, account: str, *, allow_remote: bool) -> tuple
 
 
 def read_state() -> Running | None:
-    """Returns what `up` noted in this directory."""
-    try:
-        running = Running(**read_json(STATE_DIR / "up.json", "the note of `pipeproof up`"))
-        port = urlsplit(running.endpoint).port
-    except (UsageError, *MISTYPED):
+    """Returns what `up` noted in this directory; None where nothing is noted. Raises UsageError for a note that names no emulator."""
+    if not STATE.exists():
         return None
-    return running if port is not None and is_handle(running.emulator) else None
+    try:
+        running = Running(**read_json(STATE, "the note of `pipeproof up`"))
+        whole = urlsplit(running.endpoint).port is not None and is_handle(running.emulator)
+    except UsageError as error:
+        raise UsageError(f"{error}. {_REMEDY}") from error
+    except MISTYPED:
+        whole = False
+    if not whole:
+        raise UsageError(f"{STATE} names no emulator that `pipeproof up` started. {_REMEDY}")
+    return running
+
+
+def _note(running: Running) -> None:
+    """Writes the note whole or not at all."""
+    new = STATE.with_suffix(".new")
+    new.write_text(json.dumps(asdict(running), indent=2) + "\n")
+    new.replace(STATE)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # The keys that say of which kind a part is.
 _TAGS = ("kind", "to", "shape", "type")
+# What another part calls the same.
+_MEANT = {"calls": ["invocations"], "invocations": ["calls"]}
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -95,9 +97,19 @@ def _explain(detail: ErrorDetails, node: yaml.Node | None, model: type[BaseModel
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         allowed = list(_model_at(model, place[:-1]).model_fields)
-        near = difflib.get_close_matches(str(place[-1]), allowed, n=1)
+        meant = [one for one in _MEANT.get(str(place[-1]), ()) if one in allowed]
+        near = meant or difflib.get_close_matches(str(place[-1]), allowed, n=1)
         message = f"unknown key; did you mean {near[0]}?" if near else "unknown key"
         message += f" Allowed here: {', '.join(allowed)}"
+    if detail["type"] == "union_tag_invalid":
+        given, key = detail["ctx"]["tag"], detail["ctx"]["discriminator"].strip("'")
+        allowed = detail["ctx"]["expected_tags"].replace("'", "").split(", ")
+        near = difflib.get_close_matches(given, allowed, n=3)
+        message = (
+            f"{given!r} is no {key}"
+            + (f"; did you mean {' or '.join(near)}?" if near else "")
+            + f" Allowed are {', '.join(allowed)}"
+        )
     return keys, message
 
 

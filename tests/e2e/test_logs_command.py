@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -21,9 +23,6 @@ Resources:
     Type: AWS::Serverless::Function
     Properties: {Runtime: python3.13, CodeUri: code, Handler: say.handler, FunctionName: quiet-one}
   Letters: {Type: AWS::SQS::Queue}
-Outputs:
-  Name: {Value: !Ref Say}
-  Letters: {Value: !Ref Letters}
 """
 SCENARIO = """
 description: A function that says what it is given.
@@ -96,7 +95,7 @@ def test_what_is_under_way_is_told(tmp_path, stack):
     assert code == 0, output
     assert [part for part in output.strip().split("  ") if part] == [
         "3 messages",
-        url.rpartition("/")[2],
+        "Letters",
         "2 visible, 1 in flight; no mapping reads it",
     ]
 
@@ -104,3 +103,23 @@ def test_what_is_under_way_is_told(tmp_path, stack):
 def test_an_endpoint_that_does_not_tell_is_refused(tmp_path):
     code, output, _ = pipeproof(tmp_path, "ps", "--emulator", f"http://127.0.0.1:{free_port()}")
     assert code == 64, output
+
+
+def test_resources_have_the_names_of_the_template(tmp_path, stack):
+    note = json.loads((tmp_path / ".pipeproof" / "up.json").read_text())
+    assert set(note["resources"]) == {"Say", "Quiet", "Letters"}
+    (url,) = Clients(stack.endpoint)("sqs").list_queues()["QueueUrls"]
+    assert note["resources"]["Letters"] == url
+    Clients(stack.endpoint)("sqs").send_message(QueueUrl=url, MessageBody="one")
+    code, output, _ = pipeproof(tmp_path, "redrive", "Letters")
+    assert (code, "1 chosen" in output) == (0, True), output
+    code, output, _ = pipeproof(tmp_path, "redrive", "Latters")
+    assert (code, "there is no queue Latters" in output) == (64, True), output
+
+
+def test_another_server_is_no_emulator(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        code, output, _ = pipeproof(tmp_path, "ps", "--emulator", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert (code, "another server listens there" in output) == (64, True), output

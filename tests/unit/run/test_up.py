@@ -55,13 +55,28 @@ def test_down_removes_the_directory_of_an_emulator_that_has_ended():
         {"kind": "container", "name": "pipeproof-up-x", "network": "bridge"},
     ],
 )  # fmt: skip
-def test_a_note_that_names_no_emulator_is_none(emulator):
+def test_a_note_that_names_no_emulator_is_told(emulator):
     noted(emulator)
+    for command in (read_state, down):
+        with pytest.raises(UsageError, match=r"up\.json names no emulator .* may still run: a container pipeproof-up-"):
+            command()
+    assert Path(".pipeproof", "up.json").exists()
+
+
+def test_a_note_without_an_endpoint_is_told():
+    noted({"kind": "embedded", "pid": 2, "work_dir": "x"}, endpoint="nowhere")
+    with pytest.raises(UsageError, match="names no emulator"):
+        read_state()
+
+
+@pytest.mark.parametrize("text", ['{"name": "x", "emul', "[]", "", "{}"])
+def test_a_damaged_note_is_told(text):
+    Path(".pipeproof", "up.json").write_text(text)
+    with pytest.raises(UsageError, match=r"up\.json.*remove the file"):
+        read_state()
+
+
+def test_without_a_note_nothing_is_up():
     assert read_state() is None
     with pytest.raises(UsageError, match="nothing is up"):
         down()
-
-
-def test_a_note_without_an_endpoint_is_none():
-    noted({"kind": "embedded", "pid": 2, "work_dir": "x"}, endpoint="nowhere")
-    assert read_state() is None

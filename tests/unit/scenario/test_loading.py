@@ -47,6 +47,16 @@ def test_every_shipped_scenario_loads_and_has_one_line(name):
             "records_per_s: Input should be greater than or equal to 0.001",
         ),
         ("send:", f"schedules: {{rounds: {10**30}}}\nsend:", "schedules.rounds: Input should be less than or equal to 1000"),
+        (
+            "send:",
+            "faults: [{kind: lambda_timeout, function: F, calls: 1}]\nsend:",
+            "calls: unknown key; did you mean invocations?",
+        ),
+        (
+            "send:",
+            "faults: [{kind: lambda_error, function: F, invocations: 1}]\nsend:",
+            "faults.0: 'lambda_error' is no kind; did you mean lambda_error_after or lambda_error_before",
+        ),
         ("source:", "source: " + "[" * 3000, "is nested more than 100 deep"),
     ],
 )

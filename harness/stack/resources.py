@@ -1,0 +1,47 @@
+"""The names that a deployment has made, and those of the template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from harness.errors import UnknownVerdictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.emulator.clients import Clients
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """`name` is its logical id in the template, `type` as in AWS::SQS::Queue, `made` its physical id."""
+
+    name: str
+    type: str
+    made: str
+
+    @property
+    def made_name(self) -> str:
+        """Returns the name in a physical id, which may be an ARN or a URL."""
+        return self.made.rstrip("/").rpartition("/")[2].rpartition(":")[2]
+
+
+def made_resources(clients: Clients) -> Iterator[Resource]:
+    """Yields the resources of all stacks in the account. Raises botocore's errors."""
+    cloudformation = clients("cloudformation")
+    for page in cloudformation.get_paginator("describe_stacks").paginate():
+        for stack in page["Stacks"]:
+            for resource in cloudformation.describe_stack_resources(StackName=stack["StackName"])["StackResources"]:
+                if "PhysicalResourceId" in resource:
+                    yield Resource(resource["LogicalResourceId"], resource["ResourceType"], resource["PhysicalResourceId"])
+
+
+def template_names(clients: Clients) -> dict[str, str]:
+    """Returns the logical ids of the resources in the account by their names there. Raises UnknownVerdictError where they are not told."""
+    try:
+        return {one.made_name: one.name for one in made_resources(clients)}
+    except (ClientError, BotoCoreError) as error:
+        raise UnknownVerdictError(f"{clients.endpoint} does not tell its stacks: {error}") from error
