@@ -81,6 +81,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     type=click.IntRange(min=1),
     help="How many schedules are tried at most. [default: as many as the budget has time for]",
 )
+@click.option("--first", is_flag=True, help="End at the first schedule that fails, once it is made small.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
 @click.option(
@@ -104,7 +105,8 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     help="Where scenarios of what was found go.",
 )
 def explore(
-    scenario: str, depth: int, budget: float, schedules: int | None, workers: int, seed: int | None, records: int | None, emulator: str, out: Path, found: Path
+    scenario: str, depth: int, budget: float, schedules: int | None, first: bool, workers: int, seed: int | None, records: int | None,  # noqa: FBT001
+    emulator: str, out: Path, found: Path,
 ) -> int:  # fmt: skip
     """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
     place of the scenario's own faults. What fails is made small, and written as a new scenario.
@@ -116,7 +118,7 @@ def explore(
 
     from harness.emulator.choose import choose_emulator  # noqa: PLC0415
     from harness.explore.running import explored, write_found  # noqa: PLC0415
-    from harness.explore.search import in_words  # noqa: PLC0415
+    from harness.explore.search import Limits, in_words  # noqa: PLC0415
     from harness.report.run_record import record  # noqa: PLC0415
     from harness.run.run_dir import create_run_dir  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
@@ -131,7 +133,7 @@ def explore(
     console.print(f"one emulator for all runs: {why}", highlight=False)
     came = explored(
         name, loaded, chosen, run_dir, record, lambda step: console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True),
-        depth=depth, budget_s=budget, workers=workers, seed=seed, records=records, most=schedules,
+        limits=Limits(depth, workers, most=schedules, first=first), budget_s=budget, seed=seed, records=records,
     )  # fmt: skip
     for number, finding in enumerate(came.findings, 1):
         write_found(loaded, finding, found / f"{name}-{number}.yaml", seed, records)

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.documents import read_json
 from harness.errors import UsageError
-from harness.faults.plan import HARNESS, PARTIAL
+from harness.faults.carried import last_part, named_in
+from harness.faults.plan import HARNESS, LOCALSTACK, PARTIAL
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import heads
+from harness.run.trace import entries
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+# Who calls, as the journal and as a fault names it.
+_CALLERS = {HARNESS: HARNESS, "a state machine": LOCALSTACK}
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """`count` calls of an operation (`s3.PutObject`) by a function or the harness, by its logical id; or as many invocations of a function, where `call` is empty.
-    `calls` is how many calls the busiest of its invocations made."""
+    """`count` calls of an operation (`s3.PutObject`) on a resource by a function, a state machine (LOCALSTACK) or the harness, by logical ids; or as many invocations of a
+    function, where `call` is empty. `calls` is how many calls the busiest of its invocations made. `resource` is empty where the call names none of the stack."""
 
     who: str
     call: str
     count: int
     calls: int = 0
+    resource: str = ""
 
     @property
     def address(self) -> dict[str, Any]:
@@ -32,7 +39,8 @@ class Point:
         if not self.call:
             return {"function": self.who}
         service, _, operation = self.call.partition(".")
-        return {"service": service, "operation": operation, "caller": self.who}
+        of = {"resource": self.resource} if self.resource else {}
+        return {"service": service, "operation": operation, "caller": self.who, **of}
 
     @property
     def window(self) -> str:
@@ -46,24 +54,34 @@ class Point:
 
     @property
     def name(self) -> str:
-        return f"{self.who} → {self.call}" if self.call else self.who
+        return f"{self.who} → {self.call}" + (f" of {self.resource}" if self.resource else "") if self.call else self.who
 
 
 def points(run_dir: Path) -> list[Point]:
     """Returns the points of a run, by name. Raises UsageError for a directory that is none of a run with a journal."""
     with readable(run_dir):
-        made = {physical: name for name, physical in read_json(run_dir / PLAN, "plan")["names"].items()}
-        found: Counter[tuple[str, str]] = Counter()
+        made = {physical: name for name, physical in read_json(run_dir / PLAN, "plan")["names"].items() if physical}
+        resources = {last_part(physical): name for physical, name in made.items()}
+        found: Counter[tuple[str, str, str]] = Counter()
         of_invocation: Counter[str] = Counter()
         most: Counter[str] = Counter()
-        for entry, _ in heads(run_dir):
+        for entry, _ in entries(run_dir):
             who = made.get(entry["name"], entry["name"])
             if entry["kind"] == "invocation":
-                found[who, ""] += 1
+                found[who, "", ""] += 1
                 most[who] = max(most[who], of_invocation.pop(entry["id"], 0))
-            elif entry["kind"] == "call" and (who == HARNESS or entry["name"] in made):
-                found[who, entry["call"]] += 1
+            elif entry["kind"] == "call" and (caller := _CALLERS.get(who, who if entry["name"] in made else None)):
+                found[caller, entry["call"], _resource(entry["carried"], resources)] += 1
                 of_invocation[entry.get("invocation") or ""] += 1
     if not found:
         raise UsageError(f"{run_dir} has no journal: nothing is known of what a fault could meet")
-    return [Point(who, call, count, 0 if call else most[who]) for (who, call), count in sorted(found.items())]
+    return [Point(who, call, count, 0 if call else most[who], resource) for (who, call, resource), count in sorted(found.items())]
+
+
+def _resource(carried: str, resources: Mapping[str, str]) -> str:
+    """Returns the logical id of the first resource that a request names; an empty one for a request that was too long to be kept."""
+    try:
+        request = json.loads(carried)
+    except ValueError:
+        return ""
+    return next((resources[name] for name in named_in(request) if name in resources), "") if isinstance(request, dict) else ""

@@ -16,7 +16,7 @@ from harness.accounting.verdict import Judgement
 from harness.emulator.shared import Shared
 from harness.errors import UsageError
 from harness.explore.points import points
-from harness.explore.search import Tried, explore
+from harness.explore.search import Limits, Tried, explore
 from harness.faults.plan import load, named
 from harness.run.engine import conduct
 from harness.run.recipe import make_recipe, open_load
@@ -91,9 +91,9 @@ def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | No
 
 def explored(
     name: str, scenario: Scenario, emulator: Emulator, out: Path, record: Record, tell: Callable[[str], None], *,
-    depth: int, budget_s: float, workers: int, seed: int | None, records: int | None, most: int | None,
+    limits: Limits, budget_s: float, seed: int | None, records: int | None,
 ) -> Explored:  # fmt: skip
-    """Explores a scenario on an emulator, which is stopped in every case. Raises UsageError for what cannot be set up, UnknownVerdictError where the emulator does not
+    """Explores a scenario on an emulator for `budget_s` seconds. The emulator is stopped in every case. Raises UsageError for what cannot be set up, UnknownVerdictError where the emulator does not
     come up."""
     open_load(make_recipe(name, scenario.model_copy(update={"faults": (), "chaos": None}), seed, records=records))
     try:
@@ -103,7 +103,7 @@ def explored(
         end = time.monotonic() + budget_s
         run = Running(name, scenario, shared, out, record, seed=seed, records=records)
         try:
-            return explore(run, depth=depth, workers=workers, over=lambda: time.monotonic() > end, tell=tell, most=most)
+            return explore(run, replace(limits, over=lambda: time.monotonic() > end), tell)
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
             shared.close()

@@ -1,4 +1,4 @@
-"""Schedules of faults to try: each kind at each point once, lost replies first, which attack idempotence; then a second fault where the first one changed what is called."""
+"""Schedules of faults to try: each kind at each point, lost replies first, which attack idempotence; then a second fault where the first one changed what is called."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 _ALL_TRIES = 8
 # Each schedule kills an invocation after one of its calls, up to this one.
 _MOST_KILLS = 8
+# More calls than a run makes: what is asked stays away until the faults end.
+_OUTAGE = 1_000_000_000
 # What waits for a visibility timeout or for a restart comes after what does not.
-_IDEMPOTENCE, _GIVEN_UP, _KILLED, _OTHER = range(4)
+_IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER = range(5)
 # Asked for what is told to the harness, and not a part of the pipeline.
 _NOT_TRIED = frozenset({HARNESS})
 
@@ -40,7 +42,8 @@ def _told(fault: dict[str, Any]) -> str:
     if "function" in fault:
         after = f" after call {fault['after_calls']}" if "after_calls" in fault else ""
         return f"{fault['kind']}{after} of {fault['function']}, invocation {window}"
-    return f"{fault['kind']} of {fault['caller']} → {fault['service']}.{fault['operation']}, call {window}"
+    of = f" of {fault['resource']}" if "resource" in fault else ""
+    return f"{fault['kind']} of {fault['caller']} → {fault['service']}.{fault['operation']}{of}, call {window}"
 
 
 def of_points(points: Sequence[Point]) -> list[Schedule]:
@@ -57,15 +60,18 @@ def skipped(points: Sequence[Point]) -> int:
 def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) -> list[Schedule]:
     """Returns the schedules of two faults: the first one, and another where that one led to calls that there were not without it, such as a retry, a dead letter or
     an alert."""
-    before = {(point.who, point.call): point.count for point in clean}
+    before = {(point.who, point.call, point.resource): point.count for point in clean}
     found = []
     for point in after:
-        had = before.get((point.who, point.call), 0)
+        had = before.get((point.who, point.call, point.resource), 0)
         if point.who in _NOT_TRIED or not point.call or point.count <= had:
             continue
         place = had + 1
         for kind, rank in _kinds(point):
-            for window in (f"{place}", f"{place}-{place + _ALL_TRIES - 1}"):
+            windows = (
+                [f"{place}"] if rank == _IDEMPOTENCE else [f"{place}", f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
+            )
+            for window in windows:
                 second = _fault(kind, point, window)
                 if second not in first.faults:
                     found.append(Schedule((*first.faults, second), rank + _OTHER + 1))
@@ -79,6 +85,8 @@ def _of_point(point: Point) -> Iterator[Schedule]:
             for place in places if rank == _IDEMPOTENCE else places[:1]:
                 window = f"{place}" if rank == _IDEMPOTENCE else f"{place}-{place + _ALL_TRIES - 1}"
                 yield Schedule((_fault(kind, point, window),), rank)
+            if rank == _GIVEN_UP:
+                yield Schedule((_fault(kind, point, f"1-{_OUTAGE}"),), _OUT)
         return
     for kind in ("lambda_killed_after", "lambda_error_after"):
         yield Schedule((_fault(kind, point, "1"),), _KILLED)
@@ -105,7 +113,8 @@ def smaller(faults: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any]
         key = "calls" if "calls" in fault else "invocations"
         first, separator, last = str(fault[key]).partition("-")
         if separator:
-            half = (int(first) + int(last)) // 2
-            for window in (first, f"{first}-{half}", f"{first}-{int(last) - 1}"):
-                narrower = window if window != f"{first}-{first}" else first
+            begin, end = int(first), int(last)
+            is_outage = end >= _OUTAGE
+            ends = (begin, begin + _ALL_TRIES - 1) if is_outage else (begin, (begin + end) // 2, end - 1)
+            for narrower in dict.fromkeys(f"{begin}" if one == begin else f"{begin}-{one}" for one in ends):
                 yield (*faults[:place], {**fault, key: narrower}, *faults[place + 1 :])

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from harness.explore.points import Point
 
+# The points of a schedule's faults, and the kinds of anomalies that it leads to.
+Group = tuple[tuple[tuple[Any, ...], ...], frozenset[str]]
+
 _CONFIRMED = 3
 _MOST_SMALLER = 20
 
@@ -37,12 +40,14 @@ class Run(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A schedule that loses or spoils records, as small as it was made, what came of it, and how often of `runs` it did."""
+    """A schedule that loses or spoils records, as small as it was made, what came of it, and how often of `runs` it did. So many other schedules at the same points led to
+    the same anomalies: `alike`."""
 
     faults: tuple[dict[str, Any], ...]
     tried: Tried
     reproduced: int
     runs: int
+    alike: int = 0
 
     @property
     def name(self) -> str:
@@ -71,12 +76,21 @@ class Explored:
         return Judgement.UNKNOWN if self.doubt or not self.survived else Judgement.PASS
 
 
-def explore(
-    run: Run, *, depth: int, workers: int, over: Callable[[], bool], tell: Callable[[str], None], most: int | None = None
-) -> Explored:  # fmt: skip
-    """Runs the scenario without faults, then with schedules of one fault, and of two where `depth` is 2, `workers` at a time, until `over`, and `most` schedules where that is
-    given. What fails is made smaller, and tried again.
-    `tell` hears what was tried."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a search goes: `depth` faults in a schedule, `workers` runs at a time, no new schedule once it is `over`, `most` schedules where that is given, and with
+    `first` no further than to the first one that fails."""
+
+    depth: int = 1
+    workers: int = 2
+    over: Callable[[], bool] = lambda: False
+    most: int | None = None
+    first: bool = False
+
+
+def explore(run: Run, limits: Limits, tell: Callable[[str], None]) -> Explored:
+    """Runs the scenario without faults, then with schedules of one fault, and of two within the limits. What fails is made smaller, and tried again. `tell` hears what was
+    tried."""
     found = Explored()
     clean = run(())
     if clean.judgement is Judgement.UNKNOWN:
@@ -88,35 +102,51 @@ def explore(
     found.points, found.not_tried = len(clean.points), skipped(clean.points)
     todo = of_points(clean.points)
     tell(f"{found.points} points, {len(todo)} schedules of one fault")
-    failed: list[tuple[Schedule, Tried]] = []
-    for schedule, tried in _side_by_side(run, todo, workers, over, most):
+    failed: dict[Group, list[tuple[Schedule, Tried]]] = {}
+    for schedule, tried in _side_by_side(run, todo, limits, lambda: limits.first and bool(failed)):
         found.tried += 1
         tell(f"{found.tried:>4}  {_outcome(tried):<9}  {schedule.name}")
         if tried.judgement is Judgement.FAIL:
-            failed.append((schedule, tried))
+            failed.setdefault(_group(schedule, tried), []).append((schedule, tried))
         elif tried.judgement is Judgement.UNKNOWN:
             found.unreached += 1
         else:
             found.survived += 1
-            if depth > len(schedule.faults):
+            if limits.depth > len(schedule.faults):
                 todo += of_changes(schedule, clean.points, tried.points)
+                todo.sort(key=lambda one: one.rank)
     found.left = len(todo)
-    for schedule, tried in failed:
+
+    def smallest(of_group: list[tuple[Schedule, Tried]]) -> Finding:
+        schedule, tried = min(of_group, key=lambda one: (len(one[0].faults), one[0].rank))
         tell(f"      smaller than {schedule.name}?")
-        found.findings.append(_shrunk(run, schedule, tried))
+        return _shrunk(run, schedule, tried, len(of_group) - 1)
+
+    with ThreadPoolExecutor(limits.workers, thread_name_prefix="shrink") as pool:
+        found.findings += pool.map(smallest, failed.values())
     return found
 
 
-def _side_by_side(
-    run: Run, todo: list[Schedule], workers: int, over: Callable[[], bool], most: int | None
-) -> Iterator[tuple[Schedule, Tried]]:
-    """Takes schedules from `todo` while it has any and the time is not over, and yields what came of each, in the order in which they end."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="explore") as pool:
+def _group(schedule: Schedule, tried: Tried) -> Group:
+    """Returns what findings have in common that one cause explains: the same anomalies, by faults at the same points."""
+    points = tuple(
+        (fault.get("caller") or fault["function"], fault.get("operation"), fault.get("resource")) for fault in schedule.faults
+    )
+    return points, frozenset(name for name, count in tried.anomalies.items() if count)
+
+
+def _side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callable[[], bool]) -> Iterator[tuple[Schedule, Tried]]:
+    """Takes schedules from `todo` while it has any, within the limits and until there is `enough`, and yields what came of each, in the order in which they end."""
+    with ThreadPoolExecutor(limits.workers, thread_name_prefix="explore") as pool:
         running: dict[Future[Tried], Schedule] = {}
         begun = 0
+
+        def goes_on() -> bool:
+            return bool(todo) and begun != limits.most and not enough() and not limits.over()
+
         try:
-            while (todo and begun != most and not over()) or running:
-                while todo and len(running) < workers and begun != most and not over():
+            while goes_on() or running:
+                while len(running) < limits.workers and goes_on():
                     schedule = todo.pop(0)
                     running[pool.submit(run, schedule.faults)] = schedule
                     begun += 1
@@ -131,7 +161,7 @@ def _outcome(tried: Tried) -> str:
     return {Judgement.PASS: "survived", Judgement.FAIL: "LOST", Judgement.UNKNOWN: "not met"}[tried.judgement]
 
 
-def _shrunk(run: Run, schedule: Schedule, tried: Tried) -> Finding:
+def _shrunk(run: Run, schedule: Schedule, tried: Tried, alike: int) -> Finding:
     """Returns the finding in its smallest form, and how often that form fails."""
     faults = schedule.faults
     tries = 0
@@ -147,7 +177,7 @@ def _shrunk(run: Run, schedule: Schedule, tried: Tried) -> Finding:
             if tries >= _MOST_SMALLER:
                 break
     outcomes = [run(faults) for _ in range(_CONFIRMED)]
-    return Finding(faults, tried, sum(one.judgement is Judgement.FAIL for one in outcomes), _CONFIRMED)
+    return Finding(faults, tried, sum(one.judgement is Judgement.FAIL for one in outcomes), _CONFIRMED, alike)
 
 
 def in_words(found: Explored) -> Iterator[str]:
@@ -157,9 +187,11 @@ def in_words(found: Explored) -> Iterator[str]:
             finding.tried.reasons
         )
         yield f"{number}. {finding.name or 'without any fault'}: {what}; {finding.reproduced} of {finding.runs} runs"
+        if finding.alike:
+            yield f"   {finding.alike} other schedules at the same place lead to the same"
     if found.doubt:
         yield found.doubt
     yield (
-        f"{found.points} points, of which {found.not_tried} are the load's own; {found.tried} schedules tried: {found.survived} survived, {len(found.findings)} lost or spoilt records, "
+        f"{found.points} points, of which {found.not_tried} are the load's own; {found.tried} schedules tried: {found.survived} survived, {found.tried - found.survived - found.unreached} lost or spoilt records, "
         f"{found.unreached} without a verdict; {found.left} left"
     )

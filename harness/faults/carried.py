@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 # Where the events of streams and of delivery streams, and requests through an API, hold bytes as base64.
 _ENCODED = ("data", "body")
@@ -100,16 +100,21 @@ def _joins(left: str, right: str, wanted: str) -> bool:
 
 def names(request: Any, resource: str) -> bool:
     """Returns whether the request names the resource: by name, ARN or URL, or as a key of a batch's request items."""
-    wanted = _last_part(resource)
+    wanted = last_part(resource)
+    return any(name == wanted for name in named_in(request))
+
+
+def named_in(request: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what a request may name a resource by: the last part of each text, and of each key of a batch's request items."""
     for key, value in request.items():
-        if isinstance(value, str) and _last_part(value) == wanted:
-            return True
-        if key == "RequestItems" and isinstance(value, dict) and wanted in map(_last_part, value):
-            return True
-    return False
+        if isinstance(value, str):
+            yield last_part(value)
+        elif key == "RequestItems" and isinstance(value, dict):
+            yield from map(last_part, value)
 
 
-def _last_part(name: str) -> str:
+def last_part(name: str) -> str:
+    """Returns the name in an ARN or a URL."""
     return name.replace("/", ":").rpartition(":")[2]
 
 

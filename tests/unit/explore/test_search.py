@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.accounting.verdict import Judgement
 from harness.explore.points import Point
 from harness.explore.schedules import Schedule, of_changes, of_points, smaller
-from harness.explore.search import Tried, explore, in_words
+from harness.explore.search import Limits, Tried, explore, in_words
 from harness.faults.plan import load
 
 POINTS = (
@@ -25,7 +25,7 @@ POINTS = (
 
 def calls_of(fault):
     first, _, last = str(fault.get("calls") or fault.get("invocations")).partition("-")
-    return range(int(first), int(last or first) + 1)
+    return range(int(first), min(int(last or first), 40) + 1)
 
 
 class Pipeline:
@@ -48,7 +48,7 @@ class Pipeline:
 
 
 def explored(pipeline, depth=1, workers=2, over=lambda: False):
-    return explore(pipeline, depth=depth, workers=workers, over=over, tell=lambda _: None)
+    return explore(pipeline, Limits(depth, workers, over), tell=lambda _: None)
 
 
 def test_every_schedule_is_a_plan_that_meets_what_there_was():
@@ -76,7 +76,7 @@ def test_what_one_fault_loses_is_found_and_made_small(needed, smallest):
     assert [finding.name for finding in found.findings] == [smallest]
     assert (found.findings[0].reproduced, found.findings[0].runs) == (3, 3)
     assert found.judgement is Judgement.FAIL
-    assert found.tried == found.survived + 1 == len(of_points(POINTS))
+    assert found.tried == found.survived + 1 + found.findings[0].alike == len(of_points(POINTS))
     assert (found.points, found.not_tried) == (4, 1)
 
 
@@ -97,7 +97,7 @@ def test_a_second_fault_is_tried_only_where_there_are_calls_that_there_were_not(
     assert of_changes(first, POINTS, POINTS) == []
     more = [*POINTS[:1], Point("Keep", "s3.PutObject", 25), *POINTS[2:]]
     second = {schedule.faults[1]["calls"] for schedule in of_changes(first, POINTS, more)}
-    assert second == {"21", "21-28"}
+    assert second == {"21", "21-28", "21-1000000000"}
 
 
 def test_a_pipeline_that_loses_without_a_fault_is_not_explored_further():
@@ -127,8 +127,15 @@ def test_when_the_time_is_over_it_says_what_is_left():
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_no_more_schedules_are_tried_than_asked_for(workers):
-    found = explore(Pipeline(), depth=1, workers=workers, over=lambda: False, tell=lambda _: None, most=5)
+    found = explore(Pipeline(), Limits(workers=workers, most=5), tell=lambda _: None)
     assert (found.tried, found.left) == (5, len(of_points(POINTS)) - 5)
+
+
+def test_a_search_for_the_first_one_ends_there():
+    found = explore(Pipeline([("throttle", "PutObject", 3)]), Limits(workers=1, first=True), tell=lambda _: None)
+    assert [finding.name for finding in found.findings] == ["throttle of Keep → s3.PutObject, call 1-3"]
+    assert found.left > 0
+    assert found.tried + found.left == len(of_points(POINTS))
 
 
 def test_an_error_ends_the_search():
