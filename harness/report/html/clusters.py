@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from harness.run.trace import Hop
 
 _LONGEST = 300
+_SPOILT = "not as promised"
 _OWN, _BESIDE, _OVERCOME, _LOGGED, _UNTOLD = "own", "beside", "overcome", "logged", "untold"
 # A function that gives up some records of its batch loses others of it; it does not spoil them.
 _BY_OTHERS = frozenset({"lost", "irrecoverable"})
@@ -57,20 +59,27 @@ class Anomaly:
     fields: tuple[str, ...]
     hops: Sequence[Hop] | None
 
-    @property
-    def what(self) -> str:
-        """Returns why, in words that are the same for records that are spoilt alike."""
-        return f"not as promised: {', '.join(self.fields)}" if self.fields else shortened(self.why, _LONGEST)
-
 
 def clusters(anomalies: Sequence[Anomaly], failed_calls: Mapping[str, Failure]) -> list[Cluster]:
     """Returns the clusters, the largest first. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
     found: dict[tuple[object, ...], Cluster] = {}
+    fields: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
     for one in anomalies:
-        made = Cluster(one.anomaly, one.what, *_cause(one, failed_calls))
-        key = made.anomaly, signature(made.why), made.how in {_OVERCOME, _UNTOLD}, _same(made.failure)
+        made = Cluster(one.anomaly, shortened(one.why, _LONGEST), *_cause(one, failed_calls))
+        # One mistake spoils other fields of other records.
+        why = _SPOILT if one.fields else signature(made.why)
+        key: tuple[object, ...] = made.anomaly, why, made.how in {_OVERCOME, _UNTOLD}, _same(made.failure)
         found.setdefault(key, made).records.append(one.record)
+        fields[key].update(one.fields)
+    for key, cluster in found.items():
+        if fields[key]:
+            cluster.why = f"{_SPOILT}: {_told(fields[key], len(cluster.records))}"
     return sorted(found.values(), key=lambda one: (one.how == _UNTOLD, -len(one.records)))
+
+
+def _told(fields: Counter[str], records: int) -> str:
+    """Returns the fields, the most frequent first, each with its records where not all have it."""
+    return ", ".join(name if many == records else f"{name} ({many:,})" for name, many in fields.most_common())
 
 
 def _same(failure: Failure | None) -> tuple[object, ...]:

@@ -36,6 +36,7 @@
         ["why an anomaly", cluster.why],
         ["malformed", parts(cluster, record => record.malformed ?? "")],
         ["from", parts(cluster, file)],
+        ["invoked in this run", cluster.failure || cluster.how === "untold" ? null : run.functions.map(one => `${one.name} (${count(one.invocations)})`).join(", ")],
       ]),
       make("div", {class: "tools"},
         make("button", {type: "button", onclick: () => show({cluster: place})}, `Show ${cluster.records.length === 1 ? "it" : "them"}`),

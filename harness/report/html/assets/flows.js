@@ -60,7 +60,7 @@
   }
 
   section("flows", "Where the records went",
-    make("p", {class: "quiet"}, "Each band is a number of records. Choose one to see its records in the table below. A band of few records is drawn wider than it is."),
+    make("p", {class: "quiet"}, "Each band is a number of records. Choose one to see its records in the table below. A band of few records is drawn wider than it is. A record with several anomalies is counted under the first of them."),
     picture,
     folded("As a table", table("Records by the first hop's answer, by where they ended and by what is wrong with that",
       ["first hop", "ended", "anomaly", "records"], flows.map(flow => [word(flow.status ?? "never offered"), word(flow.ended ?? "not known"), flow.anomaly ?? "", flow.count]))));

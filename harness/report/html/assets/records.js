@@ -2,14 +2,16 @@
 (() => {
   const FIRST = 25;
   const {kept} = run;
-  const text = make("input", {type: "search", id: "find", placeholder: "id, place or reason", autocomplete: "off"});
+  const text = make("input", {type: "search", id: "find", placeholder: "any text of a record", autocomplete: "off"});
   const chips = make("div", {class: "tools", role: "group", "aria-label": "Filters"});
   const said = make("p", {role: "status", class: "quiet"});
   const holder = make("div");
   const more = make("button", {type: "button", onclick: () => { limit *= 4; draw(); }}, "Show more");
   let limit = FIRST;
 
-  const searched = record => [record.id, ...record.places, record.at, record.reason, record.malformed ? `malformed: ${record.malformed}` : "", record.detail, ...record.whys].join(" ").toLowerCase();
+  const kind = record => record.malformed ? `malformed: ${record.malformed}` : record.filtered ? `to be dropped: ${record.filtered}` : record.index === null ? "" : "healthy";
+  const searched = record => [record.id, ...record.places, record.at, record.reason, kind(record), record.detail, word(record.status), word(record.ended), ...record.anomalies, ...record.whys,
+    record.promised, record.content].join(" ").toLowerCase();
   const fits = record => (filter.status === undefined || record.status === filter.status)
     && (filter.ended === undefined || record.ended === filter.ended)
     && (filter.anomaly === undefined || record.anomalies.includes(filter.anomaly))
@@ -25,7 +27,7 @@
     const rows = found.slice(0, limit).map(record => [
       make("button", {type: "button", "aria-haspopup": "dialog", onclick: () => openRecord(record)}, record.id ?? "without an id"),
       word(record.status) ?? "never offered", word(record.ended) ?? "not known", record.anomalies.join(", "),
-      record.malformed ? `malformed: ${record.malformed}` : record.filtered ? `to be dropped: ${record.filtered}` : record.index === null ? "" : "healthy",
+      kind(record),
       record.offered === null ? "" : duration(record.offered), record.seen === null ? "" : duration(record.seen), record.whys[0] ?? record.reason ?? ""]);
     const of_bands = filter.cluster === undefined && !filter.text ? run.flows.filter(of).reduce((total, flow) => total + flow.count, 0) : null;
     said.textContent = `${records(found.length)}${of_bands !== null && of_bands > found.length ? `, kept of ${count(of_bands)}` : ""}`;
@@ -60,25 +62,35 @@
 // The way of one record, in a dialog; the address of the page names it, so that it can be handed on.
 function openRecord(record) {
   const dialog = document.getElementById("record");
+  const trace = `pipeproof trace ${/^[\w@%+=:,./-]+$/.test(record.id ?? "") ? record.id : `'${(record.id ?? "").replaceAll("'", "'\\''")}'`} RUN_DIR`;
   // An invocation is told before its calls.
   const began = coded => run.hops[Math.floor(coded / HOW.length)].at - run.hops[Math.floor(coded / HOW.length)].took;
-  const step = coded => {
+  // A function may make a call for each row of a file: of those that follow each other and are alike the first is told.
+  const alike = coded => { const hop = run.hops[Math.floor(coded / HOW.length)]; return HOW[coded % HOW.length] === "its file" && hop.kind === "call" && !hop.put && !hop.faults.length && !hop.log
+    ? [hop.name, hop.call, hop.status, hop.error, hop.invocation].join("|") : null; };
+  const folded_alike = way => way.reduce((steps, coded) => {
+    const last = steps.at(-1);
+    if (last && alike(coded) !== null && alike(coded) === alike(last[0])) last[1] += 1;
+    else steps.push([coded, 1]);
+    return steps;
+  }, []);
+  const step = ([coded, times]) => {
     const [hop, how] = [run.hops[Math.floor(coded / HOW.length)], HOW[coded % HOW.length]];
     const failed = Boolean(hop.error) || (hop.kind === "call" && !(hop.status >= 200 && hop.status < 400));
     const carried = how === "it" ? "" : ` with ${how}`;
     const what = hop.kind === "call" ? ` called ${hop.call}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
     const answer = failed ? make("span", {class: "bad-word"}, hop.error || `answered ${hop.status}`) : hop.kind === "call" ? `answered ${hop.status}` : "succeeded";
     return make("li", {class: failed ? "bad" : hop.faults.length ? "met" : null},
-      make("time", {}, `+${duration(Math.max(0, hop.at - hop.took))}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`,
+      make("time", {}, `+${duration(Math.max(0, hop.at - hop.took))}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`, times > 1 ? `, and ${plural(times - 1, "call")} like it` : "",
       hop.faults.length ? make("div", {}, "met ", make("strong", {}, hop.faults.join(", "))) : "",
       hop.put ? make("div", {}, make("code", {}, `s3://${hop.put}`)) : "",
       make("div", {class: "quiet"}, `request id ${hop.id}`),
       hop.log ? folded("log", make("pre", {tabindex: "0"}, hop.log)) : "");
   };
   const way = record.way === null
-    ? make("p", {}, "This file does not keep its way. The command tells it: ", make("code", {}, `pipeproof trace ${record.id} RUN_DIR`))
-    : record.way.length ? make("div", {}, record.left_out ? make("p", {class: "note"}, `${plural(record.left_out, "further step")} with its file or an object: `, make("code", {}, `pipeproof trace ${record.id} RUN_DIR`), " tells them.") : "",
-      make("ol", {class: "way"}, [...record.way].sort((a, b) => began(a) - began(b)).map(step))) : make("p", {}, "Nothing is known to have carried it.");
+    ? make("p", {}, "This file does not keep its way. The command tells it: ", make("code", {}, trace))
+    : record.way.length ? make("div", {}, record.left_out ? make("p", {class: "note"}, `${plural(record.left_out, "further step")} with its file or an object: `, make("code", {}, trace), " tells them.") : "",
+      make("ol", {class: "way"}, folded_alike([...record.way].sort((a, b) => began(a) - began(b))).map(step))) : make("p", {}, "Nothing is known to have carried it.");
   dialog.replaceChildren(
     make("button", {type: "button", class: "close", onclick: () => dialog.close()}, "Close"),
     make("h2", {id: "record-title"}, record.id ?? "without an id"),
