@@ -81,6 +81,11 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     type=click.IntRange(min=1),
     help="How many schedules are tried at most. [default: as many as the budget has time for]",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the last search: what has survived in the same code is not tried again; after a change of the code, what is new is tried first.",
+)
 @click.option("--first", is_flag=True, help="End at the first schedule that fails, once it is made small.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
@@ -105,7 +110,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     help="Where scenarios of what was found go.",
 )
 def explore(
-    scenario: str, depth: int, budget: float, schedules: int | None, first: bool, workers: int, seed: int | None, records: int | None,  # noqa: FBT001
+    scenario: str, depth: int, budget: float, schedules: int | None, first: bool, resume: bool, workers: int, seed: int | None, records: int | None,  # noqa: FBT001
     emulator: str, out: Path, found: Path,
 ) -> int:  # fmt: skip
     """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
@@ -117,8 +122,9 @@ def explore(
     from rich.console import Console  # noqa: PLC0415
 
     from harness.emulator.choose import choose_emulator  # noqa: PLC0415
+    from harness.explore.memory import code_of, read_known, write_known  # noqa: PLC0415
     from harness.explore.running import explored, write_found  # noqa: PLC0415
-    from harness.explore.search import Limits, in_words  # noqa: PLC0415
+    from harness.explore.search import Known, Limits, in_words  # noqa: PLC0415
     from harness.report.run_record import record  # noqa: PLC0415
     from harness.run.run_dir import create_run_dir  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
@@ -128,13 +134,16 @@ def explore(
     loaded = load_scenario(path)
     console = Console()
     clean_up()
+    note, code = found / f"{name}.explored.json", code_of(loaded, seed, records)
+    known = read_known(note, code) if resume else Known()
     run_dir = create_run_dir(out, f"explore-{name}", latest=False)
     chosen, why = choose_emulator(emulator, run_dir / "emulator.log")
     console.print(f"one emulator for all runs: {why}", highlight=False)
     came = explored(
         name, loaded, chosen, run_dir, record, lambda step: console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True),
-        limits=Limits(depth, workers, most=schedules, first=first), budget_s=budget, seed=seed, records=records,
+        limits=Limits(depth, workers, most=schedules, first=first), budget_s=budget, seed=seed, records=records, known=known,
     )  # fmt: skip
+    write_known(note, code, known, came.outcomes)
     for number, finding in enumerate(came.findings, 1):
         write_found(loaded, finding, found / f"{name}-{number}.yaml", seed, records)
         console.print(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.emulator.emulator import Emulator
-    from harness.explore.search import Explored, Finding
+    from harness.explore.search import Explored, Finding, Known
     from harness.run.prove import Record
     from harness.scenario.scenario import Scenario
 
@@ -91,7 +91,7 @@ def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | No
 
 def explored(
     name: str, scenario: Scenario, emulator: Emulator, out: Path, record: Record, tell: Callable[[str], None], *,
-    limits: Limits, budget_s: float, seed: int | None, records: int | None,
+    limits: Limits, budget_s: float, seed: int | None, records: int | None, known: Known | None = None,
 ) -> Explored:  # fmt: skip
     """Explores a scenario on an emulator for `budget_s` seconds. The emulator is stopped in every case. Raises UsageError for what cannot be set up, UnknownVerdictError where the emulator does not
     come up."""
@@ -103,7 +103,7 @@ def explored(
         end = time.monotonic() + budget_s
         run = Running(name, scenario, shared, out, record, seed=seed, records=records)
         try:
-            return explore(run, replace(limits, over=lambda: time.monotonic() > end), tell)
+            return explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known)
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
             shared.close()

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 # More than the clients of AWS try: a call that is refused so often is given up.
 _ALL_TRIES = 8
-# Each schedule kills an invocation after one of its calls, up to this one.
-_MOST_KILLS = 8
+# Each schedule kills an invocation after one of its calls, up to this one; those after the first few come later.
+_MOST_KILLS = 50
+_FIRST_KILLS = 8
 # More calls than a run makes: what is asked stays away until the faults end.
 _OUTAGE = 1_000_000_000
 # What waits for a visibility timeout or for a restart comes after what does not.
-_IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER = range(5)
+_IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER, _LATE = range(6)
 # Asked for what is told to the harness, and not a part of the pipeline.
 _NOT_TRIED = frozenset({HARNESS})
 
@@ -91,7 +92,9 @@ def _of_point(point: Point) -> Iterator[Schedule]:
     for kind in ("lambda_killed_after", "lambda_error_after"):
         yield Schedule((_fault(kind, point, "1"),), _KILLED)
     for call in range(1, min(point.calls, _MOST_KILLS) + 1):
-        yield Schedule(({**_fault("lambda_killed_during", point, "1"), "after_calls": call},), _KILLED)
+        yield Schedule(
+            ({**_fault("lambda_killed_during", point, "1"), "after_calls": call},), _KILLED if call <= _FIRST_KILLS else _LATE
+        )
     for kind in ("lambda_error_before", "lambda_throttled"):
         yield Schedule((_fault(kind, point, "1"),), _OTHER)
 

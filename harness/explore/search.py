@@ -57,7 +57,8 @@ class Finding:
 @dataclass(slots=True)
 class Explored:
     """What the search did: how many points there are and are not tried, and how many schedules were tried, survived, never met what they were to meet, and were
-    left when the time was over. `doubt` says why nothing was explored."""
+    left when the time was over. `known` of them were not tried, because an earlier search of the same code has. `outcomes` has what was tried, in the order in which it ended.
+    `doubt` says why nothing was explored."""
 
     points: int = 0
     not_tried: int = 0
@@ -65,7 +66,9 @@ class Explored:
     survived: int = 0
     unreached: int = 0
     left: int = 0
+    known: int = 0
     findings: list[Finding] = field(default_factory=list)
+    outcomes: list[tuple[Schedule, Judgement]] = field(default_factory=list)
     doubt: str = ""
 
     @property
@@ -73,7 +76,7 @@ class Explored:
         """Returns a fail where a schedule loses records, unknown where nothing could be said, else a pass: as far as was tried."""
         if self.findings:
             return Judgement.FAIL
-        return Judgement.UNKNOWN if self.doubt or not self.survived else Judgement.PASS
+        return Judgement.UNKNOWN if self.doubt or not (self.survived or self.known) else Judgement.PASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,18 @@ class Limits:
     first: bool = False
 
 
-def explore(run: Run, limits: Limits, tell: Callable[[str], None]) -> Explored:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names of schedules that an earlier search has tried: what has `survived` in the same code is not tried again, and what was tried in `other` code comes last."""
+
+    survived: frozenset[str] = frozenset()
+    other: frozenset[str] = frozenset()
+
+
+def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known | None = None) -> Explored:
     """Runs the scenario without faults, then with schedules of one fault, and of two within the limits. What fails is made smaller, and tried again. `tell` hears what was
     tried."""
+    known = known or Known()
     found = Explored()
     clean = run(())
     if clean.judgement is Judgement.UNKNOWN:
@@ -100,11 +112,23 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None]) -> Explored:
         found.findings.append(Finding((), clean, 1, 1))
         return found
     found.points, found.not_tried = len(clean.points), skipped(clean.points)
-    todo = of_points(clean.points)
-    tell(f"{found.points} points, {len(todo)} schedules of one fault")
+    todo: list[Schedule] = []
+
+    def add(schedules: Sequence[Schedule]) -> None:
+        new = [one for one in schedules if one.name not in known.survived]
+        found.known += len(schedules) - len(new)
+        todo.extend(new)
+        todo.sort(key=lambda one: (one.name in known.other, one.rank))
+
+    add(of_points(clean.points))
+    tell(
+        f"{found.points} points, {len(todo)} schedules of one fault"
+        + (f"; {found.known} others are known to survive" if found.known else "")
+    )
     failed: dict[Group, list[tuple[Schedule, Tried]]] = {}
     for schedule, tried in _side_by_side(run, todo, limits, lambda: limits.first and bool(failed)):
         found.tried += 1
+        found.outcomes.append((schedule, tried.judgement))
         tell(f"{found.tried:>4}  {_outcome(tried):<9}  {schedule.name}")
         if tried.judgement is Judgement.FAIL:
             failed.setdefault(_group(schedule, tried), []).append((schedule, tried))
@@ -113,8 +137,7 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None]) -> Explored:
         else:
             found.survived += 1
             if limits.depth > len(schedule.faults):
-                todo += of_changes(schedule, clean.points, tried.points)
-                todo.sort(key=lambda one: one.rank)
+                add(of_changes(schedule, clean.points, tried.points))
     found.left = len(todo)
 
     def smallest(of_group: list[tuple[Schedule, Tried]]) -> Finding:
@@ -189,9 +212,33 @@ def in_words(found: Explored) -> Iterator[str]:
         yield f"{number}. {finding.name or 'without any fault'}: {what}; {finding.reproduced} of {finding.runs} runs"
         if finding.alike:
             yield f"   {finding.alike} other schedules at the same place lead to the same"
+    yield from _idempotence(found.outcomes)
     if found.doubt:
         yield found.doubt
     yield (
         f"{found.points} points, of which {found.not_tried} are the load's own; {found.tried} schedules tried: {found.survived} survived, {found.tried - found.survived - found.unreached} lost or spoilt records, "
-        f"{found.unreached} without a verdict; {found.left} left"
+        f"{found.unreached} without a verdict; {found.left} left" + (f"; {found.known} are known to survive" if found.known else "")
     )
+
+
+def _idempotence(outcomes: Sequence[tuple[Schedule, Judgement]]) -> Iterator[str]:
+    """Yields for each function what became of the records of an invocation that was killed after a call, and was repeated."""
+    kills: dict[str, list[tuple[int, Judgement]]] = {}
+    for schedule, judgement in outcomes:
+        if len(schedule.faults) == 1 and "after_calls" in (fault := schedule.faults[0]):
+            kills.setdefault(fault["function"], []).append((fault["after_calls"], judgement))
+    for function, of_function in sorted(kills.items()):
+        words = {Judgement.PASS: "nothing is lost or doubled", Judgement.FAIL: "LOST", Judgement.UNKNOWN: "not met"}
+        told = [(words[judgement], sorted(call for call, one in of_function if one is judgement)) for judgement in words]
+        yield f"{function}, killed after a call: " + "; ".join(f"{word} after {_ranges(calls)}" for word, calls in told if calls)
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Returns sorted numbers as in "1-4, 7"."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts)

@@ -5,7 +5,6 @@ A defect is a file `defect.yaml` in a folder with the defect's name: edits of th
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from harness.documents import MOST_ERRORS, read_yaml
 from harness.errors import UsageError
 from harness.parts.part import NotEmpty, one_of
 from harness.shipped import data
-from harness.stack.template import load_template, resources_of
+from harness.stack.template import root_of
 
 BUILT_IN = data("fixtures") / "defects"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".tox", ".venv", "runs", "*.pyc")
@@ -101,7 +100,7 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
     """Copies the template with all that it needs, edits the copy, and returns the copied template.
 
     Raises UsageError where an edit does not find its place exactly once: the pipeline has changed, and the defect must follow."""
-    root = _root_of(template)
+    root = root_of(template)
     shutil.copytree(root, into, ignore=_NOT_COPIED)
     planted = into / template.relative_to(root)
     for edit in defect.edits:
@@ -120,21 +119,3 @@ def plant(defect: Defect, template: Path, into: Path) -> Path:
             )
         file.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
     return planted
-
-
-def _root_of(template: Path) -> Path:
-    """Returns the folder that holds the template and the code that it names."""
-    document = load_template(template)
-    resources = [
-        (document.get("Globals") or {}).get("Function"),
-        *(resource.get("Properties") for resource in resources_of(document).values()),
-    ]
-    uris = ("CodeUri", "ContentUri", "DefinitionUri")
-    named = [value for properties in resources for key in uris if isinstance(value := (properties or {}).get(key), str)]
-    paths = [template.parent, *((template.parent / path).resolve() for path in named if "://" not in path)]
-    root = Path(os.path.commonpath(paths))
-    if root == root.parent:
-        raise UsageError(
-            f"template {template}: it names files that have only the root of the file system in common: nothing is copied"
-        )
-    return root

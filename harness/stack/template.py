@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import yaml
@@ -12,7 +14,6 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 # AWS takes 500 resources and 1 MB.
 _MOST_NODES = 100_000
@@ -157,3 +158,21 @@ def _wrong(name: Any, resource: Any) -> str | None:
     if not isinstance(resource.get("Metadata") or {}, dict):
         return f"Resources.{name}.Metadata: expected a mapping"
     return None
+
+
+def root_of(template: Path) -> Path:
+    """Returns the folder that holds the template and the code that it names. Raises UsageError where that is the root of the file system."""
+    document = load_template(template)
+    resources = [
+        (document.get("Globals") or {}).get("Function"),
+        *(resource.get("Properties") for resource in resources_of(document).values()),
+    ]
+    uris = ("CodeUri", "ContentUri", "DefinitionUri")
+    named = [value for properties in resources for key in uris if isinstance(value := (properties or {}).get(key), str)]
+    paths = [template.parent, *((template.parent / path).resolve() for path in named if "://" not in path)]
+    root = Path(os.path.commonpath(paths))
+    if root == root.parent:
+        raise UsageError(
+            f"template {template}: it names files that have only the root of the file system in common: nothing is copied"
+        )
+    return root

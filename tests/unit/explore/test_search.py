@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.accounting.verdict import Judgement
 from harness.explore.points import Point
 from harness.explore.schedules import Schedule, of_changes, of_points, smaller
-from harness.explore.search import Limits, Tried, explore, in_words
+from harness.explore.search import Known, Limits, Tried, explore, in_words
 from harness.faults.plan import load
 
 POINTS = (
@@ -136,6 +136,23 @@ def test_a_search_for_the_first_one_ends_there():
     assert [finding.name for finding in found.findings] == ["throttle of Keep → s3.PutObject, call 1-3"]
     assert found.left > 0
     assert found.tried + found.left == len(of_points(POINTS))
+
+
+def test_what_is_known_to_survive_is_not_tried_and_what_other_code_has_met_comes_last():
+    names = [schedule.name for schedule in of_points(POINTS)]
+    found = explore(Pipeline(), Limits(workers=1), tell=lambda _: None, known=Known(frozenset(names[:4])))
+    assert (found.known, found.tried) == (4, len(names) - 4)
+    assert "4 are known to survive" in list(in_words(found))[-1]
+    found = explore(Pipeline(), Limits(workers=1), tell=lambda _: None, known=Known(other=frozenset(names[:4])))
+    assert [schedule.name for schedule, _ in found.outcomes] == names[4:] + names[:4]
+    found = explore(Pipeline(), Limits(), tell=lambda _: None, known=Known(frozenset(names)))
+    assert (found.tried, found.judgement) == (0, Judgement.PASS)
+
+
+def test_for_each_function_is_told_after_which_call_a_kill_loses():
+    found = explored(Pipeline([("lambda_killed_during", "Keep", 1)]))
+    assert "Keep, killed after a call: LOST after 1-3" in list(in_words(found))
+    assert "Keep, killed after a call: nothing is lost or doubled after 1-3" in list(in_words(explored(Pipeline())))
 
 
 def test_an_error_ends_the_search():
