@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 # The points of a schedule's faults, and the kinds of anomalies that it leads to.
 Group = tuple[tuple[tuple[Any, ...], ...], frozenset[str]]
 
-_CONFIRMED = 3
+_CONFIRMED = 10
+_AGAIN = 3
 _MOST_SMALLER = 20
 
 
@@ -140,13 +142,17 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known 
                 add(of_changes(schedule, clean.points, tried.points))
     found.left = len(todo)
 
-    def smallest(of_group: list[tuple[Schedule, Tried]]) -> Finding:
+    def smallest(of_group: list[tuple[Schedule, Tried]]) -> tuple[Schedule, Tried]:
         schedule, tried = min(of_group, key=lambda one: (len(one[0].faults), one[0].rank))
         tell(f"      smaller than {schedule.name}?")
-        return _shrunk(run, schedule, tried, len(of_group) - 1)
+        return _shrunk(run, schedule, tried)
 
     with ThreadPoolExecutor(limits.workers, thread_name_prefix="shrink") as pool:
-        found.findings += pool.map(smallest, failed.values())
+        for (schedule, tried), of_group in zip(pool.map(smallest, failed.values()), failed.values(), strict=True):
+            tell(f"      how often does {schedule.name} fail?")
+            outcomes = list(pool.map(run, [schedule.faults] * _CONFIRMED))
+            fails = sum(one.judgement is Judgement.FAIL for one in outcomes)
+            found.findings.append(Finding(schedule.faults, tried, fails, _CONFIRMED, len(of_group) - 1))
     return found
 
 
@@ -184,8 +190,9 @@ def _outcome(tried: Tried) -> str:
     return {Judgement.PASS: "survived", Judgement.FAIL: "LOST", Judgement.UNKNOWN: "not met"}[tried.judgement]
 
 
-def _shrunk(run: Run, schedule: Schedule, tried: Tried, alike: int) -> Finding:
-    """Returns the finding in its smallest form, and how often that form fails."""
+def _shrunk(run: Run, schedule: Schedule, tried: Tried) -> tuple[Schedule, Tried]:
+    """Returns the schedule in its smallest form that fails again and again, and what came of it. Which call is the first may differ from run to run, where several
+    invocations make calls at once."""
     faults = schedule.faults
     tries = 0
     again = True
@@ -193,14 +200,13 @@ def _shrunk(run: Run, schedule: Schedule, tried: Tried, alike: int) -> Finding:
         again = False
         for simpler in smaller(faults):
             tries += 1
-            other = run(simpler)
-            if other.judgement is Judgement.FAIL:
-                faults, tried, again = simpler, other, True
+            outcomes = list(itertools.takewhile(lambda one: one.judgement is Judgement.FAIL, (run(simpler) for _ in range(_AGAIN))))
+            if len(outcomes) == _AGAIN:
+                faults, tried, again = simpler, outcomes[0], True
                 break
             if tries >= _MOST_SMALLER:
                 break
-    outcomes = [run(faults) for _ in range(_CONFIRMED)]
-    return Finding(faults, tried, sum(one.judgement is Judgement.FAIL for one in outcomes), _CONFIRMED, alike)
+    return Schedule(faults, schedule.rank), tried
 
 
 def in_words(found: Explored) -> Iterator[str]:

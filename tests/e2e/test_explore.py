@@ -18,7 +18,7 @@ def project(tmp_path):
 def test_a_swallowed_error_is_found_made_small_and_fails_by_itself(project):
     code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--schedules", "4")
     assert code == 1, output
-    assert "throttle of Keep → s3.PutObject, call 1: 1 lost; 3 of 3 runs" in output
+    assert "throttle of Keep → s3.PutObject, call 1: 1 lost; 10 of 10 runs" in output
     (path,) = (path for path in (project / "found").iterdir() if "throttle" in path.read_text())
     (fault,) = yaml.safe_load(path.read_text())["faults"]
     assert fault == {"kind": "throttle", "service": "s3", "operation": "PutObject", "caller": "Keep", "calls": "1"}

@@ -74,7 +74,7 @@ def test_every_schedule_is_a_plan_that_meets_what_there_was():
 def test_what_one_fault_loses_is_found_and_made_small(needed, smallest):
     found = explored(Pipeline([needed]))
     assert [finding.name for finding in found.findings] == [smallest]
-    assert (found.findings[0].reproduced, found.findings[0].runs) == (3, 3)
+    assert (found.findings[0].reproduced, found.findings[0].runs) == (10, 10)
     assert found.judgement is Judgement.FAIL
     assert found.tried == found.survived + 1 + found.findings[0].alike == len(of_points(POINTS))
     assert (found.points, found.not_tried) == (4, 1)
@@ -147,6 +147,23 @@ def test_what_is_known_to_survive_is_not_tried_and_what_other_code_has_met_comes
     assert [schedule.name for schedule, _ in found.outcomes] == names[4:] + names[:4]
     found = explore(Pipeline(), Limits(), tell=lambda _: None, known=Known(frozenset(names)))
     assert (found.tried, found.judgement) == (0, Judgement.PASS)
+
+
+def test_a_smaller_form_that_fails_at_times_is_not_taken():
+    """Calls of several invocations at once come in any order: a narrow window meets another one in the next run."""
+    counts = itertools.count()
+
+    def run(faults):
+        if not faults:
+            return Tried(Judgement.PASS, points=POINTS)
+        (fault,) = faults
+        throttled = (fault["kind"], fault.get("operation")) == ("throttle", "PutObject")
+        fails = throttled and (len(calls_of(fault)) > 3 or next(counts) % 3 < 2)
+        return Tried(Judgement.FAIL if fails else Judgement.PASS, anomalies={"lost": int(fails)}, points=POINTS)
+
+    (found,) = explored(run, workers=1).findings
+    assert found.name == "throttle of Keep → s3.PutObject, call 1-4"
+    assert (found.reproduced, found.runs) == (10, 10)
 
 
 def test_for_each_function_is_told_after_which_call_a_kill_loses():
