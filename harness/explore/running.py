@@ -52,7 +52,8 @@ class Running:
         self._counting = threading.Lock()
 
     def __call__(self, faults: tuple[dict[str, Any], ...]) -> Tried:
-        recipe = make_recipe(self._name, self._scenario, self._seed, records=self._records)
+        scenario = under_faults(self._scenario) if faults else self._scenario
+        recipe = make_recipe(self._name, scenario, self._seed, records=self._records)
         recipe = replace(recipe, faults=named(load(list(faults)), recipe.seed))
         with self._counting:
             account = f"{next(self._accounts):012d}"
@@ -73,9 +74,18 @@ class Running:
         return Tried(verdict.judgement, verdict.reasons, finished.account.anomalies, tuple(seen), str(run_dir))
 
 
+def under_faults(scenario: Scenario) -> Scenario:
+    """Returns the scenario with leave to give up healthy records: what an outage drives into a dead-letter queue is told, and not lost."""
+    return scenario.model_copy(update={"allow": {**scenario.allow, "misrouted": "all"}})
+
+
 def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | None, records: int | None) -> None:
     """Writes a scenario with the faults of a finding, which fails by itself. Raises UsageError where it cannot be written."""
-    document = {**scenario.document(), "description": f"Found: {finding.name}.", "faults": list(finding.faults)}
+    document = {
+        **(under_faults(scenario) if finding.faults else scenario).document(),
+        "description": f"Found: {finding.name}.",
+        "faults": list(finding.faults),
+    }
     document.pop("chaos", None)
     document["stack"]["template"] = os.path.relpath(document["stack"]["template"], path.parent.resolve())
     if seed is not None:
