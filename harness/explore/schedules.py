@@ -19,8 +19,11 @@ _MOST_KILLS = 50
 _FIRST_KILLS = 8
 # More calls than a run makes: what is asked stays away until the faults end.
 _OUTAGE = 1_000_000_000
+# How services say that they deny a call; the others say AccessDeniedException.
+_DENIED = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403), "sns": ("AuthorizationError", 403)}
 # What waits for a visibility timeout or for a restart comes after what does not.
 _IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER, _LATE = range(6)
+_REFUSED = {"throttle", "error"}
 # Asked for what is told to the harness, and not a part of the pipeline.
 _NOT_TRIED = frozenset({HARNESS})
 
@@ -37,6 +40,26 @@ class Schedule:
         """Returns what is done where, in words."""
         return " and ".join(map(_told, self.faults))
 
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Returns what schedules have in common that lead the same way: where their faults are, whether the call is refused, answered in part or done, and for how long."""
+        return tuple(
+            (
+                "refused" if fault["kind"] in _REFUSED else fault["kind"],
+                fault.get("caller") or fault["function"],
+                fault.get("operation"),
+                fault.get("resource"),
+                # How many calls the first one refuses is seen by what it has changed.
+                None if fault is self.faults[0] else _length(fault),
+            )
+            for fault in self.faults
+        )
+
+
+def _length(fault: dict[str, Any]) -> int:
+    first, _, last = str(fault.get("calls") or fault.get("invocations")).partition("-")
+    return min(int(last or first) - int(first) + 1, _OUTAGE // 2)
+
 
 def _told(fault: dict[str, Any]) -> str:
     window = fault.get("calls") or fault.get("invocations")
@@ -44,7 +67,8 @@ def _told(fault: dict[str, Any]) -> str:
         after = f" after call {fault['after_calls']}" if "after_calls" in fault else ""
         return f"{fault['kind']}{after} of {fault['function']}, invocation {window}"
     of = f" of {fault['resource']}" if "resource" in fault else ""
-    return f"{fault['kind']} of {fault['caller']} → {fault['service']}.{fault['operation']}{of}, call {window}"
+    what = f"{fault['kind']} {fault['code']}" if "code" in fault else fault["kind"]
+    return f"{what} of {fault['caller']} → {fault['service']}.{fault['operation']}{of}, call {window}"
 
 
 def of_points(points: Sequence[Point]) -> list[Schedule]:
@@ -60,28 +84,39 @@ def skipped(points: Sequence[Point]) -> int:
 
 def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) -> list[Schedule]:
     """Returns the schedules of two faults: the first one, and another where that one led to calls that there were not without it, such as a retry, a dead letter or
-    an alert."""
+    an alert; or to another invocation of a function, whose calls are then those of a retry."""
     before = {(point.who, point.call, point.resource): point.count for point in clean}
+    again = {point.who for point in after if not point.call and point.count > before.get((point.who, "", ""), 0)}
     found = []
     for point in after:
         had = before.get((point.who, point.call, point.resource), 0)
-        if point.who in _NOT_TRIED or not point.call or point.count <= had:
+        if point.who in _NOT_TRIED or not point.call:
             continue
-        place = had + 1
-        for kind, rank in _kinds(point):
-            windows = (
-                [f"{place}"] if rank == _IDEMPOTENCE else [f"{place}", f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
-            )
-            for window in windows:
-                second = _fault(kind, point, window)
-                if second not in first.faults:
-                    found.append(Schedule((*first.faults, second), rank + _OTHER + 1))
+        seconds: list[tuple[dict[str, Any], int]] = []
+        if point.count > had:
+            place = had + 1
+            seconds.append((_denied(point, f"{place}"), _IDEMPOTENCE))
+            for kind, rank in _kinds(point):
+                windows = (
+                    [f"{place}"]
+                    if rank == _IDEMPOTENCE
+                    else [f"{place}", f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
+                )
+                seconds += [(_fault(kind, point, window), rank) for window in windows]
+        elif point.who in again:
+            # Which of the calls are those of the retry is not known before: all of them meet it.
+            seconds += [(_denied(point, f"1-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"1-{_OUTAGE}"), _OUT)]
+        # What is called at no other time comes first.
+        later = _LATE + 1 + (_LATE if had else 0)
+        found += [Schedule((*first.faults, second), later + rank) for second, rank in seconds if second not in first.faults]
     return sorted(found, key=lambda one: one.rank)
 
 
 def _of_point(point: Point) -> Iterator[Schedule]:
     places = sorted({1, (point.count + 1) // 2, point.count})
     if point.call:
+        for place in places:
+            yield Schedule((_denied(point, f"{place}"),), _GIVEN_UP)
         for kind, rank in _kinds(point):
             for place in places if rank == _IDEMPOTENCE else places[:1]:
                 window = f"{place}" if rank == _IDEMPOTENCE else f"{place}-{place + _ALL_TRIES - 1}"
@@ -97,6 +132,12 @@ def _of_point(point: Point) -> Iterator[Schedule]:
         )
     for kind in ("lambda_error_before", "lambda_throttled"):
         yield Schedule((_fault(kind, point, "1"),), _OTHER)
+
+
+def _denied(point: Point, window: str) -> dict[str, Any]:
+    """Returns a fault that no client tries again: one refused call is enough, whichever it is."""
+    code, status = _DENIED.get(point.call.partition(".")[0], ("AccessDeniedException", 400))
+    return {"kind": "error", **point.address, "calls": window, "code": code, "status": status}
 
 
 def _kinds(point: Point) -> list[tuple[str, int]]:

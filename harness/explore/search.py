@@ -59,7 +59,7 @@ class Finding:
 @dataclass(slots=True)
 class Explored:
     """What the search did: how many points there are and are not tried, and how many schedules were tried, survived, never met what they were to meet, and were
-    left when the time was over. `known` of them were not tried, because an earlier search of the same code has. `outcomes` has what was tried, in the order in which it ended.
+    left when the time was over. `known` of them were not tried, because an earlier search of the same code has; `alike`, because others with faults at the same places were. `outcomes` has what was tried, in the order in which it ended.
     `doubt` says why nothing was explored."""
 
     points: int = 0
@@ -69,6 +69,7 @@ class Explored:
     unreached: int = 0
     left: int = 0
     known: int = 0
+    alike: int = 0
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[tuple[Schedule, Judgement]] = field(default_factory=list)
     doubt: str = ""
@@ -115,10 +116,16 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known 
         return found
     found.points, found.not_tried = len(clean.points), skipped(clean.points)
     todo: list[Schedule] = []
+    paired: set[tuple[object, ...]] = set()
 
     def add(schedules: Sequence[Schedule]) -> None:
         new = [one for one in schedules if one.name not in known.survived]
         found.known += len(schedules) - len(new)
+        if new and len(new[0].faults) > 1:
+            other = {one.signature: one for one in reversed(new) if one.signature not in paired}
+            found.alike += len(new) - len(other)
+            paired.update(other)
+            new = list(other.values())
         todo.extend(new)
         todo.sort(key=lambda one: (one.name in known.other, one.rank))
 

@@ -97,7 +97,16 @@ def test_a_second_fault_is_tried_only_where_there_are_calls_that_there_were_not(
     assert of_changes(first, POINTS, POINTS) == []
     more = [*POINTS[:1], Point("Keep", "s3.PutObject", 25), *POINTS[2:]]
     second = {schedule.faults[1]["calls"] for schedule in of_changes(first, POINTS, more)}
+    assert all(schedule.faults[1]["operation"] == "PutObject" for schedule in of_changes(first, POINTS, more))
     assert second == {"21", "21-28", "21-1000000000"}
+
+
+def test_where_a_function_was_invoked_again_all_calls_of_the_retry_may_fail_too():
+    first = Schedule(({"kind": "error", "service": "s3", "operation": "PutObject", "caller": "Keep", "calls": "1"},), 1)
+    again = [Point("Keep", "", 5, 3), *POINTS[1:]]
+    assert {(schedule.faults[1]["operation"], schedule.faults[1]["calls"]) for schedule in of_changes(first, POINTS, again)} == {
+        ("PutObject", "1-1000000000"), ("SendMessageBatch", "1-1000000000"),
+    }  # fmt: skip
 
 
 def test_a_pipeline_that_loses_without_a_fault_is_not_explored_further():
