@@ -102,6 +102,27 @@ class Known:
     other: frozenset[str] = frozenset()
 
 
+class _Agenda:
+    """What is to be tried, the most promising first. What is known to survive is counted in `found`, and so are pairs of faults that are like others."""
+
+    def __init__(self, known: Known, found: Explored) -> None:
+        self.todo: list[Schedule] = []
+        self._known = known
+        self._found = found
+        self._pairs: set[tuple[object, ...]] = set()
+
+    def add(self, schedules: Sequence[Schedule]) -> None:
+        for schedule in schedules:
+            if schedule.name in self._known.survived:
+                self._found.known += 1
+            elif len(schedule.faults) > 1 and schedule.signature in self._pairs:
+                self._found.alike += 1
+            else:
+                self._pairs.add(schedule.signature)
+                self.todo.append(schedule)
+        self.todo.sort(key=lambda one: (one.name in self._known.other, one.rank))
+
+
 def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known | None = None) -> Explored:
     """Runs the scenario without faults, then with schedules of one fault, and of two within the limits. What fails is made smaller, and tried again. `tell` hears what was
     tried."""
@@ -115,27 +136,14 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known 
         found.findings.append(Finding((), clean, 1, 1))
         return found
     found.points, found.not_tried = len(clean.points), skipped(clean.points)
-    todo: list[Schedule] = []
-    paired: set[tuple[object, ...]] = set()
-
-    def add(schedules: Sequence[Schedule]) -> None:
-        new = [one for one in schedules if one.name not in known.survived]
-        found.known += len(schedules) - len(new)
-        if new and len(new[0].faults) > 1:
-            other = {one.signature: one for one in reversed(new) if one.signature not in paired}
-            found.alike += len(new) - len(other)
-            paired.update(other)
-            new = list(other.values())
-        todo.extend(new)
-        todo.sort(key=lambda one: (one.name in known.other, one.rank))
-
-    add(of_points(clean.points))
+    agenda = _Agenda(known, found)
+    agenda.add(of_points(clean.points))
     tell(
-        f"{found.points} points, {len(todo)} schedules of one fault"
+        f"{found.points} points, {len(agenda.todo)} schedules of one fault"
         + (f"; {found.known} others are known to survive" if found.known else "")
     )
     failed: dict[Group, list[tuple[Schedule, Tried]]] = {}
-    for schedule, tried in _side_by_side(run, todo, limits, lambda: limits.first and bool(failed)):
+    for schedule, tried in _side_by_side(run, agenda.todo, limits, lambda: limits.first and bool(failed)):
         found.tried += 1
         found.outcomes.append((schedule, tried.judgement))
         tell(f"{found.tried:>4}  {_outcome(tried):<9}  {schedule.name}")
@@ -146,8 +154,8 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known 
         else:
             found.survived += 1
             if limits.depth > len(schedule.faults):
-                add(of_changes(schedule, clean.points, tried.points))
-    found.left = len(todo)
+                agenda.add(of_changes(schedule, clean.points, tried.points))
+    found.left = len(agenda.todo)
 
     def smallest(of_group: list[tuple[Schedule, Tried]]) -> tuple[Schedule, Tried]:
         schedule, tried = min(of_group, key=lambda one: (len(one[0].faults), one[0].rank))
