@@ -17,7 +17,9 @@ def trace(record_id: str, run_dir: Path) -> None:
 
     Example: pipeproof trace 78AFE7C4-73C9-4BC5-ACF1-5CE3D4305A9E runs/latest"""
     from harness.report.way import told  # noqa: PLC0415
+    from harness.run.run_dir import require_run  # noqa: PLC0415
 
+    require_run(run_dir)
     for line in told(run_dir, record_id):
         click.echo(line)
 
@@ -39,6 +41,9 @@ def report(run_dir: Path, opens: bool | None, otlp: str | None, allow_remote: bo
     import sys  # noqa: PLC0415
     import webbrowser  # noqa: PLC0415
 
+    from harness.run.run_dir import require_run  # noqa: PLC0415
+
+    require_run(run_dir)
     if otlp is not None:
         from harness.report.spans import send_spans  # noqa: PLC0415
 
@@ -81,7 +86,10 @@ def compare(before: Path, after: Path, threshold: float) -> int:
     from rich.console import Console  # noqa: PLC0415
 
     from harness.report import comparison  # noqa: PLC0415
+    from harness.run.run_dir import require_run  # noqa: PLC0415
 
+    require_run(before)
+    require_run(after)
     found = comparison.compare(before, after, threshold / 100)
     console = Console() if sys.stdout.isatty() else Console(width=140)
     console.print(comparison.table(found))
@@ -110,7 +118,10 @@ def graph(path: Path, form: str) -> None:
     Example: pipeproof graph template.yaml --format svg > pipeline.svg"""
     from harness.report.diagram import svg  # noqa: PLC0415
     from harness.report.picture import mermaid, picture  # noqa: PLC0415
+    from harness.run.run_dir import require_run  # noqa: PLC0415
 
+    if not path.suffix:
+        require_run(path)
     for line in (svg if form == "svg" else mermaid)(*picture(path)):
         click.echo(line)
 
@@ -133,7 +144,9 @@ def history(out: Path, scenario: str | None, page: Path | None) -> None:
     from rich.console import Console  # noqa: PLC0415
 
     from harness.report import history as of_runs  # noqa: PLC0415
+    from harness.run.run_dir import require_run  # noqa: PLC0415
 
+    require_run(out)
     if page is not None:
         click.echo(f"{of_runs.page(out, scenario, page):,} runs in {page}")
         return

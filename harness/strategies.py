@@ -85,12 +85,12 @@ def fault_plans(run_dir: Path | str, *, most: int = 3, seconds: float = 1) -> st
     """Returns plans of one to `most` faults, for `faults` of a scenario that has run before: each meets a call or an invocation that there was in the run, so that it
     can fire again. `seconds` is how long what is slow or hangs takes.
 
-    Raises UsageError for a directory that is none of a run with a journal."""
-    places = points(Path(run_dir))
+    The run is read when a plan is drawn: a UsageError is raised there for a directory that is none of a run with a journal."""
+    places = functools.cache(lambda: points(Path(run_dir)))
 
     @st.composite
     def fault(draw: st.DrawFn) -> dict[str, Any]:
-        point = draw(st.sampled_from(places))
+        point = draw(st.sampled_from(places()))
         first = draw(st.integers(1, point.count))
         window = f"{first}-{draw(st.integers(first, min(point.count, first + _LONGEST_WINDOW)))}"
         kind = draw(st.sampled_from(_kinds(point)))

@@ -158,7 +158,7 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known 
     found.left = len(agenda.todo)
 
     def smallest(of_group: list[tuple[Schedule, Tried]]) -> tuple[Schedule, Tried]:
-        schedule, tried = min(of_group, key=lambda one: (len(one[0].faults), one[0].rank))
+        schedule, tried = min(of_group, key=lambda one: (len(one[0].faults), one[0].rank, one[0].name))
         tell(f"      smaller than {schedule.name}?")
         return _shrunk(run, schedule, tried)
 
@@ -232,7 +232,7 @@ def in_words(found: Explored) -> Iterator[str]:
         )
         yield f"{number}. {finding.name or 'without any fault'}: {what}; {finding.reproduced} of {finding.runs} runs"
         if finding.alike:
-            yield f"   {finding.alike} other schedules at the same place lead to the same"
+            yield f"   {finding.alike} more of the schedules at the same place lead to the same"
     yield from _idempotence(found.outcomes)
     if found.doubt:
         yield found.doubt

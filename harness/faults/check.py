@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 
+_SHOWN = 40
+
 
 def check_plan(plan: Plan, template: dict[str, Any], malformers: Collection[str], key: str) -> None:
     """Raises UsageError that names the fault, the key and what exists."""
@@ -56,6 +58,11 @@ def _known(name: str | None, names: Iterable[str], where: str, what: str) -> Non
 
 
 def _unknown(name: str, names: Iterable[str], what: str) -> str:
-    near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
-    there = f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(sorted(names))}"
+    near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5) or difflib.get_close_matches(
+        name.lower(), list(names), n=3, cutoff=0.5
+    )
+    known = sorted(names)
+    there = f"there is {', '.join(known[:_SHOWN])}" + (f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else "")
+    if near:
+        there = f"did you mean {' or '.join(near)}?"
     return f"{name} {what}; {there}"

@@ -234,10 +234,10 @@ def summary(finished: events.RunFinished) -> list[str]:
 
 
 def verdict_alone(finished: events.RunFinished) -> list[str]:
-    """Returns the verdict and its reasons as lines of rich markup."""
+    """Returns the verdict, its reasons, and what AWS would deny, as lines of rich markup."""
     judgement = finished.verdict.judgement
     lines = [f"[{_STYLE[judgement]}]{judgement.upper()}[/]  {escape(finished.scenario)}  {escape(str(finished.run_dir))}"]
-    return [*lines, *(f"  {escape(reason)}" for reason in finished.verdict.reasons)]
+    return [*lines, *(f"  {escape(reason)}" for reason in finished.verdict.reasons), *_denied(finished.permissions)]
 
 
 def stdout_console() -> Console:

@@ -61,6 +61,14 @@ def point_latest_to(out: Path, run_dir: Path | None) -> None:
         link.replace(out / "latest")
 
 
+def require_run(run_dir: Path) -> None:
+    """Raises UsageError where there is no directory."""
+    if not run_dir.is_dir():
+        raise UsageError(
+            f"{run_dir} is no directory of a run here: `pipeproof run SCENARIO` makes one below runs/, or name another one"
+        )
+
+
 @contextlib.contextmanager
 def readable(run_dir: Path) -> Iterator[None]:
     """Turns whatever is wrong with the files of a run's directory into a UsageError: it may be another's, cut off, or changed by hand."""

@@ -35,6 +35,9 @@ def find_scenario(name_or_path: str) -> tuple[str, Path]:
     files = scenario_files()
     if name_or_path in files:
         return name_or_path, files[name_or_path]
+    here = Path(f"{name_or_path}.yaml")
+    if here.is_file():
+        raise UsageError(f"no scenario is called {name_or_path!r}; did you mean the file {here}?")
     near = difflib.get_close_matches(name_or_path, files, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else "there is no near one."
     message = f"no scenario is called {name_or_path!r}; {hint} `pipeproof list` shows all, and a path to a .yaml file works too"

@@ -30,7 +30,17 @@ _MEANT = {"calls": ["invocations"], "invocations": ["calls"]}
 
 def load_scenario(path: Path) -> Scenario:
     """Returns the scenario of a file. Raises UsageError that names file, line, key and what is allowed."""
-    node, document = read_yaml(path, "scenario")
+    try:
+        node, document = read_yaml(path, "scenario")
+    except UsageError as error:
+        # The short forms of CloudFormation's functions are no YAML of a scenario.
+        if "for the tag '!" in str(error):
+            raise UsageError(
+                f"{path} is a template, and not a scenario: `pipeproof init {path}` writes a scenario for it"
+            ) from error
+        raise
+    if isinstance(document, dict) and "Resources" in document:
+        raise UsageError(f"{path} is a template, and not a scenario: `pipeproof init {path}` writes a scenario for it")
     if not isinstance(document, dict):
         raise UsageError(f"scenario {path} is not a mapping: expected keys such as {', '.join(Scenario.model_fields)}")
     return _validated(document, path.parent, lambda place, message: _told(place, message, node, path), node)
@@ -99,7 +109,7 @@ def _explain(detail: ErrorDetails, node: yaml.Node | None, model: type[BaseModel
         allowed = list(_model_at(model, place[:-1]).model_fields)
         meant = [one for one in _MEANT.get(str(place[-1]), ()) if one in allowed]
         near = meant or difflib.get_close_matches(str(place[-1]), allowed, n=1)
-        message = f"unknown key; did you mean {near[0]}?" if near else "unknown key"
+        message = f"unknown key; did you mean {near[0]}?" if near else "unknown key."
         message += f" Allowed here: {', '.join(allowed)}"
     if detail["type"] == "union_tag_invalid":
         given, key = detail["ctx"]["tag"], detail["ctx"]["discriminator"].strip("'")
@@ -107,7 +117,7 @@ def _explain(detail: ErrorDetails, node: yaml.Node | None, model: type[BaseModel
         near = difflib.get_close_matches(given, allowed, n=3)
         message = (
             f"{given!r} is no {key}"
-            + (f"; did you mean {' or '.join(near)}?" if near else "")
+            + (f"; did you mean {' or '.join(near)}?" if near else ".")
             + f" Allowed are {', '.join(allowed)}"
         )
     return keys, message

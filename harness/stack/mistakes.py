@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,28 @@ if TYPE_CHECKING:
     from harness.stack.template import Template
 
 _SAM = "AWS::Serverless-2016-10-31"
+# SAM makes them without a resource of that name in the template.
+_OF_SAM = {
+    "ServerlessRestApi",
+    "ServerlessHttpApi",
+    "ServerlessRestApiProdStage",
+    "ServerlessDeploymentApplication",
+    "CodeDeployServiceRole",
+}
 _SCRIPTS = (".js", ".mjs", ".cjs")
 
 
 def mistakes(template: Template, values: Mapping[str, Any]) -> list[str]:
     """Returns each mistake with its file and line. `values` are those of the template's parameters."""
-    found = sorted([*_transform(template), *_handlers(template, values), *_names(template, values), *_circle(template, values)])
+    found = sorted(
+        [
+            *_transform(template),
+            *_handlers(template, values),
+            *_names(template, values),
+            *_unresolved(template),
+            *_circle(template, values),
+        ]
+    )
     return [f"{template.path}:{line}: {text}" for line, text in found]
 
 
@@ -35,6 +52,26 @@ def _transform(template: Template) -> Iterator[tuple[int, str]]:
         for name, resource in template.resources.items():
             if resource["Type"].startswith("AWS::Serverless::"):
                 yield template.line("Resources", name, "Type"), f"{name}: {resource['Type']} needs `Transform: {_SAM}`"
+
+
+def _unresolved(template: Template) -> Iterator[tuple[int, str]]:
+    """Yields what is referred to and is not there. SAM makes resources whose names begin with those of the template's, and a macro may make any."""
+    transforms = template.document.get("Transform") or []
+    macros = [one for one in (transforms if isinstance(transforms, list) else [transforms]) if one != _SAM]
+    if macros or any(str(name).startswith("Fn::") for name in (*template.resources, *(template.document.get("Outputs") or ()))):
+        return
+    known = {*template.resources, *(template.document.get("Parameters") or ())}
+    for section in ("Resources", "Outputs"):
+        for name, part in (template.document.get(section) or {}).items():
+            for wanted in dict.fromkeys(references(part)):
+                made = transforms and (wanted in _OF_SAM or any(wanted.startswith(one) for one in template.resources))
+                if wanted not in known and not made and not wanted.startswith("AWS::"):
+                    near = difflib.get_close_matches(wanted, known, n=3)
+                    hint = f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(sorted(known))}"
+                    yield (
+                        template.line(section, name),
+                        f"{name}: it refers to {wanted}, which is neither a resource nor a parameter; {hint}",
+                    )
 
 
 def _names(template: Template, values: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

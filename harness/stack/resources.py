@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from harness.emulator.clients import Clients
 
+_GONE = {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -34,7 +36,12 @@ def made_resources(clients: Clients) -> Iterator[Resource]:
     cloudformation = clients("cloudformation")
     for page in cloudformation.get_paginator("describe_stacks").paginate():
         for stack in page["Stacks"]:
-            for resource in cloudformation.describe_stack_resources(StackName=stack["StackName"])["StackResources"]:
+            # The emulator tells those that are deleted, too, but not their resources.
+            for resource in (
+                cloudformation.describe_stack_resources(StackName=stack["StackName"])["StackResources"]
+                if stack["StackStatus"] not in _GONE
+                else ()
+            ):
                 if "PhysicalResourceId" in resource:
                     yield Resource(resource["LogicalResourceId"], resource["ResourceType"], resource["PhysicalResourceId"])
 

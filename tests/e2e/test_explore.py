@@ -16,16 +16,28 @@ def project(tmp_path):
 
 
 def test_a_swallowed_error_is_found_made_small_and_fails_by_itself(project):
-    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--schedules", "4")
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--schedules", "6")
     assert code == 1, output
-    assert "throttle of Keep → s3.PutObject, call 1: 1 lost; 10 of 10 runs" in output
-    (path,) = (path for path in (project / "found").iterdir() if "throttle" in path.read_text())
+    assert "error AccessDenied of Keep → s3.PutObject of Stored, call 1: 1 lost; 10 of 10 runs" in output
+    (path,) = (project / "found").glob("*.yaml")
     (fault,) = yaml.safe_load(path.read_text())["faults"]
-    assert fault == {"kind": "throttle", "service": "s3", "operation": "PutObject", "caller": "Keep", "calls": "1"}
+    assert fault == {
+        "kind": "error", "service": "s3", "operation": "PutObject", "caller": "Keep", "resource": "Stored", "calls": "1",
+        "code": "AccessDenied", "status": 403,
+    }  # fmt: skip
     code, output, result = pipeproof(project, "run", path)
     assert code == 1, output
     assert (result["anomalies"]["lost"], result["ingress"]["offered"]) == (1, 12)
     assert not leftovers(project)
+
+
+def test_a_search_goes_on_where_the_last_one_ended(project):
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--schedules", "2")
+    assert (code, "23 schedules of one fault" in output) == (0, True), output
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--schedules", "1", "--resume")
+    assert (code, "21 schedules of one fault; 2 others are known to survive" in output) == (0, True), output
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "13", "--schedules", "1", "--resume")
+    assert (code, "known to survive" in output) == (0, False), output
 
 
 def test_what_loses_without_a_fault_is_told_at_once(project):

@@ -117,6 +117,16 @@ def test_resources_have_the_names_of_the_template(tmp_path, stack):
     assert (code, "there is no queue Latters" in output) == (64, True), output
 
 
+def test_a_run_at_the_endpoint_leaves_the_commands_as_they_were(tmp_path, stack):
+    """Its own stack is deleted at its end, and the emulator still tells it."""
+    code, output, _ = pipeproof(tmp_path, "run", "say.yaml", "--emulator", stack.endpoint, "--records", "1")
+    assert code in {1, 2, 64}, output
+    code, output, _ = pipeproof(tmp_path, "ps")
+    assert code == 0, output
+    code, output, _ = pipeproof(tmp_path, "logs", "Quiet")
+    assert code == 0, output
+
+
 def test_another_server_is_no_emulator(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         Thread(target=server.serve_forever, daemon=True).start()

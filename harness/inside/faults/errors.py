@@ -49,7 +49,12 @@ def throttled(service: str) -> CommonServiceException:
 def failed(service: str, code: str | None = None, status: int | None = None) -> CommonServiceException:
     """Returns the service's own internal error, or another one by code and status."""
     default_code, default_status, message = _FAILED.get(service, _COMMON_FAILED)
-    return _exception(code or default_code, status or default_status, message)
+    # The service's own text would tell of another error.
+    return _exception(
+        code or default_code,
+        status or default_status,
+        message if code in {None, default_code} else "A fault of the scenario answers this.",
+    )
 
 
 def _exception(code: str, status: int, message: str) -> CommonServiceException:

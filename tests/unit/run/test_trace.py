@@ -203,7 +203,7 @@ def test_an_id_that_was_not_offered_is_answered_with_the_nearest(run_dir):
     refused = CliRunner().invoke(main.commands["trace"], ["elsewhere", str(directory)])
     assert str(refused.exception).endswith("ledger.parquet has the ids that it offered")
     refused = CliRunner().invoke(main.commands["trace"], ["id-17", str(directory / "nowhere")])
-    assert "is no run directory" in str(refused.exception)
+    assert "is no directory of a run here" in str(refused.exception)
 
 
 def test_faults_are_found_by_the_request_that_they_met():

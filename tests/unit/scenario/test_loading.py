@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -183,7 +184,7 @@ checks:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("{type: uuid}", "{type: uuid, mn: 3}", "m.yaml:8: source.fields.id.mn: unknown key Allowed here: null, type"),
+        ("{type: uuid}", "{type: uuid, mn: 3}", "m.yaml:8: source.fields.id.mn: unknown key. Allowed here: null, type"),
         (
             "{x: {type: int}}",
             "{x: {type: int, mn: 3}}",
@@ -209,3 +210,20 @@ def test_a_key_that_is_null_stays_one_when_the_scenario_is_written_down(tmp_path
     again = scenario_of(json.loads(json.dumps(scenario.document())), tmp_path)
     assert "equals" in scenario.checks[0].model_fields_set
     assert "equals" in again.checks[0].model_fields_set
+
+
+@pytest.mark.parametrize(
+    "text", ["Resources: {Q: {Type: AWS::SQS::Queue}}", "Resources: {Q: {Type: AWS::SQS::Queue}}\nOutputs: {Q: {Value: !Ref Q}}"]
+)
+def test_a_template_is_no_scenario(tmp_path, text):
+    path = tmp_path / "template.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"is a template, and not a scenario: `pipeproof init .*template.yaml` writes"):
+        load_scenario(path)
+
+
+def test_a_file_of_that_name_is_nearer_than_a_shipped_scenario(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pipeproof.yaml").write_text("")
+    with pytest.raises(UsageError, match=r"did you mean the file pipeproof\.yaml"):
+        find_scenario("pipeproof")

@@ -85,7 +85,8 @@ def test_a_node_handler_that_is_not_there_is_told(tmp_path, handler, reason):
     ids=["a layer", "a build", "not made", "a package"],
 )
 def test_a_handler_that_may_come_from_elsewhere_is_not_missed(tmp_path, more, files):
-    assert told(tmp_path, function("Take", "elsewhere.handler", more=more), files) == []
+    shared = "  Shared: {Type: AWS::Lambda::LayerVersion}\n"
+    assert told(tmp_path, function("Take", "elsewhere.handler", more=more) + shared, files) == []
 
 
 def test_two_functions_with_one_name_are_told_and_one_of_two_conditions_is_not(tmp_path):
@@ -93,6 +94,20 @@ def test_two_functions_with_one_name_are_told_and_one_of_two_conditions_is_not(t
     both = function("A", more=named) + function("B", more="      FunctionName: take-dev\n")
     assert told(tmp_path, both) == ["t.yaml:18: B: the function name take-dev is that of A too"]
     assert told(tmp_path, function("A", more=named) + function("B", more=named + "    Condition: No\n")) == []
+
+
+@pytest.mark.parametrize("named", ["!Ref Lak", "!GetAtt Lak.Arn", "!Sub '${Lak.Arn}/x'", "!Sub ['${Lak}', {}]"])
+def test_what_is_referred_to_and_is_not_there_is_told_with_the_near_names(tmp_path, named):
+    parts = f"  Lake: {{Type: AWS::S3::Bucket}}\n  Q: {{Type: AWS::SQS::Queue, Properties: {{QueueName: {named}}}}}\n"
+    assert told(tmp_path, parts) == [
+        "t.yaml:6: Q: it refers to Lak, which is neither a resource nor a parameter; did you mean Lake?"
+    ]
+
+
+def test_what_sam_or_aws_makes_may_be_referred_to(tmp_path):
+    names = "${TakeRole.Arn} ${AWS::Region} ${ServerlessRestApi} ${Stage} ${!Own} ${Own}"
+    queue = f"  Q: {{Type: AWS::SQS::Queue, Properties: {{QueueName: !Sub ['{names}', {{Own: x}}]}}}}\n"
+    assert told(tmp_path, function("Take") + queue) == []
 
 
 def test_a_circle_is_told_with_all_that_is_in_it(tmp_path):
