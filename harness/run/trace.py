@@ -66,6 +66,12 @@ class Hop:
         return self.entry.get("invocation") or ""
 
     @property
+    def went_wrong(self) -> bool:
+        """Returns whether it failed, or met a fault."""
+        entry = self.entry
+        return bool(entry.get("error") or self.faults or (entry["kind"] == "call" and not 200 <= entry["status"] < 400))
+
+    @property
     def began_ms(self) -> float:
         """Returns when it began, in milliseconds since the epoch; when it ended where its beginning was not noted."""
         return float(self.entry.get("began_ms") or self.entry["at_ms"] - self.entry.get("took_ms", 0))
@@ -253,9 +259,14 @@ def as_they_began(hops: Sequence[Hop]) -> list[Hop]:
 
 
 def decisive(hops: Sequence[Hop]) -> tuple[Hop, str]:
-    """Returns the last hop that carried the record itself (or else an object with it, or its file), and what the function logged then."""
+    """Returns the last hop that carried the record itself (or else an object with it, or its file), and what the function logged then. Where that is an invocation that
+    succeeded, and a call of it with the record failed for good, the call says more."""
     nearest = min((hop.how for hop in hops), key=HOW.index)
-    last = next(hop for hop in reversed(hops) if hop.how == nearest)
+    of_it = [hop for hop in hops if hop.how == nearest]
+    last = of_it[-1]
+    if last.entry["kind"] == "invocation" and not last.entry["error"]:
+        by_call = {hop.entry["call"]: hop for hop in of_it if hop.entry["kind"] == "call" and hop.invocation == last.request_id}
+        last = next((hop for hop in reversed(by_call.values()) if hop.went_wrong), last)
     # A call is within an invocation, which ends later, and has the log.
     return last, last.log or next((hop.log for hop in hops if hop.request_id == last.invocation), "")
 

@@ -95,7 +95,7 @@ def _cause(anomaly: Anomaly, failed_calls: Mapping[str, Failure]) -> tuple[str, 
     own = [hop for hop in hops if hop.entry["name"] != HARNESS] or list(hops)
     last, log = decisive(own)
     logged = brief(next(reversed(errors_in(said(log, anomaly.record_id))), ""))[:_LONGEST]
-    wrong = [hop for hop in own if _went_wrong(hop)]
+    wrong = [hop for hop in own if hop.went_wrong]
     lasting = [hop for hop in wrong if not _was_overcome(hop, own)]
     if lasting:
         # What carried the record itself says more than what carried its file.
@@ -113,16 +113,11 @@ def _cause(anomaly: Anomaly, failed_calls: Mapping[str, Failure]) -> tuple[str, 
     return _LOGGED if logged else "", _failure((whole or [last])[-1]), logged
 
 
-def _went_wrong(hop: Hop) -> bool:
-    entry = hop.entry
-    return bool(entry.get("error") or hop.faults or (entry["kind"] == "call" and not 200 <= entry["status"] < 400))
-
-
 def _was_overcome(hop: Hop, hops: Sequence[Hop]) -> bool:
     """Whether the same was done later with what is as near to the record, and went well."""
     what = hop.entry["name"], hop.entry.get("call")
     later = [one for one in hops[hops.index(hop) + 1 :] if HOW.index(one.how) <= HOW.index(hop.how)]
-    return any((one.entry["name"], one.entry.get("call")) == what and not _went_wrong(one) for one in later)
+    return any((one.entry["name"], one.entry.get("call")) == what and not one.went_wrong for one in later)
 
 
 def _failure(hop: Hop) -> Failure:

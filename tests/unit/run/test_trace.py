@@ -153,8 +153,19 @@ def test_an_example_tells_where_the_record_was_last_and_what_was_logged_then(run
     )
     (example,) = with_ways(lost(directory), directory, {}, {"stack-store": "Store"}).examples["lost"]
     assert len(example.hops) == 2
-    assert example.last.endswith("Store was invoked with it (i-1) and succeeded after 5 ms")
+    assert example.last.endswith("Store called dynamodb.PutItem with it: 500")
     assert example.log == "ERROR it went wrong"
+
+
+@pytest.mark.parametrize(
+    ("again", "last"), [([], "called s3.PutObject with it: 403"), ([200], "was invoked with it (i-1) and succeeded after 5 ms")]
+)
+def test_of_an_invocation_that_succeeded_the_call_is_told_that_failed_for_good(run_dir, again, last):
+    calls = [call("Store", "s3.PutObject", "id-17", status=status) for status in (403, *again)]
+    directory = run_dir(*calls, invocation("Store", "id-17", log="ERROR not stored", at_ms=2000))
+    (example,) = with_ways(lost(directory), directory, {}, {}).examples["lost"]
+    assert example.last.endswith(last)
+    assert example.log == "ERROR not stored"
 
 
 def test_an_execution_that_has_failed_is_a_hop(run_dir):
