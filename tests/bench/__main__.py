@@ -14,6 +14,7 @@ from tests.bench import plot
 from tests.bench.batch import PEERS, bench_batch
 from tests.bench.clickstream import bench_clickstream
 from tests.bench.emulator import bench_emulator
+from tests.bench.exploring import bench_explore
 from tests.bench.figures import Figure, machine_load, table
 from tests.bench.soak import bench_soak
 from tests.bench.tuning import bench_tuning
@@ -129,6 +130,18 @@ def workflows(records: int, repetitions: int, out: Path) -> int:
 def soak(runs: int, out: Path) -> int:
     """Many runs on one embedded emulator: does its memory, or the harness's, grow? Takes an hour. Exit 1 where it grows by more than a tenth."""
     return _measure(lambda tell: bench_soak(runs, out, tell), out)
+
+
+@main.command()
+@click.option("--scenario", default="clickstream-smoke", show_default=True)
+@click.option("--records", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--schedules", type=click.IntRange(min=1), default=30, show_default=True, help="How many schedules of a round.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time.")
+@_repetitions
+@_out("bench-explore.json")
+def explore(scenario: str, records: int, schedules: int, workers: int, repetitions: int, out: Path) -> int:
+    """How many schedules `pipeproof explore` tries in a minute, on the embedded emulator. Takes minutes. Exit 1 where it is fewer than 60."""
+    return _measure(lambda tell: bench_explore(scenario, records, schedules, workers, repetitions, out, tell), out)
 
 
 def _measure(measure: Callable[[Callable[[str], None]], list[Figure]], out: Path) -> int:
