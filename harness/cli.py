@@ -136,10 +136,12 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
     from harness.run.reproduced import compare  # noqa: PLC0415
 
     recipe, offered = recall(run_dir)
+    # `latest` is this run then.
+    again = run_dir.resolve() if run_dir.is_symlink() else run_dir
     judgements, same = [], 0
     for _ in range(times):
         with begun(recipe.name, emulator, out) as begin:
-            finished = _run(begin, recipe, shlex.join(["pipeproof", "replay", str(run_dir)]), account)
+            finished = _run(begin, recipe, shlex.join(["pipeproof", "replay", str(again)]), account)
         if offered and finished.payload_sha256 and finished.payload_sha256 != offered:
             message = f"other bytes were offered than in {run_dir} (payload_sha256 differs): the generator has changed since"
             raise UnknownVerdictError(message)

@@ -202,8 +202,12 @@ def logs(
     clean_up()
     group = log_group(clients, function)
     try:
+        told = False
         for line in lines(clients, group, since.timestamp() if since else 0.0, text, check, follow=follow):
+            told = True
             click.echo(line)
+        if not told:
+            click.echo(f"{function} has logged nothing" + (f" with {text!r}" if text else "") + " yet", err=True)
     except KeyboardInterrupt:
         if not follow:
             raise

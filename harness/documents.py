@@ -142,6 +142,25 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
             return []
 
 
+def require_once(node: yaml.Node | None, path: Path, what: str) -> None:
+    """Raises UsageError for a key that a mapping has twice: the first one would not count."""
+    left, seen = [node] if node is not None else [], set[int]()
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        left += _children(one)
+        if isinstance(one, yaml.MappingNode):
+            first: dict[str, int] = {}
+            for key, _ in one.value:
+                if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                    line = key.start_mark.line + 1
+                    if key.value in first:
+                        raise UsageError(f"{what} {path}:{line}: {key.value} stands here twice, first in line {first[key.value]}")
+                    first[key.value] = line
+
+
 def _expanded(node: yaml.Node, most: int) -> None:
     """Raises _TooMuchError where the aliases of a document stand for too much, or for themselves."""
     sizes: dict[int, tuple[int, int]] = {}

@@ -181,7 +181,7 @@ _ANOMALIES = {
     ),
     "irrecoverable": (
         "ended = 'irrecoverable'",
-        "'given up, and its bytes cannot be had back from there (a probe reads them with payload or payload_location)'",
+        "'given up, and the bytes that were offered are not in what was found there: has the probe a key payload or payload_location?'",
     ),
     "duplicated": ("stored > 1", "'stored ' || stored || ' times'"),
     "conflicting": (

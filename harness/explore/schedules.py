@@ -22,7 +22,7 @@ _OUTAGE = 1_000_000_000
 # How services say that they deny a call; the others say AccessDeniedException.
 _DENIED = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403), "sns": ("AuthorizationError", 403)}
 # What waits for a visibility timeout or for a restart comes after what does not.
-_IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER, _LATE = range(6)
+_AGAIN, _IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER, _LATE = range(7)
 _REFUSED = {"throttle", "error"}
 # Asked for what is told to the harness, and not a part of the pipeline.
 _NOT_TRIED = frozenset({HARNESS})
@@ -124,8 +124,9 @@ def _of_point(point: Point) -> Iterator[Schedule]:
             if rank == _GIVEN_UP:
                 yield Schedule((_fault(kind, point, f"1-{_OUTAGE}"),), _OUT)
         return
-    for kind in ("lambda_killed_after", "lambda_error_after"):
-        yield Schedule((_fault(kind, point, "1"),), _KILLED)
+    # All that an invocation has done is done again.
+    yield Schedule((_fault("lambda_error_after", point, "1"),), _AGAIN)
+    yield Schedule((_fault("lambda_killed_after", point, "1"),), _KILLED)
     for call in range(1, min(point.calls, _MOST_KILLS) + 1):
         yield Schedule(
             ({**_fault("lambda_killed_during", point, "1"), "after_calls": call},), _KILLED if call <= _FIRST_KILLS else _LATE

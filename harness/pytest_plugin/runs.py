@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import shlex
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,11 @@ class Runner:
         shown.write(f"{left_report(run_dir)}\n")
         # pytest has the output of a test, where no runner of GitHub reads it.
         tell_github(finished, annotate=False)
+        if finished.permissions is not None and finished.permissions.mode == "report" and finished.permissions.denied:
+            first = finished.permissions.denied[0]
+            warnings.warn(
+                f"{finished.scenario}: AWS would deny calls, such as {first}; iam: enforce denies them here too", stacklevel=2
+            )
         return Account(result(finished), run_dir, shown.getvalue())
 
 

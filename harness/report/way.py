@@ -56,7 +56,7 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
                     "" if (run_dir / JOURNAL).is_file() else f": the run has no {JOURNAL}"
                 )
         if observations.is_file():
-            yield from _sightings(db, str(observations), record_id, records)
+            yield from (renamed(line, names) for line in _sightings(db, str(observations), record_id, records))
 
 
 def _what_it_is(malformed: str | None, filtered: str | None, rival: str | None) -> str:

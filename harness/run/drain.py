@@ -59,7 +59,7 @@ def drain(
                 yield Rest(known=False, doubt=f"the endpoint {endpoint} cannot tell when it is at rest ({_NOT_SERVED})")
                 return
             if elapsed_s > timeout_s:
-                yield Rest(known=False, doubt=f"not at rest {timeout_s:g} s after the load: {under_way}")
+                yield Rest(known=False, doubt=f"not at rest {timeout_s:g} s after the load: {under_way}{_hint(activity)}")
                 return
             if elapsed_s - told >= _TELL_EVERY_S:
                 told = elapsed_s
@@ -132,6 +132,19 @@ def under_way(endpoint: str, account: str, names: Mapping[str, str]) -> Iterator
 def _name(arn: str, names: Mapping[str, str]) -> str:
     made = arn.rpartition(":")[2].removeprefix("stream/")
     return names.get(made, made)
+
+
+def _hint(activity: dict[str, Any] | None) -> str:
+    """Returns what keeps messages under way, where there are any."""
+    queued = any(
+        queue["consumed"] and queue["visible"] + queue["in_flight"] + queue["delayed"]
+        for queue in (activity or {}).get("queues", [])
+    )
+    return (
+        ". A message that its function fails on comes back until the RedrivePolicy of the queue gives it up; without one it never ends"
+        if queued
+        else ""
+    )
 
 
 def _only_buffers(activity: dict[str, Any]) -> bool:

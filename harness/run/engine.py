@@ -162,7 +162,7 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
 
     assert state.beside is not None
     state.beside.end_journal()
-    yield events.PhaseStarted("observe", f"{len(scenario.probes)} places")
+    yield events.PhaseStarted("observe", f"{len(scenario.probes)} place{'s' if len(scenario.probes) != 1 else ''}")
     sightings = itertools.chain.from_iterable(probe.open(context) for probe in scenario.probes)
     write_observations(run.run_dir / "observations.parquet", sightings)
     fleeting = tuple(doubt for probe in scenario.probes for doubt in probe.doubts(context))

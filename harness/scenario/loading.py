@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness.documents import MOST_ERRORS, child_of, line_of, read_yaml
+from harness.documents import MOST_ERRORS, child_of, line_of, read_yaml, require_once
 from harness.errors import UsageError
 from harness.scenario import references
 from harness.scenario.scenario import Scenario
@@ -43,6 +43,7 @@ def load_scenario(path: Path) -> Scenario:
         raise UsageError(f"{path} is a template, and not a scenario: `pipeproof init {path}` writes a scenario for it")
     if not isinstance(document, dict):
         raise UsageError(f"scenario {path} is not a mapping: expected keys such as {', '.join(Scenario.model_fields)}")
+    require_once(node, path, "scenario")
     return _validated(document, path.parent, lambda place, message: _told(place, message, node, path), node)
 
 

@@ -43,8 +43,17 @@ def unknown(document: Mapping[str, Any], template: Mapping[str, Any]) -> Iterato
             "resources": _is_resource(rest.partition(".")[0], template["Resources"]) or is_open,
         }.get(section, name in _EVERYWHERE)
         if not known:
+            other = {"outputs": "resources", "resources": "outputs"}.get(section, "resources")
             of_section = {"outputs": [f"outputs.{n}" for n in outputs], "resources": [f"resources.{n}" for n in resources]}
-            yield place, _message(name, of_section.get(section) or (*_EVERYWHERE, *of_section["outputs"]))
+            yield (
+                place,
+                _message(
+                    name,
+                    [one for one in of_section.get(other, ()) if one == f"{other}.{rest}"]
+                    or of_section.get(section)
+                    or (*_EVERYWHERE, *of_section["outputs"]),
+                ),
+            )
 
 
 def resources_named(document: Mapping[str, Any]) -> list[str]:

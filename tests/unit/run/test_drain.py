@@ -80,3 +80,9 @@ def test_an_emulator_that_is_gone_ends_the_wait(gauges):
 
     with pytest.raises(EmulatorDiedError):
         drained(gauges(BUSY).endpoint, check=check)
+
+
+def test_messages_that_come_again_and_again_are_told_with_what_ends_that(gauges):
+    queue = {"queue": "q", "visible": 1, "in_flight": 0, "delayed": 0, "consumed": True}
+    (*_, rest) = drained(gauges({**BUSY, "executions": 0, "queues": [queue]}).endpoint, 0.2)
+    assert "1 messages in queues. A message that its function fails on comes back until the RedrivePolicy" in rest.doubt

@@ -222,6 +222,19 @@ def test_a_template_is_no_scenario(tmp_path, text):
         load_scenario(path)
 
 
+def test_a_key_that_stands_twice_is_told_with_both_lines(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(SMOKE.replace("  records: 2000", "  records: 2000\n  records: 20", 1))
+    with pytest.raises(UsageError, match=r"s\.yaml:10: records stands here twice, first in line 9"):
+        load_scenario(path)
+
+
+def test_where_a_template_has_no_output_of_a_name_its_resource_is_named(tmp_path):
+    template = {"Resources": {"Lake": {"Type": "AWS::S3::Bucket"}}}
+    ((_, message),) = unknown({"probes": [{"bucket": "${outputs.Lake}"}]}, template)
+    assert message == "${outputs.Lake} is not known; there is resources.Lake"
+
+
 def test_a_file_of_that_name_is_nearer_than_a_shipped_scenario(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("pipeproof.yaml").write_text("")
