@@ -222,13 +222,13 @@ def ps(emulator: str | None, account: str, allow_remote: bool) -> None:  # noqa:
     this directory.
 
     Example: pipeproof ps"""
-    from harness.run.drain import under_way  # noqa: PLC0415
+    from harness.run.drain import WAITING, under_way  # noqa: PLC0415
     from harness.run.up import attached  # noqa: PLC0415
     from harness.stack.resources import template_names  # noqa: PLC0415
 
     clients, check = attached(emulator, account, allow_remote=allow_remote)
     check()
-    rows = list(under_way(clients.endpoint, clients.account, template_names(clients)))
+    rows = list(under_way(clients.endpoint, clients.account, template_names(clients, WAITING)))
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:2]]
     for count, where, more in rows:
         click.echo(f"{count:<{widths[0]}}  {where:<{widths[1]}}  {more}".rstrip())

@@ -124,7 +124,7 @@ def explore(
     from harness.emulator.choose import choose_emulator  # noqa: PLC0415
     from harness.explore.memory import code_of, read_known, write_known  # noqa: PLC0415
     from harness.explore.running import explored, write_found  # noqa: PLC0415
-    from harness.explore.search import Known, Limits, in_words  # noqa: PLC0415
+    from harness.explore.search import Explored, Known, Limits, in_words  # noqa: PLC0415
     from harness.report.run_record import record  # noqa: PLC0415
     from harness.run.run_dir import create_run_dir  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
@@ -139,11 +139,15 @@ def explore(
     run_dir = create_run_dir(out, f"explore-{name}", latest=False)
     chosen, why = choose_emulator(emulator, run_dir / "emulator.log")
     console.print(f"one emulator for all runs: {why}", highlight=False)
-    came = explored(
+    came = Explored()
+    try:
+        explored(
         name, loaded, chosen, run_dir, record, lambda step: console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True),
-        limits=Limits(depth, workers, most=schedules, first=first), budget_s=budget, seed=seed, records=records, known=known,
-    )  # fmt: skip
-    write_known(note, code, known, came.outcomes)
+        limits=Limits(depth, workers, most=schedules, first=first), budget_s=budget, seed=seed, records=records, known=known, found=came,
+        )  # fmt: skip
+    finally:
+        if came.outcomes:
+            write_known(note, code, known, came.outcomes)
     for number, finding in enumerate(came.findings, 1):
         write_found(loaded, finding, found / f"{name}-{number}.yaml", seed, records)
         console.print(

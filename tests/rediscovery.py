@@ -45,7 +45,10 @@ class Row:
 
 def wanted(names: Sequence[str], folder: Path) -> Iterator[Defect]:
     """Yields the defects of these names; where there are none, those whose scenario has faults."""
-    for defect in load_defects(folder):
+    defects = load_defects(folder)
+    if unknown := set(names) - {defect.name for defect in defects}:
+        raise click.UsageError(f"no defect in {folder} is called {', '.join(sorted(unknown))}")
+    for defect in defects:
         if (defect.name in names) if names else bool(load_scenario(scenario_files()[defect.scenario]).faults):
             yield defect
 

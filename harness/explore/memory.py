@@ -2,35 +2,76 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.accounting.verdict import Judgement
 from harness.documents import MISTYPED, read_json
 from harness.errors import UsageError
 from harness.explore.search import Known
-from harness.stack.template import root_of
+from harness.stack.template import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Sequence
 
     from harness.explore.schedules import Schedule
     from harness.scenario.scenario import Scenario
 
-_NOT_CODE = {"__pycache__", ".git", ".tox", ".venv", "node_modules", "runs", "found", ".pipeproof"}
+# What in a template may name files.
+_LOCAL = ("CodeUri", "ContentUri", "DefinitionUri", "Code", "Location", "TemplateURL")
+_NOT_CODE = {"__pycache__", "node_modules", "runs", "found"}
 
 
 def code_of(scenario: Scenario, seed: int | None, records: int | None) -> str:
-    """Returns a hash of the scenario without its faults, of its load, and of the files that lie with its template and with the code that this names."""
+    """Returns a hash of the scenario without its faults, of its load, and of the files that it and its template name."""
     document = {key: value for key, value in scenario.document().items() if key not in {"faults", "chaos", "description"}}
-    root = root_of(scenario.stack.template)
-    document["stack"]["template"] = str(scenario.stack.template.relative_to(root))
-    found = hashlib.sha256(json.dumps([document, seed, records], sort_keys=True, default=str).encode())
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and not _NOT_CODE & set(path.relative_to(root).parts)):
-        found.update(f"{path.relative_to(root)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    template = scenario.stack.template.resolve()
+    named = [path for text in _texts(document) if (path := Path(text.partition(":")[0])).is_absolute() and path.is_file()]
+    local = [
+        template.parent / text
+        for text in _texts(load_template(template), _LOCAL)
+        if not Path(text).is_absolute() and "://" not in text
+    ]
+    found = hashlib.sha256(json.dumps([seed, records], default=str).encode())
+    files = {template}
+    for path in (*named, *local):
+        with contextlib.suppress(OSError, ValueError):
+            files.update(_files(path.resolve()))
+    for path in sorted(files):
+        found.update(f"{os.path.relpath(path, template.parent)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    # Where the files are is no part of it.
+    parts = {**document, "stack": {**document["stack"], "template": template.name}}
+    dumped = json.dumps(parts, sort_keys=True, default=str)
+    for path in named:
+        dumped = dumped.replace(str(path), os.path.relpath(path, template.parent))
+    found.update(dumped.encode())
     return found.hexdigest()[:16]
+
+
+def _texts(value: object, keys: Collection[str] | None = None) -> Iterator[str]:
+    """Yields the texts in a document, or only those below one of the keys."""
+    if isinstance(value, str) and keys is None:
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, None if keys is None or key in keys else keys)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner, keys)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Yields a file, or those of a folder, without what a run or a tool leaves there."""
+    if path.is_file():
+        yield path
+    elif path.is_dir() and path != Path(path.anchor):
+        for inner in path.iterdir():
+            if not inner.name.startswith(".") and inner.name not in _NOT_CODE:
+                yield from _files(inner)
 
 
 def read_known(path: Path, code: str) -> Known:

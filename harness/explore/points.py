@@ -15,7 +15,7 @@ from harness.run.run_dir import PLAN, readable
 from harness.run.trace import entries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 # Who calls, as the journal and as a fault names it.
@@ -57,11 +57,11 @@ class Point:
         return f"{self.who} → {self.call}" + (f" of {self.resource}" if self.resource else "") if self.call else self.who
 
 
-def points(run_dir: Path) -> list[Point]:
-    """Returns the points of a run, by name. Raises UsageError for a directory that is none of a run with a journal."""
+def points(run_dir: Path, resources: Collection[str] = ()) -> list[Point]:
+    """Returns the points of a run, by name. Calls are told apart by the one of these resources that they name. Raises UsageError for a directory that is none of a run with a journal."""
     with readable(run_dir):
         made = {physical: name for name, physical in read_json(run_dir / PLAN, "plan")["names"].items() if physical}
-        resources = {last_part(physical): name for physical, name in made.items()}
+        named = {last_part(physical): name for physical, name in made.items() if name in resources}
         found: Counter[tuple[str, str, str]] = Counter()
         of_invocation: Counter[str] = Counter()
         most: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def points(run_dir: Path) -> list[Point]:
                 found[who, "", ""] += 1
                 most[who] = max(most[who], of_invocation.pop(entry["id"], 0))
             elif entry["kind"] == "call" and (caller := _CALLERS.get(who, who if entry["name"] in made else None)):
-                found[caller, entry["call"], _resource(entry["carried"], resources)] += 1
+                found[caller, entry["call"], _resource(entry["carried"], named)] += 1
                 of_invocation[entry.get("invocation") or ""] += 1
     if not found:
         raise UsageError(f"{run_dir} has no journal: nothing is known of what a fault could meet")

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import yaml
 
 from harness.accounting.verdict import Judgement
@@ -24,6 +25,7 @@ from harness.run.replay import keep
 from harness.run.run_dir import create_run_dir
 from harness.run.state import Run
 from harness.stack.runtimes import needs_node
+from harness.stack.template import load_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,8 @@ class Running:
     ) -> None:
         self._name = name
         self._scenario = scenario.model_copy(update={"faults": (), "chaos": None})
+        # A fault is addressed to what the template has, and not to what SAM makes of it.
+        self._resources = frozenset(load_template(scenario.stack.template)["Resources"])
         self._emulator = emulator
         self._out = out
         self._record = record
@@ -63,15 +67,30 @@ class Running:
         finished = self._record(
             run_dir, conduct(Run(recipe, open_load(recipe), self._emulator, "shared", command, run_dir, account))
         )
-        verdict = finished.verdict
+        judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
+        reasons = finished.verdict.reasons
+        if faults and anomalies["misrouted"]:
+            anomalies["misrouted"] = stored = _stored_wrongly(run_dir)
+            if stored and judgement is Judgement.PASS:
+                judgement, reasons = Judgement.FAIL, (f"{stored:,} records are stored that must not be",)
         try:
-            seen = points(run_dir)
+            seen = points(run_dir, self._resources)
         except UsageError:
             # A run that ended before its load has none.
             seen = []
-        if verdict.judgement is not Judgement.FAIL:
+        if judgement is not Judgement.FAIL:
             shutil.rmtree(run_dir, ignore_errors=True)
-        return Tried(verdict.judgement, verdict.reasons, finished.account.anomalies, tuple(seen), str(run_dir))
+        return Tried(judgement, reasons, anomalies, tuple(seen), str(run_dir))
+
+
+def _stored_wrongly(run_dir: Path) -> int:
+    """Returns how many of the misrouted records were stored; the others were given up."""
+    with duckdb.connect() as db:
+        found = db.execute(
+            "SELECT count(DISTINCT index) FROM read_parquet($1) WHERE anomaly = 'misrouted' AND contains(why, 'and stored')",
+            [str(run_dir / "anomalies.parquet")],
+        ).fetchall()
+    return int(found[0][0])
 
 
 def under_faults(scenario: Scenario) -> Scenario:
@@ -82,7 +101,7 @@ def under_faults(scenario: Scenario) -> Scenario:
 def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | None, records: int | None) -> None:
     """Writes a scenario with the faults of a finding, which fails by itself. Raises UsageError where it cannot be written."""
     document = {
-        **(under_faults(scenario) if finding.faults else scenario).document(),
+        **(under_faults(scenario) if finding.faults and not finding.tried.anomalies.get("misrouted") else scenario).document(),
         "description": f"Found: {finding.name}.",
         "faults": list(finding.faults),
     }
@@ -101,9 +120,9 @@ def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | No
 
 def explored(
     name: str, scenario: Scenario, emulator: Emulator, out: Path, record: Record, tell: Callable[[str], None], *,
-    limits: Limits, budget_s: float, seed: int | None, records: int | None, known: Known | None = None,
+    limits: Limits, budget_s: float, seed: int | None, records: int | None, known: Known | None = None, found: Explored | None = None,
 ) -> Explored:  # fmt: skip
-    """Explores a scenario on an emulator for `budget_s` seconds. The emulator is stopped in every case. Raises UsageError for what cannot be set up, UnknownVerdictError where the emulator does not
+    """Explores a scenario on an emulator for `budget_s` seconds. The emulator is stopped in every case. `found` is what `explore` fills. Raises UsageError for what cannot be set up, UnknownVerdictError where the emulator does not
     come up."""
     open_load(make_recipe(name, scenario.model_copy(update={"faults": (), "chaos": None}), seed, records=records))
     try:
@@ -113,7 +132,7 @@ def explored(
         end = time.monotonic() + budget_s
         run = Running(name, scenario, shared, out, record, seed=seed, records=records)
         try:
-            return explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known)
+            return explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known, found)
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
             shared.close()

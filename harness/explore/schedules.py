@@ -49,6 +49,7 @@ class Schedule:
                 fault.get("caller") or fault["function"],
                 fault.get("operation"),
                 fault.get("resource"),
+                fault.get("after_calls"),
                 # How many calls the first one refuses is seen by what it has changed.
                 None if fault is self.faults[0] else _length(fault),
             )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.accounting.verdict import Judgement
@@ -20,6 +21,9 @@ Group = tuple[tuple[tuple[Any, ...], ...], frozenset[str]]
 
 _CONFIRMED = 10
 _AGAIN = 3
+_MOST_CANDIDATES = 3
+# Behind every rank that a schedule has.
+_LAST = 100
 _MOST_SMALLER = 20
 
 
@@ -59,7 +63,7 @@ class Finding:
 @dataclass(slots=True)
 class Explored:
     """What the search did: how many points there are and are not tried, and how many schedules were tried, survived, never met what they were to meet, and were
-    left when the time was over. `known` of them were not tried, because an earlier search of the same code has; `alike`, because others with faults at the same places were. `outcomes` has what was tried, in the order in which it ended.
+    left when the time was over. `known` of them were not tried, because an earlier search of the same code has. `outcomes` has what was tried, in the order in which it ended.
     `doubt` says why nothing was explored."""
 
     points: int = 0
@@ -69,7 +73,6 @@ class Explored:
     unreached: int = 0
     left: int = 0
     known: int = 0
-    alike: int = 0
     findings: list[Finding] = field(default_factory=list)
     outcomes: list[tuple[Schedule, Judgement]] = field(default_factory=list)
     doubt: str = ""
@@ -103,31 +106,39 @@ class Known:
 
 
 class _Agenda:
-    """What is to be tried, the most promising first. What is known to survive is counted in `found`, and so are pairs of faults that are like others."""
+    """What is to be tried, the most promising first. What is known to survive and leads no further is counted in `found`. Pairs of faults that are like others come after
+    those."""
 
-    def __init__(self, known: Known, found: Explored) -> None:
+    def __init__(self, known: Known, found: Explored, depth: int) -> None:
         self.todo: list[Schedule] = []
         self._known = known
         self._found = found
+        self._depth = depth
         self._pairs: set[tuple[object, ...]] = set()
 
     def add(self, schedules: Sequence[Schedule]) -> None:
         for schedule in schedules:
-            if schedule.name in self._known.survived:
+            is_pair = len(schedule.faults) > 1
+            alike = is_pair and schedule.signature in self._pairs
+            self._pairs.add(schedule.signature)
+            # What a schedule has changed is known only once it runs.
+            if schedule.name in self._known.survived and len(schedule.faults) >= self._depth:
                 self._found.known += 1
-            elif len(schedule.faults) > 1 and schedule.signature in self._pairs:
-                self._found.alike += 1
             else:
-                self._pairs.add(schedule.signature)
-                self.todo.append(schedule)
+                self.todo.append(replace(schedule, rank=schedule.rank + _LAST) if alike else schedule)
         self.todo.sort(key=lambda one: (one.name in self._known.other, one.rank))
 
 
-def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known | None = None) -> Explored:
+class _StoppedError(Exception):
+    """The search has ended meanwhile."""
+
+
+def explore(
+    run: Run, limits: Limits, tell: Callable[[str], None], known: Known | None = None, found: Explored | None = None
+) -> Explored:
     """Runs the scenario without faults, then with schedules of one fault, and of two within the limits. What fails is made smaller, and tried again. `tell` hears what was
-    tried."""
-    known = known or Known()
-    found = Explored()
+    tried. Returns `found`, which has also what was tried where the search is broken off."""
+    found = found or Explored()
     clean = run(())
     if clean.judgement is Judgement.UNKNOWN:
         found.doubt = f"the run without faults has no verdict: {'; '.join(clean.reasons)}"
@@ -136,7 +147,7 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known 
         found.findings.append(Finding((), clean, 1, 1))
         return found
     found.points, found.not_tried = len(clean.points), skipped(clean.points)
-    agenda = _Agenda(known, found)
+    agenda = _Agenda(known or Known(), found, limits.depth)
     agenda.add(of_points(clean.points))
     tell(
         f"{found.points} points, {len(agenda.todo)} schedules of one fault"
@@ -156,19 +167,49 @@ def explore(run: Run, limits: Limits, tell: Callable[[str], None], known: Known 
             if limits.depth > len(schedule.faults):
                 agenda.add(of_changes(schedule, clean.points, tried.points))
     found.left = len(agenda.todo)
-
-    def smallest(of_group: list[tuple[Schedule, Tried]]) -> tuple[Schedule, Tried]:
-        schedule, tried = min(of_group, key=lambda one: (len(one[0].faults), one[0].rank, one[0].name))
-        tell(f"      smaller than {schedule.name}?")
-        return _shrunk(run, schedule, tried)
-
-    with ThreadPoolExecutor(limits.workers, thread_name_prefix="shrink") as pool:
-        for (schedule, tried), of_group in zip(pool.map(smallest, failed.values()), failed.values(), strict=True):
-            tell(f"      how often does {schedule.name} fail?")
-            outcomes = list(pool.map(run, [schedule.faults] * _CONFIRMED))
-            fails = sum(one.judgement is Judgement.FAIL for one in outcomes)
-            found.findings.append(Finding(schedule.faults, tried, fails, _CONFIRMED, len(of_group) - 1))
+    found.findings += _findings(run, list(failed.values()), limits.workers, tell)
     return found
+
+
+def _findings(
+    run: Run, groups: Sequence[Sequence[tuple[Schedule, Tried]]], workers: int, tell: Callable[[str], None]
+) -> list[Finding]:
+    """Returns the smallest schedule of each group, each once, and how often it fails."""
+    stopped = threading.Event()
+
+    def guarded(faults: tuple[dict[str, Any], ...]) -> Tried:
+        if stopped.is_set():
+            raise _StoppedError
+        return run(faults)
+
+    def smallest(group: Sequence[tuple[Schedule, Tried]]) -> tuple[Schedule, Tried]:
+        candidates = sorted(group, key=lambda one: (len(one[0].faults), one[0].rank, one[0].name))
+        tell(f"      smaller than {candidates[0][0].name}?")
+        steady = (one for one in candidates[:_MOST_CANDIDATES] if _fails_again(guarded, one[0].faults) is not None)
+        return _shrunk(guarded, *next(steady, candidates[0]))
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="shrink") as pool:
+        try:
+            shrunk: dict[str, tuple[Schedule, Tried, int]] = {}
+            for (schedule, tried), group in zip(pool.map(smallest, groups), groups, strict=True):
+                had = shrunk[schedule.name][2] + 1 if schedule.name in shrunk else 0
+                shrunk[schedule.name] = schedule, tried, had + len(group) - 1
+            found = []
+            for schedule, tried, alike in shrunk.values():
+                tell(f"      how often does {schedule.name} fail?")
+                outcomes = list(pool.map(guarded, [schedule.faults] * _CONFIRMED))
+                fails = sum(one.judgement is Judgement.FAIL for one in outcomes)
+                found.append(Finding(schedule.faults, tried, fails, _CONFIRMED, alike))
+        except BaseException:
+            stopped.set()
+            raise
+    return found
+
+
+def _fails_again(run: Run, faults: tuple[dict[str, Any], ...]) -> Tried | None:
+    """Returns what came of the first of several runs with these faults that all fail; None where one does not."""
+    outcomes = list(itertools.takewhile(lambda one: one.judgement is Judgement.FAIL, (run(faults) for _ in range(_AGAIN))))
+    return outcomes[0] if len(outcomes) == _AGAIN else None
 
 
 def _group(schedule: Schedule, tried: Tried) -> Group:
@@ -215,9 +256,8 @@ def _shrunk(run: Run, schedule: Schedule, tried: Tried) -> tuple[Schedule, Tried
         again = False
         for simpler in smaller(faults):
             tries += 1
-            outcomes = list(itertools.takewhile(lambda one: one.judgement is Judgement.FAIL, (run(simpler) for _ in range(_AGAIN))))
-            if len(outcomes) == _AGAIN:
-                faults, tried, again = simpler, outcomes[0], True
+            if (other := _fails_again(run, simpler)) is not None:
+                faults, tried, again = simpler, other, True
                 break
             if tries >= _MOST_SMALLER:
                 break

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.05
 _TELL_EVERY_S = 0.5
+WAITING = ("AWS::Kinesis::Stream", "AWS::KinesisFirehose::DeliveryStream", "AWS::SQS::Queue")
+"""The types of resources in which something may wait."""
 
 
 @dataclass(frozen=True, slots=True)

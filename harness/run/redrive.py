@@ -85,7 +85,9 @@ def _replay(clients: Clients, task: Task, check: Callable[[], None], done: Redri
     sqs, s3 = clients("sqs"), clients("s3")
     try:
         target = None if task.target is None else _queue(clients, task.target)
-        bucket = _made(clients, "AWS::S3::Bucket").get(bucket, bucket)
+        if bucket != bucket.lower():
+            # No bucket has such a name.
+            bucket = _made(clients, "AWS::S3::Bucket", bucket) or bucket
         answer = s3.get_bucket_versioning(Bucket=bucket)
         # What is put from now on has its own notification. S3 tells full seconds.
         began_s = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp() + 1
@@ -102,9 +104,12 @@ def _replay(clients: Clients, task: Task, check: Callable[[], None], done: Redri
         raise UnknownVerdictError(f"{clients.endpoint}: {error}") from error
 
 
-def _made(clients: Clients, resource_type: str) -> dict[str, str]:
-    """Returns the names that the deployment has made, by those of the template."""
-    return {one.name: one.made for one in made_resources(clients) if one.type == resource_type}
+def _made(clients: Clients, resource_type: str, name: str) -> str | None:
+    """Returns the name that the deployment has made of a logical id. Raises UsageError where several stacks have it."""
+    made = [one.made for one in made_resources(clients) if (one.type, one.name) == (resource_type, name)]
+    if len(made) > 1:
+        raise UsageError(f"{name} is in several stacks: name one of {', '.join(made)}")
+    return made[0] if made else None
 
 
 def _pages(s3: Any, bucket: str, prefix: str, *, versioned: bool) -> Iterator[list[dict[str, Any]]]:
@@ -140,7 +145,7 @@ def _queue(clients: Clients, name: str, *, moved_from: bool = False) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] not in _NO_QUEUE:
             raise
-        if made := _made(clients, "AWS::SQS::Queue").get(name):
+        if made := _made(clients, "AWS::SQS::Queue", name):
             return _queue(clients, made, moved_from=moved_from)
         there = ", ".join(each.rpartition("/")[2] for each in sqs.list_queues().get("QueueUrls", [])) or "none"
         raise UsageError(f"there is no queue {name}; there is {there}") from error

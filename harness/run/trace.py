@@ -72,6 +72,11 @@ class Hop:
         return bool(entry.get("error") or self.faults or (entry["kind"] == "call" and not 200 <= entry["status"] < 400))
 
     @property
+    def was_asked_for(self) -> bool:
+        """Returns whether a call was refused as a function may want it: by its condition, or because it asked whether something is there."""
+        return not self.faults and (self.entry["status"] == 404 or "ConditionalCheckFailed" in (self.entry["error"] or ""))
+
+    @property
     def began_ms(self) -> float:
         """Returns when it began, in milliseconds since the epoch; when it ended where its beginning was not noted."""
         return float(self.entry.get("began_ms") or self.entry["at_ms"] - self.entry.get("took_ms", 0))
@@ -265,8 +270,13 @@ def decisive(hops: Sequence[Hop]) -> tuple[Hop, str]:
     of_it = [hop for hop in hops if hop.how == nearest]
     last = of_it[-1]
     if last.entry["kind"] == "invocation" and not last.entry["error"]:
-        by_call = {hop.entry["call"]: hop for hop in of_it if hop.entry["kind"] == "call" and hop.invocation == last.request_id}
-        last = next((hop for hop in reversed(by_call.values()) if hop.went_wrong), last)
+        latest: dict[tuple[str, str], Hop] = {}
+        for hop in of_it:
+            if hop.entry["kind"] == "call" and hop.invocation == last.request_id:
+                key = hop.entry["call"], hop.entry["put"] or ""
+                latest.pop(key, None)
+                latest[key] = hop
+        last = next((hop for hop in reversed(latest.values()) if hop.went_wrong and not hop.was_asked_for), last)
     # A call is within an invocation, which ends later, and has the log.
     return last, last.log or next((hop.log for hop in hops if hop.request_id == last.invocation), "")
 

@@ -11,6 +11,8 @@ from harness.shipped import data
 
 BUILT_IN = data("scenarios")
 
+_LONGEST = 200
+
 
 def scenario_files() -> dict[str, Path]:
     """Returns the scenarios by name, sorted. A file in ./scenarios hides a built-in one of the same name."""
@@ -35,7 +37,7 @@ def find_scenario(name_or_path: str) -> tuple[str, Path]:
     files = scenario_files()
     if name_or_path in files:
         return name_or_path, files[name_or_path]
-    here = Path(f"{name_or_path}.yaml")
+    here = Path(f"{name_or_path[:_LONGEST]}.yaml")
     if here.is_file():
         raise UsageError(f"no scenario is called {name_or_path!r}; did you mean the file {here}?")
     near = difflib.get_close_matches(name_or_path, files, n=3, cutoff=0.4)

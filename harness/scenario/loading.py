@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
@@ -34,7 +35,7 @@ def load_scenario(path: Path) -> Scenario:
         node, document = read_yaml(path, "scenario")
     except UsageError as error:
         # The short forms of CloudFormation's functions are no YAML of a scenario.
-        if "for the tag '!" in str(error):
+        if "for the tag '!" in str(error) and re.search(r"^Resources:", path.read_text("utf-8"), re.MULTILINE):
             raise UsageError(
                 f"{path} is a template, and not a scenario: `pipeproof init {path}` writes a scenario for it"
             ) from error

@@ -20,14 +20,8 @@ if TYPE_CHECKING:
     from harness.stack.template import Template
 
 _SAM = "AWS::Serverless-2016-10-31"
-# SAM makes them without a resource of that name in the template.
-_OF_SAM = {
-    "ServerlessRestApi",
-    "ServerlessHttpApi",
-    "ServerlessRestApiProdStage",
-    "ServerlessDeploymentApplication",
-    "CodeDeployServiceRole",
-}
+# SAM makes resources of this name without one in the template, such as ServerlessRestApi.
+_OF_SAM = "Serverless"
 _SCRIPTS = (".js", ".mjs", ".cjs")
 
 
@@ -58,13 +52,17 @@ def _unresolved(template: Template) -> Iterator[tuple[int, str]]:
     """Yields what is referred to and is not there. SAM makes resources whose names begin with those of the template's, and a macro may make any."""
     transforms = template.document.get("Transform") or []
     macros = [one for one in (transforms if isinstance(transforms, list) else [transforms]) if one != _SAM]
-    if macros or any(str(name).startswith("Fn::") for name in (*template.resources, *(template.document.get("Outputs") or ()))):
+    if (
+        macros
+        or "Fn::Transform" in template.document
+        or any(str(name).startswith("Fn::") for name in (*template.resources, *(template.document.get("Outputs") or ())))
+    ):
         return
-    known = {*template.resources, *(template.document.get("Parameters") or ())}
+    known = {str(name) for name in (*template.resources, *(template.document.get("Parameters") or ()))}
     for section in ("Resources", "Outputs"):
         for name, part in (template.document.get(section) or {}).items():
             for wanted in dict.fromkeys(references(part)):
-                made = transforms and (wanted in _OF_SAM or any(wanted.startswith(one) for one in template.resources))
+                made = transforms and (wanted.startswith(_OF_SAM) or any(wanted.startswith(str(one)) for one in template.resources))
                 if wanted not in known and not made and not wanted.startswith("AWS::"):
                     near = difflib.get_close_matches(wanted, known, n=3)
                     hint = f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(sorted(known))}"

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from harness.errors import UnknownVerdictError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from harness.emulator.clients import Clients
 
@@ -46,9 +46,9 @@ def made_resources(clients: Clients) -> Iterator[Resource]:
                     yield Resource(resource["LogicalResourceId"], resource["ResourceType"], resource["PhysicalResourceId"])
 
 
-def template_names(clients: Clients) -> dict[str, str]:
-    """Returns the logical ids of the resources in the account by their names there. Raises UnknownVerdictError where they are not told."""
+def template_names(clients: Clients, types: Collection[str]) -> dict[str, str]:
+    """Returns the logical ids of the resources of these types in the account by their names there. Raises UnknownVerdictError where they are not told."""
     try:
-        return {one.made_name: one.name for one in made_resources(clients)}
+        return {one.made_name: one.name for one in made_resources(clients) if one.type in types}
     except (ClientError, BotoCoreError) as error:
         raise UnknownVerdictError(f"{clients.endpoint} does not tell its stacks: {error}") from error

@@ -28,12 +28,16 @@ def references(value: Any) -> Iterator[str]:
             yield from references(one)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            if key == "Ref" and isinstance(inner, str):
+            if key == "Ref" and isinstance(inner, str) and len(value) == 1:
                 yield inner
             elif key == "Fn::GetAtt":
                 yield str(inner[0]) if isinstance(inner, list) and inner else str(inner).partition(".")[0]
             elif key == "Fn::Sub":
-                text, own = (inner[0], inner[1]) if isinstance(inner, list) and len(inner) == 2 else (inner, {})
+                text, own = (
+                    (inner[0], inner[1])
+                    if isinstance(inner, list) and len(inner) == 2 and isinstance(inner[1], dict)
+                    else (inner, {})
+                )
                 yield from (name for name in _REFERENCE.findall(str(text)) if name not in own)
                 yield from references(own)
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from harness.accounting.verdict import Judgement
@@ -48,5 +50,35 @@ def test_the_code_is_another_one_once_a_function_the_load_or_a_part_of_the_scena
     codes = {code_of(scenario, None, None), code_of(scenario, None, 5), code_of(scenario, 3, None)}
     assert len(codes) == 3
     assert code_of(scenario.model_copy(update={"faults": ()}), None, None) in codes
+    for left in (".coverage", "runs", "results.txt"):
+        (tmp_path / left).write_text("left by a tool")
+    (tmp_path / "functions" / "__pycache__").mkdir(exist_ok=True)
+    (tmp_path / "functions" / "__pycache__" / "keep.pyc").write_text("")
+    assert code_of(scenario, None, None) in codes
     (tmp_path / "functions" / "keep.py").write_text("# other\n")
     assert code_of(scenario, None, None) not in codes
+
+
+def test_code_outside_of_the_templates_folder_counts_and_what_is_no_code_does_not(tmp_path):
+    write_project(tmp_path)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "infra").mkdir()
+    function = {"Type": "AWS::Lambda::Function", "Properties": {"Code": "../src", "Environment": {"Variables": {"TMP": "/tmp"}}}}
+    (tmp_path / "infra" / "t.json").write_text(json.dumps({"Resources": {"F": function}}))
+    scenario = load_scenario(tmp_path / "orders.yaml")
+    scenario = scenario.model_copy(update={"stack": scenario.stack.model_copy(update={"template": tmp_path / "infra" / "t.json"})})
+    (tmp_path / "src" / "a.py").write_text("1")
+    before = code_of(scenario, None, None)
+    (tmp_path / "functions" / "keep.py").write_text("# of another template")
+    assert code_of(scenario, None, None) == before
+    (tmp_path / "src" / "a.py").write_text("2")
+    assert code_of(scenario, None, None) != before
+
+
+def test_where_the_project_is_does_not_count(tmp_path):
+    codes = set()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_project(tmp_path / name)
+        codes.add(code_of(load_scenario(tmp_path / name / "orders.yaml"), None, None))
+    assert len(codes) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from harness.errors import UsageError
@@ -62,3 +64,25 @@ def test_a_run_without_a_journal_has_none(tmp_path):
     left_run(tmp_path, [STORED])
     with pytest.raises(UsageError, match="has no journal"):
         points(tmp_path)
+
+
+def test_calls_are_told_apart_by_the_resource_of_the_template_that_they_name(tmp_path):
+    carried = [
+        {"TableName": "made-store"},
+        {"RequestItems": {"made-store": []}},
+        {"TableName": "arn:aws:x:made-store"},
+        {"TableName": "other"},
+        {"Name": "/a/made-store"},
+    ]
+    entries = [{**CALL, "id": f"c-{n}", "call": "dynamodb.PutItem", "carried": json.dumps(one)} for n, one in enumerate(carried)]
+    left_run(tmp_path, [STORED], [*entries, {**CALL, "id": "c-9", "carried": '{"cut'}])
+    assert points(tmp_path, {"Store"}) == [
+        Point("Store", "dynamodb.PutItem", 1), Point("Store", "dynamodb.PutItem", 4, resource="Store"), Point("Store", "s3.PutObject", 1),
+    ]  # fmt: skip
+    assert {point.resource for point in points(tmp_path)} == {""}
+
+
+def test_a_state_machine_calls_as_localstack(tmp_path):
+    left_run(tmp_path, [STORED], [{**CALL, "id": "c-1", "name": "a state machine", "call": "sns.Publish", "carried": "{}"}])
+    (found,) = points(tmp_path)
+    assert found.address == {"service": "sns", "operation": "Publish", "caller": "localstack"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.accounting.verdict import Judgement
 from harness.explore.points import Point
 from harness.explore.schedules import Schedule, of_changes, of_points, smaller
-from harness.explore.search import Known, Limits, Tried, explore, in_words
+from harness.explore.search import Explored, Known, Limits, Tried, explore, in_words
 from harness.faults.plan import load
 
 POINTS = (
@@ -173,6 +173,51 @@ def test_a_smaller_form_that_fails_at_times_is_not_taken():
     (found,) = explored(run, workers=1).findings
     assert found.name == "throttle of Keep → s3.PutObject, call 1-4"
     assert (found.reproduced, found.runs) == (10, 10)
+
+
+def test_what_survived_alone_is_tried_again_where_it_may_lead_to_a_pair():
+    letter = Point("Keep", "sns.Publish", 1)
+    pipeline = Pipeline([("throttle", "PutObject", 1), ("throttle", "Publish", 1)], led_to=[("throttle", letter)])
+    alone = explored(pipeline)
+    assert alone.judgement is Judgement.PASS
+    survived = Known(frozenset(schedule.name for schedule, _ in alone.outcomes))
+    assert explore(pipeline, Limits(), tell=lambda _: None, known=survived).tried == 0
+    assert explore(pipeline, Limits(depth=2), tell=lambda _: None, known=survived).judgement is Judgement.FAIL
+
+
+def test_pairs_that_are_alike_come_last_and_are_tried_all_the_same():
+    letter = Point("Keep", "sns.Publish", 1)
+    pipeline = Pipeline(
+        [("throttle", "PutObject", 3), ("throttle", "Publish", 1)],
+        led_to=[("throttle", letter), ("error", letter), ("partial", letter)],
+    )
+    found = explored(pipeline, depth=2, workers=1)
+    assert found.judgement is Judgement.FAIL
+    assert found.left == 0
+    names = [schedule.name for schedule, _ in found.outcomes]
+    assert len(set(names)) == len(names)
+    signatures = [schedule.signature for schedule, _ in found.outcomes if len(schedule.faults) > 1]
+    new = len(set(signatures))
+    assert len(set(signatures[:new])) == new < len(signatures), "all that are new come before those that are alike"
+
+
+def test_findings_that_become_the_same_are_told_once():
+    """With a first fault that has nothing to do with it, the second one alone loses."""
+    letter = Point("Keep", "sns.Publish", 1)
+    found = explored(Pipeline([("throttle", "Publish", 1)], led_to=[("error", letter), ("partial", letter)]), depth=2)
+    assert [finding.name for finding in found.findings] == ["throttle of Keep → sns.Publish, call 1"]
+
+
+def test_what_was_tried_is_known_where_the_search_is_broken_off():
+    def run(faults):
+        if faults and faults[0]["kind"] == "throttle":
+            raise KeyboardInterrupt
+        return Tried(Judgement.PASS, points=POINTS)
+
+    found = Explored()
+    with pytest.raises(KeyboardInterrupt):
+        explore(run, Limits(workers=1), tell=lambda _: None, found=found)
+    assert len(found.outcomes) == found.tried > 0
 
 
 def test_for_each_function_is_told_after_which_call_a_kill_loses():

@@ -168,6 +168,17 @@ def test_of_an_invocation_that_succeeded_the_call_is_told_that_failed_for_good(r
     assert example.log == "ERROR not stored"
 
 
+def test_of_the_calls_that_failed_for_good_the_last_is_told_and_none_that_was_asked_for(run_dir):
+    refused = {**call("Store", "dynamodb.PutItem", "id-17", status=400, id="c-2"), "error": "ConditionalCheckFailedException"}
+    calls = [
+        call("Store", "s3.PutObject", "id-17", status=403, put="b/lake/aaaaaa"), call("Store", "s3.PutObject", "id-17", put="b/audit/bbbbbb"),
+        call("Store", "s3.HeadObject", "id-17", status=404), refused,
+    ]  # fmt: skip
+    directory = run_dir(*calls, invocation("Store", "id-17", at_ms=2000))
+    (example,) = with_ways(lost(directory), directory, {}, {}).examples["lost"]
+    assert example.last.endswith("called s3.PutObject s3://b/lake/aaaaaa with it: 403")
+
+
 def test_an_execution_that_has_failed_is_a_hop(run_dir):
     failed = {
         "kind": "execution",

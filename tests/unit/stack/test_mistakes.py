@@ -105,9 +105,22 @@ def test_what_is_referred_to_and_is_not_there_is_told_with_the_near_names(tmp_pa
 
 
 def test_what_sam_or_aws_makes_may_be_referred_to(tmp_path):
-    names = "${TakeRole.Arn} ${AWS::Region} ${ServerlessRestApi} ${Stage} ${!Own} ${Own}"
+    names = "${TakeRole.Arn} ${AWS::Region} ${ServerlessRestApi} ${ServerlessHttpApi.Stage} ${ServerlessUsagePlan} ${Stage} ${!Own} ${Own}"
     queue = f"  Q: {{Type: AWS::SQS::Queue, Properties: {{QueueName: !Sub ['{names}', {{Own: x}}]}}}}\n"
     assert told(tmp_path, function("Take") + queue) == []
+
+
+def test_data_that_looks_like_a_reference_and_names_that_are_no_text_are_let_be(tmp_path):
+    parts = "  Q: {Type: AWS::SQS::Queue, Properties: {Tags: {Ref: PO-17, Note: x}, QueueName: !Sub ['${Stage}', 3]}}\n  On: {Type: AWS::SQS::Queue}\n"
+    assert told(tmp_path, parts) == []
+
+
+def test_what_a_macro_may_make_is_not_looked_for(tmp_path):
+    (tmp_path / "m.yaml").write_text(
+        "Transform: [Own]\nResources: {Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Made}}}\n"
+    )
+    template = read_template(tmp_path / "m.yaml")
+    assert mistakes(template, {}) == []
 
 
 def test_a_circle_is_told_with_all_that_is_in_it(tmp_path):
