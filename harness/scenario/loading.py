@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness.documents import MOST_ERRORS, child_of, line_of, read_yaml, require_once
+from harness.documents import MOST_ERRORS, child_of, line_of, read_yaml, require_once, require_regular
 from harness.errors import UsageError
 from harness.scenario import references
 from harness.scenario.scenario import Scenario
@@ -73,6 +73,10 @@ def _validated(document: dict[str, Any], directory: Path, tell: Any, node: yaml.
     except RecursionError:
         lines.append("the scenario is nested too deeply")
     if not lines:
+        try:
+            require_regular(scenario.stack.template, "template")
+        except UsageError as error:
+            raise UsageError(tell(("stack", "template"), str(error))) from error
         lines = [tell(place, message) for place, message in references.unknown(document, load_template(scenario.stack.template))]
     if lines:
         raise UsageError("\n".join(lines))

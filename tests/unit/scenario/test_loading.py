@@ -235,6 +235,14 @@ def test_where_a_template_has_no_output_of_a_name_its_resource_is_named(tmp_path
     assert message == "${outputs.Lake} is not known; there is resources.Lake"
 
 
+@pytest.mark.parametrize(("template", "said"), [("gone.yaml", "No such file"), (".", "Is a directory")])
+def test_a_template_that_is_not_there_is_told_with_its_line(tmp_path, template, said):
+    path = tmp_path / "s.yaml"
+    path.write_text(re.sub(r"template: .*", f"template: {template}", SMOKE, count=1))
+    with pytest.raises(UsageError, match=rf"s\.yaml:\d+: stack\.template: template .*{said}"):
+        load_scenario(path)
+
+
 def test_a_file_of_that_name_is_nearer_than_a_shipped_scenario(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("pipeproof.yaml").write_text("")
