@@ -35,6 +35,9 @@ RECORDS = 200
 # The default of `drain_timeout_s`, and the time that a run needs besides.
 _DRAIN_S, _MORE_S = 120, 60
 
+# So few records do not tell what may differ.
+_FEW = 3
+
 
 def draft(template_path: Path, sample: Path | None, shown: str, unsupported: Sequence[str]) -> Draft:
     """Returns a scenario for a template. `shown` is the template's path as the scenario has it; `unsupported` is what the emulator cannot make.
@@ -112,6 +115,7 @@ def _why_none(graph: Graph) -> str:
 
 
 def _stack(made: Draft, template: Template, unsupported: Sequence[str]) -> None:
+    made.say("stack", "A run tells the calls that AWS would deny, and `iam: enforce` denies them here too.")
     needed = [key for key, one in (template.document.get("Parameters") or {}).items() if "Default" not in one]
     if needed:
         guessed = {key: _parameter(key, template.document["Parameters"][key]) for key in needed}
@@ -150,6 +154,11 @@ def _source(made: Draft, load: Load, prefix: str | None, keys: Sequence[tuple[st
         made.say("source", f"No field tells the records apart, so `{name}` was added, {why}.")
     unknown = "Nothing says which fields the records have: write them here, or give --sample FILE."
     made.say("source", f"Its fields are those of {load.said}." if load.said else unknown)
+    if 0 < len(load.records) < _FEW:
+        made.say(
+            "source",
+            "Few records were there to learn from: a value that all of them have is the only one that is drawn. Widen what may differ.",
+        )
     source: dict[str, Any] = {"kind": "synthetic", "records": RECORDS}
     source |= {"format": load.form, "files": 2} if load.form != "events" else {}
     source |= {"list_key": load.list_key} if load.form == "json" else {}

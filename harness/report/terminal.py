@@ -77,7 +77,7 @@ class Terminal:
                 self._step(event.step, None, None)
             case events.EmulatorReady(emulator=emulator):
                 self._say(
-                    f"                 {emulator.kind} {emulator.name} {emulator.version} at {emulator.endpoint}, {event.start_s:.1f} s"
+                    f"                 {emulator.kind} {emulator.name + ' ' if emulator.name != 'unknown' else ''}{emulator.version} at {emulator.endpoint}, {event.start_s:.1f} s"
                 )
             case events.StackDeployed():
                 self._say(f"  stack          deployed in {event.deploy_s:.1f} s")
