@@ -11,7 +11,7 @@ from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from harness.stack.template import load_template
 
-DEFECTS = load_defects(BUILT_IN)
+DEFECTS = [*load_defects(BUILT_IN), *load_defects(BUILT_IN.with_name("defects-of-two-faults"))]
 
 
 def template_of(defect):
