@@ -69,7 +69,7 @@ class Running:
         )
         judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
         reasons = finished.verdict.reasons
-        if faults and anomalies["misrouted"]:
+        if faults and anomalies.get("misrouted"):
             anomalies["misrouted"] = stored = _stored_wrongly(run_dir)
             if stored and judgement is Judgement.PASS:
                 judgement, reasons = Judgement.FAIL, (f"{stored:,} records are stored that must not be",)
