@@ -30,7 +30,7 @@ def code_of(scenario: Scenario, seed: int | None, records: int | None) -> str:
     """Returns a hash of the scenario without its faults, of its load, and of the files that it and its template name."""
     document = {key: value for key, value in scenario.document().items() if key not in {"faults", "chaos", "description"}}
     template = scenario.stack.template.resolve()
-    named = [path for text in _texts(document) if (path := Path(text.partition(":")[0])).is_absolute() and path.is_file()]
+    named = [Path(text.partition(":")[0]) for text in _texts(document) if _is_file(text.partition(":")[0])]
     local = [
         template.parent / text
         for text in _texts(load_template(template), _LOCAL)
@@ -62,6 +62,14 @@ def _texts(value: object, keys: Collection[str] | None = None) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _texts(inner, keys)
+
+
+def _is_file(text: str) -> bool:
+    """Returns whether a text is the whole path of a file."""
+    try:
+        return text.startswith("/") and Path(text).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _files(path: Path) -> Iterator[Path]:

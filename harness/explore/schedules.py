@@ -1,4 +1,4 @@
-"""Schedules of faults to try: each kind at each point, lost replies first, which attack idempotence; then a second fault where the first one changed what is called."""
+"""Schedules of faults to try: each kind at each point, first what has work done again; then a second fault where the first one changed what is called."""
 
 from __future__ import annotations
 
