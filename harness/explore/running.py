@@ -94,8 +94,10 @@ def _stored_wrongly(run_dir: Path) -> int:
 
 
 def under_faults(scenario: Scenario) -> Scenario:
-    """Returns the scenario with leave to give up healthy records: what an outage drives into a dead-letter queue is told, and not lost."""
-    return scenario.model_copy(update={"allow": {**scenario.allow, "misrouted": "all"}})
+    """Returns the scenario with leave to give up healthy records, because what an outage drives into a dead-letter queue is told, and not lost; and without checks of
+    metrics, because what is tried again is counted again."""
+    checks = tuple(check for check in scenario.checks if check.kind != "metric")
+    return scenario.model_copy(update={"allow": {**scenario.allow, "misrouted": "all"}, "checks": checks})
 
 
 def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | None, records: int | None) -> None:
