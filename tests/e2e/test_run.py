@@ -9,6 +9,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import psutil
@@ -260,10 +262,18 @@ def test_a_run_whose_output_nobody_reads_has_its_verdict(tmp_path):
 
 def test_the_harness_killed_takes_its_emulator_along(tmp_path):
     process = loading(tmp_path, "clickstream-10k", "--records", 100_000)
-    process.kill()
-    process.communicate(timeout=60)
+    running = [c for c in containers(tmp_path) if hasattr(c, "status")]
+    began_s = int(time.time())
+    # Waited for from before the kill on: another test's start may sweep a container as soon as it has ended.
+    with ThreadPoolExecutor() as pool:
+        ends = [pool.submit(c.wait, timeout=60) for c in running]
+        process.kill()
+        process.communicate(timeout=60)
+        for end in ends:
+            end.result()
     if KIND == "container":
-        wait_until(lambda: {c.status for c in containers(tmp_path) if hasattr(c, "status")} == {"exited"}, "the container to end")
+        kills = {"container": [c.id for c in running], "event": "kill"}
+        assert list(connect().events(since=began_s, until=int(time.time()) + 1, filters=kills)) == [], "each ends by itself"
         sweep(connect())
         assert containers(tmp_path) == [], "the next start removes what is left of it"
     wait_until(lambda: not emulators(tmp_path), "the emulator to end with its parent")
