@@ -64,6 +64,7 @@ def _draft(template_path: Path, sample: Path | None, shown: str, unsupported: Se
     made.document["description"] = f"{template_path.resolve().parent.name}: every record is accounted for."
     made.document["stack"] = {"template": shown}
     _stack(made, template, unsupported)
+    made.document["iam"] = "enforce"
     rules = key_rules(entry, values)
     code = list(code_of(template, takers(graph, template, entry)))
     load = load_of(template, code, entry, rules[1], sample)
@@ -115,7 +116,7 @@ def _why_none(graph: Graph) -> str:
 
 
 def _stack(made: Draft, template: Template, unsupported: Sequence[str]) -> None:
-    made.say("stack", "A run tells the calls that AWS would deny, and `iam: enforce` denies them here too.")
+    made.say("iam", "A call that no policy allows is denied, as on AWS. With `report` the run only tells it.")
     needed = [key for key, one in (template.document.get("Parameters") or {}).items() if "Default" not in one]
     if needed:
         guessed = {key: _parameter(key, template.document["Parameters"][key]) for key in needed}

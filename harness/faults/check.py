@@ -12,10 +12,12 @@ from harness.errors import UsageError
 from harness.faults.plan import HARNESS, LOCALSTACK, LambdaFault, RecordFault, ServiceFault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from harness.faults.plan import Plan
 
+# A key, what it names, what there is, and what is said of a name that is not there.
+_Asked = tuple[str, str | None, "Collection[str]", str]
 _FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 
 _SHOWN = 40
@@ -23,38 +25,44 @@ _SHOWN = 40
 
 def check_plan(plan: Plan, template: dict[str, Any], malformers: Collection[str], key: str) -> None:
     """Raises UsageError that names the fault, the key and what exists."""
+    for number, place, message in problems(plan, template, malformers):
+        name = f"{key}.{number}" + (f" ({plan[number].id})" if plan[number].id else "")
+        raise UsageError(f"{name}: {place}: {message}")
+
+
+def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) -> Iterator[tuple[int, str, str]]:
+    """Yields for each fault that can meet nothing its place in the plan, its key, and what exists."""
     resources = template["Resources"]
     functions = [name for name, resource in resources.items() if isinstance(resource, dict) and resource.get("Type") in _FUNCTIONS]
     ids = [fault.id for fault in plan if fault.id]
     for number, fault in enumerate(plan):
-        where = f"{key}.{number}" + (f" ({fault.id})" if fault.id else "")
         if fault.id and ids.count(fault.id) > 1:
-            raise UsageError(f"{where}: id: two faults have this id")
+            yield number, "id", "two faults have this id"
         match fault:
             case ServiceFault():
-                _check_operation(fault, where)
-                _known(fault.resource, resources, f"{where}: resource", "is no resource of the template")
-                _known(fault.caller, [*functions, HARNESS, LOCALSTACK], f"{where}: caller", "is no function of the template")
+                asked: tuple[_Asked, ...] = (
+                    *_operations(fault),
+                    ("resource", fault.resource, resources, "is no resource of the template"),
+                    ("caller", fault.caller, [*functions, HARNESS, LOCALSTACK], "is no function of the template"),
+                )
             case LambdaFault():
-                _known(fault.function, functions, f"{where}: function", "is no function of the template")
+                asked = (("function", fault.function, functions, "is no function of the template"),)
             case RecordFault():
-                _known(fault.malform, malformers, f"{where}: malform", "spoils no record of this source")
+                asked = (("malform", fault.malform, malformers, "spoils no record of this source"),)
+        for place, name, names, what in asked:
+            if name is not None and name not in names:
+                yield number, place, _unknown(name, names, what)
 
 
-def _check_operation(fault: ServiceFault, where: str) -> None:
+def _operations(fault: ServiceFault) -> Iterator[_Asked]:
+    """Yields what is to be known of a fault's service, or of its operation where the service is known."""
     session = botocore.session.get_session()
     try:
         model = session.get_service_model(fault.service)
     except UnknownServiceError:
-        raise UsageError(
-            f"{where}: service: {_unknown(fault.service, session.get_available_services(), 'is no AWS service')}"
-        ) from None
-    _known(fault.operation, model.operation_names, f"{where}: operation", f"is no operation of {fault.service}")
-
-
-def _known(name: str | None, names: Iterable[str], where: str, what: str) -> None:
-    if name is not None and name not in names:
-        raise UsageError(f"{where}: {_unknown(name, names, what)}")
+        yield "service", fault.service, session.get_available_services(), "is no AWS service"
+    else:
+        yield "operation", fault.operation, model.operation_names, f"is no operation of {fault.service}"
 
 
 def _unknown(name: str, names: Iterable[str], what: str) -> str:

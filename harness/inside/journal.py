@@ -3,8 +3,8 @@
 PUT begins a journal, GET with &offset=… returns its next bytes, DELETE ends it. A journal has a JSON object per line, in the order in which things ended:
 
     {"kind": "invocation", "at_ms", "began_ms", "id", "name", "error", "took_ms", "log", "carried": the event, "answer"}
-    {"kind": "call", "at_ms", "began_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key, "carried": the request,
-     "body", "answer"}
+    {"kind": "call", "at_ms", "began_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key,
+     "keys": of a write to DynamoDB each table's key attributes, "carried": the request, "body", "answer"}
     {"kind": "execution", "at_ms", "began_ms", "id": its ARN, "name": the ARN of its state machine, and its last state, "error", "carried": the input}, where it has failed
     {"kind": "init", "at_ms", "began_ms", "id": of the invocation that it was made for, "name", "carried"}
 """
@@ -39,6 +39,7 @@ _JOURNAL_BYTES = 2 * 1024**3
 _PART_BYTES = 16 * 1024 * 1024
 _LOG_CHARACTERS = 8_000
 _ANSWER_CHARACTERS = 2_000
+_ITEM_WRITES = frozenset(("dynamodb", name) for name in ("PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"))
 _BODIES = frozenset({"PutObject", "UploadPart"})
 
 
@@ -187,11 +188,27 @@ def call(context: RequestContext, *, status: int, error: str | None) -> None:
             "status": status,
             "error": error,
             "put": f"{request.get('Bucket')}/{request.get('Key')}" if service == "s3" and request.get("Key") else None,
+            "keys": _keys(context, request) if (service, operation) in _ITEM_WRITES else None,
             "carried": json_of_call(request)[:_ENTRY_BYTES],
             "body": bytes(body).decode(errors="replace"),
             "answer": json_of_call(context.service_response)[:_ANSWER_CHARACTERS] if (service, operation) in BATCHES else "",
         }
     )
+
+
+def _keys(context: RequestContext, request: dict[str, Any]) -> dict[str, list[str]]:
+    """Returns the key attributes of each table that a request names and that is there."""
+    from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415 - not before DynamoDB is used
+
+    named = {
+        request.get("TableName"),
+        *(request.get("RequestItems") or ()),
+        *(change.get("TableName") for one in request.get("TransactItems") or () for change in one.values()),
+    }
+    tables = dynamodb_backends[context.account_id][context.region].tables
+    return {
+        name: [key for key in (tables[name].hash_key_attr, tables[name].range_key_attr) if key] for name in named if name in tables
+    }
 
 
 def _who(context: RequestContext) -> tuple[str, str]:

@@ -31,8 +31,8 @@ _FIXTURES = {"scenario": "account", "stack": "stack"}
 """By marker, the fixture that does what it asks for."""
 _PROPERTY = "pipeproof."
 _YAML = {".yaml", ".yml"}
-# A file without any of these is no scenario, but YAML of something else.
-_KEYS = re.compile(r"^(stack|send|probes)\s*:", re.MULTILINE)
+# A file without any of these is no scenario, but YAML of something else. What has resources is a template: its error says so.
+_KEYS = re.compile(r"^(stack|send|probes|Resources)\s*:", re.MULTILINE)
 
 
 class _Session:

@@ -11,11 +11,14 @@ from urllib.parse import quote, quote_plus, unquote
 
 import pyarrow as pa
 
+from harness.run.writes import writes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.accounting.verdict import Account, Example
+    from harness.run.writes import Write
 
 JOURNAL = "journal.ndjson.zst"
 # A function may make a call for each row of a file. Its invocation ends after all of them.
@@ -28,8 +31,12 @@ _WITH_WAY = 10
 _LEAST_KEY = 6
 
 
-HOW = _IT, _OBJECT, FILE, _ANOTHER = ("it", "an object with it", "its file", "another event")
-"""How near a hop was to the record. An invocation with another event made a call that carried it: what it has fetched is not in its event."""
+HOW = _IT, _OVERWROTE, _DELETED, _OBJECT, FILE, _ANOTHER = (
+    "it", "overwrote", "deleted", "an object with it", "its file", "another event",
+)  # fmt: skip
+"""How near a hop was to the record. A call may have overwritten or deleted what the last one had stored of it. An invocation with another event made a call that carried
+it: what it has fetched is not in its event."""
+TAKEN = frozenset({_OVERWROTE, _DELETED})
 # What a key of an index is made of: what stands between is nowhere within one of them.
 _TOKEN = re.compile(rb"[\w-]+")
 # A sequence number of Kinesis, also within the key of an object.
@@ -93,7 +100,8 @@ class Hop:
             return f"{at} {entry['name']} had {how} in {entry['id']} and ended with {entry['error']}"
         where = f" s3://{entry['put']}" if entry["put"] else ""
         answer = entry["error"] or entry["status"]
-        return f"{at} {entry['name']} called {entry['call']}{where} with {how}: {answer}{behind}"
+        what = f", which {how} what was stored of it" if how in TAKEN else f" with {how}"
+        return f"{at} {entry['name']} called {entry['call']}{where}{what}: {answer}{behind}"
 
 
 @dataclass(slots=True, eq=False)
@@ -108,12 +116,37 @@ class _Sought:
     hops: list[Hop] = field(default_factory=list)
     callers: set[str] = field(default_factory=set)
     """The invocations that made calls which carried it."""
+    stored: dict[str, str] = field(default_factory=dict)
+    """Where the last invocation that stored it did so: places, and what names them in other lines."""
+    writer: str = ""
+
+    def stands_in(self, text: str) -> bool:
+        """Returns whether a text has the record: its sequence number, or all parts of its id."""
+        return bool(self.sequence and self.sequence in text) or (
+            all(part in text for part in self.plain) and all(pattern.search(text) for pattern in self.ids)
+        )
+
+    def taken_by(self, entry: Mapping[str, Any], written: Sequence[Write]) -> str | None:
+        """Notes what a call has stored of the record. Returns how it took away what was stored before, of TAKEN; None where it did not."""
+        how = None
+        for write in written:
+            if write.text is not None and self.stands_in(write.text):
+                if entry["invocation"] != self.writer:
+                    self.stored, self.writer = {}, entry["invocation"]
+                self.stored[write.place] = write.key
+            elif self.stored.pop(write.place, None) is not None:
+                # What is there now is another's.
+                self.objects = [key for key in self.objects if key != write.key]
+                if write.text is not None:
+                    how = _OVERWROTE
+                elif not self.stored and entry["invocation"] != self.writer:
+                    # A function may delete what it had put itself, such as a lock.
+                    how = how or _DELETED
+        return how
 
     def carried_by(self, entry: Mapping[str, Any], line: str) -> str | None:
         """Returns how an entry carried it, of HOW; None where it did not."""
-        if (self.sequence and self.sequence in line) or (
-            all(text in line for text in self.plain) and all(pattern.search(line) for pattern in self.ids)
-        ):
+        if self.stands_in(line):
             if entry.get("put") and str(entry["call"]).endswith(("PutObject", "UploadPart", "CopyObject")):
                 key = str(entry["put"]).partition("/")[2]
                 if len(key) >= _LEAST_KEY and key not in self.objects:
@@ -157,8 +190,10 @@ class _Index:
         self._has_sequences = any(one.sequence for one in sought)
 
     def add(self, text: str, one: _Sought) -> None:
-        """Has a record found by the name of an object that it was put into."""
-        self._by_text.setdefault(text.encode(), []).append(one)
+        """Has a record found by the name of an object or the key of an item that it was put into."""
+        those = self._by_text.setdefault(text.encode(), [])
+        if one not in those:
+            those.append(one)
 
     def of(self, line: bytes) -> list[_Sought]:
         """Returns each record that a line may carry, once."""
@@ -227,9 +262,10 @@ def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], m
         hop = None
         candidates = index.of(raw)
         line = raw.decode() if candidates else ""
+        written = writes(entry, line) if candidates else []
         for one in candidates:
             objects = len(one.objects)
-            how = one.carried_by(entry, line)
+            how = one.taken_by(entry, written) or one.carried_by(entry, line)
             if how is not None and len(one.hops) < (_MAX_HOPS if how == FILE and entry["kind"] == "call" else _MOST_HOPS):
                 if hop is None or hop.how != how:
                     hop = Hop(entry, how, tuple(met.get(entry["id"], ())))
@@ -238,7 +274,7 @@ def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], m
                 if caller and caller not in one.callers:
                     one.callers.add(caller)
                     by_caller.setdefault(caller, []).append(one)
-            for key in one.objects[objects:]:
+            for key in (*one.objects[objects:], *(one.stored.values() if written else ())):
                 index.add(key, one)
         # An invocation ends after its calls.
         for one in by_caller.pop(entry["id"], ()) if entry["kind"] == "invocation" else ():
@@ -265,7 +301,12 @@ def as_they_began(hops: Sequence[Hop]) -> list[Hop]:
 
 def decisive(hops: Sequence[Hop]) -> tuple[Hop, str]:
     """Returns the last hop that carried the record itself (or else an object with it, or its file), and what the function logged then. Where that is an invocation that
-    succeeded, and a call of it with the record failed for good, the call says more."""
+    succeeded, and a call of it with the record failed for good, the call says more. What took away what was stored of it says most, unless it was stored again."""
+    taken = next((place for place in reversed(range(len(hops))) if hops[place].how in TAKEN), None)
+    if taken is not None and not any(
+        hop.how == _IT and hop.entry["kind"] == "call" and not hop.went_wrong for hop in hops[taken + 1 :]
+    ):
+        return hops[taken], _log_of(hops[taken], hops)
     nearest = min((hop.how for hop in hops), key=HOW.index)
     of_it = [hop for hop in hops if hop.how == nearest]
     last = of_it[-1]
@@ -277,8 +318,12 @@ def decisive(hops: Sequence[Hop]) -> tuple[Hop, str]:
                 latest.pop(key, None)
                 latest[key] = hop
         last = next((hop for hop in reversed(latest.values()) if hop.went_wrong and not hop.was_asked_for), last)
+    return last, _log_of(last, hops)
+
+
+def _log_of(last: Hop, hops: Sequence[Hop]) -> str:
     # A call is within an invocation, which ends later, and has the log.
-    return last, last.log or next((hop.log for hop in hops if hop.request_id == last.invocation), "")
+    return last.log or next((hop.log for hop in hops if hop.request_id == last.invocation), "")
 
 
 def _with_way(example: Example, hops: Sequence[Hop], names: Mapping[str, str]) -> Example:

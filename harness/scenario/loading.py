@@ -13,12 +13,14 @@ from pydantic import BaseModel, ValidationError
 
 from harness.documents import MOST_ERRORS, child_of, line_of, read_yaml, require_once, require_regular
 from harness.errors import UsageError
+from harness.faults.check import problems
 from harness.scenario import references
 from harness.scenario.scenario import Scenario
 from harness.scenario.typed import scenario_type
 from harness.stack.template import load_template
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -77,10 +79,20 @@ def _validated(document: dict[str, Any], directory: Path, tell: Any, node: yaml.
             require_regular(scenario.stack.template, "template")
         except UsageError as error:
             raise UsageError(tell(("stack", "template"), str(error))) from error
-        lines = [tell(place, message) for place, message in references.unknown(document, load_template(scenario.stack.template))]
+        template = load_template(scenario.stack.template)
+        lines = [tell(place, message) for place, message in references.unknown(document, template)]
+        lines += [tell(place, message) for place, message in _unmet(scenario, template)]
     if lines:
         raise UsageError("\n".join(lines))
     return scenario
+
+
+def _unmet(scenario: Scenario, template: dict[str, Any]) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Yields the place of each fault that can meet nothing, and what exists."""
+    malformers = (*scenario.source.malformers, *scenario.source.arrival_faults)
+    for at, plan in ((("faults",), scenario.faults), (("chaos", "of"), scenario.chaos.of if scenario.chaos else ())):
+        for number, key, message in problems(plan, template, malformers):
+            yield (*at, number, key), message
 
 
 def _with_absolute_files(document: dict[str, Any], directory: Path) -> dict[str, Any]:

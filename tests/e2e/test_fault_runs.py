@@ -97,18 +97,30 @@ def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("{kind: throttle, service: s4}", ["faults.0 (throttle-1): service: s4 is no AWS service", "did you mean s3"]),
-        ("{kind: throttle, service: s3, operation: PutObjekt}", ["operation: PutObjekt is no operation of s3", "PutObject"]),
-        ("{kind: error, service: sqs, resource: DeadQueue}", ["resource: DeadQueue is no resource", "DeadLetterQueue"]),
-        ("{kind: error, service: sqs, caller: Transform}", ["caller: Transform is no function", "StreamTransformFunction"]),
-        ("{kind: lambda_timeout, function: Ingest}", ["function: Ingest is no function", "IngestFunction"]),
-        ("{kind: record, malform: bad_jason, records: all}", ["malform: bad_jason", "bad_json"]),
+        ("{kind: throttle, service: s4}", ["mine.yaml:", "faults.0.service: s4 is no AWS service", "did you mean s3"]),
+        (
+            "{kind: throttle, service: s3, operation: PutObjekt}",
+            ["mine.yaml:", "operation: PutObjekt is no operation of s3", "PutObject"],
+        ),
+        (
+            "{kind: error, service: sqs, resource: DeadQueue}",
+            ["mine.yaml:", "resource: DeadQueue is no resource", "DeadLetterQueue"],
+        ),
+        (
+            "{kind: error, service: sqs, caller: Transform}",
+            ["mine.yaml:", "caller: Transform is no function", "StreamTransformFunction"],
+        ),
+        ("{kind: lambda_timeout, function: Ingest}", ["mine.yaml:", "function: Ingest is no function", "IngestFunction"]),
+        ("{kind: record, malform: bad_jason, records: all}", ["mine.yaml:", "malform: bad_jason", "bad_json"]),
         ("{kind: throttle, service: s3, calls: often}", ["mine.yaml:", "calls", "'often' names no events", "every 5 in 10-40"]),
         ("{kind: partial, service: s3, operation: PutObject}", ["mine.yaml:", "no answer per entry", "kinesis PutRecords"]),
         ("{kind: hang, service: s3}", ["mine.yaml:", "hang: needs seconds"]),
         ("{kind: thortle, service: s3}", ["mine.yaml:", "thortle", "throttle"]),
         ("{kind: throttle, service: s3, call: 1}", ["mine.yaml:", "call: unknown key; did you mean calls?"]),
-        ("{id: a, kind: cut, service: s3}\n  - {id: a, kind: cut, service: s3}", ["two faults have this id"]),
+        (
+            "{id: a, kind: cut, service: s3}\n  - {id: a, kind: cut, service: s3}",
+            ["mine.yaml:", "faults.1.id: two faults have this id"],
+        ),
     ],
 )
 def test_a_fault_that_can_meet_nothing_is_refused_and_leaves_nothing(tmp_path, fault, said):

@@ -139,6 +139,7 @@ def test_checks_that_hold_are_told_and_those_that_do_not_fail_the_run(tmp_path, 
     ]
     wrong = [
         {"kind": "sql", "name": "too many", "query": "SELECT count(*) FROM observations", "equals": 11},
+        {"kind": "sql", "name": "none", "query": "SELECT 1 AS n, 'a' AS word, NULL AS hole FROM ledger"},
         {"kind": "email", "name": "mail", "to": "boss@example.org", "count": 1},
     ]
     source = {"format": "ndjson"}
@@ -147,7 +148,9 @@ def test_checks_that_hold_are_told_and_those_that_do_not_fail_the_run(tmp_path, 
     assert [check["holds"] for check in result["checks"]] == [True, True]
     code, output, result = run(tmp_path, "run", scenario(tmp_path, send, source=source, checks=[*holds, *wrong]))
     assert code == 1, output
-    assert result["reasons"] == ["check too many: expected 11, found 12", "check mail: expected 1 e-mails, found 0"]
+    row = '{"n": 1, "word": "a", "hole": null}'
+    none = f"check none: rows that must not be: {', '.join([row] * 5)}, …"
+    assert result["reasons"] == ["check too many: expected 11, found 12", none, "check mail: expected 1 e-mails, found 0"]
     assert not any(result["anomalies"].values())
 
 

@@ -62,6 +62,13 @@ def test_a_setting_that_names_no_file_is_refused(project, glob):
     result.stderr.fnmatch_lines([f"ERROR: pipeproof_scenarios: {glob}*"])
 
 
+def test_a_template_that_is_named_says_that_it_is_no_scenario(project):
+    (project.path / "template.yaml").write_text("Resources:\n  Queue: {Type: AWS::SQS::Queue}\n")
+    result = project.runpytest_subprocess("template.yaml")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*is a template, and not a scenario: `pipeproof init *"])
+
+
 def test_yaml_of_another_plugin_is_left_to_it(project):
     project.makeconftest(
         """

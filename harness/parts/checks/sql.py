@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -49,19 +50,24 @@ class Sql(Check):
 
     def open(self, context: Context) -> Finding:
         """Returns whether the statement holds. Raises UnknownVerdictError, with DuckDB's words, for a query that cannot be run."""
-        rows = found_by(self.query, context, self.lake)
+        names, rows = _answer(self.query, context, self.lake)
         if "equals" in self.model_fields_set:
             found = rows[0][0] if rows and rows[0] else None
             holds = len(rows) == 1 and _same(found, self.equals)
-            return Finding(holds, f"expected {self.equals!r}, found {found!r}")
+            return Finding(holds, f"expected {_shown(self.equals)}, found {_shown(found)}")
         if not rows:
             return Finding(holds=True, text="no row is wrong")
-        shown = ", ".join(str(row[0] if len(row) == 1 else row) for row in rows[:_SHOWN])
+        shown = ", ".join(_shown(row[0] if len(row) == 1 else dict(zip(names, row, strict=True))) for row in rows[:_SHOWN])
         return Finding(holds=False, text=f"rows that must not be: {shown}" + (", …" if len(rows) > _SHOWN else ""))
 
 
 def found_by(query: str, context: Context, lakes: Mapping[str, Lake]) -> list[tuple[Any, ...]]:
     """Returns the first rows of a query over the tables of the run. Raises UnknownVerdictError, with DuckDB's words, for one that cannot be run."""
+    return _answer(query, context, lakes)[1]
+
+
+def _answer(query: str, context: Context, lakes: Mapping[str, Lake]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Returns the names of the columns, and the first rows."""
     with tempfile.TemporaryDirectory(dir=context.run_dir) as scratch, duckdb.connect() as db:
         db.execute("SET enable_progress_bar = false")
         try:
@@ -69,7 +75,8 @@ def found_by(query: str, context: Context, lakes: Mapping[str, Lake]) -> list[tu
                 db.execute(f"CREATE VIEW {name} AS FROM read_parquet('{context.run_dir}/{name}.parquet')")
             for name, lake in lakes.items():
                 _add(db, name, lake, context, Path(scratch) / name)
-            return db.execute(query).fetchmany(_SHOWN + 1)
+            found = db.execute(query)
+            return [column[0] for column in found.description], found.fetchmany(_SHOWN + 1)
         except (duckdb.Error, AttributeError) as error:
             # AttributeError: the query is empty, and DuckDB returns no connection.
             raise UnknownVerdictError(f"the query cannot be run: {str(error).splitlines()[0]}") from error
@@ -91,6 +98,11 @@ def _add(db: duckdb.DuckDBPyConnection, name: str, lake: Lake, context: Context,
     quoted = '"' + name.replace('"', '""') + '"'
     source = _READERS[lake.format].format(f"{folder}/**/*.{lake.format}*") if keys else "(SELECT NULL AS nothing WHERE false)"
     db.execute(f"CREATE VIEW {quoted} AS FROM {source}")
+
+
+def _shown(value: Any) -> str:
+    """Returns a value as JSON has it, or what JSON has no form for as text."""
+    return json.dumps(value, ensure_ascii=False, default=lambda other: other.hex() if isinstance(other, bytes) else str(other))
 
 
 def _same(found: Any, expected: Any) -> bool:

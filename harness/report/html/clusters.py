@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.faults.plan import HARNESS
+from harness.report.html.traits import in_common
 from harness.report.said import brief, errors_in, said, shortened
 from harness.run.causes import signature
-from harness.run.trace import FILE, HOW, decisive
+from harness.run.trace import FILE, HOW, TAKEN, decisive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.report.html.traits import Trait
     from harness.run.trace import Hop
 
 _LONGEST = 300
 _SPOILT = "not as promised"
-_OWN, _BESIDE, _OVERCOME, _LOGGED, _UNTOLD = "own", "beside", "overcome", "logged", "untold"
+_OWN, _BESIDE, _OVERCOME, _LOGGED, _UNTOLD, _TAKEN = "own", "beside", "overcome", "logged", "untold", "taken"
 # A function that gives up some records of its batch loses others of it; it does not spoil them.
 _BY_OTHERS = frozenset({"lost", "irrecoverable"})
 
@@ -37,8 +39,8 @@ class Failure:
 class Cluster:
     """`failure` is what went wrong last, or where nothing did the last hop; None where nothing is known to have carried the records. `how` says in which relation it
     stands to them: `own` carried them, `beside` was another call of the invocation that carried them, `overcome` carried them and was repeated with success,
-    `logged` is the last invocation, which logged an error; empty where nothing went wrong; `untold` where the report does not keep their ways. `logged` is what the
-    function logged of an error then. `records` are numbers of those in the report."""
+    `taken` overwrote or deleted what was stored of them, `logged` is the last invocation, which logged an error; empty where nothing went wrong; `untold` where the report does not keep their ways. `logged` is what the
+    function logged of an error then. `records` are numbers of those in the report; `common` is what their contents have in common, and those of others have not."""
 
     anomaly: str
     why: str
@@ -46,6 +48,7 @@ class Cluster:
     failure: Failure | None = None
     logged: str = ""
     records: list[int] = field(default_factory=list)
+    common: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,16 @@ class Anomaly:
     why: str
     fields: tuple[str, ...]
     hops: Sequence[Hop] | None
+    traits: frozenset[Trait] = frozenset()
 
 
-def clusters(anomalies: Sequence[Anomaly], failed_calls: Mapping[str, Failure]) -> list[Cluster]:
-    """Returns the clusters, the largest first. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
+def clusters(
+    anomalies: Sequence[Anomaly], failed_calls: Mapping[str, Failure], usual: Sequence[frozenset[Trait]] = ()
+) -> list[Cluster]:
+    """Returns the clusters, the largest first. `usual` are the traits of records without an anomaly. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
     found: dict[tuple[object, ...], Cluster] = {}
     fields: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
+    contents: dict[tuple[object, ...], list[frozenset[Trait]]] = defaultdict(list)
     for one in anomalies:
         made = Cluster(one.anomaly, shortened(one.why, _LONGEST), *_cause(one, failed_calls))
         # One mistake spoils other fields of other records.
@@ -71,9 +78,11 @@ def clusters(anomalies: Sequence[Anomaly], failed_calls: Mapping[str, Failure]) 
         key: tuple[object, ...] = made.anomaly, why, made.how in {_OVERCOME, _UNTOLD}, _same(made.failure)
         found.setdefault(key, made).records.append(one.record)
         fields[key].update(one.fields)
+        contents[key].append(one.traits)
     for key, cluster in found.items():
         if fields[key]:
             cluster.why = f"{_SPOILT}: {_told(fields[key], len(cluster.records))}"
+        cluster.common = in_common(contents[key], usual)
     return sorted(found.values(), key=lambda one: (one.how == _UNTOLD, -len(one.records)))
 
 
@@ -95,6 +104,8 @@ def _cause(anomaly: Anomaly, failed_calls: Mapping[str, Failure]) -> tuple[str, 
     own = [hop for hop in hops if hop.entry["name"] != HARNESS] or list(hops)
     last, log = decisive(own)
     logged = brief(next(reversed(errors_in(said(log, anomaly.record_id))), ""))[:_LONGEST]
+    if last.how in TAKEN:
+        return _TAKEN, replace(_failure(last), said=f"{last.how} what was stored of it"), logged
     wrong = [hop for hop in own if hop.went_wrong]
     lasting = [hop for hop in wrong if not _was_overcome(hop, own)]
     if lasting:

@@ -17,6 +17,7 @@ from harness.report.html import records, series
 from harness.report.html.clusters import Anomaly, clusters
 from harness.report.html.happened import Happened, happened
 from harness.report.html.records import OBSERVATIONS
+from harness.report.html.traits import traits
 from harness.report.result import read_result
 from harness.run.run_dir import PLAN, readable
 from harness.run.trace import HOW, JOURNAL, Hop, faults_by_request, renamed, ways
@@ -54,6 +55,10 @@ _NO_OUTCOMES = (
     "CREATE TABLE outcomes (index BIGINT, ended VARCHAR, stored_at_ms BIGINT, seen_at_ms BIGINT, sighting BIGINT); "
     "CREATE TABLE anomalies (anomaly VARCHAR, index BIGINT, record_id VARCHAR, why VARCHAR)"
 )
+# Of the records without an anomaly some, by chance.
+_USUAL = """SELECT promised FROM promises SEMI JOIN (
+    SELECT index FROM ends ANTI JOIN anomalies USING (index) WHERE malformed IS NULL AND filtered IS NULL ORDER BY hash(index) LIMIT 500
+) USING (index) WHERE promised IS NOT NULL"""
 _EMPTY = """CREATE TABLE ends (index BIGINT, record_id VARCHAR, malformed VARCHAR, status VARCHAR, shard VARCHAR, sequence VARCHAR, offered_at_ms BIGINT,
 detail VARCHAR, filtered VARCHAR, ended VARCHAR, stored_at_ms BIGINT, seen_at_ms BIGINT, sighting BIGINT);
 CREATE TABLE promises (index BIGINT, promised BLOB)"""
@@ -103,6 +108,7 @@ class Gathered:
             kinds = {fault["id"]: fault["kind"] for fault in faults["plan"]}
             anomalous = [self._ways[row["index"]] for row in traced if row["anomalies"]]
             self._counts = _counts(db)
+            self._usual = [traits(promised) for (promised,) in db.execute(_USUAL).fetchall()]
             self._same = {
                 "schema": SCHEMA,
                 "missing": [name for name in _NEEDED if result["outcome"]["stored"] is not None and not (run_dir / name).exists()],
@@ -158,7 +164,8 @@ class Gathered:
                     else [replace(hop, entry={**hop.entry, "name": self._named(hop.entry["name"])}) for hop in way]
                 )
                 fields = tuple(name for name, _, _ in one["differences"])
-                anomalies.append(Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told))
+                of_it = traits(row.get("promised") or row.get("content"))
+                anomalies.append(Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told, of_it))
             shown = records.shown(way or ())
             # A number says which hop, and how near it was.
             told_way = None if way is None else [number(hop) * len(HOW) + HOW.index(hop.how) for hop in shown]
@@ -166,7 +173,7 @@ class Gathered:
         return {
             "records": rows,
             "hops": hops,
-            "clusters": [asdict(one) for one in clusters(anomalies, self._happened.failed_calls)],
+            "clusters": [asdict(one) for one in clusters(anomalies, self._happened.failed_calls, self._usual)],
         }
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MEMORY = re.compile(r'Max Memory Used: (\d+) MB|"maxMemoryUsedMB": (\d+)')
+_INIT = re.compile(r'Init Duration: ([\d.]+) ms|"initDurationMs": ([\d.]+)')
 # An event is a text within the entry, so that its quotes are escaped.
 _ARRIVAL = b'\\"approximateArrivalTimestamp\\": '
 _ARRIVED = re.compile(re.escape(_ARRIVAL) + rb"([\d.]+)")
@@ -33,6 +34,7 @@ _SCHEMA = pa.schema(
         ("failed", pa.bool_()),
         ("hurt", pa.bool_()),
         ("memory_mb", pa.int64()),
+        ("init_ms", pa.float64()),
         ("age_ms", pa.float64()),
     ]
 )
@@ -41,7 +43,7 @@ _SCHEMA = pa.schema(
 @dataclass(frozen=True, slots=True)
 class Happened:
     """`table` has a row for each invocation, call and init (see _SCHEMA): who made it, how long it took, whether it failed, and whether a fault met it or, of an
-    invocation, one of its calls. `age_ms` is the iterator age of a batch of Kinesis: how old its last record was."""
+    invocation, one of its calls. `init_ms` is how long the init before it took, which is no part of `took_ms`. `age_ms` is the iterator age of a batch of Kinesis: how old its last record was."""
 
     table: pa.Table
     sites: Mapping[str, tuple[str, str]]
@@ -83,7 +85,12 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], named: Callable[[s
             elif row["call"] in _WRITES and entry.get("put"):
                 puts[f"s3://{entry['put']}"] = entry["at_ms"]
         elif kind == "invocation":
-            row |= {"took_ms": entry["took_ms"], "memory_mb": _memory(entry["log"] or ""), "age_ms": _age(line, entry)}
+            row |= {
+                "took_ms": entry["took_ms"],
+                "memory_mb": _memory(entry["log"] or ""),
+                "init_ms": _init(entry["log"] or ""),
+                "age_ms": _age(line, entry),
+            }
         if kind in {"call", "invocation"}:
             sites[entry["id"]] = who, row["call"]
         rows.append(row)
@@ -97,6 +104,11 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], named: Callable[[s
 def _memory(log: str) -> int | None:
     *_, (text, json) = _MEMORY.findall(log) or [("", "")]
     return int(text or json) if text or json else None
+
+
+def _init(log: str) -> float | None:
+    *_, (text, json) = _INIT.findall(log) or [("", "")]
+    return float(text or json) if text or json else None
 
 
 def _age(line: bytes, entry: Mapping[str, Any]) -> float | None:

@@ -153,10 +153,11 @@ def latencies(db: duckdb.DuckDBPyConnection, begin_ms: float, end_ms: float) -> 
 
 
 def functions(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Returns of each function its invocations, how many of them failed, cold starts, durations in ms and the most memory in MB."""
-    columns = "name", "invocations", "failed", "cold", "p50_ms", "p99_ms", "max_ms", "memory_mb"
+    """Returns of each function its invocations, how many of them failed, cold starts and how long they took, durations without them in ms, and the most memory in MB."""
+    columns = "name", "invocations", "failed", "cold", "init_ms", "p50_ms", "p99_ms", "max_ms", "memory_mb"
     rows = db.execute("""
         SELECT who, count(*) FILTER (kind = 'invocation'), count(*) FILTER (kind = 'invocation' AND failed), count(*) FILTER (kind = 'init'),
+               quantile_cont(init_ms, 0.5),
                quantile_cont(took_ms, 0.5) FILTER (kind = 'invocation'), quantile_cont(took_ms, 0.99) FILTER (kind = 'invocation'),
                max(took_ms) FILTER (kind = 'invocation'), max(memory_mb)
         FROM happened WHERE kind IN ('invocation', 'init') GROUP BY 1 ORDER BY 2 DESC, 1

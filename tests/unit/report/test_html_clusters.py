@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from harness.report.html.clusters import Anomaly, Failure, clusters
+from harness.report.html.traits import in_common, traits
 from harness.run.trace import Hop
 
 HANDED_OVER = Hop(
@@ -120,3 +121,30 @@ def test_what_is_not_traced_is_not_explained():
     (told, untold) = clusters([Anomaly(n, "a", "lost", "seen nowhere", (), way) for n, way in enumerate([None, ()])], {})
     assert (told.how, told.failure, told.records) == ("", None, [1])
     assert (untold.how, untold.failure, untold.records) == ("untold", None, [0])
+
+
+def test_what_overwrote_a_record_is_the_cause_before_what_failed():
+    hops = (called("SlowDown", 503), called(), invoked(), called(within="i-2", how="overwrote"))
+    assert cause(*hops)[:2] == ("taken", Failure("Store", "s3.PutObject", "overwrote what was stored of it"))
+
+
+def test_a_group_says_what_its_contents_have_in_common_and_others_have_not():
+    usual = [traits(json.dumps({"id": n, "country": "DE" if n % 10 else "FR", "city": "Bonn", "tip": 1})) for n in range(100)]
+    lost = [{"id": n, "country": "FR", "city": "Orléans", "tax": {"rate": -1}} for n in range(200, 205)]
+    anomalies = [Anomaly(n, f"id-{n}", "lost", "", (), None, traits(json.dumps(one))) for n, one in enumerate(lost)]
+    (found,) = clusters(anomalies, {}, usual)
+    assert (
+        found.common
+        == "city has characters beyond ASCII (of the others 0%); tax is there (of the others 0%); tax.rate is negative (of the others 0%)"
+    )
+    (found,) = clusters(anomalies[:2], {}, usual)
+    assert found.common == ""
+    assert (
+        in_common([traits('{"country": "FR", "tip": 1}')] * 3, usual)
+        == "city is missing (of the others 0%); id is missing (of the others 0%); country is FR (of the others 10%)"
+    )
+    assert in_common(usual[:5], usual) == ""
+
+
+def test_contents_that_are_no_object_have_no_traits():
+    assert traits(None) == traits("1,2") == traits("[1]") == frozenset()

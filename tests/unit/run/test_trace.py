@@ -15,7 +15,7 @@ from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status
 from harness.cli import main
-from harness.run.trace import JOURNAL, faults_by_request, renamed, ways, with_ways
+from harness.run.trace import JOURNAL, decisive, faults_by_request, renamed, ways, with_ways
 
 SEQUENCE = "49" + "0" * 52 + "17"
 
@@ -35,7 +35,7 @@ def invocation(name, carried, *, id="i-1", error=None, log="", at_ms=1000):  # n
 
 def call(name, operation, carried, *, put=None, status=200, id="c-1", within="i-1"):  # noqa: A002
     of = {"kind": "call", "at_ms": 1500, "id": id, "name": name, "invocation": within, "call": operation, "status": status}
-    return {**of, "error": None, "put": put, "carried": carried}
+    return {**of, "error": None, "put": put, "keys": None, "carried": carried}
 
 
 @pytest.fixture
@@ -238,3 +238,90 @@ def test_a_name_is_renamed_where_it_stands_alone():
     text = "ProducerFunction in pp-mine-19a-TakeMore, then pp-mine-19a-Take: /Prod/x"
     assert renamed(text, names) == "ProducerFunction in TakeMore, then Take: /Stage/x"
     assert renamed(text, {}) == text
+
+
+def item(key, **attributes):
+    return {"id": {"S": key}, **{name: {"S": value} for name, value in attributes.items()}}
+
+
+def put_items(table, *items, within="i-1", at_ms=1500, status=200):
+    request = {"RequestItems": {table: [{"PutRequest": {"Item": one}} for one in items]}}
+    entry = call("Load", "dynamodb.BatchWriteItem", json.dumps(request), within=within, status=status)
+    return {**entry, "at_ms": at_ms, "id": f"c-{at_ms}", "keys": {table: ["id"]}, "body": ""}
+
+
+def delete_item(table, key, *, within="i-1", at_ms=1600):
+    entry = call("Clean", "dynamodb.DeleteItem", json.dumps({"TableName": table, "Key": item(key)}), within=within)
+    return {**entry, "at_ms": at_ms, "keys": {table: ["id"]}, "body": ""}
+
+
+def put_object(place, body, *, within="i-1", at_ms=1500, operation="s3.PutObject"):
+    entry = call("Pack", operation, json.dumps({"Key": place.partition("/")[2]}), put=place, within=within)
+    return {**entry, "at_ms": at_ms, "id": f"c-{at_ms}", "body": body}
+
+
+@pytest.mark.parametrize(
+    ("entries", "hows"),
+    [
+        ([put_items("T", item("k", row="id-17")), put_items("T", item("k", row="id-18"), within="i-2", at_ms=1600)], ["it", "overwrote"]),
+        # Another item, another table, and a call that failed.
+        ([put_items("T", item("k", row="id-17")), put_items("T", item("j", row="id-18"), at_ms=1600)], ["it"]),
+        ([put_items("T", item("k", row="id-17")), put_items("U", item("k", row="id-18"), at_ms=1600)], ["it"]),
+        ([put_items("T", item("k", row="id-17")), put_items("T", item("k", row="id-18"), at_ms=1600, status=400)], ["it"]),
+        # Written again with it.
+        ([put_items("T", item("k", row="id-17")), put_items("T", item("k", row="id-17", n="2"), at_ms=1600)], ["it", "it"]),
+        ([put_items("T", item("k", row="id-17")), delete_item("T", "k", within="i-2")], ["it", "deleted"]),
+        # A lock, and what is stored elsewhere too.
+        ([put_items("T", item("k", row="id-17")), delete_item("T", "k")], ["it"]),
+        (
+            [put_items("T", item("k", row="id-17"), item("j", row="id-17")), delete_item("T", "k", within="i-2")],
+            ["it"],
+        ),
+        (
+            [put_object("lake/part-00001", "id-17\nid-18"), put_object("lake/part-00001", "id-19", within="i-2", at_ms=1600)],
+            ["it", "overwrote"],
+        ),
+        (
+            [put_object("lake/part-00001", "id-17"), put_object("lake/part-00001", "id-17 id-18", within="i-2", at_ms=1600)],
+            ["it", "it"],
+        ),
+        (
+            [
+                put_object("lake/part-00001", "id-17"),
+                put_object("lake/part-00001", "", within="i-2", at_ms=1600, operation="s3.DeleteObject"),
+            ],
+            ["it", "deleted"],
+        ),
+        # What reads the object after that reads another's.
+        (
+            [
+                put_object("lake/part-00001", "id-17"),
+                put_object("lake/part-00001", "id-19", within="i-2", at_ms=1600),
+                call("Read", "s3.GetObject", '{"Key": "part-00001"}', within="i-3"),
+            ],
+            ["it", "overwrote"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_takes_away_what_was_stored_of_a_record_is_told(run_dir, entries, hows):
+    assert sorted(how for how, _ in way(run_dir(*entries))) == sorted(hows)
+
+
+def test_of_a_record_that_was_overwritten_the_overwriting_is_told_last(run_dir):
+    directory = run_dir(
+        put_items("T", item("k", row="id-17")),
+        invocation("Load", "id-17", at_ms=1550),
+        put_items("T", item("k", row="id-18"), within="i-2", at_ms=1600),
+        invocation("Load", "id-18", id="i-2", log="second", at_ms=1700),
+    )
+    ((*hops,),) = ways(directory, [("id-17", None, None)], {})
+    last, _ = decisive(hops)
+    assert last.text.endswith("Load called dynamodb.BatchWriteItem, which overwrote what was stored of it: 200")
+    # Stored again, it is not that.
+    directory = run_dir(
+        put_items("T", item("k", row="id-17")),
+        put_items("T", item("k", row="id-18"), within="i-2", at_ms=1600),
+        put_items("T", item("j", row="id-17"), within="i-3", at_ms=1700),
+    )
+    ((*hops,),) = ways(directory, [("id-17", None, None)], {})
+    assert decisive(hops)[0].how == "it"

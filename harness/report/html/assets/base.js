@@ -73,7 +73,7 @@ const DOES = {
   lambda_killed_before: "was killed", lambda_killed_during: "was killed", lambda_killed_after: "was killed after its work", lambda_init: "was killed in its init",
 };
 const kindOf = fault => run.firings.bands.find(band => band.fault === fault)?.kind;
-const HOW = ["it", "an object with it", "its file", "another event"];
+const HOW = ["it", "overwrote", "deleted", "an object with it", "its file", "another event"];
 
 // Which records are shown: {status, ended, anomaly, cluster, text}, each as the user has chosen it.
 let filter = {};

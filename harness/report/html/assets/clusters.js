@@ -8,6 +8,7 @@
     if (!failure) return `${many}: nothing is known to have carried ${records.length === 1 ? "it" : "them"}`;
     const did = failure.call ? `${failure.who} called ${failure.call}` : `${failure.who} was invoked`;
     const wrong = failure.faults.map(fault => DOES[kindOf(fault)]).find(Boolean) ?? "failed";
+    if (how === "taken") return `${many}: ${did}, which ${failure.said}`;
     if (how === "own") return `${many}: ${did}, which ${wrong}`;
     if (how === "beside") return `${many}: in the same invocation ${did}, which ${wrong}`;
     if (how === "overcome") return `${many}: ${did}, which ${wrong}; done again, it went well`;
@@ -30,10 +31,11 @@
     run.clusters.map((cluster, place) => make("article", {class: "cluster"},
       make("h3", {}, sentence(cluster)),
       facts([
-        ["the answer", cluster.failure?.said ? make("code", {}, cluster.failure.said) : null],
+        ["the answer", cluster.failure?.said && cluster.how !== "taken" ? make("code", {}, cluster.failure.said) : null],
         ["planned faults", cluster.failure?.faults.join(", ")],
         ["logged", cluster.logged ? make("code", {}, cluster.logged) : null],
         ["why an anomaly", cluster.why],
+        ["in common", cluster.common],
         ["malformed", parts(cluster, record => record.malformed ?? "")],
         ["from", parts(cluster, file)],
         ["invoked in this run", cluster.failure || cluster.how === "untold" ? null : run.functions.map(one => `${one.name} (${count(one.invocations)})`).join(", ")],

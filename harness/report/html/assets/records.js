@@ -77,7 +77,7 @@ function openRecord(record) {
   const step = ([coded, times]) => {
     const [hop, how] = [run.hops[Math.floor(coded / HOW.length)], HOW[coded % HOW.length]];
     const failed = Boolean(hop.error) || (hop.kind === "call" && !(hop.status >= 200 && hop.status < 400));
-    const carried = how === "it" ? "" : ` with ${how}`;
+    const carried = how === "it" ? "" : ["overwrote", "deleted"].includes(how) ? `, which ${how} what was stored of it` : ` with ${how}`;
     const what = hop.kind === "call" ? ` called ${hop.call}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
     const answer = failed ? make("span", {class: "bad-word"}, hop.error || `answered ${hop.status}`) : hop.kind === "call" ? `answered ${hop.status}` : "succeeded";
     return make("li", {class: failed ? "bad" : hop.faults.length ? "met" : null},
