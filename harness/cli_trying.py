@@ -87,7 +87,9 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     help="Go on from the last search: what has survived in the same code is not tried again; after a change of the code, what is new is tried first.",
 )
 @click.option("--first", is_flag=True, help="End at the first schedule that fails, once it is made small.")
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time, on one emulator.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Runs at a time, on an emulator for each core. [default: two for each core]"
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the generator. [default: the scenario's]")
 @click.option(
     "--records",
@@ -110,7 +112,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
     help="Where scenarios of what was found go.",
 )
 def explore(
-    scenario: str, depth: int, budget: float, schedules: int | None, first: bool, resume: bool, workers: int, seed: int | None, records: int | None,  # noqa: FBT001
+    scenario: str, depth: int, budget: float, schedules: int | None, first: bool, resume: bool, workers: int | None, seed: int | None, records: int | None,  # noqa: FBT001
     emulator: str, out: Path, found: Path,
 ) -> int:  # fmt: skip
     """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
@@ -121,7 +123,7 @@ def explore(
     Example: pipeproof explore pipeproof.yaml --records 50 --budget 5m"""
     from rich.console import Console  # noqa: PLC0415
 
-    from harness.emulator.choose import choose_emulator  # noqa: PLC0415
+    from harness.emulator.choose import choose_several  # noqa: PLC0415
     from harness.explore.memory import code_of, read_known, write_known  # noqa: PLC0415
     from harness.explore.running import explored, write_found  # noqa: PLC0415
     from harness.explore.search import Explored, Known, Limits, in_words  # noqa: PLC0415
@@ -137,8 +139,9 @@ def explore(
     note, code = found / f"{name}.explored.json", code_of(loaded, seed, records)
     known = read_known(note, code) if resume else Known()
     run_dir = create_run_dir(out, f"explore-{name}", latest=False)
-    chosen, why = choose_emulator(emulator, run_dir / "emulator.log")
-    console.print(f"one emulator for all runs: {why}", highlight=False)
+    workers = workers or 2 * (os.cpu_count() or 1)
+    chosen, why = choose_several(emulator, run_dir, workers)
+    console.print(f"for all runs: {why}", highlight=False)
     came = Explored()
     try:
         explored(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.emulator.choose import choose_emulator
+from harness.emulator.choose import choose_several
 from harness.explore import search
 from harness.explore.running import explored
 from harness.report.run_record import record
@@ -53,14 +53,14 @@ def wanted(names: Sequence[str], folder: Path) -> Iterator[Defect]:
             yield defect
 
 
-def searched(defect: Defect, out: Path, emulator: str, budget_s: float, depth: int, records: int | None) -> Row:
+def searched(defect: Defect, out: Path, emulator: str, budget_s: float, depth: int, records: int | None, workers: int) -> Row:
     """Explores the scenario of a defect that is planted in its pipeline, until a schedule fails."""
     with tempfile.TemporaryDirectory(prefix="pipeproof-rediscovery-") as scratch:
         recipe = planted(Case(defect.scenario, defect), Path(scratch))
         began = time.monotonic()
         came = explored(
-            recipe.name, recipe.scenario, choose_emulator(emulator, out / "emulator.log")[0], out, record, lambda _: None,
-            limits=search.Limits(depth, first=True), budget_s=budget_s, seed=recipe.seed, records=records,
+            recipe.name, recipe.scenario, choose_several(emulator, out, workers)[0], out, record, lambda _: None,
+            limits=search.Limits(depth, workers, first=True), budget_s=budget_s, seed=recipe.seed, records=records,
         )  # fmt: skip
     smallest = min(came.findings, key=lambda one: len(one.faults), default=None)
     return Row(
@@ -83,15 +83,18 @@ def searched(defect: Defect, out: Path, emulator: str, budget_s: float, depth: i
 @click.option("--budget", type=float, default=900, show_default=True, help="Seconds for each defect.")
 @click.option("--depth", type=click.IntRange(1, 2), default=2, show_default=True)
 @click.option("--records", type=int)
+@click.option("--workers", type=click.IntRange(min=1), default=4, show_default=True)
 @click.option("--emulator", default="embedded", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/rediscovery.json"), show_default=True)
-def main(names: tuple[str, ...], defects: Path, budget: float, depth: int, records: int | None, emulator: str, out: Path) -> int:
+def main(
+    names: tuple[str, ...], defects: Path, budget: float, depth: int, records: int | None, workers: int, emulator: str, out: Path
+) -> int:
     """Searches for each planted defect, and tells how many schedules that took. Exit 1 where more than one in twenty is not found."""
     rows = []
     out.parent.mkdir(parents=True, exist_ok=True)
     for defect in wanted(names, defects):
         with tempfile.TemporaryDirectory(prefix="pipeproof-rediscovery-") as run_dirs:
-            row = searched(defect, Path(run_dirs), emulator, budget, depth, records)
+            row = searched(defect, Path(run_dirs), emulator, budget, depth, records, workers)
         rows.append(row)
         out.write_text(json.dumps([asdict(one) for one in rows], indent=2) + "\n")
         click.echo(

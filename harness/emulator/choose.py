@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,16 @@ def choose_emulator(wanted: str, log: Path, *, allow_remote: bool = False) -> tu
         message = f"--emulator {wanted}: {_EXPECTED}, or the URL of an endpoint such as http://127.0.0.1:4566"
         raise UsageError(message)
     return choose_own(wanted, log)
+
+
+def choose_several(wanted: str, logs: Path, workers: int) -> tuple[list[Emulator], str]:
+    """Returns emulators for so many runs at a time, each with a log in the folder `logs`, and a sentence that says what they are and why: one for each core, because an
+    emulator keeps one core busy; of an endpoint only itself.
+
+    Raises UsageError where they cannot be had here."""
+    many = 1 if "://" in wanted else min(workers, os.cpu_count() or 1)
+    chosen = [choose_emulator(wanted, logs / f"emulator-{number}.log") for number in range(1, many + 1)]
+    return [emulator for emulator, _ in chosen], f"{many} x {chosen[0][1]}"
 
 
 def choose_own(

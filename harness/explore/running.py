@@ -1,12 +1,14 @@
-"""Runs a scenario with other faults, on one emulator for all, each run in another AWS account; and writes down what loses a record as a scenario."""
+"""Runs a scenario with other faults, on a few emulators for all, each run in another AWS account; and writes down what loses a record as a scenario."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +30,13 @@ from harness.stack.runtimes import needs_node
 from harness.stack.template import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from harness.emulator.emulator import Emulator
     from harness.explore.search import Explored, Finding, Known
     from harness.run.prove import Record
+    from harness.run.recipe import Recipe
     from harness.scenario.scenario import Scenario
 
 
@@ -41,18 +44,27 @@ class Running:
     """Callable with faults: runs the scenario with them, and without those that it has. The directories of runs that survive are not kept."""
 
     def __init__(
-        self, name: str, scenario: Scenario, emulator: Shared, out: Path, record: Record, *, seed: int | None, records: int | None
+        self,
+        name: str,
+        scenario: Scenario,
+        emulators: Sequence[Shared],
+        out: Path,
+        record: Record,
+        *,
+        seed: int | None,
+        records: int | None,
     ) -> None:
         self._name = name
         self._scenario = scenario.model_copy(update={"faults": (), "chaos": None})
         # A fault is addressed to what the template has, and not to what SAM makes of it.
         self._resources = frozenset(load_template(scenario.stack.template)["Resources"])
-        self._emulator = emulator
+        self._emulators = emulators
         self._out = out
         self._record = record
         self._seed = seed
         self._records = records
         self._accounts = itertools.count(1)
+        self._busy: Counter[Shared] = Counter()
         self._counting = threading.Lock()
 
     def __call__(self, faults: tuple[dict[str, Any], ...]) -> Tried:
@@ -60,16 +72,23 @@ class Running:
         recipe = make_recipe(self._name, scenario, self._seed, records=self._records)
         recipe = replace(recipe, faults=named(load(list(faults)), recipe.seed))
         with self._counting:
-            account = f"{next(self._accounts):012d}"
+            number = next(self._accounts)
+            emulator = min(self._emulators, key=lambda one: self._busy[one])
+            self._busy[emulator] += 1
+        try:
+            return self._run(recipe, emulator, f"{number:012d}")
+        finally:
+            with self._counting:
+                self._busy[emulator] -= 1
+
+    def _run(self, recipe: Recipe, emulator: Shared, account: str) -> Tried:
         run_dir = create_run_dir(self._out, self._name, latest=False)
         command = f"pipeproof replay {run_dir}"
         keep(recipe, run_dir)
-        finished = self._record(
-            run_dir, conduct(Run(recipe, open_load(recipe), self._emulator, "shared", command, run_dir, account))
-        )
+        finished = self._record(run_dir, conduct(Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account)))
         judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
         reasons = finished.verdict.reasons
-        if faults and anomalies.get("misrouted"):
+        if recipe.faults and anomalies.get("misrouted"):
             anomalies["misrouted"] = stored = _stored_wrongly(run_dir)
             if stored and judgement is Judgement.PASS:
                 judgement, reasons = Judgement.FAIL, (f"{stored:,} records are stored that must not be",)
@@ -121,23 +140,25 @@ def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | No
 
 
 def explored(
-    name: str, scenario: Scenario, emulator: Emulator, out: Path, record: Record, tell: Callable[[str], None], *,
+    name: str, scenario: Scenario, emulators: Sequence[Emulator], out: Path, record: Record, tell: Callable[[str], None], *,
     limits: Limits, budget_s: float, seed: int | None, records: int | None, known: Known | None = None, found: Explored | None = None,
 ) -> Explored:  # fmt: skip
-    """Explores a scenario on an emulator for `budget_s` seconds. The emulator is stopped in every case. `found` is what `explore` fills. Raises UsageError for what cannot be set up, UnknownVerdictError where the emulator does not
+    """Explores a scenario on emulators for `budget_s` seconds. The emulators are stopped in every case. `found` is what `explore` fills. Raises UsageError for what cannot be set up, UnknownVerdictError where an emulator does not
     come up."""
     open_load(make_recipe(name, scenario.model_copy(update={"faults": (), "chaos": None}), seed, records=records))
-    try:
-        for step in emulator.prepare(node=needs_node(scenario.stack.template, scenario.stack.parameters)):
-            tell(step)
-        shared = Shared(emulator, emulator.start())
+    with contextlib.ExitStack() as ends:
+        shared = []
+        for emulator in emulators:
+            ends.callback(emulator.stop)
+            for step in emulator.prepare(node=needs_node(scenario.stack.template, scenario.stack.parameters)):
+                tell(step)
+            shared.append(Shared(emulator, emulator.start()))
         end = time.monotonic() + budget_s
         run = Running(name, scenario, shared, out, record, seed=seed, records=records)
         try:
             return explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known, found)
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
-            shared.close()
+            for one in shared:
+                one.close()
             raise
-    finally:
-        emulator.stop()

@@ -21,8 +21,13 @@ _FIRST_KILLS = 8
 _OUTAGE = 1_000_000_000
 # How services say that they deny a call; the others say AccessDeniedException.
 _DENIED = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403), "sns": ("AuthorizationError", 403)}
-# What waits for a visibility timeout or for a restart comes after what does not.
-_AGAIN, _IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER, _LATE = range(7)
+# What waits for a visibility timeout or for a restart comes after what does not. All points meet a kind at one of their calls before any meets it at another one.
+_RANKS = _AGAIN, _PARTIAL, _DENIED_ONCE, _IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER, _LATE = range(9)
+_OTHER_PLACE = len(_RANKS)
+_MOST_PLACES = 3
+_PAIRS = _OTHER_PLACE * _MOST_PLACES
+# To lose the answer of what changes nothing is no more than to refuse it.
+_READS = ("Get", "List", "Describe", "Query", "Scan", "Head", "BatchGet")
 _REFUSED = {"throttle", "error"}
 # Asked for what is told to the harness, and not a part of the pipeline.
 _NOT_TRIED = frozenset({HARNESS})
@@ -96,19 +101,16 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
         seconds: list[tuple[dict[str, Any], int]] = []
         if point.count > had:
             place = had + 1
-            seconds.append((_denied(point, f"{place}"), _IDEMPOTENCE))
+            seconds.append((_denied(point, f"{place}"), _DENIED_ONCE))
             for kind, rank in _kinds(point):
-                windows = (
-                    [f"{place}"]
-                    if rank == _IDEMPOTENCE
-                    else [f"{place}", f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
-                )
+                once = [f"{place}"]
+                windows = once if kind == "reply_lost" else [*once, f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
                 seconds += [(_fault(kind, point, window), rank) for window in windows]
         elif point.who in again:
             # Which of the calls are those of the retry is not known before: all of them meet it.
             seconds += [(_denied(point, f"1-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"1-{_OUTAGE}"), _OUT)]
         # What is called at no other time comes first.
-        later = _LATE + 1 + (_LATE if had else 0)
+        later = _PAIRS + (len(_RANKS) if had else 0)
         found += [Schedule((*first.faults, second), later + rank) for second, rank in seconds if second not in first.faults]
     return sorted(found, key=lambda one: one.rank)
 
@@ -116,13 +118,16 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
 def _of_point(point: Point) -> Iterator[Schedule]:
     places = sorted({1, (point.count + 1) // 2, point.count})
     if point.call:
-        for place in places:
-            yield Schedule((_denied(point, f"{place}"),), _GIVEN_UP)
+        for number, place in enumerate(places):
+            later = number * _OTHER_PLACE
+            yield Schedule((_denied(point, f"{place}"),), _DENIED_ONCE + later)
+            for kind, rank in _kinds(point):
+                if kind == "reply_lost":
+                    yield Schedule((_fault(kind, point, f"{place}"),), rank + later)
         for kind, rank in _kinds(point):
-            for place in places if rank == _IDEMPOTENCE else places[:1]:
-                window = f"{place}" if rank == _IDEMPOTENCE else f"{place}-{place + _ALL_TRIES - 1}"
-                yield Schedule((_fault(kind, point, window),), rank)
-            if rank == _GIVEN_UP:
+            if kind != "reply_lost":
+                yield Schedule((_fault(kind, point, f"1-{_ALL_TRIES}"),), rank)
+            if rank in {_GIVEN_UP, _PARTIAL}:
                 yield Schedule((_fault(kind, point, f"1-{_OUTAGE}"),), _OUT)
         return
     # All that an invocation has done is done again.
@@ -143,8 +148,9 @@ def _denied(point: Point, window: str) -> dict[str, Any]:
 
 
 def _kinds(point: Point) -> list[tuple[str, int]]:
-    partial = [("partial", _GIVEN_UP)] if point.is_partial else []
-    return [("reply_lost", _IDEMPOTENCE), ("throttle", _GIVEN_UP), *partial, ("error", _OTHER)]
+    changes_nothing = point.call.partition(".")[2].startswith(_READS)
+    partial = [("partial", _PARTIAL)] if point.is_partial else []
+    return [("reply_lost", _LATE if changes_nothing else _IDEMPOTENCE), *partial, ("throttle", _GIVEN_UP), ("error", _OTHER)]
 
 
 def _fault(kind: str, point: Point, window: str) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def explore(
     agenda.add(of_points(clean.points))
     tell(
         f"{found.points} points, {len(agenda.todo)} schedules of one fault"
-        + (f"; {found.known} others are known to survive" if found.known else "")
+        + (f"; {found.known} more known to survive" if found.known else "")
     )
     failed: dict[Group, list[tuple[Schedule, Tried]]] = {}
     for schedule, tried in _side_by_side(run, agenda.todo, limits, lambda: limits.first and bool(failed)):
@@ -278,7 +278,8 @@ def in_words(found: Explored) -> Iterator[str]:
         yield found.doubt
     yield (
         f"{found.points} points, of which {found.not_tried} are the load's own; {found.tried} schedules tried: {found.survived} survived, {found.tried - found.survived - found.unreached} lost or spoilt records, "
-        f"{found.unreached} without a verdict; {found.left} left" + (f"; {found.known} are known to survive" if found.known else "")
+        f"{found.unreached} without a verdict; {found.left} left"
+        + (f"; {found.known} more known to survive" if found.known else "")
     )
 
 

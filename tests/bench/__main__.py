@@ -136,7 +136,7 @@ def soak(runs: int, out: Path) -> int:
 @click.option("--scenario", default="clickstream-smoke", show_default=True)
 @click.option("--records", type=click.IntRange(min=1), default=200, show_default=True)
 @click.option("--schedules", type=click.IntRange(min=1), default=30, show_default=True, help="How many schedules of a round.")
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time.")
+@click.option("--workers", type=click.IntRange(min=1), default=4, show_default=True, help="Runs at a time.")
 @_repetitions
 @_out("bench-explore.json")
 def explore(scenario: str, records: int, schedules: int, workers: int, repetitions: int, out: Path) -> int:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.emulator.embedded import Embedded
+from harness.emulator.choose import choose_several
 from harness.explore.running import explored
 from harness.explore.search import Limits
 from harness.report.run_record import record
@@ -33,7 +33,7 @@ def bench_explore(
         ended: list[float] = []
         with tempfile.TemporaryDirectory(prefix="pipeproof-explore-") as scratch:
             came = explored(
-                name, loaded, Embedded(Path(scratch, "emulator.log")), Path(scratch), record, lambda _, ended=ended: ended.append(time.monotonic()),
+                name, loaded, choose_several("embedded", Path(scratch), workers)[0], Path(scratch), record, lambda _, ended=ended: ended.append(time.monotonic()),
                 limits=Limits(workers=workers, most=schedules), budget_s=_NO_END_S, seed=None, records=records,
             )  # fmt: skip
         if came.findings or came.doubt:

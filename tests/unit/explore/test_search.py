@@ -151,7 +151,7 @@ def test_what_is_known_to_survive_is_not_tried_and_what_other_code_has_met_comes
     names = [schedule.name for schedule in of_points(POINTS)]
     found = explore(Pipeline(), Limits(workers=1), tell=lambda _: None, known=Known(frozenset(names[:4])))
     assert (found.known, found.tried) == (4, len(names) - 4)
-    assert "4 are known to survive" in list(in_words(found))[-1]
+    assert "4 more known to survive" in list(in_words(found))[-1]
     found = explore(Pipeline(), Limits(workers=1), tell=lambda _: None, known=Known(other=frozenset(names[:4])))
     assert [schedule.name for schedule, _ in found.outcomes] == names[4:] + names[:4]
     found = explore(Pipeline(), Limits(), tell=lambda _: None, known=Known(frozenset(names)))
