@@ -127,7 +127,9 @@ def explore(
     from harness.explore.memory import code_of, read_known, write_known  # noqa: PLC0415
     from harness.explore.running import explored, write_found  # noqa: PLC0415
     from harness.explore.search import Explored, Known, Limits, in_words  # noqa: PLC0415
+    from harness.report.html.page import left_report  # noqa: PLC0415
     from harness.report.run_record import record  # noqa: PLC0415
+    from harness.report.search import left_page  # noqa: PLC0415
     from harness.run.run_dir import create_run_dir  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
     from harness.scenario.loading import load_scenario  # noqa: PLC0415
@@ -151,14 +153,11 @@ def explore(
     finally:
         if came.outcomes:
             write_known(note, code, known, came.outcomes)
-    for number, finding in enumerate(came.findings, 1):
-        write_found(loaded, finding, found / f"{name}-{number}.yaml", seed, records)
-        console.print(
-            f"  {found / f'{name}-{number}.yaml'}: pipeproof report {finding.tried.run_dir}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    for line in in_words(came):
+    written = [found / f"{name}-{number}.yaml" for number in range(1, len(came.findings) + 1)]
+    lines = []
+    for finding, path in zip(came.findings, written, strict=True):
+        write_found(loaded, finding, path, seed, records)
+        lines.append(f"  {path}: {left_report(Path(finding.tried.run_dir))}")
+    for line in (*lines, *in_words(came), left_page(name, came, written, run_dir)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return EXIT[came.judgement]

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 
 class Running:
-    """Callable with faults: runs the scenario with them, and without those that it has. The directories of runs that survive are not kept."""
+    """Callable with faults: runs the scenario with them, and without those that it has. The directories of runs that survive are not kept; those of the others are in
+    `failed`."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Running:
         self._record = record
         self._seed = seed
         self._records = records
+        self.failed: list[Path] = []
         self._accounts = itertools.count(1)
         self._busy: Counter[Shared] = Counter()
         self._counting = threading.Lock()
@@ -97,7 +99,9 @@ class Running:
         except UsageError:
             # A run that ended before its load has none.
             seen = []
-        if judgement is not Judgement.FAIL:
+        if judgement is Judgement.FAIL:
+            self.failed.append(run_dir)
+        else:
             shutil.rmtree(run_dir, ignore_errors=True)
         return Tried(judgement, reasons, anomalies, tuple(seen), str(run_dir))
 
@@ -143,7 +147,7 @@ def explored(
     name: str, scenario: Scenario, emulators: Sequence[Emulator], out: Path, record: Record, tell: Callable[[str], None], *,
     limits: Limits, budget_s: float, seed: int | None, records: int | None, known: Known | None = None, found: Explored | None = None,
 ) -> Explored:  # fmt: skip
-    """Explores a scenario on emulators for `budget_s` seconds. The emulators are stopped in every case. `found` is what `explore` fills. Raises UsageError for what cannot be set up, UnknownVerdictError where an emulator does not
+    """Explores a scenario on emulators for `budget_s` seconds. Of each finding the directory of one run is kept. The emulators are stopped in every case. `found` is what `explore` fills. Raises UsageError for what cannot be set up, UnknownVerdictError where an emulator does not
     come up."""
     open_load(make_recipe(name, scenario.model_copy(update={"faults": (), "chaos": None}), seed, records=records))
     with contextlib.ExitStack() as ends:
@@ -156,9 +160,15 @@ def explored(
         end = time.monotonic() + budget_s
         run = Running(name, scenario, shared, out, record, seed=seed, records=records)
         try:
-            return explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known, found)
+            came = explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known, found)
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
             for one in shared:
                 one.close()
             raise
+    # A finding has failed many times. One of the runs tells why.
+    kept = {finding.tried.run_dir for finding in came.findings}
+    for run_dir in run.failed:
+        if str(run_dir) not in kept:
+            shutil.rmtree(run_dir, ignore_errors=True)
+    return came

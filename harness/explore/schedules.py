@@ -46,6 +46,19 @@ class Schedule:
         return " and ".join(map(_told, self.faults))
 
     @property
+    def at(self) -> list[tuple[str, str, str, str]]:
+        """Returns of each fault who calls what of which resource there, and what is done: its kind, or `denied`."""
+        return [
+            (
+                fault.get("caller") or fault["function"],
+                f"{fault['service']}.{fault['operation']}" if "operation" in fault else "",
+                fault.get("resource") or "",
+                "denied" if "code" in fault else fault["kind"],
+            )
+            for fault in self.faults
+        ]
+
+    @property
     def signature(self) -> tuple[object, ...]:
         """Returns what schedules have in common that lead the same way: where their faults are, whether the call is refused, answered in part or done, and for how long."""
         return tuple(

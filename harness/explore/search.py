@@ -62,11 +62,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Explored:
-    """What the search did: how many points there are and are not tried, and how many schedules were tried, survived, never met what they were to meet, and were
+    """What the search did: the points that there are and how many are not tried, and how many schedules were tried, survived, never met what they were to meet, and were
     left when the time was over. `known` of them were not tried, because an earlier search of the same code has. `outcomes` has what was tried, in the order in which it ended.
     `doubt` says why nothing was explored."""
 
-    points: int = 0
+    points: Sequence[Point] = ()
     not_tried: int = 0
     tried: int = 0
     survived: int = 0
@@ -146,11 +146,11 @@ def explore(
     if clean.judgement is Judgement.FAIL:
         found.findings.append(Finding((), clean, 1, 1))
         return found
-    found.points, found.not_tried = len(clean.points), skipped(clean.points)
+    found.points, found.not_tried = clean.points, skipped(clean.points)
     agenda = _Agenda(known or Known(), found, limits.depth)
     agenda.add(of_points(clean.points))
     tell(
-        f"{found.points} points, {len(agenda.todo)} schedules of one fault"
+        f"{len(found.points)} points, {len(agenda.todo)} schedules of one fault"
         + (f"; {found.known} more known to survive" if found.known else "")
     )
     failed: dict[Group, list[tuple[Schedule, Tried]]] = {}
@@ -277,21 +277,25 @@ def in_words(found: Explored) -> Iterator[str]:
     if found.doubt:
         yield found.doubt
     yield (
-        f"{found.points} points, of which {found.not_tried} are the load's own; {found.tried} schedules tried: {found.survived} survived, {found.tried - found.survived - found.unreached} lost or spoilt records, "
+        f"{len(found.points)} points, of which {found.not_tried} are the load's own; {found.tried} schedules tried: {found.survived} survived, {found.tried - found.survived - found.unreached} lost or spoilt records, "
         f"{found.unreached} without a verdict; {found.left} left"
         + (f"; {found.known} more known to survive" if found.known else "")
     )
 
 
-def _idempotence(outcomes: Sequence[tuple[Schedule, Judgement]]) -> Iterator[str]:
-    """Yields for each function what became of the records of an invocation that was killed after a call, and was repeated."""
-    kills: dict[str, list[tuple[int, Judgement]]] = {}
+def kills(outcomes: Sequence[tuple[Schedule, Judgement]]) -> dict[str, dict[int, Judgement]]:
+    """Returns for each function, and each call after which an invocation of it was killed, what became of its records once it was repeated."""
+    found: dict[str, dict[int, Judgement]] = {}
     for schedule, judgement in outcomes:
         if len(schedule.faults) == 1 and "after_calls" in (fault := schedule.faults[0]):
-            kills.setdefault(fault["function"], []).append((fault["after_calls"], judgement))
-    for function, of_function in sorted(kills.items()):
-        words = {Judgement.PASS: "nothing is lost or doubled", Judgement.FAIL: "LOST", Judgement.UNKNOWN: "not met"}
-        told = [(words[judgement], sorted(call for call, one in of_function if one is judgement)) for judgement in words]
+            found.setdefault(fault["function"], {})[fault["after_calls"]] = judgement
+    return {function: dict(sorted(of_function.items())) for function, of_function in sorted(found.items())}
+
+
+def _idempotence(outcomes: Sequence[tuple[Schedule, Judgement]]) -> Iterator[str]:
+    words = {Judgement.PASS: "nothing is lost or doubled", Judgement.FAIL: "LOST", Judgement.UNKNOWN: "not met"}
+    for function, of_function in kills(outcomes).items():
+        told = [(words[judgement], [call for call, one in of_function.items() if one is judgement]) for judgement in words]
         yield f"{function}, killed after a call: " + "; ".join(f"{word} after {_ranges(calls)}" for word, calls in told if calls)
 
 

@@ -3,7 +3,8 @@
 PUT begins a journal, GET with &offset=… returns its next bytes, DELETE ends it. A journal has a JSON object per line, in the order in which things ended:
 
     {"kind": "invocation", "at_ms", "began_ms", "id", "name", "error", "took_ms", "log", "carried": the event, "answer"}
-    {"kind": "call", "at_ms", "began_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "status", "error", "put": bucket/key,
+    {"kind": "call", "at_ms", "began_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "of": the resources that it
+     names, "status", "error", "put": bucket/key,
      "keys": of a write to DynamoDB each table's key attributes, "carried": the request, "body", "answer"}
     {"kind": "execution", "at_ms", "began_ms", "id": its ARN, "name": the ARN of its state machine, and its last state, "error", "carried": the input}, where it has failed
     {"kind": "init", "at_ms", "began_ms", "id": of the invocation that it was made for, "name", "carried"}
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from localstack.http import Response, route
 
-from harness.faults.carried import json_of_call
+from harness.faults.carried import json_of_call, last_part
 from harness.inside import callers
 from harness.inside.call import of as call_of
 from harness.inside.faults.partial import BATCHES
@@ -39,6 +40,11 @@ _JOURNAL_BYTES = 2 * 1024**3
 _PART_BYTES = 16 * 1024 * 1024
 _LOG_CHARACTERS = 8_000
 _ANSWER_CHARACTERS = 2_000
+# Where a request names what it is of; S3's place is told by itself.
+_RESOURCES = (
+    "QueueUrl", "TableName", "TopicArn", "TargetArn", "FunctionName", "StreamName", "StreamARN", "DeliveryStreamName", "stateMachineArn", "EventBusName",
+    "SecretId",
+)  # fmt: skip
 _ITEM_WRITES = frozenset(("dynamodb", name) for name in ("PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"))
 _BODIES = frozenset({"PutObject", "UploadPart"})
 
@@ -185,6 +191,7 @@ def call(context: RequestContext, *, status: int, error: str | None) -> None:
             "name": name or callers.name_of(context),
             "invocation": invocation_id,
             "call": f"{service}.{operation}",
+            "of": ", ".join(_resources(request)),
             "status": status,
             "error": error,
             "put": f"{request.get('Bucket')}/{request.get('Key')}" if service == "s3" and request.get("Key") else None,
@@ -194,6 +201,13 @@ def call(context: RequestContext, *, status: int, error: str | None) -> None:
             "answer": json_of_call(context.service_response)[:_ANSWER_CHARACTERS] if (service, operation) in BATCHES else "",
         }
     )
+
+
+def _resources(request: dict[str, Any]) -> list[str]:
+    """Returns the names of the resources that a request names."""
+    found = [last_part(str(request[key])) for key in _RESOURCES if request.get(key)]
+    batch = request.get("RequestItems")
+    return found + sorted(batch) if isinstance(batch, dict) else found
 
 
 def _keys(context: RequestContext, request: dict[str, Any]) -> dict[str, list[str]]:

@@ -6,6 +6,8 @@ import json
 import re
 
 _ERROR = re.compile(r"error|exception|fail|refused|denied", re.IGNORECASE)
+# The frames of a Python traceback, which come before what was raised: where a line is, and the line.
+_FRAME = re.compile(r'^\s+(File ".*", line \d+|\S)|^Traceback ')
 # What Lambda itself writes around what a function logs, and metrics in the embedded metric format.
 _NOT_SAID = ("START RequestId", "END RequestId", "REPORT RequestId", '{"_aws":')
 
@@ -19,8 +21,9 @@ def said(log: str, record_id: str) -> list[str]:
 
 
 def errors_in(lines: list[str]) -> list[str]:
-    """Returns the lines that tell of an error."""
-    return [line for line in lines if _ERROR.search(line)]
+    """Returns the lines that tell of an error; of a traceback, where there is another one, only what was raised."""
+    found = [line for line in lines if _ERROR.search(line)]
+    return [line for line in found if not _FRAME.match(line)] or found
 
 
 def brief(line: str) -> str:

@@ -16,7 +16,7 @@ from harness.emulator.external import is_loopback
 from harness.errors import UsageError
 from harness.report.result import read_result
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import faults_by_request, heads, renamed
+from harness.run.trace import faults_by_request, heads, logical, renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +71,7 @@ def _request(run_dir: Path, spans: Sequence[Mapping[str, Any]]) -> dict[str, Any
 def _spans(run_dir: Path) -> Iterator[dict[str, Any]]:
     """Yields the spans of a run: itself first."""
     result = read_result(run_dir)
-    names = {made: name for name, made in (read_json(run_dir / PLAN, "plan").get("names") or {}).items() if made}
+    names = logical(read_json(run_dir / PLAN, "plan").get("names") or {})
     faults = run_dir / "faults.json"
     met = faults_by_request(read_json(faults, "faults")["fired"]) if faults.exists() else {}
     trace = _id(run_dir.resolve().name, 16)

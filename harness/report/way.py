@@ -10,7 +10,7 @@ import duckdb
 from harness.documents import MISTYPED, read_json
 from harness.errors import UsageError
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import JOURNAL, as_they_began, faults_by_request, renamed, ways
+from harness.run.trace import JOURNAL, as_they_began, faults_by_request, logical, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
             )
             raise UsageError(f"{run_dir} offered no record {record_id}{hint}")
         plan = read_json(run_dir / PLAN, "plan") if (run_dir / PLAN).exists() else {}
-        names = {made: name for name, made in (plan.get("names") or {}).items() if made}
+        names = logical(plan.get("names") or {})
         found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], _faults(run_dir))
         for record, hops in zip(records, found, strict=True):
             yield f"{record_id}: {_what_it_is(*record[5:])}"

@@ -38,7 +38,7 @@ from harness.run.replay import keep_names, keep_plan
 from harness.run.run_dir import note_refusal
 from harness.run.setup import after_deployment, before_deployment
 from harness.run.state import State, end, since, timed, undecided
-from harness.run.trace import faults_by_request, with_ways
+from harness.run.trace import faults_by_request, logical, with_ways
 from harness.scenario.references import resolved, resources_named, substitute
 from harness.stack import deploy as stacks
 from harness.stack.runtimes import needs_node
@@ -256,7 +256,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         faults.clear()
     physical = stacks.physical_names(clients, state.stack)
     keep_names(physical, run.run_dir)
-    beside.names = {name: logical for logical, name in physical.items() if name}
+    beside.names = logical(physical)
     if plan:
         faults.arm(physical)
     beside.repeat(run.recipe.batches, run.recipe.writes, physical)

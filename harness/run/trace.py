@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 import pyarrow as pa
 
+from harness.faults.carried import last_part
 from harness.run.writes import writes
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ HOW = _IT, _OVERWROTE, _DELETED, _OBJECT, FILE, _ANOTHER = (
 """How near a hop was to the record. A call may have overwritten or deleted what the last one had stored of it. An invocation with another event made a call that carried
 it: what it has fetched is not in its event."""
 TAKEN = frozenset({_OVERWROTE, _DELETED})
+NEAR = frozenset({_IT, _OBJECT})
 # What a key of an index is made of: what stands between is nowhere within one of them.
 _TOKEN = re.compile(rb"[\w-]+")
 # A sequence number of Kinesis, also within the key of an object.
@@ -100,7 +102,8 @@ class Hop:
             return f"{at} {entry['name']} had {how} in {entry['id']} and ended with {entry['error']}"
         where = f" s3://{entry['put']}" if entry["put"] else ""
         answer = entry["error"] or entry["status"]
-        what = f", which {how} what was stored of it" if how in TAKEN else f" with {how}"
+        of = f" of {entry['of']}" if entry.get("of") else ""
+        what = f"{of}, which {how} what was stored of it" if how in TAKEN else f"{of} with {how}"
         return f"{at} {entry['name']} called {entry['call']}{where}{what}: {answer}{behind}"
 
 
@@ -333,6 +336,12 @@ def _with_way(example: Example, hops: Sequence[Hop], names: Mapping[str, str]) -
     return replace(
         example, hops=tuple(renamed(hop.text, names) for hop in as_they_began(hops)), last=renamed(last.text, names), log=log
     )
+
+
+def logical(physical: Mapping[str, str | None]) -> dict[str, str]:
+    """Returns the logical ids of a stack's resources by their physical ones, and where these are ARNs or URLs by their last part too. `physical` is the reverse."""
+    made = {one: name for name, one in physical.items() if one}
+    return {part: name for one, name in made.items() if len(part := last_part(one)) >= _LEAST_KEY and part != one} | made
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:

@@ -220,6 +220,35 @@ def test_a_page_of_many_runs_leads_to_their_reports(failed, opened, width):
     expect(page.locator("header")).to_contain_text("5 of 60 records lost")
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """The page that `pipeproof explore` has left of a search that found the swallowed error."""
+    directory = tmp_path_factory.mktemp("searched")
+    write_project(directory)
+    exit_code, said, _ = pipeproof(directory, "explore", "orders.yaml", "--records", "12", "--schedules", "3")
+    assert exit_code == 1, said
+    (path,) = (directory / "runs").glob("*-explore-orders/search.html")
+    assert f"Report: {path.resolve()}" in said
+    return path.resolve()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_page_of_a_search_says_what_was_tried_and_leads_to_the_report_of_a_finding(searched, opened, width):
+    page = opened(searched, width=width, until="#schedules-title")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    expect(page.locator("header")).to_contain_text("1 finding: orders")
+    expect(page.locator("header")).to_contain_text("3 schedules tried")
+    expect(page.locator(".cluster h3")).to_have_text("1. error AccessDenied of Keep → s3.PutObject of Stored, call 1")
+    expect(page.locator(".cluster")).to_contain_text("10 of 10 runs")
+    place = page.locator(".coverage tbody tr", has_text="Keep → s3.PutObject of Stored")
+    expect(place.locator("td.hurt").first).to_contain_text("lost")
+    page.get_by_role("link", name="report").click()
+    expect(page.locator("header")).to_contain_text("1 of 12 records lost")
+    assert len(list(searched.parent.glob("*-orders*"))) == 1, "of a finding one run is kept"
+
+
 @pytest.mark.skipif(NPM is None, reason="no npm here")
 def test_the_libraries_are_those_of_their_packages(tmp_path):
     for name in ("package.json", "package-lock.json"):

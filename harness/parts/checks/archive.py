@@ -40,8 +40,10 @@ class Archive(Check):
                 missing.append(upload)
             kept[digest] -= 1
         if not missing:
-            return Finding(holds=True, text=f"{len(uploads)} uploads are archived byte for byte")
+            many = "1 upload" if len(uploads) == 1 else f"{len(uploads)} uploads"
+            return Finding(holds=True, text=f"all of {many} with a stored record are archived byte for byte")
         shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
         return Finding(
-            holds=False, text=f"{len(missing)} of {len(uploads)} uploads are not below {self.prefix} byte for byte: {shown}"
+            holds=False,
+            text=f"{len(missing)} of {len(uploads)} uploads with a stored record are not below {self.prefix} byte for byte: {shown}",
         )

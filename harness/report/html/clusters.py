@@ -10,15 +10,16 @@ from harness.faults.plan import HARNESS
 from harness.report.html.traits import in_common
 from harness.report.said import brief, errors_in, said, shortened
 from harness.run.causes import signature
-from harness.run.trace import FILE, HOW, TAKEN, decisive
+from harness.run.trace import FILE, HOW, NEAR, TAKEN, as_they_began, decisive
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.report.html.traits import Trait
     from harness.run.trace import Hop
 
 _LONGEST = 300
+_LEAST_HEALTHY, _NEARLY_ALL, _MOST_MISSING = 5, 0.9, 5
 _SPOILT = "not as promised"
 _OWN, _BESIDE, _OVERCOME, _LOGGED, _UNTOLD, _TAKEN = "own", "beside", "overcome", "logged", "untold", "taken"
 # A function that gives up some records of its batch loses others of it; it does not spoil them.
@@ -40,7 +41,8 @@ class Cluster:
     """`failure` is what went wrong last, or where nothing did the last hop; None where nothing is known to have carried the records. `how` says in which relation it
     stands to them: `own` carried them, `beside` was another call of the invocation that carried them, `overcome` carried them and was repeated with success,
     `taken` overwrote or deleted what was stored of them, `logged` is the last invocation, which logged an error; empty where nothing went wrong; `untold` where the report does not keep their ways. `logged` is what the
-    function logged of an error then. `records` are numbers of those in the report; `common` is what their contents have in common, and those of others have not."""
+    function logged of an error then. `records` are numbers of those in the report; `common` is what their contents have in common, and those of others have not;
+    `missing` are calls that nearly all records that ended well had on their way, and none of these. `untold` is of how many the report keeps no way."""
 
     anomaly: str
     why: str
@@ -49,6 +51,8 @@ class Cluster:
     logged: str = ""
     records: list[int] = field(default_factory=list)
     common: str = ""
+    missing: tuple[str, ...] = ()
+    untold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,12 @@ class Anomaly:
 
 
 def clusters(
-    anomalies: Sequence[Anomaly], failed_calls: Mapping[str, Failure], usual: Sequence[frozenset[Trait]] = ()
+    anomalies: Sequence[Anomaly],
+    failed_calls: Mapping[str, Failure],
+    usual: Sequence[frozenset[Trait]] = (),
+    healthy: Sequence[Sequence[Hop]] = (),
 ) -> list[Cluster]:
-    """Returns the clusters, the largest first. `usual` are the traits of records without an anomaly. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
+    """Returns the clusters, the largest first. `usual` are the traits of records without an anomaly, `healthy` the ways of some. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
     found: dict[tuple[object, ...], Cluster] = {}
     fields: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
     contents: dict[tuple[object, ...], list[frozenset[Trait]]] = defaultdict(list)
@@ -83,7 +90,38 @@ def clusters(
         if fields[key]:
             cluster.why = f"{_SPOILT}: {_told(fields[key], len(cluster.records))}"
         cluster.common = in_common(contents[key], usual)
+        cluster.missing = _missing([one.hops for one in anomalies if one.record in set(cluster.records) and one.hops], healthy)
+    found = _joined(found)
     return sorted(found.values(), key=lambda one: (one.how == _UNTOLD, -len(one.records)))
+
+
+def _joined(found: dict[tuple[object, ...], Cluster]) -> dict[tuple[object, ...], Cluster]:
+    """Returns the clusters without those whose ways are not kept, where only one other is of the same anomaly for the same reason: it has their records too."""
+    left = dict(found)
+    for key, cluster in found.items():
+        like = [other for other in found if other != key and other[:2] == key[:2]]
+        if cluster.how == _UNTOLD and len(like) == 1 and found[like[0]].failure:
+            del left[key]
+            found[like[0]].records += cluster.records
+            found[like[0]].untold += len(cluster.records)
+    return left
+
+
+def _missing(ways: Sequence[Sequence[Hop]], healthy: Sequence[Sequence[Hop]]) -> tuple[str, ...]:
+    """Returns the calls that carried nearly all healthy records, in their order, and none of those of these ways."""
+    if len(healthy) < _LEAST_HEALTHY:
+        return ()
+    steps = [dict.fromkeys(_steps(way)) for way in healthy]
+    counts = Counter(step for of_way in steps for step in of_way)
+    theirs = {step for way in ways for step in _steps(way)}
+    order = dict.fromkeys(step for of_way in steps for step in of_way)
+    return tuple(step for step in order if counts[step] >= _NEARLY_ALL * len(healthy) and step not in theirs)[:_MOST_MISSING]
+
+
+def _steps(way: Sequence[Hop]) -> Iterator[str]:
+    for hop in as_they_began(way):
+        if hop.how in NEAR and hop.entry["kind"] == "call" and hop.entry["name"] != HARNESS and not hop.went_wrong:
+            yield f"{hop.entry['name']} → {hop.entry['call']}" + (f" of {hop.entry['of']}" if hop.entry.get("of") else "")
 
 
 def _told(fields: Counter[str], records: int) -> str:

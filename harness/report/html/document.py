@@ -20,7 +20,7 @@ from harness.report.html.records import OBSERVATIONS
 from harness.report.html.traits import traits
 from harness.report.result import read_result
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import HOW, JOURNAL, Hop, faults_by_request, renamed, ways
+from harness.run.trace import HOW, JOURNAL, Hop, faults_by_request, logical, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +47,9 @@ CREATE TABLE ends AS
 SELECT l.index, l.record_id, l.malformed, l.status, l.shard, l.sequence, l.offered_at_ms, l.detail, l.filtered,
        o.ended, o.sighting,
        -- Where a probe knows no time, the journal knows when an object was written.
-       coalesce(o.stored_at_ms, CASE WHEN o.ended = 'stored' THEN w.at_ms END) AS stored_at_ms, coalesce(o.seen_at_ms, w.at_ms) AS seen_at_ms
+       -- S3 tells whole seconds.
+       CASE WHEN w.at_ms - o.seen_at_ms BETWEEN 0 AND 1000 THEN w.at_ms ELSE coalesce(o.seen_at_ms, w.at_ms) END AS seen_at_ms,
+       CASE WHEN w.at_ms - o.stored_at_ms BETWEEN 0 AND 1000 OR (o.ended = 'stored' AND o.stored_at_ms IS NULL) THEN w.at_ms ELSE o.stored_at_ms END AS stored_at_ms
 FROM (SELECT NULL::VARCHAR AS filtered WHERE false UNION ALL BY NAME FROM read_parquet($ledger)) l LEFT JOIN outcomes o USING (index)
 LEFT JOIN written w ON o.sighting = w.n
 """
@@ -95,7 +97,7 @@ class Gathered:
             faults = (
                 read_json(run_dir / "faults.json", "faults") if (run_dir / "faults.json").exists() else {"plan": [], "fired": []}
             )
-            names = {made: name for name, made in (plan.get("names") or {}).items() if made}
+            names = logical(plan.get("names") or {})
             # The same few names stand in all entries.
             self._named = functools.cache(lambda text: renamed(text, names))
             met = faults_by_request(faults["fired"])
@@ -152,17 +154,18 @@ class Gathered:
 
         rows = []
         anomalies = []
+        healthy = [
+            self._with_names(way)
+            for row, way in zip(chosen, ways_told, strict=True)
+            if way and not row["anomalies"] and row.get("ended") == "stored"
+        ]
         for place, (row, way) in enumerate(zip(chosen, ways_told, strict=True)):
             one = records.record(row, self._named, self._begin_ms)
             if way is None:
                 # Told in full where the way is, too.
                 one |= {"promised": None, "content": None}
             if row["anomalies"]:
-                told = (
-                    None
-                    if way is None
-                    else [replace(hop, entry={**hop.entry, "name": self._named(hop.entry["name"])}) for hop in way]
-                )
+                told = None if way is None else self._with_names(way)
                 fields = tuple(name for name, _, _ in one["differences"])
                 of_it = traits(row.get("promised") or row.get("content"))
                 anomalies.append(Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told, of_it))
@@ -173,8 +176,15 @@ class Gathered:
         return {
             "records": rows,
             "hops": hops,
-            "clusters": [asdict(one) for one in clusters(anomalies, self._happened.failed_calls, self._usual)],
+            "clusters": [asdict(one) for one in clusters(anomalies, self._happened.failed_calls, self._usual, healthy)],
         }
+
+    def _with_names(self, way: Sequence[Hop]) -> list[Hop]:
+        """Returns the hops with the names of the template."""
+        return [
+            replace(hop, entry={**hop.entry, "name": self._named(hop.entry["name"]), "of": self._named(hop.entry.get("of") or "")})
+            for hop in way
+        ]
 
 
 def _traced(chosen: Sequence[Row], most: int) -> list[Row]:

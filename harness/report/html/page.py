@@ -20,6 +20,7 @@ REPORT = "report.html"
 MOST_BYTES = 1_000_000
 _HERE = files("harness.report.html")
 _HISTORY = ("base.js", "history.js")
+_SEARCH = ("base.js", "search.js")
 _SCRIPTS = ("base.js", "verdict.js", "clusters.js", "flows.js", "timeline.js", "latency.js", "records.js", "rest.js")
 _LIBRARIES = ("uPlot.iife.min.js", "d3-array.min.js", "d3-sankey.min.js")
 
@@ -54,6 +55,11 @@ def left_report(run_dir: Path) -> str:
 def write_history(runs: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Writes a page of many runs, the oldest first: `directory` of each is relative to the page's folder. Raises OSError."""
     path.write_bytes(_html({"runs": runs}, f"{len(runs):,} runs", _HISTORY).encode())
+
+
+def write_search(search: Mapping[str, Any], path: Path) -> None:
+    """Writes the page of a search (harness/report/search.py). Raises OSError."""
+    path.write_bytes(_html(search, f"{search['verdict']}: search of {search['scenario']}", _SEARCH).encode())
 
 
 def _page(found: dict[str, Any]) -> str:

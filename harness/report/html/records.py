@@ -142,6 +142,7 @@ def hop_of(hop: Hop, named: Named, begin_ms: float, log_characters: int) -> dict
         "name": named(entry["name"]),
         "call": entry.get("call"),
         "put": named(entry.get("put") or ""),
+        "of": named(entry.get("of") or ""),
         "at": round(entry["at_ms"] - begin_ms),
         "took": round(max(0, entry.get("took_ms") or entry["at_ms"] - (entry.get("began_ms") or entry["at_ms"]))),
         "status": entry.get("status"),

@@ -67,7 +67,8 @@ def in_common(these: Sequence[frozenset[Trait]], others: Sequence[frozenset[Trai
         return ""
     here, there = _counted(these), _counted(others)
     found: dict[str, tuple[float, float, str]] = {}
-    for (name, what), many in here.items():
+    # What says least comes first, and stays where another trait of the field tells these apart no better.
+    for (name, what), many in sorted(here.items(), key=lambda one: (one[0][1] != "is there", one[0][1].startswith("is "), one[0])):
         share, usual = many / len(these), there[name, what] / len(others)
         if share >= _OF_THESE and usual <= _OF_OTHERS and share - usual > found.get(name, (0.0,))[0]:
             found[name] = share - usual, usual, f"{name} {what}"

@@ -77,7 +77,7 @@ def test_what_one_fault_loses_is_found_and_made_small(needed, smallest):
     assert (found.findings[0].reproduced, found.findings[0].runs) == (10, 10)
     assert found.judgement is Judgement.FAIL
     assert found.tried == found.survived + 1 + found.findings[0].alike == len(of_points(POINTS))
-    assert (found.points, found.not_tried) == (4, 1)
+    assert (len(found.points), found.not_tried) == (4, 1)
 
 
 def test_what_needs_two_faults_is_found_where_the_first_one_led_to_a_call():

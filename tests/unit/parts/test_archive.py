@@ -31,7 +31,7 @@ def found(tmp_path, objects, *, stored=tuple(FILES), shard=True):
 def test_each_upload_is_there(tmp_path):
     kept = {"done/1": b"id\n1\n", "done/2": b"id\n2\n", "done/3": b"id\n1\n"}
     assert found(tmp_path, kept).holds
-    assert found(tmp_path, kept).text == "3 uploads are archived byte for byte"
+    assert found(tmp_path, kept).text == "all of 3 uploads with a stored record are archived byte for byte"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_each_upload_is_there(tmp_path):
 def test_one_that_is_missing_or_different_is_named(tmp_path, objects):
     finding = found(tmp_path, objects)
     assert not finding.holds
-    assert finding.text.startswith("1 of 3 uploads are not below done/ byte for byte: in/")
+    assert finding.text.startswith("1 of 3 uploads with a stored record are not below done/ byte for byte: in/")
 
 
 def test_a_file_of_which_nothing_was_stored_need_not_be_archived(tmp_path):

@@ -135,7 +135,7 @@ def test_a_group_says_what_its_contents_have_in_common_and_others_have_not():
     (found,) = clusters(anomalies, {}, usual)
     assert (
         found.common
-        == "city has characters beyond ASCII (of the others 0%); tax is there (of the others 0%); tax.rate is negative (of the others 0%)"
+        == "city has characters beyond ASCII (of the others 0%); tax is there (of the others 0%); tax.rate is there (of the others 0%)"
     )
     (found,) = clusters(anomalies[:2], {}, usual)
     assert found.common == ""
@@ -148,3 +148,26 @@ def test_a_group_says_what_its_contents_have_in_common_and_others_have_not():
 
 def test_contents_that_are_no_object_have_no_traits():
     assert traits(None) == traits("1,2") == traits("[1]") == frozenset()
+
+
+def test_a_group_names_the_call_that_nearly_all_stored_records_had_on_their_way():
+    sent = called(call="sqs.SendMessage")
+    healthy = [(called(), sent, invoked())] * 9 + [(called(), invoked())]
+    (found,) = clusters([Anomaly(0, "id-1", "lost", "", (), (called(), invoked()))], {}, (), healthy)
+    assert found.missing == ("Store → sqs.SendMessage",)
+    (found,) = clusters([Anomaly(0, "id-1", "lost", "", (), (called(), sent, invoked()))], {}, (), healthy)
+    assert found.missing == ()
+    (found,) = clusters([Anomaly(0, "id-1", "lost", "", (), (called(), invoked()))], {}, (), healthy[:4])
+    assert found.missing == (), "too few to say"
+
+
+def test_records_whose_way_is_not_kept_join_the_only_group_of_their_kind():
+    told, untold = (
+        Anomaly(0, "id-1", "lost", "gone", (), (called(), invoked())),
+        [Anomaly(n, f"id-{n}", "lost", "gone", (), None) for n in (2, 3)],
+    )
+    (found,) = clusters([told, *untold], {})
+    assert (found.records, found.untold, found.failure.who) == ([0, 2, 3], 2, "Store")
+    another = Anomaly(4, "id-4", "lost", "gone", (), (called("SlowDown", 503),))
+    assert [one.untold for one in clusters([told, *untold, another], {})] == [0, 0, 0]
+    assert [one.how for one in clusters([told, *untold, another], {})][-1] == "untold"

@@ -8,7 +8,7 @@
     if (!failure) return `${many}: nothing is known to have carried ${records.length === 1 ? "it" : "them"}`;
     const did = failure.call ? `${failure.who} called ${failure.call}` : `${failure.who} was invoked`;
     const wrong = failure.faults.map(fault => DOES[kindOf(fault)]).find(Boolean) ?? "failed";
-    if (how === "taken") return `${many}: ${did}, which ${failure.said}`;
+    if (how === "taken") return `${many}: ${did}, which ${failure.said.replace(/ it$/, records.length === 1 ? " it" : " them")}`;
     if (how === "own") return `${many}: ${did}, which ${wrong}`;
     if (how === "beside") return `${many}: in the same invocation ${did}, which ${wrong}`;
     if (how === "overcome") return `${many}: ${did}, which ${wrong}; done again, it went well`;
@@ -23,20 +23,22 @@
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);
     return sorted.slice(0, 4).map(([name, many]) => `${count(many)} ${name || "healthy"}`).join(", ") + (sorted.length > 4 ? ` and ${count(sorted.length - 4)} other kinds` : "");
   };
-  const file = record => /^shardId-/.test(record.at ?? "") ? record.at.split(":")[0] : (record.at ?? "").split(/[@:]/)[0];
+  const decoded = name => { try { return decodeURIComponent(name); } catch { return name; } };
+  const file = record => /^shardId-/.test(record.at ?? "") ? record.at.split(":")[0] : decoded((record.at ?? "").split(/[@:]/)[0]);
   section("causes", "What went wrong",
     make("p", {class: "quiet"}, `${plural(run.clusters.length, "group")} of ${kept < anomalous ? `${count(kept)} of ${plural(anomalous, "record")}` : plural(anomalous, "record")} with an anomaly, `
-      + "by what went wrong last on their way, what was answered, and the faults that met it. It is where to look first."
+      + "by what went wrong last on their way, what was answered, and the faults that met them. Look here first; it is no proof."
       + (kept < anomalous ? " The others are in anomalies.parquet." : "")),
     run.clusters.map((cluster, place) => make("article", {class: "cluster"},
-      make("h3", {}, sentence(cluster)),
+      make("h3", {}, sentence(cluster) + (cluster.untold ? ` (this file has the way of ${count(cluster.records.length - cluster.untold)} of them)` : "")),
       facts([
         ["the answer", cluster.failure?.said && cluster.how !== "taken" ? make("code", {}, cluster.failure.said) : null],
         ["planned faults", cluster.failure?.faults.join(", ")],
         ["logged", cluster.logged ? make("code", {}, cluster.logged) : null],
-        ["why an anomaly", cluster.why],
+        ["why an anomaly", /^accepted, and seen nowhere/.test(cluster.why) ? null : cluster.why],
         ["in common", cluster.common],
-        ["malformed", parts(cluster, record => record.malformed ?? "")],
+        ["never called for them", cluster.missing.length ? make("div", {}, `${cluster.missing.join(", ")}, which nearly all stored records had on their way`) : null],
+        ["kind", parts(cluster, record => record.malformed ?? "")],
         ["from", parts(cluster, file)],
         ["invoked in this run", cluster.failure || cluster.how === "untold" ? null : run.functions.map(one => `${one.name} (${count(one.invocations)})`).join(", ")],
       ]),

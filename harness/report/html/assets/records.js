@@ -23,7 +23,8 @@
   const labels = {status: "first hop", ended: "ended", anomaly: "anomaly", cluster: "group", text: "text"};
 
   function draw() {
-    const found = run.records.filter(fits);
+    const wanted = (filter.text ?? "").toLowerCase();
+    const found = run.records.filter(fits).sort((a, b) => ((b.id ?? "").toLowerCase() === wanted) - ((a.id ?? "").toLowerCase() === wanted));
     const rows = found.slice(0, limit).map(record => [
       make("button", {type: "button", "aria-haspopup": "dialog", onclick: () => openRecord(record)}, record.id ?? "without an id"),
       word(record.status) ?? "never offered", word(record.ended) ?? "not known", record.anomalies.join(", "),
@@ -50,7 +51,7 @@
       ["given up", "dead-lettered or alerted: not stored, and kept where a person finds it"],
       ["kind", "healthy, or malformed on purpose and how"],
       ["with its file", "a step with the file or upload that the record is a row of; it may have been about other rows"],
-      ["another event", "an invocation that fetched the record itself: its event did not have it"],
+      ["another event", "an invocation whose event did not have the record: it fetched it, or overwrote or deleted what was stored of it"],
     ])),
     make("div", {class: "tools"}, make("label", {}, "find", text), chips), said, holder, more);
   document.getElementById("records-title").setAttribute("tabindex", "-1");
@@ -66,8 +67,8 @@ function openRecord(record) {
   // An invocation is told before its calls.
   const began = coded => run.hops[Math.floor(coded / HOW.length)].at - run.hops[Math.floor(coded / HOW.length)].took;
   // A function may make a call for each row of a file: of those that follow each other and are alike the first is told.
-  const alike = coded => { const hop = run.hops[Math.floor(coded / HOW.length)]; return HOW[coded % HOW.length] === "its file" && hop.kind === "call" && !hop.put && !hop.faults.length && !hop.log
-    ? [hop.name, hop.call, hop.status, hop.error, hop.invocation].join("|") : null; };
+  const alike = coded => { const hop = run.hops[Math.floor(coded / HOW.length)]; return HOW[coded % HOW.length] === "its file" && hop.kind === "call" && !hop.put && !hop.log
+    ? [hop.name, hop.call, hop.of, hop.status, hop.error, hop.invocation, ...hop.faults].join("|") : null; };
   const folded_alike = way => way.reduce((steps, coded) => {
     const last = steps.at(-1);
     if (last && alike(coded) !== null && alike(coded) === alike(last[0])) last[1] += 1;
@@ -78,7 +79,7 @@ function openRecord(record) {
     const [hop, how] = [run.hops[Math.floor(coded / HOW.length)], HOW[coded % HOW.length]];
     const failed = Boolean(hop.error) || (hop.kind === "call" && !(hop.status >= 200 && hop.status < 400));
     const carried = how === "it" ? "" : ["overwrote", "deleted"].includes(how) ? `, which ${how} what was stored of it` : ` with ${how}`;
-    const what = hop.kind === "call" ? ` called ${hop.call}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
+    const what = hop.kind === "call" ? ` called ${hop.call}${hop.of ? ` of ${hop.of}` : ""}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
     const answer = failed ? make("span", {class: "bad-word"}, hop.error || `answered ${hop.status}`) : hop.kind === "call" ? `answered ${hop.status}` : "succeeded";
     return make("li", {class: failed ? "bad" : hop.faults.length ? "met" : null},
       make("time", {}, `+${duration(Math.max(0, hop.at - hop.took))}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`, times > 1 ? `, and ${plural(times - 1, "call")} like it` : "",
@@ -103,7 +104,7 @@ function openRecord(record) {
     record.differences.length ? make("div", {}, make("h3", {}, "Promised and found"), table("Fields that are not as promised", ["field", "promised", "found"],
       record.differences.map(([name, promised, found]) => [name || "the whole", make("code", {}, promised), found === null ? "missing" : make("code", {}, found)]))) : "",
     record.promised || record.content ? folded("What was promised, and what is there", facts([
-      ["promised", record.promised ? make("code", {}, record.promised) : null], ["there", record.content ? make("code", {}, record.content) : null]])) : "",
+      ["promised", record.promised ? make("code", {}, record.promised) : null], ["there", record.content ? make("code", {}, record.content) : "nothing was seen"]])) : "",
     make("h3", {}, "Its way"), way);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;

@@ -2,7 +2,7 @@
 (() => {
   const {result, functions, coverage} = run;
   if (functions.length) {
-    section("functions", "Functions", table("What each function did", ["function", "invocations", "failed", "cold starts", "each (median)", "median", "99th percentile", "slowest", "most memory"],
+    section("functions", "Functions", table("What each function did", ["function", "invocations", "failed", "cold starts", "their init, median", "median", "99th percentile", "slowest", "most memory"],
       functions.map(one => [one.name, one.invocations, one.failed, one.cold, one.cold ? duration(one.init_ms) : "", duration(one.p50_ms), duration(one.p99_ms), duration(one.max_ms), one.memory_mb === null ? "?" : `${one.memory_mb} MB`])),
     result.causes.length ? table("What they raised, and what executions failed with", ["who", "error", "times", "of them by planned faults", "first with"],
       result.causes.map(cause => [cause.who, make("code", {}, cause.error), cause.count, cause.planned, cause.record ?? ""])) : "");
