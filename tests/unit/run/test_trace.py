@@ -15,7 +15,7 @@ from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status
 from harness.cli import main
-from harness.run.trace import JOURNAL, decisive, faults_by_request, renamed, ways, with_ways
+from harness.run.trace import JOURNAL, decisive, faults_by_request, logical, renamed, ways, with_ways
 
 SEQUENCE = "49" + "0" * 52 + "17"
 
@@ -325,3 +325,12 @@ def test_of_a_record_that_was_overwritten_the_overwriting_is_told_last(run_dir):
     )
     ((*hops,),) = ways(directory, [("id-17", None, None)], {})
     assert decisive(hops)[0].how == "it"
+
+
+def test_names_are_known_by_the_last_part_of_an_arn_or_a_url_too():
+    physical = {"Queue": "http://127.0.0.1:4566/0/stack-Queue-1a", "Table": "stack-Table-2b", "Stage": "x/Prod", "None": None}
+    names = logical(physical)
+    assert (
+        renamed("sqs.SendMessage of stack-Queue-1a, stack-Table-2b and Prod", names) == "sqs.SendMessage of Queue, Table and Prod"
+    )
+    assert renamed("http://127.0.0.1:4566/0/stack-Queue-1a", names) == "Queue"
