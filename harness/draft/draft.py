@@ -140,7 +140,8 @@ def _parameter(name: str, declared: Mapping[str, Any]) -> str:
 
 
 def _source(made: Draft, load: Load, prefix: str | None, keys: Sequence[tuple[str, ...]]) -> None:
-    name = load.name_of_id([first for first, *_ in keys])
+    # The first half of a key is a name only where there is no better one: another item may have it too.
+    name = load.name_of_id([first for first, *rest in keys if not rest]) or load.name_of_id([first for first, *_ in keys])
     load.pass_filter(name)
     for one in infer.left_out(load.records):
         made.say(
@@ -153,6 +154,11 @@ def _source(made: Draft, load: Load, prefix: str | None, keys: Sequence[tuple[st
         load.fields = {name: {"type": "uuid"}, **{other: guessed(other) for other in of_table[1:]}, **load.fields}
         why = "which is the key of a table" if of_table else "which must stand where a record is stored"
         made.say("source", f"No field tells the records apart, so `{name}` was added, {why}.")
+    else:
+        made.say(
+            "source",
+            f"`{name}` tells the records apart: each gets another value. Where several may have the same one, choose another `id`.",
+        )
     unknown = "Nothing says which fields the records have: write them here, or give --sample FILE."
     made.say("source", f"Its fields are those of {load.said}." if load.said else unknown)
     if 0 < len(load.records) < _FEW:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 class Running:
     """Callable with faults: runs the scenario with them, and without those that it has. The directories of runs that survive are not kept; those of the others are in
-    `failed`."""
+    `failed`, but for those whose faults met nothing."""
 
     def __init__(
         self,
@@ -99,11 +99,12 @@ class Running:
         except UsageError:
             # A run that ended before its load has none.
             seen = []
-        if judgement is Judgement.FAIL:
+        met = not any(fault["fired"] == 0 for fault in finished.faults)
+        if judgement is Judgement.FAIL or (judgement is Judgement.UNKNOWN and met):
             self.failed.append(run_dir)
         else:
             shutil.rmtree(run_dir, ignore_errors=True)
-        return Tried(judgement, reasons, anomalies, tuple(seen), str(run_dir))
+        return Tried(judgement, reasons, anomalies, tuple(seen), str(run_dir), met)
 
 
 def _stored_wrongly(run_dir: Path) -> int:
@@ -167,7 +168,7 @@ def explored(
                 one.close()
             raise
     # A finding has failed many times. One of the runs tells why.
-    kept = {finding.tried.run_dir for finding in came.findings}
+    kept = {finding.tried.run_dir for finding in came.findings} | {tried.run_dir for _, tried in came.undecided}
     for run_dir in run.failed:
         if str(run_dir) not in kept:
             shutil.rmtree(run_dir, ignore_errors=True)

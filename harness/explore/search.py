@@ -25,6 +25,7 @@ _MOST_CANDIDATES = 3
 # Behind every rank that a schedule has.
 _LAST = 100
 _MOST_SMALLER = 20
+_MOST_UNDECIDED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Tried:
     anomalies: Mapping[str, int] = field(default_factory=dict)
     points: Sequence[Point] = ()
     run_dir: str = ""
+    met: bool = True
+    """Whether all its faults met what they were to meet."""
 
 
 class Run(Protocol):
@@ -64,13 +67,14 @@ class Finding:
 class Explored:
     """What the search did: the points that there are and how many are not tried, and how many schedules were tried, survived, never met what they were to meet, and were
     left when the time was over. `known` of them were not tried, because an earlier search of the same code has. `outcomes` has what was tried, in the order in which it ended.
-    `doubt` says why nothing was explored."""
+    `undecided` are those whose faults were met, and whose verdict is unknown. `doubt` says why nothing was explored."""
 
     points: Sequence[Point] = ()
     not_tried: int = 0
     tried: int = 0
     survived: int = 0
     unreached: int = 0
+    undecided: list[tuple[Schedule, Tried]] = field(default_factory=list)
     left: int = 0
     known: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -78,11 +82,16 @@ class Explored:
     doubt: str = ""
 
     @property
+    def lost(self) -> int:
+        """Returns how many of the schedules that were tried lost or spoilt records."""
+        return self.tried - self.survived - self.unreached - len(self.undecided)
+
+    @property
     def judgement(self) -> Judgement:
-        """Returns a fail where a schedule loses records, unknown where nothing could be said, else a pass: as far as was tried."""
+        """Returns a fail where a schedule loses records, unknown where of one nothing could be said, else a pass: as far as was tried."""
         if self.findings:
             return Judgement.FAIL
-        return Judgement.UNKNOWN if self.doubt or not (self.survived or self.known) else Judgement.PASS
+        return Judgement.UNKNOWN if self.doubt or self.undecided or not (self.survived or self.known) else Judgement.PASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,8 @@ def explore(
         tell(f"{found.tried:>4}  {_outcome(tried):<9}  {schedule.name}")
         if tried.judgement is Judgement.FAIL:
             failed.setdefault(_group(schedule, tried), []).append((schedule, tried))
+        elif tried.judgement is Judgement.UNKNOWN and tried.met:
+            found.undecided.append((schedule, tried))
         elif tried.judgement is Judgement.UNKNOWN:
             found.unreached += 1
         else:
@@ -243,7 +254,8 @@ def _side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callab
 
 
 def _outcome(tried: Tried) -> str:
-    return {Judgement.PASS: "survived", Judgement.FAIL: "LOST", Judgement.UNKNOWN: "not met"}[tried.judgement]
+    unknown = "unknown" if tried.met else "not met"
+    return {Judgement.PASS: "survived", Judgement.FAIL: "LOST", Judgement.UNKNOWN: unknown}[tried.judgement]
 
 
 def _shrunk(run: Run, schedule: Schedule, tried: Tried) -> tuple[Schedule, Tried]:
@@ -273,12 +285,16 @@ def in_words(found: Explored) -> Iterator[str]:
         yield f"{number}. {finding.name or 'without any fault'}: {what}; {finding.reproduced} of {finding.runs} runs"
         if finding.alike:
             yield f"   {finding.alike} more of the schedules at the same place lead to the same"
+    for schedule, tried in found.undecided[:_MOST_UNDECIDED]:
+        yield f"unknown: {schedule.name}: {'; '.join(tried.reasons)}"
+    if len(found.undecided) > _MOST_UNDECIDED:
+        yield f"unknown: {len(found.undecided) - _MOST_UNDECIDED:,} more"
     yield from _idempotence(found.outcomes)
     if found.doubt:
         yield found.doubt
     yield (
-        f"{len(found.points)} points, of which {found.not_tried} are the load's own; {found.tried} schedules tried: {found.survived} survived, {found.tried - found.survived - found.unreached} lost or spoilt records, "
-        f"{found.unreached} without a verdict; {found.left} left"
+        f"{len(found.points)} points, of which {found.not_tried} are the load's own; {found.tried} schedules tried: {found.survived} survived, {found.lost} lost or spoilt records, "
+        f"{len(found.undecided)} without a verdict, {found.unreached} never met what they were to meet; {found.left} left"
         + (f"; {found.known} more known to survive" if found.known else "")
     )
 
@@ -293,7 +309,7 @@ def kills(outcomes: Sequence[tuple[Schedule, Judgement]]) -> dict[str, dict[int,
 
 
 def _idempotence(outcomes: Sequence[tuple[Schedule, Judgement]]) -> Iterator[str]:
-    words = {Judgement.PASS: "nothing is lost or doubled", Judgement.FAIL: "LOST", Judgement.UNKNOWN: "not met"}
+    words = {Judgement.PASS: "nothing is lost or doubled", Judgement.FAIL: "LOST", Judgement.UNKNOWN: "not met, or unknown"}
     for function, of_function in kills(outcomes).items():
         told = [(words[judgement], [call for call, one in of_function.items() if one is judgement]) for judgement in words]
         yield f"{function}, killed after a call: " + "; ".join(f"{word} after {_ranges(calls)}" for word, calls in told if calls)

@@ -27,7 +27,7 @@ THROTTLES = frozenset(
 # The codes with which services refuse what a record holds. Any other code (no such stream, no permission, a wrong signature) says nothing
 # about the record.
 _ABOUT_THE_RECORD = re.compile(
-    r"Validation|Invalid(Parameter|Argument|Message|Record|Request|Event|Item)|Malformed|TooL(arge|ong)|Serialization|"
+    r"Validation|Missing(Required)?Parameter|Invalid(Parameter|Argument|Message|Record|Request|Event|Item)|Malformed|TooL(arge|ong)|Serialization|"
     r"ItemCollectionSizeLimitExceeded|ConditionalCheckFailed"
 )
 

@@ -8,12 +8,30 @@ from harness.accounting.record import Answer, Record, Status
 from harness.parts.batching import about_record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from harness.parts.batching import Result
 
 
 def text_of(record: Record) -> str:
     """Returns the payload as text, which a message must be: bytes that are not UTF-8 are replaced."""
     return record.payload.decode(errors="replace")
+
+
+def sent(records: Sequence[Record], offered_at_ms: int, send: Callable[[Sequence[Record]], list[Result]]) -> list[Result]:
+    """Sends those records whose bytes are text, and returns a result for each record: the others are refused here, as an SDK refuses them."""
+    texts = [record for record in records if _is_text(record.payload)]
+    answers = iter(send(texts) if texts else ())
+    refused = Answer(Status.REJECTED, offered_at_ms, detail="a message is text, and these bytes are not UTF-8")
+    return [next(answers) if _is_text(record.payload) else refused for record in records]
+
+
+def _is_text(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def entry(record: Record, entry_id: str, body: str, *, fifo: bool) -> dict[str, Any]:

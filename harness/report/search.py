@@ -47,7 +47,8 @@ def document(name: str, came: Explored, scenarios: Sequence[Path], folder: Path)
         "scenario": name,
         "verdict": came.judgement.value,
         "doubt": came.doubt,
-        "counts": {key: getattr(came, key) for key in ("not_tried", "tried", "survived", "unreached", "left", "known")},
+        "counts": {key: getattr(came, key) for key in ("not_tried", "tried", "survived", "lost", "unreached", "left", "known")},
+        "undecided": [[schedule.name, "; ".join(tried.reasons)] for schedule, tried in came.undecided],
         "kinds": _KINDS,
         "points": [
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -232,7 +233,8 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
     # Templates make longer names of it: a function's has 64 characters at most, a bucket's 63.
-    state.stack = f"pp-{run.recipe.name}"[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
+    # A stack's name has letters, digits and hyphens alone; a file's may have anything.
+    state.stack = re.sub(r"[^A-Za-z0-9]+", "-", f"pp-{run.recipe.name}")[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
     before_deployment(clients, scenario.setup)
     with timed(state, "deploy_s"):
         wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)

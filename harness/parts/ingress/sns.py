@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.parts.batching import BatchSender, Limits, Result
-from harness.parts.messages import entry, results
+from harness.parts.messages import entry, results, sent
 from harness.parts.ports import Context, Ingress
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ class Sns(Ingress):
         fifo = self.topic_arn.endswith(".fifo")
 
         def put(records: Sequence[Record], offered_at_ms: int) -> list[Result]:
-            entries = [entry(record, str(place), "Message", fifo=fifo) for place, record in enumerate(records)]
-            response = client.publish_batch(TopicArn=self.topic_arn, PublishBatchRequestEntries=entries)
-            return results(response, len(records), offered_at_ms)
+            def send(texts: Sequence[Record]) -> list[Result]:
+                entries = [entry(record, str(place), "Message", fifo=fifo) for place, record in enumerate(texts)]
+                response = client.publish_batch(TopicArn=self.topic_arn, PublishBatchRequestEntries=entries)
+                return results(response, len(texts), offered_at_ms)
+
+            return sent(records, offered_at_ms, send)
 
         return BatchSender(put, LIMITS, lambda record: len(record.payload))

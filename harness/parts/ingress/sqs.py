@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.accounting.record import message_put
 from harness.parts.batching import BatchSender, Limits, Result
-from harness.parts.messages import entry, results, text_of
+from harness.parts.messages import entry, results, sent, text_of
 from harness.parts.ports import Context, Ingress
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ class Sqs(Ingress):
         fifo = self.queue_url.endswith(".fifo")
 
         def put(records: Sequence[Record], offered_at_ms: int) -> list[Result]:
-            entries = [entry(record, str(place), "MessageBody", fifo=fifo) for place, record in enumerate(records)]
-            return results(client.send_message_batch(QueueUrl=self.queue_url, Entries=entries), len(records), offered_at_ms)
+            def send(texts: Sequence[Record]) -> list[Result]:
+                entries = [entry(record, str(place), "MessageBody", fifo=fifo) for place, record in enumerate(texts)]
+                return results(client.send_message_batch(QueueUrl=self.queue_url, Entries=entries), len(texts), offered_at_ms)
+
+            return sent(records, offered_at_ms, send)
 
         def put_at(record: Record) -> str:
             return message_put(self.queue_url, text_of(record))

@@ -8,8 +8,8 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,17 +22,22 @@ from harness.parts.ports import Context, Probe
 from harness.parts.probes.sqs import documents, retention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
-_VARIES = re.compile(r"[0-9a-fA-F]{8,}|[0-9]+")
+_VARIES = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{8,}|[0-9]+")
+_ENDING = re.compile(r"(\.[A-Za-z][A-Za-z0-9]{0,7})?\.(gz|bz2|zst)$|\.[A-Za-z][A-Za-z0-9]{0,7}$", re.IGNORECASE)
+# As single-table designs name kinds of items, and not as data does.
+_KIND = re.compile(r"[A-Z][A-Z_]*")
+_DEEPEST = 4
 _WATCHES = "pipeproof-watches-"
 _ALSO_PUT = ("lookup.parquet", "setup.parquet")
 
 
 class Place(Part):
-    """A bucket (below `prefix`), a table, a queue or a topic. `holds: every` says that each healthy record ends here unless it is given up, `some` that not each does."""
+    """A bucket (below `prefix`), a table, a queue or a topic. `holds: every` says that each healthy record ends here unless it is given up, `some` that not each does.
+    `keeps_payload: false` of a place where records are given up: to be named there is enough."""
 
     bucket: str | None = None
     prefix: str = ""
@@ -41,6 +46,7 @@ class Place(Part):
     topic_arn: str | None = None
     outcome: Literal["stored", "dead_lettered", "alerted"] = "stored"
     holds: Literal["every", "some"] | None = None
+    keeps_payload: bool = True
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -60,19 +66,25 @@ class Place(Part):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The ids that stand in a place, or in the objects of a bucket whose keys begin alike."""
+    """The ids that stand in a place, or in the objects or items of it whose keys look alike; and those of records whose bytes are there too, where records are given
+    up."""
 
     place: Place
     name: str
     ids: frozenset[str]
+    kept: frozenset[str]
 
 
 class Anywhere(Probe):
     """Finds each record of the load whose id stands anywhere in one of the `places`: in an object, an item or a message, whatever else it says.
 
     A record is stored where a place of that outcome has it, and every place that `holds: every`. No content is compared, and duplicates are not told. Where some of
-    the stored records stand in fewer places than the others, whether they are lost there cannot be known: that is a doubt, but for places that `holds: some`. The
-    objects of a bucket count as places by the first folder of their keys."""
+    the stored records stand in other places than the others, whether they are lost cannot be known (a note of an error names a record, too): that is a doubt, but for
+    places that `holds: some`. The objects of a bucket count as places by the first folder and the ending of their keys, the items of a table by a kind in
+    theirs, such as ORDER#.
+
+    A record is given up where its id stands in such a place. Its bytes must stand there too, alone, as a text or an object of JSON, or in base64; else it is irrecoverable.
+    Of rows of files the id is enough."""
 
     places: Annotated[tuple[Place, ...], NotEmpty]
 
@@ -94,9 +106,11 @@ class Anywhere(Probe):
         found = self._found(context)
         for outcome in Outcome:
             seen: dict[str, str] = {}
+            kept: set[str] = set()
             for one in found:
                 if one.place.outcome == outcome:
                     seen |= {record_id: one.name for record_id in one.ids if record_id not in seen}
+                    kept |= one.kept if one.place.keeps_payload and outcome is not Outcome.STORED else one.ids
             needed = [
                 frozenset().union(*(one.ids for one in found if one.place == place))
                 for place in self.places
@@ -104,20 +118,17 @@ class Anywhere(Probe):
             ]
             for record_id, name in seen.items():
                 if all(record_id in ids for ids in needed):
-                    yield Observation(outcome, name, record_id, content=b"{}", keeps_payload=False)
+                    # One that keeps the payload, and has none, does not keep this record's.
+                    yield Observation(outcome, name, record_id, content=b"{}", keeps_payload=record_id not in kept)
 
     def doubts(self, context: Context) -> Iterator[str]:
         """Yields a reason per place that does not keep what it has, and per place that has a part of the records and does not say whether that is all."""
-        unsaid = [one for one in self._found(context) if one.place.outcome == "stored" and one.place.holds is None]
         healthy = _Load(context.run_dir).healthy
-        counts = Counter(record_id for one in unsaid for record_id in one.ids & healthy)
-        most = max(counts.values(), default=0)
-        if fewer := [record_id for record_id, count in counts.items() if count < most]:
-            held = ", ".join(f"{one.name}: {len(one.ids & healthy):,}" for one in unsaid if one.ids)
-            yield (
-                f"{len(fewer):,} of {len(counts):,} stored records stand in fewer places than the others, such as {min(fewer)} ({held}): "
-                "lost there, or not for there? Say `holds: every` or `holds: some` of these places"
-            )
+        stored = [replace(one, ids=one.ids & healthy) for one in self._found(context) if one.place.outcome == "stored"]
+        yield from _split([one for one in stored if one.place.holds is None])
+        for place in self.places:
+            if place.holds == "every":
+                yield from _split([one for one in stored if one.place == place])
         for place in self.places:
             if place.queue_url is not None:
                 yield from retention(context, place.queue_url)
@@ -126,19 +137,38 @@ class Anywhere(Probe):
         """Returns which records each place has. The places are read once in a run, and the file in its directory is for a person too."""
         kept = context.run_dir / f"anywhere-{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]}.json"
         if kept.is_file():
-            return [Found(self.places[number], name, frozenset(ids)) for number, name, ids in json.loads(kept.read_text())]
+            return [
+                Found(self.places[number], name, frozenset(ids), frozenset(here))
+                for number, name, ids, here in json.loads(kept.read_text())
+            ]
         load, found = _Load(context.run_dir), []
         for number, place in enumerate(self.places):
-            groups = defaultdict[str, set[str]](set)
-            for name, ids in _documents(place, context, load):
-                groups[name] |= ids
-            found += [(number, name, sorted(ids)) for name, ids in sorted(groups.items())]
+            groups = defaultdict[str, tuple[set[str], set[str]]](lambda: (set(), set()))
+            for name, content, around in _documents(place, context, load):
+                here = set() if place.outcome == "stored" else load.kept_in(content) | load.kept_in(around)
+                groups[name][0].update(load.named(around + b"\n" + content), here)
+                groups[name][1].update(here)
+            found += [(number, name, sorted(ids), sorted(here)) for name, (ids, here) in sorted(groups.items())]
         kept.write_text(json.dumps(found, indent=1))
-        return [Found(self.places[number], name, frozenset(ids)) for number, name, ids in found]
+        return [Found(self.places[number], name, frozenset(ids), frozenset(here)) for number, name, ids, here in found]
 
 
-def _documents(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, set[str]]]:
-    """Yields, of each object, item or message, where it stands and the ids that it has."""
+def _split(found: Sequence[Found]) -> Iterator[str]:
+    """Yields a reason where these do not all have the same records."""
+    counts = Counter(record_id for one in found for record_id in one.ids)
+    many = sum(bool(one.ids) for one in found)
+    if fewer := [record_id for record_id, count in counts.items() if count < many]:
+        there = sorted((one for one in found if one.ids), key=lambda one: len(one.ids))
+        rare = there[0].ids.intersection(fewer)
+        held = ", ".join(f"{one.name}: {len(one.ids):,}" for one in there)
+        yield (
+            f"{len(fewer):,} of {len(counts):,} stored records do not stand in each of the places, such as {min(rare or fewer)} ({held}): "
+            "lost there, or not for there? Say `holds: every` or `holds: some` of each place, and name folders as places by `prefix`"
+        )
+
+
+def _documents(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:
+    """Yields, of each object, item or message, where it stands, what is in it, and what stands around that."""
     if place.bucket is not None:
         return _objects(place, place.bucket, context, load)
     if place.table is not None:
@@ -146,7 +176,7 @@ def _documents(place: Place, context: Context, load: _Load) -> Iterator[tuple[st
     return _messages(place, context, load)
 
 
-def _objects(place: Place, bucket: str, context: Context, load: _Load) -> Iterator[tuple[str, set[str]]]:
+def _objects(place: Place, bucket: str, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:
     s3 = context.clients("s3")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place.prefix):
         for item in page.get("Contents", []):
@@ -155,38 +185,46 @@ def _objects(place: Place, bucket: str, context: Context, load: _Load) -> Iterat
             answer = s3.get_object(Bucket=bucket, Key=key)
             body = answer["Body"].read()
             if not load.has_put(object_put(bucket, key, answer.get("ETag", "")), body):
-                head = f"{key}\n{json.dumps(answer.get('Metadata', {}))}\n".encode()
-                yield place.name + _folder(key[len(place.prefix) :]), load.named(head + _unpacked(body))
+                head = f"{key}\n{json.dumps(answer.get('Metadata', {}))}".encode()
+                yield place.name + _folder(key[len(place.prefix) :]), _unpacked(body), head
 
 
-def _items(place: Place, table: str, context: Context, load: _Load) -> Iterator[tuple[str, set[str]]]:
-    for page in context.clients("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+def _items(place: Place, table: str, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:
+    dynamodb = context.clients("dynamodb")
+    key = next(
+        one["AttributeName"] for one in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"] if one["KeyType"] == "HASH"
+    )
+    for page in dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
         context.check()
         for item in page["Items"]:
             if not load.has_put(item_put(table, item)):
-                yield place.name, load.named(json.dumps(item, default=_text, ensure_ascii=False).encode())
+                kind, sign, _ = str(item[key].get("S", "")).partition("#")
+                group = place.name + (f" {kind}#" if sign and _KIND.fullmatch(kind) else "")
+                yield group, json.dumps(item, default=_text, ensure_ascii=False).encode(), b""
 
 
-def _messages(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, set[str]]]:
+def _messages(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:
     url = place.queue_url or context.clients("sqs").get_queue_url(QueueName=_watch_name(str(place.topic_arn)))["QueueUrl"]
     for seen in documents(context, url):
         if not load.has_put(seen.put_at or ""):
             attributes = json.dumps(seen.around["message"]["attributes"]).encode()
-            yield place.name, load.named((seen.content or b"") + b"\n" + attributes)
+            yield place.name, seen.content or b"", attributes
 
 
 def _folder(key: str) -> str:
-    """Returns the first folder of a key; of one that is named after its content, such as year=2026 or a UUID, its form."""
+    """Returns the first folder and the ending of a key; of a folder that is named after its content, such as year=2026 or a UUID, its form."""
     folder, slash, _ = key.partition("/")
     name, equals, _ = folder.partition("=")
-    return f"{name}=" if equals else (_VARIES.sub("*", folder) + slash if slash else "")
+    ending = _ENDING.search(key)
+    first = f"{name}=" if equals and slash else (_VARIES.sub("*", folder) + slash if slash else "")
+    return first + (f"*{ending[0].lower()}" if ending else "")
 
 
 class _Load:
     """The ids of a run's load, and how they are found in a text."""
 
     def __init__(self, run_dir: Path) -> None:
-        table = pq.read_table(run_dir / "ledger.parquet", columns=["record_id", "promised", "put_at", "file_hash"])
+        table = pq.read_table(run_dir / "ledger.parquet", columns=["record_id", "promised", "put_at", "file_hash", "payload_hash"])
         self._ids = {record_id.lower(): record_id for record_id in table["record_id"].to_pylist()}
         self.healthy = frozenset(table.filter(pc.is_valid(table["promised"]))["record_id"].to_pylist())
         self._put = set(table["put_at"].drop_null().unique().to_pylist())
@@ -194,6 +232,12 @@ class _Load:
             if (run_dir / name).is_file():
                 self._put.update(pq.read_table(run_dir / name)["put_at"].to_pylist())
         self._files = set(table["file_hash"].drop_null().unique().to_pylist())
+        hashes = table["payload_hash"].to_pylist()
+        many = Counter(hashes)
+        # Which of several records with the same bytes it is nothing tells.
+        self._by_bytes = {
+            one: record_id for one, record_id in zip(hashes, table["record_id"].to_pylist(), strict=True) if many[one] == 1
+        }
         self._words, self._shape, self._shortest = _patterns(self._ids)
 
     def has_put(self, place: str, body: bytes | None = None) -> bool:
@@ -204,6 +248,12 @@ class _Load:
         """Returns the ids that stand in a text, in upper or lower case, or in what it has in base64."""
         texts = [content, *(decoded for found in _BASE64.findall(content) if (decoded := _decoded(found)) is not None)]
         return {record_id for text in texts for record_id in self._in(text.decode("utf-8", "replace").lower())}
+
+    def kept_in(self, content: bytes) -> set[str]:
+        """Returns the ids of the records whose bytes stand in a text; of a load of files, whose rows another form of them stands for, the ids that it names."""
+        if self._files:
+            return self.named(content)
+        return {self._by_bytes[one] for text in _parts(content, 0) if (one := payload_hash(text)) in self._by_bytes}
 
     def _in(self, text: str) -> Iterator[str]:
         seen = False
@@ -218,6 +268,38 @@ class _Load:
             for length in range(len(found[1]), self._shortest - 1, -1):
                 if found[1][:length] in self._ids:
                     yield self._ids[found[1][:length]]
+
+
+def _parts(content: bytes, depth: int) -> Iterator[bytes]:
+    """Yields what may be a record's bytes: the text, its lines, and in JSON each text, what that has in base64, and each object in the forms that are usual."""
+    yield content
+    lines = content.splitlines() if depth == 0 else ()
+    for text in (content, *lines):
+        if lines:
+            yield text
+        if depth < _DEEPEST and text[:1] in {b"{", b"[", b'"'}:
+            try:
+                document = json.loads(text)
+            except ValueError:
+                continue
+            yield from _of_json(document, depth + 1)
+
+
+def _of_json(value: Any, depth: int) -> Iterator[bytes]:
+    if isinstance(value, str):
+        text = value.encode("utf-8", "surrogatepass")
+        yield from _parts(text, depth)
+        if _BASE64.fullmatch(text) and (decoded := _decoded(text)) is not None:
+            yield from _parts(decoded, depth)
+    elif isinstance(value, dict):
+        for separators in ((", ", ": "), (",", ":")):
+            for ascii_alone in (True, False):
+                yield json.dumps(value, separators=separators, ensure_ascii=ascii_alone).encode("utf-8", "surrogatepass")
+        for inner in value.values():
+            yield from _of_json(inner, depth)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _of_json(inner, depth)
 
 
 def _patterns(ids: Mapping[str, str]) -> tuple[re.Pattern[str], re.Pattern[str], int]:

@@ -150,6 +150,8 @@ def test_the_key_of_a_table_tells_records_apart_where_nothing_else_does(drafted)
     read = "def handler(event, context):\n    order = loads(event['body'])\n    return order['sensor'], order['name'], event['source']\n"
     source = drafted(take, code=read)["source"]
     assert (source["id"], list(source["fields"])) == ("sensor", ["sensor", "name"])
+    named = read.replace("order['name']", "order['scanId']")
+    assert drafted(take, code=named)["source"]["id"] == "scanId", "half of a key is no name where there is a better one"
 
 
 LOOKS_UP = function(

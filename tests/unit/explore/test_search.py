@@ -121,7 +121,7 @@ def test_without_a_verdict_of_the_clean_run_nothing_is_known():
 
 
 def test_what_never_met_its_event_is_counted_and_no_survivor():
-    found = explored(lambda faults: Tried(Judgement.UNKNOWN if faults else Judgement.PASS, points=POINTS))
+    found = explored(lambda faults: Tried(Judgement.UNKNOWN if faults else Judgement.PASS, points=POINTS, met=not faults))
     assert (found.survived, found.unreached) == (0, found.tried)
     assert found.judgement is Judgement.UNKNOWN
 
@@ -246,3 +246,10 @@ def test_what_is_found_cannot_be_made_smaller_and_still_fails(data):
     for finding in explored(pipeline).findings:
         assert pipeline(finding.faults).judgement is Judgement.FAIL
         assert all(pipeline(simpler).judgement is Judgement.PASS for simpler in smaller(finding.faults))
+
+
+def test_what_has_no_verdict_though_its_faults_were_met_is_neither_survived_nor_unmet():
+    found = explored(lambda faults: Tried(Judgement.UNKNOWN if faults else Judgement.PASS, ("3 stand elsewhere",), points=POINTS))
+    assert (found.survived, found.unreached, found.lost, len(found.undecided)) == (0, 0, 0, found.tried)
+    assert found.judgement is Judgement.UNKNOWN
+    assert next(in_words(found)).endswith("3 stand elsewhere")

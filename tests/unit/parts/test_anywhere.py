@@ -64,11 +64,15 @@ def test_every_id_is_found_between_other_characters(ids, before, after):
 @pytest.mark.parametrize(
     ("key", "folder"),
     [
-        ("orders/a.json", "orders/"),
-        ("a.json", ""),
+        ("orders/a.json", "orders/*.json"),
+        ("orders/3.err", "orders/*.err"),
+        ("orders/a.B.JSON.gz", "orders/*.json.gz"),
+        ("a", ""),
+        ("v=1.json", "*.json"),
+        ("orders/a@example.99", "orders/"),
         ("year=2026/month=01/a", "year="),
         ("2026/01/02/a", "*/"),
-        ("3a3f2f06-4a51-4c55-8a3b-1f60c5f9a6d7/a", "*-*a*-*c*-*a*b-*/"),
+        ("3a3f2f06-4a51-4c55-8a3b-1f60c5f9a6d7/a", "*/"),
         ("raw-v2/a", "raw-v*/"),
     ],
 )
@@ -85,7 +89,9 @@ def probe(tmp_path, monkeypatch):
             old.unlink()
         ledger(tmp_path, poison=poison)
         monkeypatch.setattr(
-            anywhere, "_documents", lambda place, _context, _load: ((name, set(ids)) for name, ids in contents[place.table].items())
+            anywhere,
+            "_documents",
+            lambda place, _context, _load: ((name, " ".join(ids).encode(), b"") for name, ids in contents[place.table].items()),
         )
         part = Anywhere(places=tuple({"table": name, **keys} for name, keys in places.items()), kind="anywhere")
         context = SimpleNamespace(run_dir=tmp_path, clients=None, kept_for_s=0)
@@ -103,22 +109,30 @@ def test_a_record_is_stored_once_whatever_places_have_it(probe):
     assert doubts == []
 
 
-def test_records_that_are_routed_to_one_of_several_places_are_no_doubt(probe):
-    seen, doubts = probe({"t": {}, "u": {}, "archive": {}}, {"t": {"t": {A, B}}, "u": {"u": {C, D}}, "archive": {"archive": IDS}})
-    assert (len(seen), doubts) == (4, [])
+def test_records_that_are_routed_to_one_of_several_places_are_a_doubt_until_the_places_say_so(probe):
+    contents = {"t": {"t": {A, B}}, "u": {"u": {C, D}}, "archive": {"archive": IDS}}
+    seen, (doubt,) = probe({"t": {}, "u": {}, "archive": {}}, contents)
+    assert len(seen) == 4
+    assert doubt.startswith("4 of 4 stored records do not stand in each of the places")
+    assert probe({"t": {"holds": "some"}, "u": {"holds": "some"}, "archive": {}}, contents)[1] == []
+
+
+@pytest.mark.parametrize("holds", [{}, {"holds": "every"}])
+def test_a_note_of_an_error_that_names_a_record_is_a_doubt(probe, holds):
+    """Each record stands in one place, and two of them only as a note."""
+    _, (doubt,) = probe({"t": holds}, {"t": {"s3://b/scans/*.json": {A, B}, "s3://b/errors/*.txt": {C, D}}})
+    assert "(s3://b/errors/*.txt: 2, s3://b/scans/*.json: 2): lost there" in doubt
 
 
 def test_a_record_that_only_the_archive_has_is_a_doubt_and_no_pass(probe):
     seen, (doubt,) = probe({"t": {}, "archive": {}}, {"t": {"t": {A, B, C}}, "archive": {"archive": IDS}})
     assert len(seen) == 4
-    assert doubt.startswith(
-        f"1 of 4 stored records stand in fewer places than the others, such as {D} (t: 3, archive: 4): lost there"
-    )
+    assert doubt.startswith(f"1 of 4 stored records do not stand in each of the places, such as {D} (t: 3, archive: 4): lost there")
 
 
 def test_folders_of_one_bucket_are_places_too(probe):
     _, (doubt,) = probe({"t": {}}, {"t": {"s3://b/raw/": IDS, "s3://b/done/": {A}}})
-    assert "3 of 4 stored records stand in fewer places" in doubt
+    assert "3 of 4 stored records do not stand in each" in doubt
 
 
 def test_a_place_that_holds_some_is_no_doubt_and_one_that_holds_every_decides(probe):
@@ -158,3 +172,41 @@ def test_objects_are_unpacked_before_they_are_read(tmp_path, pack):
     elif pack == "broken gzip":
         body = b"\x1f\x8b" + body
     assert _Load(ledger(tmp_path)).named(anywhere._unpacked(body)) == {A}
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        ('{"id": "ORD-123456", "n": 1}', True),
+        ('{"error": "full", "body": "{\\"id\\": \\"ORD-123456\\", \\"n\\": 1}"}', True),
+        ('{"error": "full", "record": {"id":"ORD-123456","n":1}}', True),
+        ('{"records": [{"data": "' + base64.b64encode(b'{"id": "ORD-123456", "n": 1}').decode() + '"}]}', True),
+        ('first line\n{"id": "ORD-123456", "n": 1}\nlast', True),
+        ('{"id": "ORD-123456", "error": "full"}', False),
+        ("ORD-123456: full", False),
+        ("[" * 9 + '{"id": "ORD-123456", "n": 2}' + "]" * 9, False),
+    ],
+)
+def test_a_record_that_is_given_up_is_kept_where_its_bytes_are(tmp_path, content, kept):
+    with Ledger(tmp_path / "ledger.parquet") as table:
+        table.add(Record("ORD-123456", b'{"id": "ORD-123456", "n": 1}', b"{}"), Answer(Status.ACKED, 0))
+        table.add(Record("twice", b"same", b"{}"), Answer(Status.ACKED, 0))
+        table.add(Record("again", b"same", b"{}"), Answer(Status.ACKED, 0))
+    load = _Load(tmp_path)
+    assert load.kept_in(content.encode()) == ({"ORD-123456"} if kept else set())
+    assert load.kept_in(b"same") == set(), "which of the two nothing tells"
+
+
+@pytest.mark.parametrize(("keys", "missed"), [({}, True), ({"keeps_payload": False}, False)])
+def test_of_what_is_given_up_the_bytes_are_missed_unless_the_place_says_that_it_has_none(probe, tmp_path, keys, missed):
+    probe({"dead": {"outcome": "dead_lettered"}}, {"dead": {"dead": {f"{A} failed"}}})
+    for old in tmp_path.glob("anywhere-*"):
+        old.unlink()
+    part = Anywhere(places=({"table": "dead", "outcome": "dead_lettered", **keys},), kind="anywhere")
+    (one,) = part.open(SimpleNamespace(run_dir=tmp_path, clients=None, kept_for_s=0))
+    assert (one.record_id, one.keeps_payload, one.payload_hash) == (A, missed, None)
+
+
+def test_of_the_rows_of_a_file_the_id_is_enough(tmp_path):
+    load = _Load(ledger(tmp_path, file_hash=payload_hash(b"a file")))
+    assert load.kept_in(A.encode() + b" failed") == {A}

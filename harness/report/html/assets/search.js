@@ -1,12 +1,12 @@
 // What a search for faults has tried, and what came of it.
 (() => {
-  const {counts, findings, points, kinds, kills, outcomes} = run;
-  const WORD = {pass: "survived", fail: "lost", unknown: "not met"};
+  const {counts, findings, undecided, points, kinds, kills, outcomes} = run;
+  const WORD = {pass: "survived", fail: "lost", unknown: "not met, or unknown"};
   const many = {pass: "Nothing was found", fail: `${plural(findings.length, "finding")}`, unknown: "Nothing could be said"}[run.verdict];
   document.getElementById("verdict").append(
     make("h1", {class: run.verdict}, `${many}: ${run.scenario}`),
     run.doubt ? make("p", {class: `reasons ${run.verdict}`}, run.doubt) : "",
-    make("p", {}, `${plural(counts.tried, "schedule")} tried: ${count(counts.survived)} survived, ${count(counts.tried - counts.survived - counts.unreached)} lost or spoilt records, ${count(counts.unreached)} never met what they were to meet. `
+    make("p", {}, `${plural(counts.tried, "schedule")} tried: ${count(counts.survived)} survived, ${count(counts.lost)} lost or spoilt records, of ${count(undecided.length)} the verdict is unknown, ${count(counts.unreached)} never met what they were to meet. `
       + `${count(counts.left)} left when the search ended` + (counts.known ? `, ${count(counts.known)} known to survive from an earlier search.` : ".")),
     make("p", {class: "quiet"}, "What was not tried is not proved."));
   if (findings.length) {
@@ -20,13 +20,14 @@
         ["a run of it", make("a", {href: encodeURI(one.report)}, "report")],
       ]))));
   }
+  if (undecided.length) section("undecided", "What is unknown", table("Schedules without a verdict", ["schedule", "why"], undecided));
   if (points.length) {
     const used = kinds.map((_, place) => place).filter(place => points.some(point => point.cells[place].some(Boolean)));
     const cell = ([survived, lost, unmet]) => survived + lost + unmet === 0 ? make("td", {class: "never"}, "not tried")
       : lost ? make("td", {class: "hurt"}, `${count(lost)} of ${count(survived + lost + unmet)} lost`)
-      : survived ? make("td", {class: "survived"}, `${count(survived)} survived`) : make("td", {}, "not met");
+      : survived ? make("td", {class: "survived"}, `${count(survived)} survived`) : make("td", {}, WORD.unknown);
     section("points", "What was tried where",
-      make("p", {class: "quiet"}, "Schedules of one fault, by place and kind. Not met: the run had no such call. Not tried: the kind cannot be there, or the search ended before."),
+      make("p", {class: "quiet"}, "Schedules of one fault, by place and kind. Not met: the run had no such call. Unknown: it had, and the run has no verdict. Not tried: the kind cannot be there, or the search ended before."),
       make("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "What was tried where"}, make("table", {class: "coverage"},
         make("caption", {}, "Schedules by place and kind"),
         make("thead", {}, make("tr", {}, make("th", {scope: "col"}, "place"), make("th", {scope: "col", class: "number"}, "events"), used.map(place => make("th", {scope: "col"}, kinds[place])))),
