@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ _NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 
 MISTYPED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 """What code raises that is given a document with other types in it than it expects, or nested without end."""
+
+# How PyYAML names a text that it has read.
+_IN_TEXT = re.compile(r'in "<(?:unicode|byte) string>", line (\d+)')
 
 # libyaml where PyYAML was built with it: ten times as fast.
 LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -80,7 +84,9 @@ def read_yaml(path: Path, what: str, *, loader: type[Any] = LOADER, nodes: int =
         raise UsageError(f"{what} {path} {error}") from error
     except (yaml.YAMLError, *MISTYPED) as error:
         # Not YAML errors: a day that does not exist, a number of thousands of digits, an explicit type whose value is none.
-        told = error if isinstance(error, yaml.YAMLError) or str(error) else type(error).__name__
+        told = str(error) or type(error).__name__
+        if isinstance(error, yaml.YAMLError):
+            told = _IN_TEXT.sub(lambda found: f"at {path}:{found[1]}", told)
         raise UsageError(f"{what} {path} is not YAML: {told}") from error
 
 

@@ -177,7 +177,7 @@ _ANOMALIES = {
     "lost": (
         "ended = 'lost'",
         """CASE WHEN put_at IN (FROM seen_as_put) THEN 'accepted, and seen only where the load itself had put it'
-        ELSE 'accepted, and seen nowhere afterwards' END""",
+        ELSE 'accepted, and seen nowhere afterwards' END || coalesce(', though malformed (' || malformed || ')', '')""",
     ),
     "irrecoverable": (
         "ended = 'irrecoverable'",
@@ -261,6 +261,7 @@ def _reconciled(
             examples={name: examples[name] for name in ANOMALIES if examples[name]},
             latency=_latency(db),
             healthy_rejected=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'rejected' AND NOT poison"),
+            rejected_why=_rejected_why(db),
             healthy_stored=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'stored' AND NOT poison"),
             malformed=_one(db, "SELECT count(*) FROM accounts WHERE poison"),
             turned_away=_turned_away(db),
@@ -271,6 +272,13 @@ def _reconciled(
 def _one(db: duckdb.DuckDBPyConnection, query: str) -> int:
     [(count,)] = db.execute(query).fetchall()
     return int(count)
+
+
+def _rejected_why(db: duckdb.DuckDBPyConnection) -> str:
+    row = db.execute(
+        "SELECT detail FROM accounts WHERE ended = 'rejected' AND NOT poison AND detail IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+    ).fetchone()
+    return str(row[0]) if row else ""
 
 
 def _counts(db: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:

@@ -93,6 +93,8 @@ class Account:
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
     healthy_rejected: int = 0
+    rejected_why: str = ""
+    """What the first hop said of most of the healthy records that it rejected."""
     healthy_stored: int = 0
     malformed: int = 0
     turned_away: TurnedAway = field(default_factory=TurnedAway)
@@ -137,7 +139,10 @@ def judge(
         doubts = (*doubts, "no record was offered")
     # No loss, as the sender knows; but no proof either: the pipeline was never asked to keep these.
     not_tried = {
-        "healthy_rejected": (account.healthy_rejected, "healthy records were rejected by the first hop"),
+        "healthy_rejected": (
+            account.healthy_rejected,
+            "healthy records were rejected by the first hop" + (f" ({account.rejected_why})" if account.rejected_why else ""),
+        ),
         "unacknowledged": (account.outcome.unacknowledged, "records had no answer, and were not seen again"),
     }
     doubts = (*doubts, *(f"{count:,} {what}" for name, (count, what) in not_tried.items() if count > allowed.get(name, 0)))

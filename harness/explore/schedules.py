@@ -81,7 +81,8 @@ def _length(fault: dict[str, Any]) -> int:
 
 
 def _told(fault: dict[str, Any]) -> str:
-    window = fault.get("calls") or fault.get("invocations")
+    first, _, last = (fault.get("calls") or fault["invocations"]).partition("-")
+    window = f"{first} and all after it" if last == f"{_OUTAGE}" else f"{first}-{last}" if last else first
     if "function" in fault:
         after = f" after call {fault['after_calls']}" if "after_calls" in fault else ""
         return f"{fault['kind']}{after} of {fault['function']}, invocation {window}"

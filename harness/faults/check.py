@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 _Asked = tuple[str, str | None, "Collection[str]", str]
 _FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 
+# Services whose calls name their own resources alone, by the types of these.
+_SERVICES = {
+    "AWS::S3::Bucket": "s3",
+    "AWS::DynamoDB::Table": "dynamodb",
+    "AWS::Serverless::SimpleTable": "dynamodb",
+    "AWS::SQS::Queue": "sqs",
+    "AWS::Kinesis::Stream": "kinesis",
+    "AWS::KinesisFirehose::DeliveryStream": "firehose",
+}
 _SHOWN = 40
 
 
@@ -52,6 +61,18 @@ def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) 
         for place, name, names, what in asked:
             if name is not None and name not in names:
                 yield number, place, _unknown(name, names, what)
+        if isinstance(fault, ServiceFault) and (told := _of_another_service(fault, resources)):
+            yield number, "resource", told
+
+
+def _of_another_service(fault: ServiceFault, resources: dict[str, Any]) -> str:
+    """Returns that calls of the fault's service name no resource of this type; empty where they may."""
+    resource = resources.get(fault.resource or "")
+    kind = str(resource.get("Type")) if isinstance(resource, dict) else ""
+    service = _SERVICES.get(kind)
+    if service is None or service == fault.service or fault.service not in _SERVICES.values():
+        return ""
+    return f"{fault.resource} is {kind}: calls of {fault.service} do not name it"
 
 
 def _operations(fault: ServiceFault) -> Iterator[_Asked]:

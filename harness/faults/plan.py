@@ -44,6 +44,13 @@ def _window(text: str) -> str:
     return text
 
 
+def _counted(text: str) -> str:
+    """Checks a window of what is counted from 1."""
+    if any(first == 0 for first, _ in Window.parse(text).ranges):
+        raise ValueError(f"{text!r}: calls and invocations count from 1")
+    return text
+
+
 def _listed(value: Any) -> Any:
     """Returns one text as a list of it."""
     return [value] if isinstance(value, str | int) else value
@@ -52,6 +59,7 @@ def _listed(value: Any) -> Any:
 # At most a week: Python's timers fail on much larger numbers.
 Seconds = Annotated[float, Field(gt=0, le=604_800)]
 Events = Annotated[str, AfterValidator(_window)]
+Counted = Annotated[str, AfterValidator(_counted)]
 Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)]
 
 
@@ -89,7 +97,7 @@ class ServiceFault(_Fault):
     caller: str | None = None
     carrying: Texts = ()
     during: Texts = ()
-    calls: Events = "1"
+    calls: Counted = "1"
     entries: Events = "all"
     seconds: Seconds | None = None
     code: str | None = None
@@ -138,7 +146,7 @@ class LambdaFault(_Fault):
     ]  # fmt: skip
     function: str
     carrying: Texts = ()
-    invocations: Events = "1"
+    invocations: Counted = "1"
     after_calls: Annotated[int, Field(gt=0, le=1_000_000_000)] = 1
     seconds: Seconds | None = None
 

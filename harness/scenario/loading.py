@@ -129,6 +129,9 @@ def _explain(detail: ErrorDetails, node: yaml.Node | None, model: type[BaseModel
         near = meant or difflib.get_close_matches(str(place[-1]), allowed, n=1)
         message = f"unknown key; did you mean {near[0]}?" if near else "unknown key."
         message += f" Allowed here: {', '.join(allowed)}"
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        near = difflib.get_close_matches(detail["input"], re.findall(r"'([^']*)'", detail["ctx"]["expected"]), n=1)
+        message = f"{detail['input']!r} is not {detail['ctx']['expected']}" + (f"; did you mean {near[0]}?" if near else "")
     if detail["type"] == "union_tag_invalid":
         given, key = detail["ctx"]["tag"], detail["ctx"]["discriminator"].strip("'")
         allowed = detail["ctx"]["expected_tags"].replace("'", "").split(", ")

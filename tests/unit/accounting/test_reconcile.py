@@ -139,6 +139,19 @@ def test_a_malformed_record_is_rejected_by_its_own_fault_or_turned_away(tmp_path
     assert account.turned_away == TurnedAway(2, "HTTP 404: no such route")
 
 
+def test_what_most_of_the_healthy_records_were_rejected_with_is_told(tmp_path):
+    records = [Record(f"id-{n}", f"{n}".encode(), b"{}") for n in range(3)]
+    answers = [Answer(Status.REJECTED, 1, detail=detail) for detail in ("full", "NonExistentQueue", "NonExistentQueue")]
+    account = reconciled(tmp_path, list(zip(records, answers, strict=True)), [])
+    assert account.rejected_why == "NonExistentQueue"
+    assert "3 healthy records were rejected by the first hop (NonExistentQueue)" in judge(account, {}).reasons
+
+
+def test_a_lost_record_that_is_malformed_says_so(tmp_path):
+    account = reconciled(tmp_path, [(Record("id", b"x", None, "bad_json"), Answer(Status.ACKED, 1))], [])
+    assert account.examples["lost"][0].why == "accepted, and seen nowhere afterwards, though malformed (bad_json)"
+
+
 def test_a_healthy_record_that_is_given_up_says_why(tmp_path):
     ledger = [(Record("id", b"x", b"{}"), Answer(Status.ACKED, 1))]
     seen = Observation(Outcome.DEAD_LETTERED, "queue", "id", payload_hash=payload_hash(b"x"), reason="AccessDenied")

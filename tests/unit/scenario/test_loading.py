@@ -38,6 +38,23 @@ def test_every_shipped_scenario_loads_and_has_one_line(name):
         ("description:", "descripton:", "s.yaml:1: descripton: unknown key; did you mean description?"),
         ("probes:", "probs:", "probes: Field required"),
         ("source:", "source: [", "is not YAML"),
+        ("source:", "source: [", "/s.yaml:9, column"),
+        ("iam: enforce", "iam: enforc", "s.yaml:6: iam: 'enforc' is not 'enforce', 'report' or 'off'; did you mean enforce?"),
+        (
+            "send:",
+            "faults: [{kind: throttle, service: s3, calls: 0-2}]\nsend:",
+            "faults.0.calls: '0-2': calls and invocations count from 1",
+        ),
+        (
+            "send:",
+            "faults: [{kind: throttle, service: s3, operation: PutObject, resource: UsersTable}]\nsend:",
+            "s.yaml:12: faults.0.resource: UsersTable is AWS::DynamoDB::Table: calls of s3 do not name it",
+        ),
+        (
+            "send:",
+            "faults: [{kind: throttle, service: s3}, {kind: lambda_timeout, function: Ingest}]\nsend:",
+            "s.yaml:12: faults.1.function: Ingest is no function of the template; did you mean IngestFunction?",
+        ),
         ("description:", "description: 2026-02-30\nwhen:", "is not YAML: day is out of range"),
         ("  records: 2000", "  records: " + "9" * 5000, "has a number of more than 4,096 characters"),
         ("send:", "drain_timeout_s: 1.0e+308\nsend:", "drain_timeout_s: Input should be less than or equal to 604800"),

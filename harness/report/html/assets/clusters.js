@@ -35,7 +35,7 @@
         ["the answer", cluster.failure?.said && cluster.how !== "taken" ? make("code", {}, cluster.failure.said) : null],
         ["planned faults", cluster.failure?.faults.join(", ")],
         ["logged", cluster.logged ? make("code", {}, cluster.logged) : null],
-        ["why an anomaly", /^accepted, and seen nowhere/.test(cluster.why) ? null : cluster.why],
+        ["why an anomaly", /^accepted, and seen nowhere afterwards$/.test(cluster.why) ? null : cluster.why],
         ["in common", cluster.common],
         ["never called for them", cluster.missing.length ? make("div", {}, `${cluster.missing.join(", ")}, which nearly all stored records had on their way`) : null],
         ["kind", parts(cluster, record => record.malformed ?? "")],
