@@ -118,7 +118,7 @@ def explore(
     """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
     place of the scenario's own faults. What fails is made small, and written as a new scenario.
 
-    Exit 0 where nothing was found in what was tried, 1 where something was, 2 where the run without faults has no verdict.
+    Exit 0 where nothing was found in what was tried, 1 where something was, 2 where the run without faults has no verdict, or one with faults that were met.
 
     Example: pipeproof explore pipeproof.yaml --records 50 --budget 5m"""
     from rich.console import Console  # noqa: PLC0415
