@@ -28,6 +28,12 @@ def scenario(tmp_path, send, *, source=None, probes=None, **more):
     return "mine.yaml"
 
 
+def test_a_scenario_may_have_any_name(tmp_path, run):
+    (tmp_path / scenario(tmp_path, {"to": "sqs", "queue_url": "${outputs.InQueue}"})).rename(tmp_path / "_ein lädt_1.yaml")
+    code, output, result = run(tmp_path, "run", "_ein lädt_1.yaml")
+    assert (code, result["verdict"]) == (0, "pass"), output
+
+
 def clean(result):
     return result["verdict"] == "pass" and not any(result["anomalies"].values())
 

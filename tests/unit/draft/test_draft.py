@@ -85,6 +85,10 @@ def test_the_way_in_is_the_one_that_nobody_within_uses(drafted, resources, send)
     assert drafted(resources)["send"] == send
 
 
+def test_calls_that_aws_would_deny_are_denied(drafted):
+    assert drafted(STORE)["iam"] == "enforce"
+
+
 def test_places_are_where_records_may_end_with_what_it_means_there(drafted):
     more = (
         "  Alerts: {Type: AWS::SNS::Topic}\n  Notices: {Type: AWS::SNS::Topic}\n  Done: {Type: AWS::SQS::Queue}\n  Rejected: {Type: AWS::S3::Bucket}\n"

@@ -253,3 +253,13 @@ def test_what_has_no_verdict_though_its_faults_were_met_is_neither_survived_nor_
     assert (found.survived, found.unreached, found.lost, len(found.undecided)) == (0, 0, 0, found.tried)
     assert found.judgement is Judgement.UNKNOWN
     assert next(in_words(found)).endswith("3 stand elsewhere")
+
+
+def test_one_schedule_without_a_verdict_makes_the_search_unknown_though_others_survived():
+    def run(faults):
+        unknown = any(fault["kind"] == "reply_lost" for fault in faults)
+        return Tried(Judgement.UNKNOWN if unknown else Judgement.PASS, points=POINTS)
+
+    found = explored(run)
+    assert found.survived > 0
+    assert found.judgement is Judgement.UNKNOWN

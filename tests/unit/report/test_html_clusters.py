@@ -6,6 +6,7 @@ import json
 
 from harness.report.html.clusters import Anomaly, Failure, clusters
 from harness.report.html.traits import in_common, traits
+from harness.report.said import errors_in
 from harness.run.trace import Hop
 
 HANDED_OVER = Hop(
@@ -144,6 +145,19 @@ def test_a_group_says_what_its_contents_have_in_common_and_others_have_not():
         == "city is missing (of the others 0%); id is missing (of the others 0%); country is FR (of the others 10%)"
     )
     assert in_common(usual[:5], usual) == ""
+    often = [traits('{"kind": "a"}')] * 7 + [traits('{"kind": "b"}')] * 3
+    assert in_common([traits('{"kind": "a"}')] * 3, often) == "", "most of the others have it too"
+
+
+def test_of_a_traceback_what_was_raised_is_told_and_not_where():
+    lines = [
+        "[ERROR] ClientError: An error occurred",
+        "Traceback (most recent call last):",
+        '  File "/app/a.py", line 3, in handler',
+        "    raise error_class(response)",
+    ]
+    assert errors_in(lines) == lines[:1]
+    assert errors_in(lines[2:]) == lines[3:], "where there is nothing else"
 
 
 def test_contents_that_are_no_object_have_no_traits():

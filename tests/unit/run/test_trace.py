@@ -334,3 +334,9 @@ def test_names_are_known_by_the_last_part_of_an_arn_or_a_url_too():
         renamed("sqs.SendMessage of stack-Queue-1a, stack-Table-2b and Prod", names) == "sqs.SendMessage of Queue, Table and Prod"
     )
     assert renamed("http://127.0.0.1:4566/0/stack-Queue-1a", names) == "Queue"
+
+
+def test_of_a_body_of_which_the_journal_may_not_keep_all_nothing_is_said(run_dir):
+    long = "x" * ((4 << 20) + 1)
+    directory = run_dir(put_object("lake/part-00001", "id-17"), put_object("lake/part-00001", long, within="i-2", at_ms=1600))
+    assert [how for how, _ in way(directory)] == ["it", "an object with it"]
