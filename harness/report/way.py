@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -14,7 +15,6 @@ from harness.run.trace import JOURNAL, as_they_began, faults_by_request, logical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _NEAR = 5
 
@@ -77,7 +77,12 @@ def _sightings(db: duckdb.DuckDBPyConnection, observations: str, record_id: str,
     ).fetchall()
     for outcome, place, reason in seen:
         yield f"  {outcome.replace('_', '-')} at {place}" + (f": {reason}" if reason else "")
-    if not seen:
+    from harness.parts.probes.anywhere import standing  # noqa: PLC0415 - it reads Parquet, which takes a while to load
+
+    elsewhere = standing(Path(observations).parent).get(record_id, ()) if not seen else ()
+    for place in elsewhere:
+        yield f"  it stands at {place}, and not in each place that holds every record"
+    if not seen and not elsewhere:
         yield "  seen nowhere"
 
 

@@ -294,7 +294,21 @@ def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]],
     found = ways(run_dir, [(e.record_id, e.shard, e.sequence) for e in first], met)
     made = {id(example): _with_way(example, hops, names) for example, hops in zip(first, found, strict=True)}
     examples = {name: tuple(made.get(id(example), example) for example in of) for name, of in account.examples.items()}
+    if "lost" in examples:
+        from harness.parts.probes.anywhere import standing  # noqa: PLC0415 - it reads Parquet, and most runs lose nothing
+
+        places = standing(run_dir)
+        examples["lost"] = tuple(_with_places(example, places.get(example.record_id, ()), names) for example in examples["lost"])
     return replace(account, examples=examples)
+
+
+def _with_places(example: Example, places: Sequence[str], names: Mapping[str, str]) -> Example:
+    """Returns an example with the places where it stands, though that is not enough."""
+    if not places:
+        return example
+    return replace(
+        example, why=f"accepted, and not in each place that holds every record; it stands at {renamed(', '.join(places), names)}"
+    )
 
 
 def as_they_began(hops: Sequence[Hop]) -> list[Hop]:

@@ -55,7 +55,7 @@ class Metric(Check):
         # What was to be counted is known, and a metric without data has counted nothing.
         value = _combined(self.statistic, [point[self.statistic] for point in points]) if points else 0.0
         expected = [
-            (f"{counted:g} (counted in this run)", value == counted) if counted is not None else None,
+            (f"{counted:g} (by the query over this run's records)", value == counted) if counted is not None else None,
             (f"{self.equals:g}", value == self.equals) if self.equals is not None else None,
             (f"at least {self.at_least:g}", value >= self.at_least) if self.at_least is not None else None,
             (f"at most {self.at_most:g}", value <= self.at_most) if self.at_most is not None else None,

@@ -31,6 +31,7 @@ _ENDING = re.compile(r"(\.[A-Za-z][A-Za-z0-9]{0,7})?\.(gz|bz2|zst)$|\.[A-Za-z][A
 # As single-table designs name kinds of items, and not as data does.
 _KIND = re.compile(r"[A-Z][A-Z_]*")
 _DEEPEST = 4
+_NOTES = "anywhere-*.json"
 _WATCHES = "pipeproof-watches-"
 _ALSO_PUT = ("lookup.parquet", "setup.parquet")
 
@@ -73,6 +74,16 @@ class Found:
     name: str
     ids: frozenset[str]
     kept: frozenset[str]
+
+
+def standing(run_dir: Path) -> dict[str, list[str]]:
+    """Returns by record the places in which probes of this kind have found it in a run, whether or not that is where it must be."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(run_dir.glob(_NOTES)):
+        for _, name, ids, *_ in json.loads(path.read_text()):
+            for record_id in ids:
+                found[record_id].append(name)
+    return found
 
 
 class Anywhere(Probe):
@@ -135,7 +146,7 @@ class Anywhere(Probe):
 
     def _found(self, context: Context) -> list[Found]:
         """Returns which records each place has. The places are read once in a run, and the file in its directory is for a person too."""
-        kept = context.run_dir / f"anywhere-{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]}.json"
+        kept = context.run_dir / _NOTES.replace("*", hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8])
         if kept.is_file():
             return [
                 Found(self.places[number], name, frozenset(ids), frozenset(here))

@@ -29,6 +29,7 @@ _SCHEMA = pa.schema(
         ("id", pa.string()),
         ("who", pa.string()),
         ("call", pa.string()),
+        ("within", pa.string()),
         ("at_ms", pa.float64()),
         ("took_ms", pa.float64()),
         ("failed", pa.bool_()),
@@ -42,7 +43,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """`table` has a row for each invocation, call and init (see _SCHEMA): who made it, how long it took, whether it failed, and whether a fault met it or, of an
+    """`table` has a row for each invocation, call and init (see _SCHEMA): who made it, of a call within which invocation, how long it took, whether it failed, and whether a fault met it or, of an
     invocation, one of its calls. `init_ms` is how long the init before it took, which is no part of `took_ms`. `age_ms` is the iterator age of a batch of Kinesis: how old its last record was."""
 
     table: pa.Table
@@ -70,6 +71,7 @@ def happened(run_dir: Path, met: Mapping[str, Sequence[str]], named: Callable[[s
             "id": entry["id"],
             "who": who,
             "call": entry.get("call") or "",
+            "within": entry.get("invocation") or "",
             "at_ms": entry["at_ms"],
         }
         row["failed"] = bool(entry.get("error")) or (kind == "call" and entry["status"] == 0)

@@ -15,6 +15,7 @@ _MOST_STEPS = 300
 _STEPS_MS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 3_600_000)
 _MOST_FIRINGS = 2_000
 _MOST_HOPS = 12
+_MOST_INVOCATIONS = 300
 _COLUMNS = 48
 # A row of the heatmap is a factor of the square root of two, from a millisecond on.
 _ROW = "cast(floor(2 * log2(greatest(ms, 1))) AS BIGINT)"
@@ -150,6 +151,23 @@ def latencies(db: duckdb.DuckDBPyConnection, begin_ms: float, end_ms: float) -> 
             }
         )
     return hops
+
+
+def invocations(db: duckdb.DuckDBPyConnection, named: Callable[[str], str], begin_ms: float) -> list[list[Any]]:
+    """Returns of each invocation, or of many evenly chosen ones, when it began in ms, who it was, how long it took, whether it failed, its calls and how many of them
+    failed, what they were, and its request id."""
+    rows = db.execute("""
+        SELECT i.at_ms - i.took_ms, i.who, i.took_ms, i.failed, count(c.id), count(c.id) FILTER (c.failed), list(DISTINCT c.call ORDER BY c.call) FILTER (c.id IS NOT NULL), i.id
+        FROM (FROM happened WHERE kind = 'invocation') i LEFT JOIN (FROM happened WHERE kind = 'call' AND within <> '') c ON c.within = i.id
+        GROUP BY ALL ORDER BY 1, 2
+    """).fetchall()
+    return evenly(
+        [
+            [round(at - begin_ms), named(who), round(took), failed, calls, bad, ", ".join(what or ()), name]
+            for at, who, took, failed, calls, bad, what, name in rows
+        ],
+        _MOST_INVOCATIONS,
+    )
 
 
 def functions(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status
+from harness.accounting.verdict import Account, Example
 from harness.cli import main
 from harness.run.trace import JOURNAL, decisive, faults_by_request, logical, renamed, ways, with_ways
 
@@ -340,3 +341,10 @@ def test_of_a_body_of_which_the_journal_may_not_keep_all_nothing_is_said(run_dir
     long = "x" * ((4 << 20) + 1)
     directory = run_dir(put_object("lake/part-00001", "id-17"), put_object("lake/part-00001", long, within="i-2", at_ms=1600))
     assert [how for how, _ in way(directory)] == ["it", "an object with it"]
+
+
+def test_a_lost_record_that_stands_in_one_place_of_two_is_said_to_stand_there(run_dir, tmp_path):
+    (tmp_path / "anywhere-0.json").write_text(json.dumps([[0, "table T-1", ["id-17", "id-18"], []], [1, "s3://b/", ["id-18"], []]]))
+    example = Example("id-17", "nowhere", "accepted, and seen nowhere afterwards")
+    account = with_ways(Account(examples={"lost": (example,)}), run_dir(), {}, {"T-1": "Table"})
+    assert account.examples["lost"][0].why == "accepted, and not in each place that holds every record; it stands at table Table"

@@ -18,10 +18,14 @@ const records = value => plural(value, "record");
 
 function duration(ms) {
   if (ms === null || ms === undefined) return "?";
+  if (ms < 10 && !Number.isInteger(ms)) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 120000) return `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
   return `${(ms / 60000).toFixed(1)} min`;
 }
+
+// A file's name as a person writes it: uploads are named as URLs have them.
+const decoded = name => { try { return decodeURIComponent(name); } catch { return name; } };
 
 function make(tag, attributes = {}, ...children) {
   const svg = ["svg", "g", "path", "rect", "text", "tspan", "title", "line"].includes(tag) && attributes.svg !== false;

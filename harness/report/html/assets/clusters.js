@@ -23,7 +23,6 @@
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);
     return sorted.slice(0, 4).map(([name, many]) => `${count(many)} ${name || "healthy"}`).join(", ") + (sorted.length > 4 ? ` and ${count(sorted.length - 4)} other kinds` : "");
   };
-  const decoded = name => { try { return decodeURIComponent(name); } catch { return name; } };
   const file = record => /^shardId-/.test(record.at ?? "") ? record.at.split(":")[0] : decoded((record.at ?? "").split(/[@:]/)[0]);
   section("causes", "What went wrong",
     make("p", {class: "quiet"}, `${plural(run.clusters.length, "group")} of ${kept < anomalous ? `${count(kept)} of ${plural(anomalous, "record")}` : plural(anomalous, "record")} with an anomaly, `
@@ -40,6 +39,7 @@
         ["never called for them", cluster.missing.length ? make("div", {}, `${cluster.missing.join(", ")}, which nearly all stored records had on their way`) : null],
         ["kind", parts(cluster, record => record.malformed ?? "")],
         ["from", parts(cluster, file)],
+        ["not recorded", cluster.failure || cluster.how === "untold" ? null : "calls of others than AWS, such as HTTP requests"],
         ["invoked in this run", cluster.failure || cluster.how === "untold" ? null : run.functions.map(one => `${one.name} (${count(one.invocations)})`).join(", ")],
       ]),
       make("div", {class: "tools"},

@@ -33,7 +33,7 @@
     const small = width < 560;
     const height = Math.max(220, (small ? 54 : 42) * nodes.size);
     const layout = d3.sankey().nodeId(one => one.id).nodeAlign(d3.sankeyLeft).nodeWidth(small ? 8 : 14).nodePadding(small ? 40 : 26)
-      .nodeSort((a, b) => rank(a.id) - rank(b.id)).extent([[2, small ? 34 : 20], [width - (small ? 74 : 130), height - 12]]);
+      .nodeSort((a, b) => rank(a.id) - rank(b.id)).linkSort((a, b) => rank(a.target.id) - rank(b.target.id) || rank(a.source.id) - rank(b.source.id)).extent([[2, small ? 34 : 20], [width - (small ? 74 : 130), height - 12]]);
     const graph = layout({nodes: [...nodes.values()].map(one => ({...one})), links: all.map(one => ({...one}))});
     const svg = make("svg", {width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Where the records went"});
     groups.length = 0;

@@ -60,8 +60,10 @@
     drawCurve(width);
     drawHeat(width);
     const {met, unmet} = chosen();
+    const open = tables.querySelector("details")?.open;
     tables.replaceChildren(folded("As a table", table(`How long it took: ${chosen().hop}`, ["share", "without a fault", "where a fault met it"],
       shares.map((share, at) => [name(share), unmet ? duration(unmet.ms[at]) : "–", met ? duration(met.ms[at]) : "–"]))));
+    tables.querySelector("details").open = Boolean(open);
   }
 
   const container = make("div", {}, curve, make("h3", {}, "Over time"), heat, tables);

@@ -64,8 +64,13 @@
 function openRecord(record) {
   const dialog = document.getElementById("record");
   const trace = `pipeproof trace ${/^[\w@%+=:,./-]+$/.test(record.id ?? "") ? record.id : `'${(record.id ?? "").replaceAll("'", "'\\''")}'`} RUN_DIR`;
-  // An invocation is told before its calls.
-  const began = coded => run.hops[Math.floor(coded / HOW.length)].at - run.hops[Math.floor(coded / HOW.length)].took;
+  const hopOf = coded => run.hops[Math.floor(coded / HOW.length)];
+  const began = coded => hopOf(coded).at - hopOf(coded).took;
+  // An invocation is told before its calls, and these stand within it, though others went on at the same time.
+  const invocations = new Map((record.way ?? []).filter(coded => hopOf(coded).kind === "invocation").map(coded => [hopOf(coded).id, began(coded)]));
+  const within = coded => hopOf(coded).kind === "call" && invocations.has(hopOf(coded).invocation);
+  const group = coded => within(coded) ? invocations.get(hopOf(coded).invocation) : began(coded);
+  const inOrder = (a, b) => group(a) - group(b) || (hopOf(a).invocation || hopOf(a).id).localeCompare(hopOf(b).invocation || hopOf(b).id) || within(a) - within(b) || began(a) - began(b);
   // A function may make a call for each row of a file: of those that follow each other and are alike the first is told.
   const alike = coded => { const hop = run.hops[Math.floor(coded / HOW.length)]; return HOW[coded % HOW.length] === "its file" && hop.kind === "call" && !hop.put && !hop.log
     ? [hop.name, hop.call, hop.of, hop.status, hop.error, hop.invocation, ...hop.faults].join("|") : null; };
@@ -81,7 +86,7 @@ function openRecord(record) {
     const carried = how === "it" ? "" : ["overwrote", "deleted"].includes(how) ? `, which ${how} what was stored of it` : ` with ${how}`;
     const what = hop.kind === "call" ? ` called ${hop.call}${hop.of ? ` of ${hop.of}` : ""}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
     const answer = failed ? make("span", {class: "bad-word"}, hop.error || `answered ${hop.status}`) : hop.kind === "call" ? `answered ${hop.status}` : "succeeded";
-    return make("li", {class: failed ? "bad" : hop.faults.length ? "met" : null},
+    return make("li", {class: [failed ? "bad" : hop.faults.length ? "met" : "", within(coded) ? "within" : ""].join(" ").trim() || null},
       make("time", {}, `+${duration(Math.max(0, hop.at - hop.took))}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`, times > 1 ? `, and ${plural(times - 1, "call")} like it` : "",
       hop.faults.length ? make("div", {}, "met ", make("strong", {}, hop.faults.join(", "))) : "",
       hop.put ? make("div", {}, make("code", {}, `s3://${hop.put}`)) : "",
@@ -91,13 +96,13 @@ function openRecord(record) {
   const way = record.way === null
     ? make("p", {}, "This file does not keep its way. The command tells it: ", make("code", {}, trace))
     : record.way.length ? make("div", {}, record.left_out ? make("p", {class: "note"}, `${plural(record.left_out, "further step")} with its file or an object: `, make("code", {}, trace), " tells them.") : "",
-      make("ol", {class: "way"}, folded_alike([...record.way].sort((a, b) => began(a) - began(b))).map(step))) : make("p", {}, "Nothing is known to have carried it.");
+      make("ol", {class: "way"}, folded_alike([...record.way].sort(inOrder)).map(step))) : make("p", {}, "Nothing is known to have carried it.");
   dialog.replaceChildren(
     make("button", {type: "button", class: "close", onclick: () => dialog.close()}, "Close"),
     make("h2", {id: "record-title"}, record.id ?? "without an id"),
     ...record.anomalies.map((name, place) => make("p", {class: "reasons fail plain"}, `${name}: ${record.whys[place]}`)),
     facts([
-      ["first hop", word(record.status)], ["its answer", record.detail], ["taken as", record.at], ["ended", record.ended === null ? null : word(record.ended)],
+      ["first hop", word(record.status)], ["its answer", record.detail], ["taken as", record.at === null ? null : decoded(record.at)], ["ended", record.ended === null ? null : word(record.ended)],
       ["seen at", record.places.map(place => make("div", {}, place))], ["reason given there", record.reason], ["malformed", record.malformed], ["to be dropped by", record.filtered],
       ["offered", record.offered === null ? null : `+${duration(record.offered)}`], ["first seen", record.seen === null ? null : `+${duration(record.seen)}`],
     ]),

@@ -1,9 +1,12 @@
 // Functions, faults, checks and surroundings; then what the address asks for.
 (() => {
-  const {result, functions, coverage} = run;
+  const {result, functions, invocations, coverage} = run;
   if (functions.length) {
     section("functions", "Functions", table("What each function did", ["function", "invocations", "failed", "cold starts", "their init, median", "median", "99th percentile", "slowest", "most memory"],
       functions.map(one => [one.name, one.invocations, one.failed, one.cold, one.cold ? duration(one.init_ms) : "", duration(one.p50_ms), duration(one.p99_ms), duration(one.max_ms), one.memory_mb === null ? "?" : `${one.memory_mb} MB`])),
+    folded("Each invocation", make("p", {class: "quiet"}, invocations.length < functions.reduce((sum, one) => sum + one.invocations, 0) ? `${count(invocations.length)} of them, evenly chosen.` : "All of the run."),
+      table("Invocations", ["began", "function", "took", "", "calls", "failed calls", "what it called", "request id"],
+        invocations.map(([began, who, took, failed, calls, bad, what, id]) => [`+${duration(Math.max(0, began))}`, who, duration(took), make("strong", {class: failed ? "fail" : "pass"}, failed ? "failed" : "succeeded"), calls, bad, what, make("code", {}, id)]))),
     result.causes.length ? table("What they raised, and what executions failed with", ["who", "error", "times", "of them by planned faults", "first with"],
       result.causes.map(cause => [cause.who, make("code", {}, cause.error), cause.count, cause.planned, cause.record ?? ""])) : "");
   }
