@@ -31,6 +31,9 @@ _ENDING = re.compile(r"(\.[A-Za-z][A-Za-z0-9]{0,7})?\.(gz|bz2|zst)$|\.[A-Za-z][A
 # As single-table designs name kinds of items, and not as data does.
 _KIND = re.compile(r"[A-Z][A-Z_]*")
 _DEEPEST = 4
+_SHOWN = 5
+# Ids that stand somewhere, and those whose records' bytes stand there.
+_Ids = tuple[set[str], set[str]]
 _NOTES = "anywhere-*.json"
 _WATCHES = "pipeproof-watches-"
 _ALSO_PUT = ("lookup.parquet", "setup.parquet")
@@ -92,7 +95,7 @@ class Anywhere(Probe):
     A record is stored where a place of that outcome has it, and every place that `holds: every`. No content is compared, and duplicates are not told. Where some of
     the stored records stand in other places than the others, whether they are lost cannot be known (a note of an error names a record, too): that is a doubt, but for
     places that `holds: some`. The objects of a bucket count as places by the first folder and the ending of their keys, the items of a table by a kind in
-    theirs, such as ORDER#.
+    theirs, such as ORDER#, and those that lack most attributes of the others.
 
     A record is given up where its id stands in such a place. Its bytes must stand there too, alone, as a text or an object of JSON, or in base64; else it is irrecoverable.
     Of rows of files the id is enough."""
@@ -154,14 +157,30 @@ class Anywhere(Probe):
             ]
         load, found = _Load(context.run_dir), []
         for number, place in enumerate(self.places):
-            groups = defaultdict[str, tuple[set[str], set[str]]](lambda: (set(), set()))
+            groups: dict[str, _Ids] = defaultdict(lambda: (set(), set()))
             for name, content, around in _documents(place, context, load):
                 here = set() if place.outcome == "stored" else load.kept_in(content) | load.kept_in(around)
                 groups[name][0].update(load.named(around + b"\n" + content), here)
                 groups[name][1].update(here)
-            found += [(number, name, sorted(ids), sorted(here)) for name, (ids, here) in sorted(groups.items())]
+            found += [(number, name, sorted(ids), sorted(here)) for name, (ids, here) in sorted(_by_kind(groups).items())]
         kept.write_text(json.dumps(found, indent=1))
         return [Found(self.places[number], name, frozenset(ids), frozenset(here)) for number, name, ids, here in found]
+
+
+def _by_kind(groups: Mapping[str, _Ids]) -> dict[str, _Ids]:
+    """Returns the groups of items by their kinds: those that lack most attributes of the others, such as notes of errors, are one of their own. The name of a group of items
+    has their attributes behind a NUL."""
+    found: dict[str, _Ids] = defaultdict(lambda: (set(), set()))
+    usual: dict[str, set[str]] = {}
+    for name, ids in sorted(groups.items(), key=lambda one: -len(one[1][0])):
+        place, _, shape = name.partition("\0")
+        attributes = set(shape.split("\0"))
+        common = usual.setdefault(place, attributes)
+        is_other = 2 * len(attributes & common) < len(common)
+        group = found[f"{place} ({', '.join(sorted(attributes)[:_SHOWN])})" if is_other else place]
+        group[0].update(ids[0])
+        group[1].update(ids[1])
+    return found
 
 
 def _split(found: Sequence[Found]) -> Iterator[str]:
@@ -211,7 +230,7 @@ def _items(place: Place, table: str, context: Context, load: _Load) -> Iterator[
             if not load.has_put(item_put(table, item)):
                 kind, sign, _ = str(item[key].get("S", "")).partition("#")
                 group = place.name + (f" {kind}#" if sign and _KIND.fullmatch(kind) else "")
-                yield group, json.dumps(item, default=_text, ensure_ascii=False).encode(), b""
+                yield "\0".join((group, *sorted(item))), json.dumps(item, default=_text, ensure_ascii=False).encode(), b""
 
 
 def _messages(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:

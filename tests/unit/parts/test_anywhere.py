@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from harness.accounting.ledger import Ledger
 from harness.accounting.record import Answer, Record, Status, object_put, payload_hash
 from harness.parts.probes import anywhere
-from harness.parts.probes.anywhere import Anywhere, _folder, _Load, _patterns
+from harness.parts.probes.anywhere import Anywhere, _by_kind, _folder, _Load, _patterns
 
 IDS = ("3a3f2f06-4a51-4c55-8a3b-1f60c5f9a6d7", "ORD-123456", "ORD-1234567", "987654321")
 
@@ -210,3 +210,17 @@ def test_of_what_is_given_up_the_bytes_are_missed_unless_the_place_says_that_it_
 def test_of_the_rows_of_a_file_the_id_is_enough(tmp_path):
     load = _Load(ledger(tmp_path, file_hash=payload_hash(b"a file")))
     assert load.kept_in(A.encode() + b" failed") == {A}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "places"),
+    [
+        ({"id\0at\0depot\0kg": {A, B}, "error\0id": {C}}, {"t": {A, B}, "t (error, id)": {C}}),
+        ({"id\0at\0depot\0kg": {A, B}, "at\0id": {C}}, {"t": {A, B, C}}),
+        ({"id\0at\0depot\0kg": {A, B}, "id\0at\0depot\0kg\0note": {C}}, {"t": {A, B, C}}),
+        ({"id": {A}, "error\0id\0status": {B, C}}, {"t": {B, C}, "t (id)": {A}}),
+    ],
+)
+def test_items_that_lack_most_attributes_of_the_others_are_a_place_of_their_own(shapes, places):
+    groups = {f"t\0{shape}": (ids, set()) for shape, ids in shapes.items()}
+    assert {name: ids for name, (ids, _) in _by_kind(groups).items()} == places
