@@ -11,8 +11,8 @@ from harness.documents import read_json
 from harness.errors import UsageError
 from harness.faults.carried import last_part, named_in
 from harness.faults.plan import HARNESS, LOCALSTACK, PARTIAL
+from harness.run.journal import entries
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import entries
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -12,8 +12,8 @@ from harness.documents import read_json
 from harness.draft.graph import MACHINES, STORES, graph_of
 from harness.emulator.clients import DEFAULT_ACCOUNT
 from harness.errors import UsageError
+from harness.run.journal import entries
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import entries
 from harness.stack.functions import TYPES as FUNCTIONS
 from harness.stack.template import read_template
 from harness.stack.values import parameter_values

@@ -15,8 +15,9 @@ from harness.documents import read_json
 from harness.emulator.external import is_loopback
 from harness.errors import UsageError
 from harness.report.result import read_result
+from harness.run.journal import heads
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import faults_by_request, heads, logical, renamed
+from harness.run.trace import faults_by_request, logical, renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,8 +10,9 @@ import duckdb
 
 from harness.documents import MISTYPED, read_json
 from harness.errors import UsageError
+from harness.run.journal import JOURNAL
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import JOURNAL, as_they_began, faults_by_request, logical, renamed, ways
+from harness.run.trace import as_they_began, faults_by_request, logical, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from harness.emulator.permissions import PermissionsClient
 from harness.emulator.plugin import begin_journal, begin_order, end_journal, not_kept
 from harness.errors import UnknownVerdictError
 from harness.run import events
-from harness.run.trace import JOURNAL, renamed
+from harness.run.journal import JOURNAL
+from harness.run.trace import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

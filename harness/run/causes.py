@@ -10,7 +10,8 @@ import duckdb
 
 from harness.faults.carried import text_of_event
 from harness.run.events import Cause
-from harness.run.trace import entries, renamed
+from harness.run.journal import entries
+from harness.run.trace import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,11 +14,11 @@ from harness.errors import UsageError
 from harness.faults.plan import RecordFault, dump, load, resolved
 from harness.parts.part import MOST_RECORDS
 from harness.run.addresses import Records, by_content
+from harness.run.journal import JOURNAL, entries
 from harness.run.order import batches, writes
 from harness.run.recipe import Recipe
 from harness.run.reproduced import anomalies
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import JOURNAL, entries
 from harness.scenario.loading import scenario_of
 
 if TYPE_CHECKING:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote
 
-import pyarrow as pa
-
 from harness.faults.carried import last_part
+from harness.run.journal import heads
 from harness.run.writes import writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.accounting.verdict import Account, Example
     from harness.run.writes import Write
 
-JOURNAL = "journal.ndjson.zst"
 # A function may make a call for each row of a file. Its invocation ends after all of them.
 _MAX_HOPS = 200
 _MOST_HOPS = 400
-_LONGEST_ENTRY = 64 << 20
 # To look for more of them in a large journal would take long.
 _WITH_WAY = 10
 # A key that is shorter is found everywhere.
@@ -45,10 +41,6 @@ _TOKEN = re.compile(rb"[\w-]+")
 _SEQUENCE = re.compile(rb"\d{21,}")
 # To take a line apart takes as long as to search it for so many texts.
 _FEW = 60
-# The rest of an entry is what was carried. Within a text its quotes would be escaped.
-_CARRIED = b', "carried": '
-# What belongs to an entry and not to its contents.
-_CONTENTS = ("carried", "body", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,37 +203,6 @@ class _Index:
             if text in line:
                 found.update((id(one), one) for one in those)
         return list(found.values())
-
-
-def _lines(run_dir: Path) -> Iterator[bytes]:
-    """Yields the lines of a run's journal; nothing where the run has none."""
-    path = run_dir / JOURNAL
-    if not path.is_file():
-        return
-    rest = b""
-    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as file:
-        while part := file.read(1 << 20):
-            *lines, rest = (rest + part).split(b"\n")
-            if len(rest) > _LONGEST_ENTRY:
-                raise ValueError(f"{path.name} has an entry of more than {_LONGEST_ENTRY:,} bytes")
-            yield from lines
-
-
-def entries(run_dir: Path, wanted: Callable[[bytes], bool] = lambda _: True) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yields each entry of a run's journal whose line is wanted, with it; nothing where the run has none."""
-    for line in filter(wanted, _lines(run_dir)):
-        yield json.loads(line), line.decode()
-
-
-def heads(run_dir: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Yields each entry of a run's journal without its contents, and its line. To read these would take most of the time."""
-    for line in _lines(run_dir):
-        head, separator, _ = line.partition(_CARRIED)
-        yield (json.loads(head + b"}") if separator else _without_contents(json.loads(line))), line
-
-
-def _without_contents(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name not in _CONTENTS}
 
 
 def faults_by_request(log: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

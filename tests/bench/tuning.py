@@ -22,9 +22,9 @@ from harness.errors import UnknownVerdictError
 from harness.parts.rate import Unlimited
 from harness.run import events
 from harness.run.engine import conduct
+from harness.run.journal import JOURNAL
 from harness.run.recipe import make_recipe, open_load
 from harness.run.state import Run
-from harness.run.trace import JOURNAL
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from tests.bench.figures import Figure, write

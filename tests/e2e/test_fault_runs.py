@@ -12,7 +12,7 @@ from harness.faults.carried import text_of_event
 from harness.parts.ports import SourceContext
 from harness.parts.sources.clickstream import Clickstream
 from harness.run.defects import BUILT_IN, load_defects
-from harness.run.trace import entries
+from harness.run.journal import entries
 from tests.e2e.commands import ROOT, leftovers, pipeproof
 
 

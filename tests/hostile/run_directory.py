@@ -15,9 +15,9 @@ from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status
+from harness.run.journal import JOURNAL
 from harness.run.recipe import make_recipe
 from harness.run.replay import keep, keep_names
-from harness.run.trace import JOURNAL
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 

@@ -9,14 +9,14 @@ import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 from pydantic import model_validator
 
-from harness.accounting.record import Observation, Outcome, item_put, object_put, payload_hash
+from harness.accounting.record import Observation, Outcome, item_put, object_put
+from harness.parts.mentions import Mentions
 from harness.parts.part import NotEmpty, Part
 from harness.parts.ports import Context, Probe
 from harness.parts.probes.sqs import documents, retention
@@ -25,18 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
 _VARIES = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{8,}|[0-9]+")
 _ENDING = re.compile(r"(\.[A-Za-z][A-Za-z0-9]{0,7})?\.(gz|bz2|zst)$|\.[A-Za-z][A-Za-z0-9]{0,7}$", re.IGNORECASE)
 # As single-table designs name kinds of items, and not as data does.
 _KIND = re.compile(r"[A-Z][A-Z_]*")
-_DEEPEST = 4
 _SHOWN = 5
 # Ids that stand somewhere, and those whose records' bytes stand there.
 _Ids = tuple[set[str], set[str]]
 _NOTES = "anywhere-*.json"
 _WATCHES = "pipeproof-watches-"
-_ALSO_PUT = ("lookup.parquet", "setup.parquet")
 
 
 class Place(Part):
@@ -137,7 +134,7 @@ class Anywhere(Probe):
 
     def doubts(self, context: Context) -> Iterator[str]:
         """Yields a reason per place that does not keep what it has, and per place that has a part of the records and does not say whether that is all."""
-        healthy = _Load(context.run_dir).healthy
+        healthy = Mentions(context.run_dir).healthy
         stored = [replace(one, ids=one.ids & healthy) for one in self._found(context) if one.place.outcome == "stored"]
         yield from _split([one for one in stored if one.place.holds is None])
         for place in self.places:
@@ -155,7 +152,7 @@ class Anywhere(Probe):
                 Found(self.places[number], name, frozenset(ids), frozenset(here))
                 for number, name, ids, here in json.loads(kept.read_text())
             ]
-        load, found = _Load(context.run_dir), []
+        load, found = Mentions(context.run_dir), []
         for number, place in enumerate(self.places):
             groups: dict[str, _Ids] = defaultdict(lambda: (set(), set()))
             for name, content, around in _documents(place, context, load):
@@ -197,7 +194,7 @@ def _split(found: Sequence[Found]) -> Iterator[str]:
         )
 
 
-def _documents(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:
+def _documents(place: Place, context: Context, load: Mentions) -> Iterator[tuple[str, bytes, bytes]]:
     """Yields, of each object, item or message, where it stands, what is in it, and what stands around that."""
     if place.bucket is not None:
         return _objects(place, place.bucket, context, load)
@@ -206,7 +203,7 @@ def _documents(place: Place, context: Context, load: _Load) -> Iterator[tuple[st
     return _messages(place, context, load)
 
 
-def _objects(place: Place, bucket: str, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:
+def _objects(place: Place, bucket: str, context: Context, load: Mentions) -> Iterator[tuple[str, bytes, bytes]]:
     s3 = context.clients("s3")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place.prefix):
         for item in page.get("Contents", []):
@@ -219,7 +216,7 @@ def _objects(place: Place, bucket: str, context: Context, load: _Load) -> Iterat
                 yield place.name + _folder(key[len(place.prefix) :]), _unpacked(body), head
 
 
-def _items(place: Place, table: str, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:
+def _items(place: Place, table: str, context: Context, load: Mentions) -> Iterator[tuple[str, bytes, bytes]]:
     dynamodb = context.clients("dynamodb")
     key = next(
         one["AttributeName"] for one in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"] if one["KeyType"] == "HASH"
@@ -233,7 +230,7 @@ def _items(place: Place, table: str, context: Context, load: _Load) -> Iterator[
                 yield "\0".join((group, *sorted(item))), json.dumps(item, default=_text, ensure_ascii=False).encode(), b""
 
 
-def _messages(place: Place, context: Context, load: _Load) -> Iterator[tuple[str, bytes, bytes]]:
+def _messages(place: Place, context: Context, load: Mentions) -> Iterator[tuple[str, bytes, bytes]]:
     url = place.queue_url or context.clients("sqs").get_queue_url(QueueName=_watch_name(str(place.topic_arn)))["QueueUrl"]
     for seen in documents(context, url):
         if not load.has_put(seen.put_at or ""):
@@ -248,103 +245,6 @@ def _folder(key: str) -> str:
     ending = _ENDING.search(key)
     first = f"{name}=" if equals and slash else (_VARIES.sub("*", folder) + slash if slash else "")
     return first + (f"*{ending[0].lower()}" if ending else "")
-
-
-class _Load:
-    """The ids of a run's load, and how they are found in a text."""
-
-    def __init__(self, run_dir: Path) -> None:
-        table = pq.read_table(run_dir / "ledger.parquet", columns=["record_id", "promised", "put_at", "file_hash", "payload_hash"])
-        self._ids = {record_id.lower(): record_id for record_id in table["record_id"].to_pylist()}
-        self.healthy = frozenset(table.filter(pc.is_valid(table["promised"]))["record_id"].to_pylist())
-        self._put = set(table["put_at"].drop_null().unique().to_pylist())
-        for name in _ALSO_PUT:
-            if (run_dir / name).is_file():
-                self._put.update(pq.read_table(run_dir / name)["put_at"].to_pylist())
-        self._files = set(table["file_hash"].drop_null().unique().to_pylist())
-        hashes = table["payload_hash"].to_pylist()
-        many = Counter(hashes)
-        # Which of several records with the same bytes it is nothing tells.
-        self._by_bytes = {
-            one: record_id for one, record_id in zip(hashes, table["record_id"].to_pylist(), strict=True) if many[one] == 1
-        }
-        self._words, self._shape, self._shortest = _patterns(self._ids)
-
-    def has_put(self, place: str, body: bytes | None = None) -> bool:
-        """Returns whether the load itself has put this here, or a file that is one of the load's, byte for byte: a copy of it proves nothing about its records."""
-        return place in self._put or (body is not None and payload_hash(body) in self._files)
-
-    def named(self, content: bytes) -> set[str]:
-        """Returns the ids that stand in a text, in upper or lower case, or in what it has in base64."""
-        texts = [content, *(decoded for found in _BASE64.findall(content) if (decoded := _decoded(found)) is not None)]
-        return {record_id for text in texts for record_id in self._in(text.decode("utf-8", "replace").lower())}
-
-    def kept_in(self, content: bytes) -> set[str]:
-        """Returns the ids of the records whose bytes stand in a text; of a load of files, whose rows another form of them stands for, the ids that it names."""
-        if self._files:
-            return self.named(content)
-        return {self._by_bytes[one] for text in _parts(content, 0) if (one := payload_hash(text)) in self._by_bytes}
-
-    def _in(self, text: str) -> Iterator[str]:
-        seen = False
-        for word in self._words.findall(text):
-            if word in self._ids:
-                seen = True
-                yield self._ids[word]
-        if seen:
-            return
-        # An id that other characters of its kind stand around: tried at each place, and in each of its lengths.
-        for found in self._shape.finditer(text):
-            for length in range(len(found[1]), self._shortest - 1, -1):
-                if found[1][:length] in self._ids:
-                    yield self._ids[found[1][:length]]
-
-
-def _parts(content: bytes, depth: int) -> Iterator[bytes]:
-    """Yields what may be a record's bytes: the text, its lines, and in JSON each text, what that has in base64, and each object in the forms that are usual."""
-    yield content
-    lines = content.splitlines() if depth == 0 else ()
-    for text in (content, *lines):
-        if lines:
-            yield text
-        if depth < _DEEPEST and text[:1] in {b"{", b"[", b'"'}:
-            try:
-                document = json.loads(text)
-            except ValueError:
-                continue
-            yield from _of_json(document, depth + 1)
-
-
-def _of_json(value: Any, depth: int) -> Iterator[bytes]:
-    if isinstance(value, str):
-        text = value.encode("utf-8", "surrogatepass")
-        yield from _parts(text, depth)
-        if _BASE64.fullmatch(text) and (decoded := _decoded(text)) is not None:
-            yield from _parts(decoded, depth)
-    elif isinstance(value, dict):
-        for separators in ((", ", ": "), (",", ":")):
-            for ascii_alone in (True, False):
-                yield json.dumps(value, separators=separators, ensure_ascii=ascii_alone).encode("utf-8", "surrogatepass")
-        for inner in value.values():
-            yield from _of_json(inner, depth)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _of_json(inner, depth)
-
-
-def _patterns(ids: Mapping[str, str]) -> tuple[re.Pattern[str], re.Pattern[str], int]:
-    """Returns a pattern of the words that ids consist of, one that finds overlapping texts of their form, and the length of the shortest id."""
-    characters: dict[str, None] = dict.fromkeys(sorted(set().union(*map(set, ids)))) or {"\0": None}
-    some = "[" + "".join(map(re.escape, characters)) + "]"
-    lengths = sorted({len(one) for one in ids} - {0}) or [1]
-    return re.compile(f"{some}+"), re.compile(f"(?=({some}{{{lengths[0]},{lengths[-1]}}}))"), lengths[0]
-
-
-def _decoded(word: bytes) -> bytes | None:
-    try:
-        return base64.b64decode(word, validate=True)
-    except ValueError:
-        return None
 
 
 def _unpacked(body: bytes) -> bytes:

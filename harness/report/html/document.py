@@ -19,8 +19,9 @@ from harness.report.html.happened import Happened, happened
 from harness.report.html.records import OBSERVATIONS
 from harness.report.html.traits import traits
 from harness.report.result import read_result
+from harness.run.journal import JOURNAL
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import HOW, JOURNAL, Hop, faults_by_request, logical, renamed, ways
+from harness.run.trace import HOW, Hop, faults_by_request, logical, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from harness.report.html.clusters import Failure
-from harness.run.trace import heads
+from harness.run.journal import heads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

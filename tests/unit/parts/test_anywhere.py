@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from harness.accounting.ledger import Ledger
 from harness.accounting.record import Answer, Record, Status, object_put, payload_hash
+from harness.parts.mentions import Mentions, patterns
 from harness.parts.probes import anywhere
-from harness.parts.probes.anywhere import Anywhere, _by_kind, _folder, _Load, _patterns
+from harness.parts.probes.anywhere import Anywhere, _by_kind, _folder
 
 IDS = ("3a3f2f06-4a51-4c55-8a3b-1f60c5f9a6d7", "ORD-123456", "ORD-1234567", "987654321")
 
@@ -46,7 +47,7 @@ def ledger(run_dir, ids=IDS, *, put_at=None, file_hash=None, poison=()):
     ],
 )  # fmt: skip
 def test_ids_are_found_in_any_text(tmp_path, text, found):
-    assert _Load(ledger(tmp_path)).named(text) == found
+    assert Mentions(ledger(tmp_path)).named(text) == found
 
 
 @given(
@@ -54,7 +55,7 @@ def test_ids_are_found_in_any_text(tmp_path, text, found):
     st.text('"{}:, #/', max_size=5), st.text('"{}:, #/', max_size=5),
 )  # fmt: skip
 def test_every_id_is_found_between_other_characters(ids, before, after):
-    words, shape, shortest = _patterns({one: one for one in ids})
+    words, shape, shortest = patterns({one: one for one in ids})
     for one in ids:
         assert one in words.findall(f"{before}{one}{after}")
         assert any(found[1].startswith(one) for found in shape.finditer(f"x{before}{one}{after}x"))
@@ -154,7 +155,7 @@ def test_what_is_given_up_is_no_part_of_the_doubt(probe):
 
 def test_what_the_load_itself_has_put_and_copies_of_its_files_prove_nothing(tmp_path):
     body = b"id\nORD-123456\n"
-    load = _Load(ledger(tmp_path, put_at=object_put("b", "in/a.csv", "etag"), file_hash=payload_hash(body)))
+    load = Mentions(ledger(tmp_path, put_at=object_put("b", "in/a.csv", "etag"), file_hash=payload_hash(body)))
     assert load.has_put(object_put("b", "in/a.csv", "etag"))
     assert load.has_put("s3://b/archive/a.csv#other", body)
     assert not load.has_put("s3://b/archive/a.csv#other", body + b"more")
@@ -171,7 +172,7 @@ def test_objects_are_unpacked_before_they_are_read(tmp_path, pack):
         body = gzip.compress(body)
     elif pack == "broken gzip":
         body = b"\x1f\x8b" + body
-    assert _Load(ledger(tmp_path)).named(anywhere._unpacked(body)) == {A}
+    assert Mentions(ledger(tmp_path)).named(anywhere._unpacked(body)) == {A}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_a_record_that_is_given_up_is_kept_where_its_bytes_are(tmp_path, content
         table.add(Record("ORD-123456", b'{"id": "ORD-123456", "n": 1}', b"{}"), Answer(Status.ACKED, 0))
         table.add(Record("twice", b"same", b"{}"), Answer(Status.ACKED, 0))
         table.add(Record("again", b"same", b"{}"), Answer(Status.ACKED, 0))
-    load = _Load(tmp_path)
+    load = Mentions(tmp_path)
     assert load.kept_in(content.encode()) == ({"ORD-123456"} if kept else set())
     assert load.kept_in(b"same") == set(), "which of the two nothing tells"
 
@@ -208,7 +209,7 @@ def test_of_what_is_given_up_the_bytes_are_missed_unless_the_place_says_that_it_
 
 
 def test_of_the_rows_of_a_file_the_id_is_enough(tmp_path):
-    load = _Load(ledger(tmp_path, file_hash=payload_hash(b"a file")))
+    load = Mentions(ledger(tmp_path, file_hash=payload_hash(b"a file")))
     assert load.kept_in(A.encode() + b" failed") == {A}
 
 

@@ -15,7 +15,7 @@ from harness.accounting.verdict import ANOMALIES, Account, Example, Ingress, Jud
 from harness.emulator.emulator import Description
 from harness.report.result import write_result
 from harness.run.events import RunFinished, Timing
-from harness.run.trace import JOURNAL
+from harness.run.journal import JOURNAL
 
 EMULATOR = Description("embedded", "localstack", "4.9.2", "http://127.0.0.1:4566", "python3.11")
 

@@ -21,7 +21,8 @@ from harness.errors import UsageError
 from harness.report.html import page
 from harness.report.html.document import Gathered, Kept
 from harness.report.html.series import END_TO_END
-from harness.run.trace import HOW, JOURNAL
+from harness.run.journal import JOURNAL
+from harness.run.trace import HOW
 from tests.unit.report.runs import LOST, PROMISED, STORED, left_run
 
 

@@ -11,7 +11,7 @@ import pytest
 from harness.accounting.ledger import Ledger
 from harness.accounting.record import Answer, Record, Status
 from harness.run.causes import causes
-from harness.run.trace import JOURNAL
+from harness.run.journal import JOURNAL
 
 
 def invocation(id, error, carried="{}", name="stack-store-1"):  # noqa: A002

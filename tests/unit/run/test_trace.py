@@ -16,7 +16,8 @@ from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status
 from harness.accounting.verdict import Account, Example
 from harness.cli import main
-from harness.run.trace import JOURNAL, decisive, faults_by_request, logical, renamed, ways, with_ways
+from harness.run.journal import JOURNAL
+from harness.run.trace import decisive, faults_by_request, logical, renamed, ways, with_ways
 
 SEQUENCE = "49" + "0" * 52 + "17"
 
