@@ -78,6 +78,7 @@ def clusters(
     found: dict[tuple[object, ...], Cluster] = {}
     fields: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
     contents: dict[tuple[object, ...], list[frozenset[Trait]]] = defaultdict(list)
+    ways: dict[tuple[object, ...], list[Sequence[Hop]]] = defaultdict(list)
     for one in anomalies:
         made = Cluster(one.anomaly, shortened(one.why, _LONGEST), *_cause(one, failed_calls))
         # One mistake spoils other fields of other records.
@@ -86,11 +87,13 @@ def clusters(
         found.setdefault(key, made).records.append(one.record)
         fields[key].update(one.fields)
         contents[key].append(one.traits)
+        if one.hops is not None:
+            ways[key].append(one.hops)
     for key, cluster in found.items():
         if fields[key]:
             cluster.why = f"{_SPOILT}: {_told(fields[key], len(cluster.records))}"
         cluster.common = in_common(contents[key], usual)
-        cluster.missing = _missing([one.hops for one in anomalies if one.record in set(cluster.records) and one.hops], healthy)
+        cluster.missing = _missing(ways[key], healthy)
     found = _joined(found)
     return sorted(found.values(), key=lambda one: (one.how == _UNTOLD, -len(one.records)))
 
@@ -108,8 +111,8 @@ def _joined(found: dict[tuple[object, ...], Cluster]) -> dict[tuple[object, ...]
 
 
 def _missing(ways: Sequence[Sequence[Hop]], healthy: Sequence[Sequence[Hop]]) -> tuple[str, ...]:
-    """Returns the calls that carried nearly all healthy records, in their order, and none of those of these ways."""
-    if len(healthy) < _LEAST_HEALTHY:
+    """Returns the calls that carried nearly all healthy records, in their order, and none of those of these ways; none where no way is known, or few healthy ones are."""
+    if not ways or len(healthy) < _LEAST_HEALTHY:
         return ()
     steps = [dict.fromkeys(_steps(way)) for way in healthy]
     counts = Counter(step for of_way in steps for step in of_way)

@@ -127,7 +127,7 @@ class Gathered:
                 "shares": series.SHARES,
                 "latencies": series.latencies(db, self._begin_ms, end_ms),
                 "functions": series.functions(db),
-                "invocations": series.invocations(db, self._named, self._begin_ms),
+                "invocations": series.invocations(db, self._begin_ms),
                 "coverage": _coverage(db, self._happened, faults["fired"], kinds, anomalous, self._named),
             }
 

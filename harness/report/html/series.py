@@ -153,7 +153,7 @@ def latencies(db: duckdb.DuckDBPyConnection, begin_ms: float, end_ms: float) -> 
     return hops
 
 
-def invocations(db: duckdb.DuckDBPyConnection, named: Callable[[str], str], begin_ms: float) -> list[list[Any]]:
+def invocations(db: duckdb.DuckDBPyConnection, begin_ms: float) -> list[list[Any]]:
     """Returns of each invocation, or of many evenly chosen ones, when it began in ms, who it was, how long it took, whether it failed, its calls and how many of them
     failed, what they were, and its request id."""
     rows = db.execute("""
@@ -163,7 +163,7 @@ def invocations(db: duckdb.DuckDBPyConnection, named: Callable[[str], str], begi
     """).fetchall()
     return evenly(
         [
-            [round(at - begin_ms), named(who), round(took), failed, calls, bad, ", ".join(what or ()), name]
+            [round(at - begin_ms), who, round(took), failed, calls, bad, ", ".join(what or ()), name]
             for at, who, took, failed, calls, bad, what, name in rows
         ],
         _MOST_INVOCATIONS,

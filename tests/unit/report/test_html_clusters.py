@@ -173,6 +173,10 @@ def test_a_group_names_the_call_that_nearly_all_stored_records_had_on_their_way(
     assert found.missing == ()
     (found,) = clusters([Anomaly(0, "id-1", "lost", "", (), (called(), invoked()))], {}, (), healthy[:4])
     assert found.missing == (), "too few to say"
+    (found,) = clusters([Anomaly(0, "id-1", "lost", "", (), ())], {}, (), healthy)
+    assert "Store → sqs.SendMessage" in found.missing, "nothing is known to have carried it"
+    (found,) = clusters([Anomaly(0, "id-1", "lost", "", (), None)], {}, (), healthy)
+    assert found.missing == (), "the report does not keep its way"
 
 
 def test_records_whose_way_is_not_kept_join_the_only_group_of_their_kind():
