@@ -63,6 +63,10 @@ class Window:
         is_every = self.every == 1 and self.percent == 100
         return is_every and (not self.ranges or any(first <= number + 1 <= last for first, last in self.ranges))
 
+    def first(self) -> int:
+        """Returns a number below which it holds no event."""
+        return min((first for first, _ in self.ranges), default=self.rest)
+
     def planned(self, seed: str) -> int | None:
         """Returns how many events it holds; None where it has no end, or an end that no run reaches."""
         if not self.ranges or sum(last - first + 1 for first, last in self.ranges) > _COUNTED:

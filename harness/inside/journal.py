@@ -7,6 +7,8 @@ PUT begins a journal, GET with &offset=… returns its next bytes, DELETE ends i
      names, "status", "error", "put": bucket/key,
      "keys": of a write to DynamoDB each table's key attributes, "carried": the request, "body", "answer"}
     {"kind": "execution", "at_ms", "began_ms", "id": its ARN, "name": the ARN of its state machine, and its last state, "error", "carried": the input}, where it has failed
+    {"kind": "state", "at_ms", "began_ms", "id": the execution's ARN, "name": the ARN of its state machine, and the state, "error", "next": the state at which
+     its Catch went on, or null where its Retry began another attempt, "carried": the input of the state}, where a state has failed and the execution went on
     {"kind": "init", "at_ms", "began_ms", "id": of the invocation that it was made for, "name", "carried"}
 """
 
@@ -123,6 +125,23 @@ def execution(account: str, arn: str, name: str, error: str, given: str, began: 
                 "id": arn,
                 "name": name,
                 "error": redacted(error[:_ANSWER_CHARACTERS]),
+                "carried": given[:_ENTRY_BYTES],
+            }
+        )
+
+
+def state(account: str, arn: str, name: str, error: str, next_state: str | None, given: str, failed: float) -> None:
+    """Notes a state that has failed, and at which its Catch went on; None where its Retry began another attempt. `failed` is in seconds since the epoch."""
+    if journal := _journals.get(account):
+        journal.add(
+            {
+                "kind": "state",
+                "at_ms": time.time_ns() // 1_000_000,
+                "began_ms": round(failed * 1000),
+                "id": arn,
+                "name": name,
+                "error": redacted(error[:_ANSWER_CHARACTERS]),
+                "next": next_state,
                 "carried": given[:_ENTRY_BYTES],
             }
         )

@@ -97,7 +97,9 @@ def _spans(run_dir: Path) -> Iterator[dict[str, Any]]:
         name = renamed(entry["name"], names)
         is_call = entry["kind"] == "call"
         above = entry.get("invocation") if is_call and entry.get("invocation") in known else trace
-        span = _span(trace, entry["id"], above, entry["call"] if is_call else name, _CLIENT if is_call else _SERVER, begin, end)
+        # A state may be tried again in one execution.
+        own = entry["id"] if entry["kind"] != "state" else f"{entry['id']} {entry['name']} {entry['at_ms']}"
+        span = _span(trace, own, above, entry["call"] if is_call else name, _CLIENT if is_call else _SERVER, begin, end)
         if is_call:
             service, _, operation = entry["call"].partition(".")
             what = {

@@ -145,8 +145,12 @@ def _way(example: Example) -> list[str]:
     """Returns where the record was last, and what the function logged then."""
     if not example.last:
         return []
-    lines = [f"      last: {escape(example.last)}"]
-    return [*lines, *(f"      log:  {escape(line[:_LOG_SHOWN])}" for line in said(example.log, example.record_id)[-1:])]
+    # A function logs about all records of its batch. Where no line names this one, the line of another may tell why the batch failed.
+    logged = [
+        f"      {'log:  ' if example.record_id in line else 'log, which does not name it: '}{escape(line[:_LOG_SHOWN])}"
+        for line in said(example.log, example.record_id)[-1:]
+    ]
+    return [f"      last: {escape(example.last)}", *logged]
 
 
 def _causes(finished: events.RunFinished) -> list[str]:

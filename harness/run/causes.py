@@ -62,9 +62,9 @@ def signature(error: str) -> str:
 
 
 def _failed(run_dir: Path) -> Iterator[Mapping[str, Any]]:
-    """Yields the invocations, executions and calls that have failed, or that had no answer."""
+    """Yields the invocations, executions and calls that have failed, or that had no answer. Of a state that has failed its function tells."""
     for entry, _ in entries(run_dir, lambda line: _ENDED_WELL not in line or _WITHOUT_ANSWER in line):
-        if entry["kind"] != "init" and (entry["kind"] == "call" or entry["error"]):
+        if entry["kind"] not in {"init", "state"} and (entry["kind"] == "call" or entry["error"]):
             yield entry
 
 

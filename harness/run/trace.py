@@ -70,12 +70,23 @@ class Hop:
     def went_wrong(self) -> bool:
         """Returns whether it failed, or met a fault."""
         entry = self.entry
+        if entry["kind"] == "state":
+            # Where a Retry begins another attempt, that one tells how it ended.
+            return entry["next"] is not None
         return bool(entry.get("error") or self.faults or (entry["kind"] == "call" and not 200 <= entry["status"] < 400))
 
     @property
     def was_asked_for(self) -> bool:
         """Returns whether a call was refused as a function may want it: by its condition, or because it asked whether something is there."""
         return not self.faults and (self.entry["status"] == 404 or "ConditionalCheckFailed" in (self.entry["error"] or ""))
+
+    @property
+    def then(self) -> str:
+        """Returns what a state's Retry or Catch did when it failed; empty where the hop is none of a state."""
+        entry = self.entry
+        if entry["kind"] != "state":
+            return ""
+        return "its Retry tried it again" if entry["next"] is None else f"its Catch went on at {entry['next']}"
 
     @property
     def began_ms(self) -> float:
@@ -92,6 +103,8 @@ class Hop:
             return f"{at} {entry['name']} was invoked with {how} ({entry['id']}) and {ended} after {entry['took_ms']:,} ms{behind}"
         if entry["kind"] == "execution":
             return f"{at} {entry['name']} had {how} in {entry['id']} and ended with {entry['error']}"
+        if entry["kind"] == "state":
+            return f"{at} {entry['name']} had {how} in {entry['id']}, failed with {entry['error']}, and {self.then}"
         where = f" s3://{entry['put']}" if entry["put"] else ""
         answer = entry["error"] or entry["status"]
         of = f" of {entry['of']}" if entry.get("of") else ""
@@ -300,6 +313,10 @@ def decisive(hops: Sequence[Hop]) -> tuple[Hop, str]:
 
 
 def _log_of(last: Hop, hops: Sequence[Hop]) -> str:
+    if last.entry["kind"] in {"execution", "state"}:
+        # The function that failed there has the log.
+        earlier = hops[: hops.index(last)]
+        return next((hop.log for hop in reversed(earlier) if hop.entry["kind"] == "invocation" and hop.went_wrong), "")
     # A call is within an invocation, which ends later, and has the log.
     return last.log or next((hop.log for hop in hops if hop.request_id == last.invocation), "")
 

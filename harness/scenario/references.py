@@ -33,7 +33,7 @@ def unknown(document: Mapping[str, Any], template: Mapping[str, Any]) -> Iterato
     parameters = (document.get("stack") or {}).get("parameters")
     for place, name in _references(parameters, ("stack", "parameters")):
         if name not in _EVERYWHERE:
-            yield place, _message(name, _EVERYWHERE)
+            yield place, not_known(name, _EVERYWHERE)
     outputs, resources = (tuple(map(str, template.get(section) or ())) for section in ("Outputs", "Resources"))
     is_open = _has_macros(template, (*outputs, *resources))
     for place, name in _references({part: document.get(part) for part in _PARTS}, ()):
@@ -47,7 +47,7 @@ def unknown(document: Mapping[str, Any], template: Mapping[str, Any]) -> Iterato
             of_section = {"outputs": [f"outputs.{n}" for n in outputs], "resources": [f"resources.{n}" for n in resources]}
             yield (
                 place,
-                _message(
+                not_known(
                     name,
                     [one for one in of_section.get(other, ()) if one == f"{other}.{rest}"]
                     or of_section.get(section)
@@ -60,6 +60,15 @@ def resources_named(document: Mapping[str, Any]) -> list[str]:
     """Returns what a scenario's parts say after `resources.`, each once: LOGICAL_ID or LOGICAL_ID.ATTRIBUTE."""
     named = (name for _, name in _references({part: document.get(part) for part in _PARTS}, ()))
     return sorted({name.partition(".")[2] for name in named if name.startswith("resources.")})
+
+
+def attributes_named(document: Mapping[str, Any]) -> Iterator[tuple[Place, str, str]]:
+    """Yields each ${resources.LOGICAL_ID.ATTRIBUTE}: its place, the logical id and the attribute."""
+    for place, name in _references({part: document.get(part) for part in _PARTS}, ()):
+        section, _, rest = name.partition(".")
+        resource, _, attribute = rest.partition(".")
+        if section == "resources" and attribute:
+            yield place, resource, attribute
 
 
 def _has_macros(template: Mapping[str, Any], names: Sequence[str]) -> bool:
@@ -93,7 +102,8 @@ def _references(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
                 yield from _references(inner, (*place, number))
 
 
-def _message(name: str, known: Sequence[str]) -> str:
+def not_known(name: str, known: Sequence[str]) -> str:
+    """Returns a message for a reference that nothing matches: the nearest of those that are known, else all."""
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)
     return f"${{{name}}} is not known; there is {', '.join(near) or 'none'}"
 
@@ -105,7 +115,7 @@ def substitute(text: str, values: Mapping[str, str], where: str) -> str:
         try:
             return values[match[1]]
         except KeyError:
-            raise UsageError(f"{where}: {_message(match[1], list(values))}") from None
+            raise UsageError(f"{where}: {not_known(match[1], list(values))}") from None
 
     return _REFERENCE.sub(value, text)
 

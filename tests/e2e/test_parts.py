@@ -117,6 +117,43 @@ def test_a_run_tells_at_which_state_its_executions_have_failed_and_with_what(tmp
     assert f"; first with {cause['record']}" in output
 
 
+def test_a_lost_record_tells_what_retries_and_catches_did_with_it(tmp_path, run):
+    """The table's key is another one, so that each attempt fails; the Catch goes on with a state that does nothing."""
+    store = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::dynamodb:putItem",
+        "Parameters": {"TableName": "${Table}", "Item": {"name": {"S.$": "$.detail.name"}}},
+        "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Forget"}],
+        "End": True,
+    }
+    machine = {
+        "Definition": {"StartAt": "Store", "States": {"Store": store, "Forget": {"Type": "Pass", "End": True}}},
+        "DefinitionSubstitutions": {"Table": {"Ref": "Table"}},
+        "Policies": [{"DynamoDBCrudPolicy": {"TableName": {"Ref": "Table"}}}],
+        "Events": {"Asked": {"Type": "EventBridgeRule", "Properties": {"Pattern": {"source": ["requests"]}}}},
+    }
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {
+            "Table": {"Type": "AWS::Serverless::SimpleTable", "Properties": {"PrimaryKey": {"Name": "id", "Type": "String"}}},
+            "Keep": {"Type": "AWS::Serverless::StateMachine", "Properties": machine},
+        },
+    }
+    (tmp_path / "template.yaml").write_text(yaml.safe_dump(template))
+    send = {"to": "eventbridge", "source": "requests", "detail_type": "request"}
+    probes = [{"kind": "dynamodb", "table": "${resources.Table}", "id": "id"}]
+    name = scenario(tmp_path, send, source={"records": 2}, probes=probes, stack={"template": "template.yaml"})
+    code, output, result = run(tmp_path, "run", name)
+    assert code == 1, output
+    for example in result["examples"]["lost"]:
+        tried, caught = (hop for hop in example["hops"] if " Keep at Store had it in " in hop)
+        assert "DynamoDB" in tried
+        assert tried.endswith(", and its Retry tried it again")
+        assert caught.endswith(", and its Catch went on at Forget")
+        assert example["last"] == caught
+
+
 def test_a_plan_of_which_all_is_refused_makes_the_verdict_unknown(tmp_path, run):
     send = {"to": "eventbridge", "source": "requests", "detail_type": "request"}
     approve = {"kind": "approve", "queue_url": "${outputs.ApprovalQueue}", "output": {"by": "the boss"}}

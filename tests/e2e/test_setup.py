@@ -156,6 +156,25 @@ def test_check_says_what_will_run_and_what_will_not(place):
     assert leftovers(place) == []
 
 
+def test_check_tells_attributes_that_a_resource_lacks_and_faults_beyond_the_load(place):
+    late = [{"kind": "record", "malform": "late", "records": records} for records in ("11", "12-20")]
+    document = {
+        **SCENARIO,
+        "probes": [{"kind": "dynamodb", "table": "${resources.Products.TabelName}", "id": "id"}],
+        "faults": late,
+    }
+    (place / "shop.yaml").write_text(yaml.safe_dump(document))
+    code, output, _ = pipeproof(place, "check", "shop.yaml")
+    assert code == 64, output
+    output = re.sub(r"\s+", " ", output)
+    assert re.search(
+        r"shop\.yaml:\d+: probes\.0\.table: \$\{resources\.Products\.TabelName\} is not known; there is resources\.Products\.TableName",
+        output,
+    )
+    assert re.search(r"shop\.yaml:\d+: faults\.1\.records: 12-20 meets no record of the load: it has 12, numbered from 0", output)
+    assert "faults.0" not in output
+
+
 def test_init_writes_a_scenario_once_and_says_what_will_not_run(place):
     (place / "template.yaml").write_text(TEMPLATE + "  Pool: {Type: AWS::Cognito::UserPool}\n")
     code, output, _ = pipeproof(place, "init", "template.yaml")

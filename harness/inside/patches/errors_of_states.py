@@ -82,6 +82,38 @@ def states_that_execute(module: Any) -> None:
     module.ExecutionState._eval_state_output = eval_state_output  # noqa: SLF001
 
 
+@patch(
+    f"{_STATE_EXECUTION}.execute_state",
+    {
+        "ExecutionState._handle_retry": ("self", "env", "failure_event"),
+        "ExecutionState._handle_catch": ("self", "env", "failure_event"),
+        "RetryOutcome": NAME,
+        "CatchOutcome": NAME,
+    },
+)
+def retries_and_catches(module: Any) -> None:
+    """LocalStack notes nowhere with which input a state has failed, and what its Retry or Catch did then."""
+    from harness.inside.stepfunctions.failed_state import FailedState  # noqa: PLC0415
+
+    retry, catch = module.ExecutionState._handle_retry, module.ExecutionState._handle_catch  # noqa: SLF001
+
+    def handle_retry(self: Any, env: Any, failure_event: Any) -> Any:
+        failed = FailedState(self.name, env, failure_event)
+        outcome = retry(self, env, failure_event)
+        if outcome == module.RetryOutcome.CanRetry:
+            failed.note(None)
+        return outcome
+
+    def handle_catch(self: Any, env: Any, failure_event: Any) -> None:
+        failed = FailedState(self.name, env, failure_event)
+        catch(self, env, failure_event)
+        if env.stack[-1] == module.CatchOutcome.Caught:
+            failed.note(env.next_state_name)
+
+    module.ExecutionState._handle_retry = handle_retry  # noqa: SLF001
+    module.ExecutionState._handle_catch = handle_catch  # noqa: SLF001
+
+
 def _named(state: Any, env: Any, error: Exception) -> Any:
     """Returns the failure with AWS's name for an error; None where LocalStack names it rightly."""
     from localstack.services.stepfunctions.asl.eval.callback.callback import HeartbeatTimeoutError  # noqa: PLC0415
@@ -253,6 +285,7 @@ PATCHES = (
     error_equals,
     error_names,
     states_that_execute,
+    retries_and_catches,
     activities,
     result_paths,
     intrinsic_functions,

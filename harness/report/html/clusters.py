@@ -28,12 +28,15 @@ _BY_OTHERS = frozenset({"lost", "irrecoverable"})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call or an invocation that failed, and the faults that met it."""
+    """A call, an invocation, an execution or a state of one that failed, the faults that met it, and of a state what its Retry or Catch did `then`."""
 
     who: str
     call: str
     said: str
     faults: tuple[str, ...] = ()
+    kind: str = ""
+    """`execution` or `state`; empty for a call or an invocation."""
+    then: str = ""
 
 
 @dataclass(slots=True)
@@ -133,7 +136,9 @@ def _told(fields: Counter[str], records: int) -> str:
 
 
 def _same(failure: Failure | None) -> tuple[object, ...]:
-    return () if failure is None else (failure.who, failure.call, signature(failure.said), failure.faults)
+    return (
+        () if failure is None else (failure.who, failure.call, signature(failure.said), failure.faults, failure.kind, failure.then)
+    )
 
 
 def _cause(anomaly: Anomaly, failed_calls: Mapping[str, Failure]) -> tuple[str, Failure | None, str]:
@@ -175,4 +180,5 @@ def _was_overcome(hop: Hop, hops: Sequence[Hop]) -> bool:
 def _failure(hop: Hop) -> Failure:
     entry = hop.entry
     said_there = entry.get("error") or (f"answered {entry['status']}" if entry["kind"] == "call" else "")
-    return Failure(entry["name"], entry.get("call") or "", shortened(said_there, _LONGEST), hop.faults)
+    kind = entry["kind"] if entry["kind"] in {"execution", "state"} else ""
+    return Failure(entry["name"], entry.get("call") or "", shortened(said_there, _LONGEST), hop.faults, kind, hop.then)

@@ -13,7 +13,7 @@ from harness.accounting.reconcile import ANOMALIES_FILE, OUTCOMES_FILE
 from harness.accounting.verdict import ANOMALIES
 from harness.documents import read_json
 from harness.faults.plan import PARTIAL
-from harness.report.html import records, series
+from harness.report.html import positions, records, series
 from harness.report.html.clusters import Anomaly, clusters
 from harness.report.html.happened import Happened, happened
 from harness.report.html.records import OBSERVATIONS
@@ -111,6 +111,7 @@ class Gathered:
             kinds = {fault["id"]: fault["kind"] for fault in faults["plan"]}
             anomalous = [self._ways[row["index"]] for row in traced if row["anomalies"]]
             self._counts = _counts(db)
+            self._positions, self._files = positions.positions(db)
             self._usual = [traits(promised) for (promised,) in db.execute(_USUAL).fetchall()]
             self._same = {
                 "schema": SCHEMA,
@@ -175,11 +176,18 @@ class Gathered:
             # A number says which hop, and how near it was.
             told_way = None if way is None else [number(hop) * len(HOW) + HOW.index(hop.how) for hop in shown]
             rows.append({**one, "way": told_way, "left_out": len(way or ()) - len(shown)})
+        found = clusters(anomalies, self._happened.failed_calls, self._usual, healthy)
         return {
             "records": rows,
             "hops": hops,
-            "clusters": [asdict(one) for one in clusters(anomalies, self._happened.failed_calls, self._usual, healthy)],
+            "clusters": [
+                {**asdict(one), "position": self._position([rows[place]["index"] for place in one.records])} for one in found
+            ],
         }
+
+    def _position(self, indexes: Sequence[int | None]) -> str:
+        """Returns how these records of the load stand in their files or shards, but for malformed ones and phantoms."""
+        return positions.told([self._positions[index] for index in indexes if index in self._positions], self._files)
 
     def _with_names(self, way: Sequence[Hop]) -> list[Hop]:
         """Returns the hops with the names of the template."""

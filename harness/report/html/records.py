@@ -150,6 +150,7 @@ def hop_of(hop: Hop, named: Named, begin_ms: float, log_characters: int) -> dict
         "faults": list(hop.faults),
         "invocation": hop.invocation,
         "log": end_of(named(hop.log), log_characters),
+        **({"then": hop.then} if hop.then else {}),
     }
 
 

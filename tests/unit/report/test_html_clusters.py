@@ -55,6 +55,12 @@ def test_a_call_that_carried_the_record_and_failed_is_the_cause():
     assert cause(*hops) == ("own", Failure("Store", "s3.PutObject", "SlowDown", ("throttle-1",)), "")
 
 
+def test_a_state_whose_catch_went_on_elsewhere_is_the_cause():
+    entry = {"kind": "state", "at_ms": 7, "id": "arn:e", "name": "Machine at Load", "error": "E: no", "next": "Forget"}
+    how, failure, _ = cause(invoked(error="E: no"), Hop({**entry, "next": None}, "it"), invoked("i-2", "E: no"), Hop(entry, "it"))
+    assert (how, failure) == ("own", Failure("Machine at Load", "", "E: no", (), "state", "its Catch went on at Forget"))
+
+
 def test_a_call_that_was_repeated_with_success_is_not_while_another_of_the_invocation_failed():
     other = Failure("Store", "dynamodb.PutItem", "Throttled", ())
     assert cause(called("SlowDown", 503), called(), invoked(), failed_calls={"i-1": other})[:2] == ("beside", other)

@@ -135,7 +135,7 @@ def test_what_a_function_logged_is_neither_lambdas_own_nor_a_metric():
     example = Example("id", "shard:1", "accepted, and seen nowhere", last="Function called s3.PutObject", log=log)
     account = replace(lost(), examples={"lost": (example,)})
     said = text(finished(Verdict(Judgement.FAIL, ("1 of 10 records lost",)), account))
-    assert "log:  row 7 was refused\n" in said
+    assert "log, which does not name it: row 7 was refused\n" in said
 
 
 def test_of_what_a_function_logged_the_line_with_the_record_is_shown():
@@ -147,7 +147,7 @@ def test_of_what_a_function_logged_the_line_with_the_record_is_shown():
     assert "id-9" not in said
     without = replace(first, log="ERROR of another\nlast words\n")
     said = text(finished(Verdict(Judgement.FAIL, ("7 of 10 records lost",)), replace(account, examples={"lost": (without,)})))
-    assert "      log:  ERROR of another" in said
+    assert "      log, which does not name it: ERROR of another" in said
 
 
 def shown(*happened, **settings):

@@ -193,6 +193,26 @@ def test_an_execution_that_has_failed_is_a_hop(run_dir):
     assert way(run_dir(failed)) == [("it", "00:00:01.000 Machine at Load had it in arn:e and ended with States.Timeout")]
 
 
+def state(name, following, at_ms):
+    return {"kind": "state", "at_ms": at_ms, "id": "arn:e", "name": name, "error": "E: no", "next": following, "carried": '{"id": "id-17"}'}
+
+
+def test_what_a_retry_and_a_catch_did_is_told_with_the_log_of_the_function_that_failed(run_dir):
+    failed = {**invocation("Store", "id-17", log="it would not fit\n", at_ms=800), "error": "E: no"}
+    directory = run_dir(failed, state("Machine at Load", None, 1000), state("Machine at Load", "Forget", 2000))
+    retried, caught = way(directory)[1:]
+    assert retried == ("it", "00:00:01.000 Machine at Load had it in arn:e, failed with E: no, and its Retry tried it again")
+    assert caught == ("it", "00:00:02.000 Machine at Load had it in arn:e, failed with E: no, and its Catch went on at Forget")
+    (example,) = with_ways(lost(directory), directory, {}, {}).examples["lost"]
+    assert (example.last, example.log) == (caught[1], "it would not fit\n")
+
+
+def test_a_state_whose_retry_went_well_is_no_failure(run_dir):
+    directory = run_dir(state("Machine at Load", None, 1000), invocation("Store", "id-17", at_ms=2000))
+    retried, _ = ways(directory, [("id-17", None, None)], {})[0]
+    assert not retried.went_wrong
+
+
 def test_without_a_journal_an_example_stays_as_it_is(tmp_path):
     account = lost(tmp_path)
     assert with_ways(account, tmp_path, {}, {}).examples == account.examples

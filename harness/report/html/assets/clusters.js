@@ -6,6 +6,8 @@
     const many = `${count(records.length)} ${anomaly}`;
     if (how === "untold") return `${many}: which way they went is not in this file`;
     if (!failure) return `${many}: nothing is known to have carried ${records.length === 1 ? "it" : "them"}`;
+    if (failure.kind === "state") return `${many}: ${failure.who} failed, and ${failure.then}`;
+    if (failure.kind === "execution") return `${many}: ${failure.who} failed, and the execution with it`;
     const did = failure.call ? `${failure.who} called ${failure.call}` : `${failure.who} was invoked`;
     const wrong = failure.faults.map(fault => DOES[kindOf(fault)]).find(Boolean) ?? "failed";
     if (how === "taken") return `${many}: ${did}, which ${failure.said.replace(/ it$/, records.length === 1 ? " it" : " them")}`;
@@ -33,9 +35,10 @@
       facts([
         ["the answer", cluster.failure?.said && cluster.how !== "taken" ? make("code", {}, cluster.failure.said) : null],
         ["planned faults", cluster.failure?.faults.join(", ")],
-        ["logged", cluster.logged ? make("code", {}, cluster.logged) : null],
+        ["its invocation logged", cluster.logged ? make("code", {}, cluster.logged) : null],
         ["why an anomaly", /^accepted, and seen nowhere afterwards$/.test(cluster.why) ? null : cluster.why],
         ["in common", cluster.common],
+        ["where in the load", cluster.position],
         ["never called for them", cluster.missing.length ? make("div", {}, `${cluster.missing.join(", ")}, which nearly all stored records had on their way`) : null],
         ["kind", parts(cluster, record => record.malformed ?? "")],
         ["from", parts(cluster, file)],

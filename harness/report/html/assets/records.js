@@ -84,10 +84,10 @@ function openRecord(record) {
     const [hop, how] = [run.hops[Math.floor(coded / HOW.length)], HOW[coded % HOW.length]];
     const failed = Boolean(hop.error) || (hop.kind === "call" && !(hop.status >= 200 && hop.status < 400));
     const carried = how === "it" ? "" : ["overwrote", "deleted"].includes(how) ? `, which ${how} what was stored of it` : ` with ${how}`;
-    const what = hop.kind === "call" ? ` called ${hop.call}${hop.of ? ` of ${hop.of}` : ""}${carried}` : hop.kind === "execution" ? ` had ${how} in an execution` : ` was invoked${carried}`;
+    const what = hop.kind === "call" ? ` called ${hop.call}${hop.of ? ` of ${hop.of}` : ""}${carried}` : ["execution", "state"].includes(hop.kind) ? ` had ${how} in an execution` : ` was invoked${carried}`;
     const answer = failed ? make("span", {class: "bad-word"}, hop.error || `answered ${hop.status}`) : hop.kind === "call" ? `answered ${hop.status}` : "succeeded";
     return make("li", {class: [failed ? "bad" : hop.faults.length ? "met" : "", within(coded) ? "within" : ""].join(" ").trim() || null},
-      make("time", {}, `+${duration(Math.max(0, hop.at - hop.took))}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`, times > 1 ? `, and ${plural(times - 1, "call")} like it` : "",
+      make("time", {}, `+${duration(Math.max(0, hop.at - hop.took))}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`, hop.then ? `, and ${hop.then}` : "", times > 1 ? `, and ${plural(times - 1, "call")} like it` : "",
       hop.faults.length ? make("div", {}, "met ", make("strong", {}, hop.faults.join(", "))) : "",
       hop.put ? make("div", {}, make("code", {}, `s3://${hop.put}`)) : "",
       make("div", {class: "quiet"}, `request id ${hop.id}`),

@@ -1,0 +1,112 @@
+"""Where records stand in their files or shards: a cut leaves out the end of each, a batch that was given up has no gap."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+# So seldom may records that were chosen by chance stand like this.
+_BY_CHANCE = 0.005
+_LONGEST_LINE = 20
+
+# A record that is the only one of its file has its place in the load. Malformed records do not count, and those that were rejected or are to be dropped
+# count only where they have an anomaly: a batch that was given up is without a gap then.
+_PLACES = """
+WITH counted AS (
+    SELECT index, sequence, CASE WHEN count(*) OVER (PARTITION BY shard) > 1 THEN shard END AS within,
+           malformed IS NULL AND (filtered IS NULL AND status <> 'rejected' OR index IN (SELECT index FROM anomalies)) AS counts
+    FROM ends
+), placed AS (
+    SELECT index, within, sequence, row_number() OVER (PARTITION BY within ORDER BY length(sequence), sequence, index) AS place,
+           count(*) OVER (PARTITION BY within) AS many FROM counted WHERE counts
+)
+SELECT index, within, place, many, sequence FROM placed SEMI JOIN anomalies USING (index)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place of a record, from 1 on, among the `many` that count of its file or shard `within`, which is None for the load as a whole. `line` is
+    its line in a file, or its index in a list."""
+
+    within: str | None
+    place: int
+    many: int
+    line: int | None
+
+
+def positions(db: duckdb.DuckDBPyConnection) -> tuple[dict[int, Position], int]:
+    """Returns where each record with an anomaly stands that is not malformed, by its index in the load; and how many files or shards there are."""
+    found = {
+        index: Position(within, place, many, int(sequence) if within and sequence and len(sequence) < _LONGEST_LINE else None)
+        for index, within, place, many, sequence in db.execute(_PLACES).fetchall()
+    }
+    [(files,)] = db.execute(
+        "SELECT count(*) FROM (SELECT shard FROM ends WHERE shard IS NOT NULL GROUP BY 1 HAVING count(*) > 1)"
+    ).fetchall()
+    return found, files
+
+
+def told(of: Sequence[Position], files: int) -> str:
+    """Returns how these records stand in each of their files or shards, where all stand alike and not by chance; else an empty text."""
+    groups: dict[str | None, list[Position]] = defaultdict(list)
+    for one in sorted(of, key=lambda one: one.place):
+        groups[one.within].append(one)
+    shapes = {_shape(group) for group in groups.values()}
+    if (
+        len(shapes) != 1
+        or not (shape := shapes.pop())
+        or math.prod(_chance(shape, group) for group in groups.values()) > _BY_CHANCE
+    ):
+        return ""
+    kind = "file" if of[0].line is not None else "shard"
+    if shape == "all" and (None in groups or len(groups) == files):
+        return ""
+    if len(groups) == 1:
+        [(within, group)] = groups.items()
+        name = "the load" if within is None else within.rpartition("/")[2].partition("@")[0]
+        return f"{_which(shape, group)} of {name}{_numbers(name, group)}"
+    which = {_which(shape, group) for group in groups.values()}
+    return f"{which.pop() if len(which) == 1 else _SEVERAL[shape]} of each of {len(groups):,} {kind}s (of {files:,})"
+
+
+_SEVERAL = {"all": "all records", "end": "the last records", "start": "the first records", "run": "records without a gap"}
+
+
+def _shape(group: Sequence[Position]) -> str:
+    first, last = group[0], group[-1]
+    if last.place - first.place + 1 != len(group):
+        return ""
+    if len(group) == first.many:
+        return "all"
+    return "end" if last.place == last.many else "start" if first.place == 1 else "run"
+
+
+def _chance(shape: str, group: Sequence[Position]) -> float:
+    """Returns how likely so many records stand like this by chance."""
+    many = group[0].many
+    if shape == "all":
+        return 0.5**many
+    return (many - len(group) + 1 if shape == "run" else 1) / math.comb(many, len(group))
+
+
+def _which(shape: str, group: Sequence[Position]) -> str:
+    many, found = group[0].many, len(group)
+    if shape == "all":
+        return "all records" if many > 1 else "the record"
+    records = "record" if found == 1 else f"{found:,} records"
+    return f"the {'last' if shape == 'end' else 'first'} {records}" if shape != "run" else f"{records} without a gap"
+
+
+def _numbers(name: str, group: Sequence[Position]) -> str:
+    first, last = group[0], group[-1]
+    if first.line is None or last.line is None:
+        return f" ({first.place:,} to {last.place:,} of {first.many:,})" if len(group) > 1 else ""
+    return f" ({name}:{first.line} to {last.line})" if len(group) > 1 else f" ({name}:{first.line})"
