@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from harness.run.trace import Hop
 
 _LONGEST = 300
+# The kinds of malformed records are told by themselves.
+_KIND = re.compile(r"(?<=malformed) \([^)]*\)")
 _LEAST_HEALTHY, _NEARLY_ALL, _MOST_MISSING = 5, 0.9, 5
 _SPOILT = "not as promised"
 _OWN, _BESIDE, _OVERCOME, _LOGGED, _UNTOLD, _TAKEN = "own", "beside", "overcome", "logged", "untold", "taken"
@@ -45,7 +48,7 @@ class Cluster:
     stands to them: `own` carried them, `beside` was another call of the invocation that carried them, `overcome` carried them and was repeated with success,
     `taken` overwrote or deleted what was stored of them, `logged` is the last invocation, which logged an error; empty where nothing went wrong; `untold` where the report does not keep their ways. `logged` is what the
     function logged of an error then. `records` are numbers of those in the report; `common` is what their contents have in common, and those of others have not;
-    `missing` are calls that nearly all records that ended well had on their way, and none of these. `untold` is of how many the report keeps no way."""
+    `missing` are calls that nearly all records of their kind that ended well had on their way, and none of these; the kind is stored or malformed records. `untold` is of how many the report keeps no way."""
 
     anomaly: str
     why: str
@@ -60,7 +63,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """Of a record what it is, why, the fields that are not as promised, and its way; None where the report does not keep it."""
+    """Of a record what it is, why, the fields that are not as promised, its way (None where the report does not keep it), and whether it is malformed."""
 
     record: int
     record_id: str
@@ -69,6 +72,7 @@ class Anomaly:
     fields: tuple[str, ...]
     hops: Sequence[Hop] | None
     traits: frozenset[Trait] = frozenset()
+    malformed: bool = False
 
 
 def clusters(
@@ -76,27 +80,29 @@ def clusters(
     failed_calls: Mapping[str, Failure],
     usual: Sequence[frozenset[Trait]] = (),
     healthy: Sequence[Sequence[Hop]] = (),
+    refused: Sequence[Sequence[Hop]] = (),
 ) -> list[Cluster]:
-    """Returns the clusters, the largest first. `usual` are the traits of records without an anomaly, `healthy` the ways of some. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
+    """Returns the clusters, the largest first. `usual` are the traits of records without an anomaly, `healthy` the ways of some, `refused` those of malformed ones. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
     found: dict[tuple[object, ...], Cluster] = {}
     fields: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
     contents: dict[tuple[object, ...], list[frozenset[Trait]]] = defaultdict(list)
     ways: dict[tuple[object, ...], list[Sequence[Hop]]] = defaultdict(list)
     for one in anomalies:
-        made = Cluster(one.anomaly, shortened(one.why, _LONGEST), *_cause(one, failed_calls))
+        made = Cluster(one.anomaly, shortened(_KIND.sub("", one.why), _LONGEST), *_cause(one, failed_calls))
         # One mistake spoils other fields of other records.
         why = _SPOILT if one.fields else signature(made.why)
-        key: tuple[object, ...] = made.anomaly, why, made.how in {_OVERCOME, _UNTOLD}, _same(made.failure)
+        key: tuple[object, ...] = made.anomaly, why, one.malformed, made.how in {_OVERCOME, _UNTOLD}, _same(made.failure)
         found.setdefault(key, made).records.append(one.record)
         fields[key].update(one.fields)
-        contents[key].append(one.traits)
+        if one.traits:
+            contents[key].append(one.traits)
         if one.hops is not None:
             ways[key].append(one.hops)
     for key, cluster in found.items():
         if fields[key]:
             cluster.why = f"{_SPOILT}: {_told(fields[key], len(cluster.records))}"
         cluster.common = in_common(contents[key], usual)
-        cluster.missing = _missing(ways[key], healthy)
+        cluster.missing = _missing(ways[key], refused if key[2] else healthy)
     found = _joined(found)
     return sorted(found.values(), key=lambda one: (one.how == _UNTOLD, -len(one.records)))
 
@@ -105,7 +111,7 @@ def _joined(found: dict[tuple[object, ...], Cluster]) -> dict[tuple[object, ...]
     """Returns the clusters without those whose ways are not kept, where only one other is of the same anomaly for the same reason: it has their records too."""
     left = dict(found)
     for key, cluster in found.items():
-        like = [other for other in found if other != key and other[:2] == key[:2]]
+        like = [other for other in found if other != key and other[:3] == key[:3]]
         if cluster.how == _UNTOLD and len(like) == 1 and found[like[0]].failure:
             del left[key]
             found[like[0]].records += cluster.records

@@ -157,11 +157,9 @@ class Gathered:
 
         rows = []
         anomalies = []
-        healthy = [
-            self._with_names(way)
-            for row, way in zip(chosen, ways_told, strict=True)
-            if way and not row["anomalies"] and row.get("ended") == "stored"
-        ]
+        well = [(row, self._with_names(way)) for row, way in zip(chosen, ways_told, strict=True) if way and not row["anomalies"]]
+        healthy = [way for row, way in well if row.get("ended") == "stored"]
+        refused = [way for row, way in well if row.get("malformed")]
         for place, (row, way) in enumerate(zip(chosen, ways_told, strict=True)):
             one = records.record(row, self._named, self._begin_ms)
             if way is None:
@@ -171,12 +169,15 @@ class Gathered:
                 told = None if way is None else self._with_names(way)
                 fields = tuple(name for name, _, _ in one["differences"])
                 of_it = traits(row.get("promised") or row.get("content"))
-                anomalies.append(Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told, of_it))
+                malformed = bool(row.get("malformed"))
+                anomalies.append(
+                    Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told, of_it, malformed)
+                )
             shown = records.shown(way or ())
             # A number says which hop, and how near it was.
             told_way = None if way is None else [number(hop) * len(HOW) + HOW.index(hop.how) for hop in shown]
             rows.append({**one, "way": told_way, "left_out": len(way or ()) - len(shown)})
-        found = clusters(anomalies, self._happened.failed_calls, self._usual, healthy)
+        found = clusters(anomalies, self._happened.failed_calls, self._usual, healthy, refused)
         return {
             "records": rows,
             "hops": hops,

@@ -60,6 +60,9 @@ def told(of: Sequence[Position], files: int) -> str:
     for one in sorted(of, key=lambda one: one.place):
         groups[one.within].append(one)
     shapes = {_shape(group) for group in groups.values()}
+    if len(shapes) == 2:
+        # A short file may be lost as a whole where of longer ones the end is.
+        shapes -= {"all"}
     if (
         len(shapes) != 1
         or not (shape := shapes.pop())
@@ -73,7 +76,7 @@ def told(of: Sequence[Position], files: int) -> str:
         [(within, group)] = groups.items()
         name = "the load" if within is None else within.rpartition("/")[2].partition("@")[0]
         return f"{_which(shape, group)} of {name}{_numbers(name, group)}"
-    which = {_which(shape, group) for group in groups.values()}
+    which = {_which(_shape(group), group) for group in groups.values()}
     return f"{which.pop() if len(which) == 1 else _SEVERAL[shape]} of each of {len(groups):,} {kind}s (of {files:,})"
 
 

@@ -195,3 +195,23 @@ def test_records_whose_way_is_not_kept_join_the_only_group_of_their_kind():
     another = Anomaly(4, "id-4", "lost", "gone", (), (called("SlowDown", 503),))
     assert [one.untold for one in clusters([told, *untold, another], {})] == [0, 0, 0]
     assert [one.how for one in clusters([told, *untold, another], {})][-1] == "untold"
+
+
+def test_malformed_records_of_one_cause_are_one_group_whatever_their_kind():
+    """What they contain is not known: nothing is said to be missing in it."""
+    anomalies = [
+        Anomaly(place, f"id-{place}", "lost", f"accepted, and seen nowhere afterwards, though malformed ({kind})", (), (invoked(),))
+        for place, kind in enumerate(("bad_date", "empty_row", "bad_date"))
+    ]
+    usual = [traits('{"price": 1}')] * 10
+    (group,) = clusters(anomalies, {}, usual)
+    assert (len(group.records), group.why) == (3, "accepted, and seen nowhere afterwards, though malformed")
+    assert group.common == ""
+
+
+def test_malformed_records_lack_what_other_malformed_ones_had_on_their_way():
+    healthy = [(called(call="dynamodb.PutItem"), invoked())] * 6
+    refused = [(called(call="sqs.SendMessage"), invoked())] * 6
+    lost = [Anomaly(0, "id-0", "lost", "seen nowhere", (), (invoked(),), malformed=True)]
+    (group,) = clusters(lost, {}, (), healthy, refused)
+    assert group.missing == ("Store → sqs.SendMessage",)

@@ -23,6 +23,7 @@ def of(within, places, many, header=1):
         (of("in/a.csv", range(1, 21), 20), 3, "all records of a.csv (a.csv:2 to 21)"),
         (of("in/a.csv", [200], 200) + of("in/b.csv", [90], 90), 2, "the last record of each of 2 files (of 2)"),
         (of("in/a.csv", [199, 200], 200) + of("in/b.csv", [90], 90), 2, "the last records of each of 2 files (of 2)"),
+        (of("in/a.csv", range(101, 201), 200) + of("in/b.csv", range(1, 91), 90), 2, "the last records of each of 2 files (of 2)"),
         (of("shardId-0", range(190, 201), 200, None), 2, "the last 11 records of shardId-0 (190 to 200 of 200)"),
         (of(None, range(101, 201), 200, None), 0, "the last 100 records of the load (101 to 200 of 200)"),
     ],

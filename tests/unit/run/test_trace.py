@@ -194,7 +194,15 @@ def test_an_execution_that_has_failed_is_a_hop(run_dir):
 
 
 def state(name, following, at_ms):
-    return {"kind": "state", "at_ms": at_ms, "id": "arn:e", "name": name, "error": "E: no", "next": following, "carried": '{"id": "id-17"}'}
+    return {
+        "kind": "state",
+        "at_ms": at_ms,
+        "id": "arn:e",
+        "name": name,
+        "error": "E: no",
+        "next": following,
+        "carried": '{"id": "id-17"}',
+    }
 
 
 def test_what_a_retry_and_a_catch_did_is_told_with_the_log_of_the_function_that_failed(run_dir):

@@ -39,7 +39,7 @@
         ["why an anomaly", /^accepted, and seen nowhere afterwards$/.test(cluster.why) ? null : cluster.why],
         ["in common", cluster.common],
         ["where in the load", cluster.position],
-        ["never called for them", cluster.missing.length ? make("div", {}, `${cluster.missing.join(", ")}, which nearly all stored records had on their way`) : null],
+        ["never called for them", cluster.missing.length ? make("div", {}, `${cluster.missing.join(", ")}, which nearly all ${run.records[cluster.records[0]].malformed ? "malformed records that ended well" : "stored records"} had on their way`) : null],
         ["kind", parts(cluster, record => record.malformed ?? "")],
         ["from", parts(cluster, file)],
         ["not recorded", cluster.failure || cluster.how === "untold" ? null : "calls of others than AWS, such as HTTP requests"],
