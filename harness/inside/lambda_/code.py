@@ -1,12 +1,13 @@
 """The unpacked code of functions and layers, and the layers of a function merged into one. What has the same bytes lies in one directory, of however many functions it is: those of a stack
-mostly share their package, and LocalStack unpacks it for each anew.
+mostly share their package, and LocalStack unpacks it for each anew. The last few that nothing needs any more are kept: the same stack is often deployed again.
 
-On AWS a function cannot write there. Here it can, and other functions then see what it wrote."""
+On AWS a function cannot write there. Here it can, and other functions then see what it wrote; what was written to is not kept."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import shutil
 import tempfile
 import threading
@@ -20,9 +21,16 @@ if TYPE_CHECKING:
 
     from localstack.services.lambda_.invocation.lambda_models import ArchiveCode, FunctionVersion
 
+    Files = dict[str, tuple[int, int, int]]
+
 _lock = threading.Lock()
 _users: dict[Path, set[tuple[str, str]]] = {}
 _editions: dict[Path, int] = {}
+_files: dict[Path, Files] = {}
+"""What lay in a directory once it was unpacked."""
+_idle: dict[Path, None] = {}
+"""Directories without users, in the order in which the last one left."""
+_MOST_IDLE = 8
 
 
 def unpack(version: FunctionVersion) -> None:
@@ -30,8 +38,10 @@ def unpack(version: FunctionVersion) -> None:
     for code in _codes(version):
         with _lock:
             directory = location(code)
+            _idle.pop(directory, None)
             if not directory.exists():
                 _unpack(code, directory)
+                _files[directory] = _files_in(directory)
             _users.setdefault(directory, set()).add(_user(version))
     with _lock:
         merged = layers(version)
@@ -96,8 +106,30 @@ def _leave(directory: Path, version: FunctionVersion, *, is_ours: bool) -> None:
         users = _users.get(directory, set())
         users.discard(_user(version))
         if not users and _users.pop(directory, None) is not None and is_ours:
-            _editions.pop(directory, None)
-            shutil.rmtree(directory, ignore_errors=True)
+            was_changed = _editions.pop(directory, 0) > 0
+            _idle[directory] = None
+            if was_changed or _files.get(directory) != _files_in(directory):
+                _remove(directory)
+            while len(_idle) > _MOST_IDLE:
+                _remove(next(iter(_idle)))
+
+
+def _remove(directory: Path) -> None:
+    _idle.pop(directory, None)
+    _files.pop(directory, None)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _files_in(directory: Path) -> Files:
+    """Returns size, mode and time of each file, but for what Python compiles: that it checks itself."""
+    return {
+        path: (found.st_size, found.st_mode, found.st_mtime_ns)
+        for folder, _, names in os.walk(directory)
+        for name in names
+        if not name.endswith(".pyc")
+        for path in [f"{folder}/{name}"]
+        for found in [os.lstat(path)]
+    }
 
 
 def _codes(version: FunctionVersion) -> Iterable[ArchiveCode]:

@@ -154,6 +154,8 @@ def requests(module: Any) -> None:
         validate(self)
 
     module.ChangeSetModelValidator.validate = verified
+    # A copy of all that was resolved, which is a tenth of a deployment, for another validation of the same template. There is none.
+    module.ChangeSetModelValidator._save_runtime_cache = lambda _self: None  # noqa: SLF001
 
 
 @patch(

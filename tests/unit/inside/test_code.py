@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import io
 import tempfile
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,7 +65,7 @@ def files(archive):
     return {path.name: path.read_bytes() for path in directory.iterdir()} if directory.exists() else None
 
 
-def test_the_same_code_is_unpacked_once_and_stays_until_the_last_function_has_gone(tmp_path):
+def test_the_same_code_is_unpacked_once_and_stays_when_the_last_function_has_gone(tmp_path):
     archives = [Archive(tmp_path, name, b"same") for name in ("a", "b")]
     first, second = (version(name, archive) for name, archive in zip("ab", archives, strict=True))
     code.unpack(first)
@@ -74,7 +76,60 @@ def test_the_same_code_is_unpacked_once_and_stays_until_the_last_function_has_go
     code.forget(first)
     assert files(archives[1]) == {"app.py": b"same"}
     code.forget(second)
-    assert files(archives[1]) is None
+    again = Archive(tmp_path, "c", b"same")
+    code.unpack(version("c", again))
+    assert (again.unpacked, files(again)) == (0, {"app.py": b"same"})
+
+
+@pytest.mark.parametrize("how", ["written", "written anew", "added", "removed", "put"])
+def test_code_that_was_written_to_is_not_kept(tmp_path, how):
+    archive = Archive(tmp_path, "a", b"code")
+    code.unpack(version("a", archive))
+    file = code.location(archive) / "app.py"
+    match how:
+        case "written":
+            file.write_bytes(b"other")
+        case "written anew":
+            file.unlink()
+            file.write_bytes(b"edoc")
+        case "added":
+            file.with_name("new.txt").write_bytes(b"")
+        case "removed":
+            file.unlink()
+        case "put":
+            content = io.BytesIO()
+            with zipfile.ZipFile(content, "w") as packed:
+                packed.writestr("app.py", b"code")
+            code.put(version("a", archive), content.getvalue())
+    code.forget(version("a", archive))
+    assert files(archive) is None
+
+
+def test_what_python_has_compiled_is_kept_with_the_code(tmp_path):
+    archive = Archive(tmp_path, "a", b"code")
+    code.unpack(version("a", archive))
+    (code.location(archive) / "app.pyc").write_bytes(b"compiled")
+    code.forget(version("a", archive))
+    assert files(archive) == {"app.py": b"code", "app.pyc": b"compiled"}
+
+
+def test_only_the_last_few_are_kept(tmp_path):
+    archives = [Archive(tmp_path, f"a{number}", b"%d" % number) for number in range(12)]
+    for number, archive in enumerate(archives):
+        code.unpack(version(f"f{number}", archive))
+        code.forget(version(f"f{number}", archive))
+    assert [files(archive) is not None for archive in archives] == [False] * 4 + [True] * 8
+
+
+def test_code_that_is_needed_again_is_not_among_the_idle(tmp_path):
+    archives = [Archive(tmp_path, f"a{number}", b"%d" % number) for number in range(10)]
+    code.unpack(version("needed", archives[0]))
+    code.forget(version("needed", archives[0]))
+    code.unpack(version("needed", archives[0]))
+    for number, archive in enumerate(archives[1:]):
+        code.unpack(version(f"f{number}", archive))
+        code.forget(version(f"f{number}", archive))
+    assert files(archives[0]) == {"app.py": b"0"}
 
 
 def test_a_new_version_of_a_function_with_the_same_code_keeps_it_when_the_old_one_goes(tmp_path):
