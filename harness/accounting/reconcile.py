@@ -177,7 +177,7 @@ _ANOMALIES = {
     "lost": (
         "ended = 'lost'",
         """CASE WHEN put_at IN (FROM seen_as_put) THEN 'accepted, and seen only where the load itself had put it'
-        ELSE 'accepted, and seen nowhere afterwards' END || coalesce(', though malformed (' || malformed || ')', '')""",
+        ELSE 'accepted, and seen nowhere afterwards' END || coalesce('; it is malformed (' || malformed || ')', '')""",
     ),
     "irrecoverable": (
         "ended = 'irrecoverable'",

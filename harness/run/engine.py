@@ -38,6 +38,7 @@ from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
 from harness.run.run_dir import note_refusal
 from harness.run.setup import after_deployment, before_deployment
+from harness.run.standing import Standing, require_empty
 from harness.run.state import State, end, since, timed, undecided
 from harness.run.trace import faults_by_request, logical, with_ways
 from harness.scenario.references import resolved, resources_named, substitute
@@ -47,6 +48,7 @@ from harness.stack.runtimes import needs_node
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
+    from harness.emulator.emulator import Description
     from harness.run.state import Run
     from harness.scenario.scenario import Scenario
 
@@ -229,16 +231,12 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
 
     beside = state.beside = Beside(description.endpoint, run.account, run.run_dir, scenario.iam)
     state.doubts = beside.begin()
-    before = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
-    yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
-    parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
-    # Templates make longer names of it: a function's has 64 characters at most, a bucket's 63.
-    # A stack's name has letters, digits and hyphens alone; a file's may have anything.
-    state.stack = re.sub(r"[^A-Za-z0-9]+", "-", f"pp-{run.recipe.name}")[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
-    before_deployment(clients, scenario.setup)
-    with timed(state, "deploy_s"):
-        wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)
-        deployed = stacks.deploy(clients, scenario.stack.template, parameters, state.stack, emulator.check, wish)
+    standing = run.standing or Standing(run.account)
+    if (deployed := standing.stack) is None:
+        standing.scheduled = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
+        yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
+        deployed = standing.stack = _stack(run, state, clients, description, values)
+    state.stack = deployed.name
     state.runtimes = deployed.runtimes
     state.ignored = deployed.ignored
     state.doubts += tuple(f"without {one} (--ignore-unsupported)" for one in deployed.ignored)
@@ -246,6 +244,20 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     values |= {f"resources.{name}": value for name, value in deployed.resources.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s, deployed.runtimes, deployed.ignored)
     scenario = _resolved(scenario, values)
+    context = Context(
+        clients,
+        deployed.outputs,
+        run.run_dir,
+        emulator.check,
+        run.allow_remote,
+        state.started_at_s,
+        scenario.kept_for_hours * _HOUR_S,
+        scenario.stack.template,
+        state.stack,
+        description.abilities,
+    )
+    if standing.offered:
+        require_empty(scenario.probes, context)
     if scenario.setup.items or scenario.setup.objects:
         yield events.PhaseStarted("setup", "items and objects that the stack finds in place")
         after_deployment(clients, scenario.setup, run.run_dir / _SETUP)
@@ -262,19 +274,20 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     if plan:
         faults.arm(physical)
     beside.repeat(run.recipe.batches, run.recipe.writes, physical)
-    context = Context(
-        clients,
-        deployed.outputs,
-        run.run_dir,
-        emulator.check,
-        run.allow_remote,
-        state.started_at_s,
-        scenario.kept_for_hours * _HOUR_S,
-        scenario.stack.template,
-        state.stack,
-        description.abilities,
-    )
-    return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, before)
+    return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, standing.scheduled)
+
+
+def _stack(run: Run, state: State, clients: Clients, description: Description, values: Mapping[str, str]) -> stacks.Stack:
+    """Deploys the stack with what it finds in place."""
+    scenario = run.scenario
+    parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
+    # Templates make longer names of it: a function's has 64 characters at most, a bucket's 63.
+    # A stack's name has letters, digits and hyphens alone; a file's may have anything.
+    state.stack = re.sub(r"[^A-Za-z0-9]+", "-", f"pp-{run.recipe.name}")[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
+    before_deployment(clients, scenario.setup)
+    with timed(state, "deploy_s"):
+        wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)
+        return stacks.deploy(clients, scenario.stack.template, parameters, state.stack, run.emulator.check, wish)
 
 
 def _scheduled(endpoint: str, account: str) -> frozenset[str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.run.coverage import Coverage
     from harness.run.fault_run import FaultRun
     from harness.run.recipe import Recipe
+    from harness.run.standing import Standing
     from harness.scenario.scenario import Scenario
 
 
@@ -49,6 +50,8 @@ class Run:
     allow_remote: bool = False
     strict_runtime: bool = False
     ignore_unsupported: bool = False
+    standing: Standing | None = None
+    """The stack that this run is to use, and not to delete; it deploys one that is not there yet."""
 
     @property
     def scenario(self) -> Scenario:
@@ -142,6 +145,8 @@ def _delete_stack(run: Run, state: State) -> None:
         for ending in state.endings:
             with contextlib.suppress(ClientError):
                 ending()
+        if run.standing is not None:
+            return
         stacks.delete(clients, state.stack)
         # Somebody may have begun to use the account since.
         if state.unused and stacks.is_empty(clients):

@@ -207,10 +207,10 @@ def delete(clients: Clients, name: str) -> None:
     for resource in resources:
         # One whose creation failed has no name.
         if resource["ResourceType"] == "AWS::S3::Bucket" and "PhysicalResourceId" in resource:
-            _empty(clients("s3"), resource["PhysicalResourceId"])
+            empty_bucket(clients("s3"), resource["PhysicalResourceId"])
     with contextlib.suppress(ClientError):
         # Another run of the account may have taken it along.
-        _empty(clients("s3"), artifacts_bucket(clients))
+        empty_bucket(clients("s3"), artifacts_bucket(clients))
         clients("s3").delete_bucket(Bucket=artifacts_bucket(clients))
     cloudformation.delete_stack(StackName=name)
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
@@ -243,7 +243,8 @@ def is_empty(clients: Clients) -> bool:
     return not any(left)
 
 
-def _empty(s3: Any, bucket: str) -> None:
+def empty_bucket(s3: Any, bucket: str) -> None:
+    """Deletes all versions of all objects."""
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions]

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.accounting.verdict import ANOMALIES
 from harness.faults.plan import HARNESS
 from harness.report.html.traits import in_common
 from harness.report.said import brief, errors_in, said, shortened
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from harness.run.trace import Hop
 
 _LONGEST = 300
+_MOST_WHYS = 4
 # The kinds of malformed records are told by themselves.
 _KIND = re.compile(r"(?<=malformed) \([^)]*\)")
-_LEAST_HEALTHY, _NEARLY_ALL, _MOST_MISSING = 5, 0.9, 5
+_LEAST_HEALTHY, _MOST_MISSING = 5, 5
+# Not all ways are known: a call has to be on most of the others', and to be on none of these must be no chance.
+_MOST, _BY_CHANCE = 0.6, 0.1
 _SPOILT = "not as promised"
-_OWN, _BESIDE, _OVERCOME, _LOGGED, _UNTOLD, _TAKEN = "own", "beside", "overcome", "logged", "untold", "taken"
+_OWN, _BESIDE, _OVERCOME, _LOGGED, _UNTOLD, _TAKEN, _OF_FILE = "own", "beside", "overcome", "logged", "untold", "taken", "file"
 # A function that gives up some records of its batch loses others of it; it does not spoil them.
 _BY_OTHERS = frozenset({"lost", "irrecoverable"})
 
@@ -46,9 +50,9 @@ class Failure:
 class Cluster:
     """`failure` is what went wrong last, or where nothing did the last hop; None where nothing is known to have carried the records. `how` says in which relation it
     stands to them: `own` carried them, `beside` was another call of the invocation that carried them, `overcome` carried them and was repeated with success,
-    `taken` overwrote or deleted what was stored of them, `logged` is the last invocation, which logged an error; empty where nothing went wrong; `untold` where the report does not keep their ways. `logged` is what the
+    `taken` overwrote or deleted what was stored of them, `logged` is the last invocation, which logged an error, `file` the last step of their file, where nothing else is known; empty where nothing went wrong; `untold` where the report does not keep their ways. `logged` is what the
     function logged of an error then. `records` are numbers of those in the report; `common` is what their contents have in common, and those of others have not;
-    `missing` are calls that nearly all records of their kind that ended well had on their way, and none of these; the kind is stored or malformed records. `untold` is of how many the report keeps no way."""
+    `missing` are calls that most records of their kind that ended well had on their way, and none of these, the earliest first; the kind is stored or malformed records. `untold` is of how many the report keeps no way."""
 
     anomaly: str
     why: str
@@ -82,18 +86,22 @@ def clusters(
     healthy: Sequence[Sequence[Hop]] = (),
     refused: Sequence[Sequence[Hop]] = (),
 ) -> list[Cluster]:
-    """Returns the clusters, the largest first. `usual` are the traits of records without an anomaly, `healthy` the ways of some, `refused` those of malformed ones. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
+    """Returns the clusters: first those of lost records, and of each kind of anomaly the largest first. `usual` are the traits of records without an anomaly, `healthy` the ways of some, `refused` those of malformed ones. `failed_calls` has the last call of each invocation that failed and was not repeated with success."""
     found: dict[tuple[object, ...], Cluster] = {}
     fields: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
+    whys: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
     contents: dict[tuple[object, ...], list[frozenset[Trait]]] = defaultdict(list)
     ways: dict[tuple[object, ...], list[Sequence[Hop]]] = defaultdict(list)
     for one in anomalies:
         made = Cluster(one.anomaly, shortened(_KIND.sub("", one.why), _LONGEST), *_cause(one, failed_calls))
-        # One mistake spoils other fields of other records.
-        why = _SPOILT if one.fields else signature(made.why)
-        key: tuple[object, ...] = made.anomaly, why, one.malformed, made.how in {_OVERCOME, _UNTOLD}, _same(made.failure)
+        # One mistake spoils other fields of other records, and one failure befalls records of all kinds.
+        why = _SPOILT if one.fields else "" if made.how in {_OWN, _BESIDE} else signature(made.why)
+        # The last step of a file says nothing of one of its records.
+        same = () if made.how == _OF_FILE else _same(made.failure)
+        key: tuple[object, ...] = made.anomaly, why, one.malformed, made.how in {_OVERCOME, _UNTOLD}, same
         found.setdefault(key, made).records.append(one.record)
         fields[key].update(one.fields)
+        whys[key][made.why] += 1
         if one.traits:
             contents[key].append(one.traits)
         if one.hops is not None:
@@ -101,17 +109,21 @@ def clusters(
     for key, cluster in found.items():
         if fields[key]:
             cluster.why = f"{_SPOILT}: {_told(fields[key], len(cluster.records))}"
+        elif len({signature(why) for why in whys[key]}) > 1:
+            cluster.why = "; ".join(f"{why} ({many:,})" for why, many in whys[key].most_common(_MOST_WHYS))
         cluster.common = in_common(contents[key], usual)
-        cluster.missing = _missing(ways[key], refused if key[2] else healthy)
+        # What failed says more.
+        cluster.missing = () if cluster.how in {_OWN, _BESIDE, _TAKEN} else _missing(ways[key], refused if key[2] else healthy)
     found = _joined(found)
-    return sorted(found.values(), key=lambda one: (one.how == _UNTOLD, -len(one.records)))
+    return sorted(found.values(), key=lambda one: (one.how == _UNTOLD, ANOMALIES.index(one.anomaly), -len(one.records)))
 
 
 def _joined(found: dict[tuple[object, ...], Cluster]) -> dict[tuple[object, ...], Cluster]:
     """Returns the clusters without those whose ways are not kept, where only one other is of the same anomaly for the same reason: it has their records too."""
     left = dict(found)
     for key, cluster in found.items():
-        like = [other for other in found if other != key and other[:3] == key[:3]]
+        anomaly, why, malformed, *_ = key
+        like = [other for other in found if other != key and (other[0], other[2]) == (anomaly, malformed) and other[1] in {"", why}]
         if cluster.how == _UNTOLD and len(like) == 1 and found[like[0]].failure:
             del left[key]
             found[like[0]].records += cluster.records
@@ -120,20 +132,37 @@ def _joined(found: dict[tuple[object, ...], Cluster]) -> dict[tuple[object, ...]
 
 
 def _missing(ways: Sequence[Sequence[Hop]], healthy: Sequence[Sequence[Hop]]) -> tuple[str, ...]:
-    """Returns the calls that carried nearly all healthy records, in their order, and none of those of these ways; none where no way is known, or few healthy ones are."""
+    """Returns the calls that carried most healthy records, in their order, and none of those of these ways; none where no way is known, or few healthy ones are."""
     if not ways or len(healthy) < _LEAST_HEALTHY:
         return ()
     steps = [dict.fromkeys(_steps(way)) for way in healthy]
-    counts = Counter(step for of_way in steps for step in of_way)
-    theirs = {step for way in ways for step in _steps(way)}
-    order = dict.fromkeys(step for of_way in steps for step in of_way)
-    return tuple(step for step in order if counts[step] >= _NEARLY_ALL * len(healthy) and step not in theirs)[:_MOST_MISSING]
+    places: dict[str, list[int]] = defaultdict(list)
+    for of_way in steps:
+        for place, step in enumerate(of_way):
+            places[step].append(place)
+    theirs = {step for way in ways for step in _steps(way)} | {
+        _step(hop) for way in ways for hop in way if _is_call(hop) and hop.went_wrong
+    }
+    found = [
+        (sum(at) / len(at), step)
+        for step, at in places.items()
+        if step not in theirs and (share := len(at) / len(healthy)) >= _MOST and (1 - share) ** len(ways) <= _BY_CHANCE
+    ]
+    return tuple(step for _, step in sorted(found)[:_MOST_MISSING])
 
 
 def _steps(way: Sequence[Hop]) -> Iterator[str]:
     for hop in as_they_began(way):
-        if hop.how in NEAR and hop.entry["kind"] == "call" and hop.entry["name"] != HARNESS and not hop.went_wrong:
-            yield f"{hop.entry['name']} → {hop.entry['call']}" + (f" of {hop.entry['of']}" if hop.entry.get("of") else "")
+        if hop.how in NEAR and _is_call(hop) and not hop.went_wrong:
+            yield _step(hop)
+
+
+def _is_call(hop: Hop) -> bool:
+    return bool(hop.entry["kind"] == "call" and hop.entry["name"] != HARNESS)
+
+
+def _step(hop: Hop) -> str:
+    return f"{hop.entry['name']} → {hop.entry['call']}" + (f" of {hop.entry['of']}" if hop.entry.get("of") else "")
 
 
 def _told(fields: Counter[str], records: int) -> str:
@@ -171,9 +200,11 @@ def _cause(anomaly: Anomaly, failed_calls: Mapping[str, Failure]) -> tuple[str, 
     unwanted = [hop for hop in wrong if hop.faults or hop.entry["kind"] != "call"]
     if unwanted:
         return _OVERCOME, _failure(unwanted[-1]), logged
+    near = [hop for hop in own if hop.how in NEAR]
     # Of a file's rows a call may have carried others.
-    whole = [hop for hop in own if hop.entry["kind"] == "invocation"] if last.how == FILE else []
-    return _LOGGED if logged else "", _failure((whole or [last])[-1]), logged
+    whole = [hop for hop in own if hop.entry["kind"] == "invocation"] if last.how == FILE else near
+    how = _LOGGED if logged else "" if last.how != FILE else _OF_FILE
+    return how, _failure((whole or [last])[-1]), logged
 
 
 def _was_overcome(hop: Hop, hops: Sequence[Hop]) -> bool:

@@ -24,7 +24,7 @@ from harness.run.run_dir import PLAN, readable
 from harness.run.trace import HOW, Hop, faults_by_request, logical, renamed, ways
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.report.html.records import Named, Row
@@ -111,7 +111,7 @@ class Gathered:
             kinds = {fault["id"]: fault["kind"] for fault in faults["plan"]}
             anomalous = [self._ways[row["index"]] for row in traced if row["anomalies"]]
             self._counts = _counts(db)
-            self._positions, self._files = positions.positions(db)
+            self._positions = positions.positions(db)
             self._usual = [traits(promised) for (promised,) in db.execute(_USUAL).fetchall()]
             self._same = {
                 "schema": SCHEMA,
@@ -120,6 +120,7 @@ class Gathered:
                     **{name: value for name, value in result.items() if name != "examples"},
                     "description": _description(plan),
                 },
+                "places": list(_places(plan)),
                 "begin_ms": self._begin_ms,
                 "took_ms": end_ms - self._begin_ms,
                 "flows": _flows(db),
@@ -168,7 +169,7 @@ class Gathered:
             if row["anomalies"]:
                 told = None if way is None else self._with_names(way)
                 fields = tuple(name for name, _, _ in one["differences"])
-                of_it = traits(row.get("promised") or row.get("content"))
+                of_it = traits(row.get("promised"))
                 malformed = bool(row.get("malformed"))
                 anomalies.append(
                     Anomaly(place, row["record_id"], row["anomalies"][0], one["whys"][0], fields, told, of_it, malformed)
@@ -188,7 +189,7 @@ class Gathered:
 
     def _position(self, indexes: Sequence[int | None]) -> str:
         """Returns how these records of the load stand in their files or shards, but for malformed ones and phantoms."""
-        return positions.told([self._positions[index] for index in indexes if index in self._positions], self._files)
+        return self._positions.told(indexes)
 
     def _with_names(self, way: Sequence[Hop]) -> list[Hop]:
         """Returns the hops with the names of the template."""
@@ -206,6 +207,13 @@ def _traced(chosen: Sequence[Row], most: int) -> list[Row]:
 
 def _description(plan: Mapping[str, Any]) -> str:
     return str((plan.get("document") or {}).get("description") or "")
+
+
+def _places(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Yields where the probes of the scenario look, as it names the places."""
+    for probe in (plan.get("document") or {}).get("probes", ()):
+        named = [value for key, value in probe.items() if isinstance(value, str) and ("${" in value or key == "prefix")]
+        yield " ".join([str(probe.get("kind") or probe.get("use")), *named])
 
 
 def _tables(db: duckdb.DuckDBPyConnection, run_dir: Path, found: Happened, log: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

@@ -107,8 +107,10 @@ def _registered(db: duckdb.DuckDBPyConnection, records: Mapping[int, tuple[str, 
 
 
 def shown(way: Sequence[Hop]) -> list[Hop]:
-    """Returns of a long way the hops nearest to the record, in order."""
-    nearest = sorted(range(len(way)), key=lambda place: (HOW.index(way[place].how), -place))[:_MOST_HOPS]
+    """Returns of a long way the hops nearest to the record, in order; of those as near, invocations before calls, as a function may make a call for each row of a file."""
+    nearest = sorted(range(len(way)), key=lambda place: (HOW.index(way[place].how), way[place].entry["kind"] == "call", -place))[
+        :_MOST_HOPS
+    ]
     return [way[place] for place in sorted(nearest)]
 
 

@@ -158,7 +158,9 @@ def invocations(db: duckdb.DuckDBPyConnection, begin_ms: float) -> list[list[Any
     failed, what they were, and its request id."""
     rows = db.execute("""
         SELECT i.at_ms - i.took_ms, i.who, i.took_ms, i.failed, count(c.id), count(c.id) FILTER (c.failed), list(DISTINCT c.call ORDER BY c.call) FILTER (c.id IS NOT NULL), i.id
-        FROM (FROM happened WHERE kind = 'invocation') i LEFT JOIN (FROM happened WHERE kind = 'call' AND within <> '') c ON c.within = i.id
+        FROM (FROM happened WHERE kind = 'invocation') i LEFT JOIN (FROM happened WHERE kind = 'call' AND within <> '') c
+        -- Another attempt has the same id.
+        ON c.within = i.id AND c.at_ms BETWEEN i.at_ms - i.took_ms - 1 AND i.at_ms + 1
         GROUP BY ALL ORDER BY 1, 2
     """).fetchall()
     return evenly(

@@ -149,7 +149,7 @@ def test_what_most_of_the_healthy_records_were_rejected_with_is_told(tmp_path):
 
 def test_a_lost_record_that_is_malformed_says_so(tmp_path):
     account = reconciled(tmp_path, [(Record("id", b"x", None, "bad_json"), Answer(Status.ACKED, 1))], [])
-    assert account.examples["lost"][0].why == "accepted, and seen nowhere afterwards, though malformed (bad_json)"
+    assert account.examples["lost"][0].why == "accepted, and seen nowhere afterwards; it is malformed (bad_json)"
 
 
 def test_a_healthy_record_that_is_given_up_says_why(tmp_path):

@@ -30,10 +30,10 @@ def invoked(id="i-1", error=None, log="", name="Store"):  # noqa: A002
     return Hop({"kind": "invocation", "at_ms": 9, "id": id, "name": name, "error": error, "took_ms": 5, "log": log}, "it")
 
 
-def called(error=None, status=200, within="i-1", call="s3.PutObject", faults=(), how="it"):
+def called(error=None, status=200, within="i-1", call="s3.PutObject", faults=(), how="it", at_ms=5):
     entry = {
         "kind": "call",
-        "at_ms": 5,
+        "at_ms": at_ms,
         "id": "c",
         "name": "Store",
         "invocation": within,
@@ -111,11 +111,11 @@ def test_records_are_together_that_differ_in_ids_and_numbers_alone():
         {},
     )  # fmt: skip
     assert [(one.anomaly, one.records) for one in found] == [
-        ("corrupted", [3, 4, 5]),
         ("lost", [0, 1]),
         ("lost", [2]),
+        ("corrupted", [3, 4, 5]),
     ]
-    assert found[0].why == "not as promised: age, name (2)"
+    assert found[2].why == "not as promised: age, name (2)"
 
 
 def test_another_call_that_failed_loses_records_and_does_not_spoil_them():
@@ -185,6 +185,30 @@ def test_a_group_names_the_call_that_nearly_all_stored_records_had_on_their_way(
     assert found.missing == (), "the report does not keep its way"
 
 
+def test_the_earliest_call_that_carried_none_of_them_comes_first_though_not_all_ways_are_known():
+    split, sent = called(call="s3.PutObject", at_ms=3), called(call="sqs.SendMessage", at_ms=7)
+    healthy = [(sent, invoked())] * 2 + [(split, sent, invoked())] * 7
+    lost = [Anomaly(number, f"id-{number}", "lost", "", (), (invoked(),)) for number in range(2)]
+    (found,) = clusters(lost, {}, (), healthy)
+    assert found.missing == ("Store → s3.PutObject", "Store → sqs.SendMessage")
+    (found,) = clusters(lost[:1], {}, (), healthy)
+    assert found.missing == ("Store → sqs.SendMessage",), "of one record it may be chance"
+
+
+def test_a_call_that_failed_with_them_was_made():
+    healthy = [(called(), invoked())] * 9
+    failed = called("SlowDown", 503, how="its file")
+    (found,) = clusters([Anomaly(0, "id-0", "lost", "", (), (failed, invoked()))], {}, (), healthy)
+    assert found.missing == ()
+
+
+def test_one_failure_befalls_records_of_all_kinds():
+    hops = (called("SlowDown", 503), invoked())
+    whys = ("healthy, and given up", "healthy, and given up", "to be dropped, and given up")
+    (found,) = clusters([Anomaly(n, f"id-{n}", "misrouted", why, (), hops) for n, why in enumerate(whys)], {})
+    assert (len(found.records), found.why) == (3, "healthy, and given up (2); to be dropped, and given up (1)")
+
+
 def test_records_whose_way_is_not_kept_join_the_only_group_of_their_kind():
     told, untold = (
         Anomaly(0, "id-1", "lost", "gone", (), (called(), invoked())),
@@ -200,12 +224,12 @@ def test_records_whose_way_is_not_kept_join_the_only_group_of_their_kind():
 def test_malformed_records_of_one_cause_are_one_group_whatever_their_kind():
     """What they contain is not known: nothing is said to be missing in it."""
     anomalies = [
-        Anomaly(place, f"id-{place}", "lost", f"accepted, and seen nowhere afterwards, though malformed ({kind})", (), (invoked(),))
+        Anomaly(place, f"id-{place}", "lost", f"accepted, and seen nowhere afterwards; it is malformed ({kind})", (), (invoked(),))
         for place, kind in enumerate(("bad_date", "empty_row", "bad_date"))
     ]
     usual = [traits('{"price": 1}')] * 10
     (group,) = clusters(anomalies, {}, usual)
-    assert (len(group.records), group.why) == (3, "accepted, and seen nowhere afterwards, though malformed")
+    assert (len(group.records), group.why) == (3, "accepted, and seen nowhere afterwards; it is malformed")
     assert group.common == ""
 
 

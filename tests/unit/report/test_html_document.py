@@ -123,9 +123,40 @@ def test_of_a_long_way_the_nearest_hops_are_shown_and_the_others_counted(tmp_pat
     assert (len(shown), record["left_out"]) == (60, 142)
 
 
-def test_two_attempts_with_one_request_id_are_two_hops(tmp_path):
-    left_run(tmp_path, [LOST], [invocation(0, error="E: first"), invocation(0, at_ms=2_000)])
+def test_of_a_long_way_invocations_are_shown_before_calls_as_near(tmp_path):
+    put = {
+        "kind": "call",
+        "name": "made-store",
+        "invocation": "i-9",
+        "call": "s3.PutObject",
+        "status": 200,
+        "error": None,
+        "put": None,
+    }
+    rows = [{**put, "id": f"c-{n}", "at_ms": 1_100 + n, "carried": "upload@v1 row"} for n in range(150)]
+    first = {**invocation(8, at_ms=1_050), "carried": "upload@v1"}
+    left_run(tmp_path, [LOST], [first, *rows], shard="upload@v1")
+    (record,) = (found := Gathered(tmp_path).document(Kept()))["records"]
+    assert found["hops"][record["way"][0] // len(HOW)]["id"] == "i-8"
+
+
+def test_two_attempts_with_one_request_id_are_two_hops_with_their_own_calls(tmp_path):
+    call = {
+        "kind": "call",
+        "name": "made-store",
+        "invocation": "i-0",
+        "call": "s3.PutObject",
+        "status": 200,
+        "error": None,
+        "put": None,
+    }
+    calls = [{**call, "id": f"c-{at_ms}", "at_ms": at_ms, "carried": "id-0"} for at_ms in (1_095, 1_995, 1_996)]
+    left_run(tmp_path, [LOST], [calls[0], invocation(0, error="E: first"), *calls[1:], invocation(0, at_ms=2_000)])
     found = Gathered(tmp_path).document(Kept())
+    assert [(failed, calls) for _, _, _, failed, calls, *_ in found["invocations"]] == [(True, 1), (False, 2)]
+    found["records"][0]["way"] = [
+        one for one in found["records"][0]["way"] if found["hops"][one // len(HOW)]["kind"] == "invocation"
+    ]
     assert [found["hops"][coded // len(HOW)]["error"] for coded in found["records"][0]["way"]] == ["E: first", ""]
 
 
@@ -306,3 +337,11 @@ def test_a_large_report_keeps_less_and_says_so(tmp_path, monkeypatch):
     assert path.stat().st_size <= 350_000
     kept = json.loads(path.read_text().partition('id="run">')[2].partition("</script>")[0])["kept"]
     assert kept["anomalous_kept"] == kept["anomalous"] == 300
+
+
+def test_it_is_told_where_the_probes_looked(tmp_path):
+    left_run(tmp_path, [LOST])
+    probes = [{"kind": "s3", "bucket": "${outputs.Lake}", "prefix": "in/", "id": "id"}, {"use": "mine.py:Probe"}]
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    (tmp_path / "plan.json").write_text(json.dumps({**plan, "document": {"probes": probes}}))
+    assert Gathered(tmp_path).document(Kept())["places"] == ["s3 ${outputs.Lake} in/", "mine.py:Probe"]

@@ -6,7 +6,7 @@ import pytest
 
 from harness.accounting.record import Status
 from harness.report.html.document import Gathered, Kept
-from harness.report.html.positions import Position, told
+from harness.report.html.positions import Position, behind, told
 from tests.unit.report.runs import LOST, PROMISED, STORED, Outcome, left_run
 
 
@@ -77,3 +77,18 @@ def test_those_in_the_midst_are_not_the_last(tmp_path):
     assert position(tmp_path, [*([STORED] * 20), *([LOST] * 4), (Status.ACKED, Outcome.STORED, None, PROMISED)], "in/a.csv") == (
         "4 records without a gap of a.csv (a.csv:20 to 23)"
     )
+
+
+def test_those_behind_malformed_ones_are_told(tmp_path):
+    """An open quote takes the rows behind it along."""
+    dead = (Status.ACKED, Outcome.DEAD_LETTERED, "open_quote", PROMISED)
+    records = [STORED, dead, LOST, LOST, STORED, dead, LOST, *([STORED] * 40), dead, LOST, STORED]
+    assert position(tmp_path, records, "in/a.csv") == "right behind malformed records (open_quote)"
+
+
+def test_what_half_of_the_load_stands_behind_is_by_chance():
+    standing = [Position("a", place, 40, place, "open_quote", 0.5) for place in (3, 9, 17)]
+    assert behind(standing) == ""
+    seldom = [Position("a", place, 40, place, "open_quote", 0.1) for place in (3, 9, 17)]
+    assert behind(seldom) == "right behind malformed records (open_quote)"
+    assert behind([*seldom, Position("a", 30, 40, 30)]) == "", "one stands elsewhere"

@@ -67,9 +67,13 @@ function openRecord(record) {
   const hopOf = coded => run.hops[Math.floor(coded / HOW.length)];
   const began = coded => hopOf(coded).at - hopOf(coded).took;
   // An invocation is told before its calls, and these stand within it, though others went on at the same time.
-  const invocations = new Map((record.way ?? []).filter(coded => hopOf(coded).kind === "invocation").map(coded => [hopOf(coded).id, began(coded)]));
-  const within = coded => hopOf(coded).kind === "call" && invocations.has(hopOf(coded).invocation);
-  const group = coded => within(coded) ? invocations.get(hopOf(coded).invocation) : began(coded);
+  // An attempt that is made again has the same request id.
+  const attempts = new Map();
+  for (const coded of (record.way ?? []).filter(coded => hopOf(coded).kind === "invocation"))
+    attempts.set(hopOf(coded).id, [...(attempts.get(hopOf(coded).id) ?? []), [began(coded), hopOf(coded).at]].sort((a, b) => a[0] - b[0]));
+  const attempt = coded => { const of = attempts.get(hopOf(coded).invocation) ?? []; return of.find(([, ended]) => hopOf(coded).at <= ended) ?? of.at(-1); };
+  const within = coded => hopOf(coded).kind === "call" && Boolean(attempt(coded));
+  const group = coded => within(coded) ? attempt(coded)[0] : began(coded);
   const inOrder = (a, b) => group(a) - group(b) || (hopOf(a).invocation || hopOf(a).id).localeCompare(hopOf(b).invocation || hopOf(b).id) || within(a) - within(b) || began(a) - began(b);
   // A function may make a call for each row of a file: of those that follow each other and are alike the first is told.
   const alike = coded => { const hop = run.hops[Math.floor(coded / HOW.length)]; return HOW[coded % HOW.length] === "its file" && hop.kind === "call" && !hop.put && !hop.log
@@ -84,13 +88,13 @@ function openRecord(record) {
     const [hop, how] = [run.hops[Math.floor(coded / HOW.length)], HOW[coded % HOW.length]];
     const failed = Boolean(hop.error) || (hop.kind === "call" && !(hop.status >= 200 && hop.status < 400));
     const carried = how === "it" ? "" : ["overwrote", "deleted"].includes(how) ? `, which ${how} what was stored of it` : ` with ${how}`;
-    const what = hop.kind === "call" ? ` called ${hop.call}${hop.of ? ` of ${hop.of}` : ""}${carried}` : ["execution", "state"].includes(hop.kind) ? ` had ${how} in an execution` : ` was invoked${carried}`;
+    const what = hop.kind === "call" ? ` called ${hop.call}${hop.of ? ` of ${hop.of}` : ""}${carried}` : ["execution", "state"].includes(hop.kind) ? ` failed in an execution whose input had ${how}` : ` was invoked${carried}`;
     const answer = failed ? make("span", {class: "bad-word"}, hop.error || `answered ${hop.status}`) : hop.kind === "call" ? `answered ${hop.status}` : "succeeded";
     return make("li", {class: [failed ? "bad" : hop.faults.length ? "met" : "", within(coded) ? "within" : ""].join(" ").trim() || null},
       make("time", {}, `+${duration(Math.max(0, hop.at - hop.took))}`), make("strong", {}, hop.name), `${what}: `, answer, ` after ${duration(hop.took)}`, hop.then ? `, and ${hop.then}` : "", times > 1 ? `, and ${plural(times - 1, "call")} like it` : "",
       hop.faults.length ? make("div", {}, "met ", make("strong", {}, hop.faults.join(", "))) : "",
       hop.put ? make("div", {}, make("code", {}, `s3://${hop.put}`)) : "",
-      make("div", {class: "quiet"}, `request id ${hop.id}`),
+      make("div", {class: "quiet"}, `${["execution", "state"].includes(hop.kind) ? "execution" : "request id"} ${hop.id}`),
       hop.log ? folded("log", make("pre", {tabindex: "0"}, hop.log)) : "");
   };
   const way = record.way === null
