@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -25,13 +26,13 @@ from harness.run.engine import conduct
 from harness.run.recipe import make_recipe, open_load
 from harness.run.replay import keep
 from harness.run.run_dir import create_run_dir
+from harness.run.standing import UNUSABLE, Standing, may_stand
 from harness.run.state import Run
 from harness.stack.runtimes import needs_node
 from harness.stack.template import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     from harness.emulator.emulator import Emulator
     from harness.explore.search import Explored, Finding, Known
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 
 class Running:
-    """Callable with faults: runs the scenario with them, and without those that it has. The directories of runs that survive are not kept; those of the others are in
-    `failed`, but for those whose faults met nothing."""
+    """Callable with faults: runs the scenario with them, and without those that it has, on a stack that is deployed for this run. The directories of runs that survive are
+    not kept; those of the others are in `failed`, but for those whose faults met nothing."""
 
     def __init__(
         self,
@@ -66,28 +67,92 @@ class Running:
         self._records = records
         self.failed: list[Path] = []
         self._accounts = itertools.count(1)
+        self._idle: dict[Shared, list[Standing]] = {emulator: [] for emulator in emulators}
+        self._may_stand = may_stand(under_faults(self._scenario))
         self._busy: Counter[Shared] = Counter()
         self._counting = threading.Lock()
 
     def __call__(self, faults: tuple[dict[str, Any], ...]) -> Tried:
+        with self._some_emulator() as (emulator, number):
+            tried = self._run(self._recipe(faults), emulator, f"{number:012d}")
+        if tried.judgement is Judgement.FAIL or (tried.judgement is Judgement.UNKNOWN and tried.met):
+            self.failed.append(Path(tried.run_dir))
+        else:
+            shutil.rmtree(tried.run_dir, ignore_errors=True)
+        return tried
+
+    def quick(self, faults: tuple[dict[str, Any], ...]) -> Tried:
+        """Does the same on a stack that has served other schedules before, with other records. What does not survive there is run again on a new one, which decides."""
+        failed = False
+        if self._may_stand:
+            with self._some_emulator() as (emulator, number):
+                tried = self._on_standing(faults, emulator, number)
+            if tried is not None and tried.judgement is Judgement.PASS:
+                return tried
+            failed = tried is not None and tried.judgement is Judgement.FAIL
+        again = self(faults)
+        return replace(again, unconfirmed=failed and again.judgement is Judgement.PASS)
+
+    def end(self) -> None:
+        """Deletes the stacks that stand."""
+        for emulator, idle in self._idle.items():
+            while idle:
+                self._end(idle.pop(), emulator)
+
+    def _end(self, standing: Standing, emulator: Shared) -> None:
+        # The emulator may have ended with it.
+        with contextlib.suppress(*UNUSABLE):
+            standing.end(emulator.start().endpoint)
+
+    def _on_standing(self, faults: tuple[dict[str, Any], ...], emulator: Shared, number: int) -> Tried | None:
+        """Returns what came of the schedule on a stack that stands; None where that says nothing."""
+        idle = self._idle[emulator]
+        with self._counting:
+            standing = idle.pop() if idle else Standing(f"{number:012d}")
+        try:
+            if standing.stack is not None:
+                standing.empty(emulator.start().endpoint, emulator.check)
+        except UNUSABLE:
+            self._end(standing, emulator)
+            standing = Standing(f"{number:012d}")
+        # Records of an earlier schedule would have the same ids.
+        recipe = self._recipe(faults)
+        recipe = self._recipe(faults, seed=recipe.seed + number)
+        tried = self._run(recipe, emulator, standing.account, standing)
+        is_new = standing.has_new_ids(Path(tried.run_dir) / "ledger.parquet")
+        shutil.rmtree(tried.run_dir, ignore_errors=True)
+        if not is_new:
+            self._may_stand = False
+        if is_new and tried.judgement is Judgement.PASS:
+            idle.append(standing)
+        else:
+            self._end(standing, emulator)
+        return tried if is_new else None
+
+    def _recipe(self, faults: tuple[dict[str, Any], ...], seed: int | None = None) -> Recipe:
         scenario = under_faults(self._scenario) if faults else self._scenario
-        recipe = make_recipe(self._name, scenario, self._seed, records=self._records)
-        recipe = replace(recipe, faults=named(load(list(faults)), recipe.seed))
+        recipe = make_recipe(self._name, scenario, self._seed if seed is None else seed, records=self._records)
+        return replace(recipe, faults=named(load(list(faults)), recipe.seed))
+
+    @contextlib.contextmanager
+    def _some_emulator(self) -> Iterator[tuple[Shared, int]]:
+        """Gives the block the emulator that has least to do, and a number that no other block gets."""
         with self._counting:
             number = next(self._accounts)
             emulator = min(self._emulators, key=lambda one: self._busy[one])
             self._busy[emulator] += 1
         try:
-            return self._run(recipe, emulator, f"{number:012d}")
+            yield emulator, number
         finally:
             with self._counting:
                 self._busy[emulator] -= 1
 
-    def _run(self, recipe: Recipe, emulator: Shared, account: str) -> Tried:
+    def _run(self, recipe: Recipe, emulator: Shared, account: str, standing: Standing | None = None) -> Tried:
         run_dir = create_run_dir(self._out, self._name, latest=False)
         command = f"pipeproof replay {run_dir}"
         keep(recipe, run_dir)
-        finished = self._record(run_dir, conduct(Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account)))
+        run = Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account, standing=standing)
+        finished = self._record(run_dir, conduct(run))
         judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
         reasons = finished.verdict.reasons
         if recipe.faults and anomalies.get("misrouted"):
@@ -100,10 +165,6 @@ class Running:
             # A run that ended before its load has none.
             seen = []
         met = not any(fault["fired"] == 0 for fault in finished.faults)
-        if judgement is Judgement.FAIL or (judgement is Judgement.UNKNOWN and met):
-            self.failed.append(run_dir)
-        else:
-            shutil.rmtree(run_dir, ignore_errors=True)
         return Tried(judgement, reasons, anomalies, tuple(seen), str(run_dir), met)
 
 
@@ -161,7 +222,9 @@ def explored(
         end = time.monotonic() + budget_s
         run = Running(name, scenario, shared, out, record, seed=seed, records=records)
         try:
-            came = explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known, found)
+            came = explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known, found, quick=run.quick)
+            if any(emulator.stays for emulator in emulators):
+                run.end()
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
             for one in shared:

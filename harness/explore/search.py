@@ -39,6 +39,8 @@ class Tried:
     run_dir: str = ""
     met: bool = True
     """Whether all its faults met what they were to meet."""
+    unconfirmed: bool = False
+    """Whether it failed on a stack that had served other schedules before, and not on a new one."""
 
 
 class Run(Protocol):
@@ -67,7 +69,7 @@ class Finding:
 class Explored:
     """What the search did: the points that there are and how many are not tried, and how many schedules were tried, survived, never met what they were to meet, and were
     left when the time was over. `known` of them were not tried, because an earlier search of the same code has. `outcomes` has what was tried, in the order in which it ended.
-    `undecided` are those whose faults were met, and whose verdict is unknown. `doubt` says why nothing was explored."""
+    `unconfirmed` are those that failed on a stack that had served others before, and survived on a new one. `undecided` are those whose faults were met, and whose verdict is unknown. `doubt` says why nothing was explored."""
 
     points: Sequence[Point] = ()
     not_tried: int = 0
@@ -75,6 +77,7 @@ class Explored:
     survived: int = 0
     unreached: int = 0
     undecided: list[tuple[Schedule, Tried]] = field(default_factory=list)
+    unconfirmed: list[Schedule] = field(default_factory=list)
     left: int = 0
     known: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -143,10 +146,15 @@ class _StoppedError(Exception):
 
 
 def explore(
-    run: Run, limits: Limits, tell: Callable[[str], None], known: Known | None = None, found: Explored | None = None
+    run: Run,
+    limits: Limits,
+    tell: Callable[[str], None],
+    known: Known | None = None,
+    found: Explored | None = None,
+    quick: Run | None = None,
 ) -> Explored:
     """Runs the scenario without faults, then with schedules of one fault, and of two within the limits. What fails is made smaller, and tried again. `tell` hears what was
-    tried. Returns `found`, which has also what was tried where the search is broken off."""
+    tried. What leads no further is tried by `quick`, which is like `run` but for the records. Returns `found`, which has also what was tried where the search is broken off."""
     found = found or Explored()
     clean = run(())
     if clean.judgement is Judgement.UNKNOWN:
@@ -163,7 +171,12 @@ def explore(
         + (f"; {found.known} more known to survive" if found.known else "")
     )
     failed: dict[Group, list[tuple[Schedule, Tried]]] = {}
-    for schedule, tried in _side_by_side(run, agenda.todo, limits, lambda: limits.first and bool(failed)):
+
+    def tries(faults: tuple[dict[str, Any], ...]) -> Tried:
+        # What a first fault has changed is told by the same records alone.
+        return (quick if quick is not None and len(faults) >= limits.depth else run)(faults)
+
+    for schedule, tried in _side_by_side(tries, agenda.todo, limits, lambda: limits.first and bool(failed)):
         found.tried += 1
         found.outcomes.append((schedule, tried.judgement))
         tell(f"{found.tried:>4}  {_outcome(tried):<9}  {schedule.name}")
@@ -175,6 +188,8 @@ def explore(
             found.unreached += 1
         else:
             found.survived += 1
+            if tried.unconfirmed:
+                found.unconfirmed.append(schedule)
             if limits.depth > len(schedule.faults):
                 agenda.add(of_changes(schedule, clean.points, tried.points))
     found.left = len(agenda.todo)
@@ -289,6 +304,8 @@ def in_words(found: Explored) -> Iterator[str]:
         yield f"unknown: {schedule.name}: {'; '.join(tried.reasons)}"
     if len(found.undecided) > _MOST_UNDECIDED:
         yield f"unknown: {len(found.undecided) - _MOST_UNDECIDED:,} more"
+    for schedule in found.unconfirmed:
+        yield f"failed on a stack that had served other schedules before, and survived on a new one: {schedule.name}"
     yield from _idempotence(found.outcomes)
     if found.doubt:
         yield found.doubt
