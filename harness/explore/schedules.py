@@ -46,6 +46,11 @@ class Schedule:
         return " and ".join(map(_told, self.faults))
 
     @property
+    def is_outage(self) -> bool:
+        """Returns whether a fault lasts until the faults end: a run with it mostly waits."""
+        return any((fault.get("calls") or fault["invocations"]).endswith(f"-{_OUTAGE}") for fault in self.faults)
+
+    @property
     def at(self) -> list[tuple[str, str, str, str]]:
         """Returns of each fault who calls what of which resource there, and what is done: its kind, or `denied`."""
         return [

@@ -26,6 +26,7 @@ _MOST_CANDIDATES = 3
 _LAST = 100
 _MOST_SMALLER = 20
 _MOST_UNDECIDED = 5
+_WAITING_FOR_EACH_WORKER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Explored:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a search goes: `depth` faults in a schedule, `workers` runs at a time, no new schedule once it is `over`, `most` schedules where that is given, and with
+    """How far a search goes: `depth` faults in a schedule, `workers` runs at a time and twice as many more that mostly wait, no new schedule once it is `over`, `most` schedules where that is given, and with
     `first` no further than to the first one that fails."""
 
     depth: int = 1
@@ -248,17 +249,29 @@ def _group(schedule: Schedule, tried: Tried) -> Group:
 
 def _side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callable[[], bool]) -> Iterator[tuple[Schedule, Tried]]:
     """Takes schedules from `todo` while it has any, within the limits and until there is `enough`, and yields what came of each, in the order in which they end."""
-    with ThreadPoolExecutor(limits.workers, thread_name_prefix="explore") as pool:
+    # Where the first finding ends the search, it would wait for them.
+    waiting = 0 if limits.first else _WAITING_FOR_EACH_WORKER * limits.workers
+    with ThreadPoolExecutor(limits.workers + waiting, thread_name_prefix="explore") as pool:
         running: dict[Future[Tried], Schedule] = {}
         begun = 0
 
         def goes_on() -> bool:
             return bool(todo) and begun != limits.most and not enough() and not limits.over()
 
+        def following() -> int | None:
+            """Returns the place of the next one that there is room for."""
+            # Which ones are begun is the same on every machine.
+            left = todo if limits.most is None else todo[: limits.most - begun]
+            if not waiting:
+                return 0 if len(running) < limits.workers else None
+            waits = sum(one.is_outage for one in running.values())
+            has_room = {False: len(running) - waits < limits.workers, True: waits < waiting}
+            return next((place for place, one in enumerate(left) if has_room[one.is_outage]), None)
+
         try:
             while goes_on() or running:
-                while len(running) < limits.workers and goes_on():
-                    schedule = todo.pop(0)
+                while goes_on() and (place := following()) is not None:
+                    schedule = todo.pop(place)
                     running[pool.submit(run, schedule.faults)] = schedule
                     begun += 1
                 for done in wait(running, return_when=FIRST_COMPLETED).done if running else ():

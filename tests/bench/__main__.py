@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.exits import ErrorsAsMessages
+from harness.explore.search import Limits
 from tests.bench import plot
 from tests.bench.batch import PEERS, bench_batch
 from tests.bench.clickstream import bench_clickstream
@@ -135,13 +136,16 @@ def soak(runs: int, out: Path) -> int:
 @main.command()
 @click.option("--scenario", default="clickstream-smoke", show_default=True)
 @click.option("--records", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option("--schedules", type=click.IntRange(min=1), default=30, show_default=True, help="How many schedules of a round.")
+@click.option("--schedules", type=click.IntRange(min=1), default=100, show_default=True, help="How many schedules of a round.")
+@click.option("--depth", type=click.IntRange(1, 2), default=1, show_default=True, help="Faults in a schedule, at most.")
 @click.option("--workers", type=click.IntRange(min=1), default=4, show_default=True, help="Runs at a time.")
 @_repetitions
 @_out("bench-explore.json")
-def explore(scenario: str, records: int, schedules: int, workers: int, repetitions: int, out: Path) -> int:
+def explore(scenario: str, records: int, schedules: int, depth: int, workers: int, repetitions: int, out: Path) -> int:
     """How many schedules `pipeproof explore` tries in a minute, on the embedded emulator. Takes minutes. Exit 1 where it is fewer than 60."""
-    return _measure(lambda tell: bench_explore(scenario, records, schedules, workers, repetitions, out, tell), out)
+    return _measure(
+        lambda tell: bench_explore(scenario, records, Limits(depth, workers, most=schedules), repetitions, out, tell), out
+    )
 
 
 def _measure(measure: Callable[[Callable[[str], None]], list[Figure]], out: Path) -> int:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from harness.emulator.choose import choose_several
 from harness.explore.running import explored
-from harness.explore.search import Limits
 from harness.report.run_record import record
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
@@ -18,11 +17,13 @@ from tests.bench.figures import Figure, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.explore.search import Limits
+
 _NO_END_S = 3600
 
 
 def bench_explore(
-    scenario: str, records: int, schedules: int, workers: int, repetitions: int, out: Path, tell: Callable[[str], None]
+    scenario: str, records: int, limits: Limits, repetitions: int, out: Path, tell: Callable[[str], None]
 ) -> list[Figure]:
     """Returns the schedules per minute, from the end of the run without faults on. Raises RuntimeError where a schedule loses records: to make it small is not the price
     of a schedule."""
@@ -33,8 +34,8 @@ def bench_explore(
         ended: list[float] = []
         with tempfile.TemporaryDirectory(prefix="pipeproof-explore-") as scratch:
             came = explored(
-                name, loaded, choose_several("embedded", Path(scratch), workers)[0], Path(scratch), record, lambda _, ended=ended: ended.append(time.monotonic()),
-                limits=Limits(workers=workers, most=schedules), budget_s=_NO_END_S, seed=None, records=records,
+                name, loaded, choose_several("embedded", Path(scratch), limits.workers)[0], Path(scratch), record, lambda _, ended=ended: ended.append(time.monotonic()),
+                limits=limits, budget_s=_NO_END_S, seed=None, records=records,
             )  # fmt: skip
         if came.findings or came.doubt:
             raise RuntimeError(f"{scenario} loses records, or has no verdict: {came.doubt or came.findings[0].name}")
@@ -42,6 +43,13 @@ def bench_explore(
         began = ended[-came.tried - 1]
         rates.append(came.tried / (ended[-1] - began) * 60)
         tell(f"round {number}: {came.tried} schedules in {ended[-1] - began:.0f} s")
-    figures = [Figure(f"schedules of {name}, {records} records, {workers} at a time", "per minute", tuple(rates), 60)]
+    figures = [
+        Figure(
+            f"schedules of {name}, {records} records, {limits.workers} at a time, depth {limits.depth}",
+            "per minute",
+            tuple(rates),
+            60,
+        )
+    ]
     write(figures, out)
     return figures

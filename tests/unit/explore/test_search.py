@@ -135,9 +135,25 @@ def test_when_the_time_is_over_it_says_what_is_left():
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_no_more_schedules_are_tried_than_asked_for(workers):
+def test_no_more_schedules_are_tried_than_asked_for_and_they_are_the_first_ones(workers):
     found = explore(Pipeline(), Limits(workers=workers, most=5), tell=lambda _: None)
     assert (found.tried, found.left) == (5, len(of_points(POINTS)) - 5)
+    assert {schedule.name for schedule, _ in found.outcomes} == {schedule.name for schedule in of_points(POINTS)[:5]}
+
+
+def test_outages_wait_beside_the_others():
+    """Each of them ends once all the others have ended."""
+    others = sum(not schedule.is_outage for schedule in of_points(POINTS))
+    ended, all_ended = itertools.count(1), threading.Event()
+
+    def run(faults):
+        if faults and Schedule(faults, 0).is_outage:
+            assert all_ended.wait(10), "an outage takes the room of another schedule"
+        elif faults and next(ended) == others:
+            all_ended.set()
+        return Tried(Judgement.PASS, (), {}, POINTS)
+
+    assert explore(run, Limits(workers=1), tell=lambda _: None).left == 0
 
 
 def test_a_search_for_the_first_one_ends_there():
@@ -153,7 +169,10 @@ def test_what_is_known_to_survive_is_not_tried_and_what_other_code_has_met_comes
     assert (found.known, found.tried) == (4, len(names) - 4)
     assert "4 more known to survive" in list(in_words(found))[-1]
     found = explore(Pipeline(), Limits(workers=1), tell=lambda _: None, known=Known(other=frozenset(names[:4])))
-    assert [schedule.name for schedule, _ in found.outcomes] == names[4:] + names[:4]
+    # An outage waits, and begins when there is room for it.
+    outages = {schedule.name for schedule in of_points(POINTS) if schedule.is_outage}
+    tried = [schedule.name for schedule, _ in found.outcomes if schedule.name not in outages]
+    assert tried == [name for name in names[4:] + names[:4] if name not in outages]
     found = explore(Pipeline(), Limits(), tell=lambda _: None, known=Known(frozenset(names)))
     assert (found.tried, found.judgement) == (0, Judgement.PASS)
 
@@ -187,15 +206,14 @@ def test_what_survived_alone_is_tried_again_where_it_may_lead_to_a_pair():
 
 def test_pairs_that_are_alike_come_last_and_are_tried_all_the_same():
     letter = Point("Keep", "sns.Publish", 1)
-    pipeline = Pipeline(
-        [("throttle", "PutObject", 3), ("throttle", "Publish", 1)],
-        led_to=[("throttle", letter), ("error", letter), ("partial", letter)],
-    )
-    found = explored(pipeline, depth=2, workers=1)
+    led_to = [("throttle", letter), ("error", letter), ("partial", letter)]
+    found = explored(Pipeline([("throttle", "PutObject", 3), ("throttle", "Publish", 1)], led_to=led_to), depth=2, workers=1)
     assert found.judgement is Judgement.FAIL
     assert found.left == 0
     names = [schedule.name for schedule, _ in found.outcomes]
     assert len(set(names)) == len(names)
+    # An outage waits, and begins when there is room for it, but not where the first finding ends the search.
+    found = explore(Pipeline(led_to=led_to), Limits(depth=2, workers=1, first=True), tell=lambda _: None)
     signatures = [schedule.signature for schedule, _ in found.outcomes if len(schedule.faults) > 1]
     new = len(set(signatures))
     assert len(set(signatures[:new])) == new < len(signatures), "all that are new come before those that are alike"
@@ -210,7 +228,8 @@ def test_findings_that_become_the_same_are_told_once():
 
 def test_what_was_tried_is_known_where_the_search_is_broken_off():
     def run(faults):
-        if faults and faults[0]["kind"] == "throttle":
+        # An outage begins with the first ones.
+        if faults and faults[0]["kind"] == "throttle" and not Schedule(faults, 0).is_outage:
             raise KeyboardInterrupt
         return Tried(Judgement.PASS, points=POINTS)
 
