@@ -49,7 +49,7 @@
         ["where in the load", cluster.position],
         ["no such call carried them", cluster.missing.length ? make("div", {}, `${cluster.missing.join(", ")}, which most ${run.records[cluster.records[0]].malformed ? "malformed records that ended well" : "stored records"} had on their way`) : null],
         ["last on their way", cluster.failure && (cluster.how === "file" || (cluster.how === "" && cluster.missing.length)) ? cluster.failure.call ? `${cluster.failure.who} called ${cluster.failure.call}` : `${cluster.failure.who} was invoked` : null],
-        ["looked for at", cluster.anomaly === "lost" && !cluster.missing.length ? run.places.map(place => make("div", {}, place)) : null],
+        ["looked for at", cluster.anomaly === "lost" && ["", "file"].includes(cluster.how) && !cluster.missing.length ? run.places.map(place => make("div", {}, place)) : null],
         ["kind", parts(cluster, record => record.malformed ?? "")],
         ["from", parts(cluster, file)],
         ["what functions called", ["", "file"].includes(cluster.how) && !cluster.missing.length && cluster.failure ? called().map(text => make("div", {}, text)) : null],
