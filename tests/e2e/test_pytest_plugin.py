@@ -80,7 +80,7 @@ def test_scenarios_and_stacks_are_tests(project, monkeypatch, workers):
         [
             "the verdict is fail, not pass: 4 of 20 records lost",
             "4 of 20 records lost",
-            "*log:  not stored: *SlowDown*PutObject*",
+            "*log, which does not name it: not stored: *SlowDown*PutObject*",
             "FAIL *",
             "Reproduce with: pipeproof replay *",
         ]
