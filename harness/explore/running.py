@@ -151,7 +151,7 @@ class Running:
         run_dir = create_run_dir(self._out, self._name, latest=False)
         command = f"pipeproof replay {run_dir}"
         keep(recipe, run_dir)
-        run = Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account, standing=standing)
+        run = Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account, patient=False, standing=standing)
         finished = self._record(run_dir, conduct(run))
         judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
         reasons = finished.verdict.reasons

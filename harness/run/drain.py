@@ -36,8 +36,11 @@ def drain(
     timeout_s: float,
     check: Callable[[], None],
     turn: Callable[[], Iterable[ActorActed]] = lambda: (),
+    *,
+    patient: bool = True,
 ) -> Iterator[DrainProgress | ActorActed | Rest]:
     """Yields progress, and at the end a Rest for the account. `check` raises where the emulator is gone. `turn` lets actors act.
+    Without `patient` it also ends where mappings only try again what they never give up.
 
     Rest is two looks in a row at which nothing is under way, with no request served between them."""
     started = time.monotonic()
@@ -54,6 +57,9 @@ def drain(
                     yield Rest(known=True)
                     return
                 previous = activity["requests"] if activity["at_rest"] else None
+                if not patient and _only_endless(activity):
+                    yield Rest(known=False, doubt=f"tried again and again, and never given up: {describe(activity)}")
+                    return
                 if _only_buffers(activity):
                     _deliver_buffers(http, endpoint, account)
             under_way = problem or describe(activity or {})
@@ -147,6 +153,12 @@ def _hint(activity: dict[str, Any] | None) -> str:
         if queued
         else ""
     )
+
+
+def _only_endless(activity: dict[str, Any]) -> bool:
+    """Returns whether nothing is under way but batches of streams that are tried again and again."""
+    streams = [stream for stream in activity.get("streams", []) if stream["behind"]]
+    return bool(streams) and all(stream.get("endless") for stream in streams) and describe({**activity, "streams": []}) == _NOTHING
 
 
 def _only_buffers(activity: dict[str, Any]) -> bool:

@@ -193,7 +193,7 @@ def _under_faults(run: Run, context: Context, acting: Acting, clock: Clock) -> G
     """Lets the pipeline come to rest while its faults are armed. Returns whether the actors that wait for rest have acted."""
     timeout_s = run.scenario.faults_timeout_s
     yield events.PhaseStarted("faults", "until the pipeline is at rest, or the time of the faults is over")
-    rest = yield from _drain(run, context, acting, timeout_s)
+    rest = yield from _drain(run, context, acting, timeout_s, patient=run.patient)
     # What works by a schedule, or once an actor has acted, meets its faults only then.
     if rest.known and run.scenario.schedules.fire:
         rest = yield from clock.run_down(partial(_drain, run, context, acting, timeout_s))
@@ -313,9 +313,11 @@ def _resolved(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
     )
 
 
-def _drain(run: Run, context: Context, acting: Acting, timeout_s: float) -> Generator[events.Event, None, Rest]:
+def _drain(
+    run: Run, context: Context, acting: Acting, timeout_s: float, *, patient: bool = True
+) -> Generator[events.Event, None, Rest]:
     rest = Rest(known=False)
-    for step in drain(context.endpoint, run.account, timeout_s, run.emulator.check, acting.turn):
+    for step in drain(context.endpoint, run.account, timeout_s, run.emulator.check, acting.turn, patient=patient):
         if isinstance(step, Rest):
             rest = step
         else:

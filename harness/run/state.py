@@ -50,6 +50,8 @@ class Run:
     allow_remote: bool = False
     strict_runtime: bool = False
     ignore_unsupported: bool = False
+    patient: bool = True
+    """Whether the faults last as long as the scenario says where streams only try again what they never give up."""
     standing: Standing | None = None
     """The stack that this run is to use, and not to delete; it deploys one that is not there yet."""
 

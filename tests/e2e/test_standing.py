@@ -128,3 +128,32 @@ def test_where_a_check_looks_beside_the_stores_each_schedule_has_a_new_stack(run
     for _ in range(2):
         made.quick((SLOW,))
     assert len(deployed) == 2
+
+
+STREAM = TEMPLATE.replace(
+    "Events: {Type: AWS::SQS::Queue}", "Events: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 2}}"
+).replace(
+    "Queue: {Type: SQS, Properties: {Queue: !GetAtt Events.Arn}}",
+    "Stream: {Type: Kinesis, Properties: {Stream: !GetAtt Events.Arn, StartingPosition: TRIM_HORIZON}}",
+)
+LOUD = """
+import base64, json, os
+import boto3
+from botocore.config import Config
+
+s3 = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
+
+def handler(event, context):
+    for record in event["Records"]:
+        body = base64.b64decode(record["kinesis"]["data"])
+        s3.put_object(Bucket=os.environ["BUCKET"], Key=f"orders/{json.loads(body)['id']}.json", Body=body)
+"""
+
+
+def test_an_outage_ends_where_a_stream_only_tries_again_what_it_never_gives_up(running):
+    """Of the hour that the faults may last nothing is waited for."""
+    document = {**yaml.safe_load(SCENARIO), "send": {"to": "kinesis", "stream": "${resources.Events}"}, "faults_timeout_s": 3600}
+    document["source"]["key"] = "id"
+    made = running(scenario=yaml.safe_dump(document), keep=LOUD, template=STREAM)
+    tried = made(({**DENIED, "calls": "1-1000000000"},))
+    assert (tried.judgement, tried.met) == (Judgement.PASS, True)

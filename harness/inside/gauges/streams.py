@@ -8,10 +8,16 @@ _MAPPING = "harness.inside.streams.mapping"
 
 
 def gauge(account: str | None) -> Level:
-    """Returns {streams: [{stream, shard, mapping, behind}]}."""
+    """Returns {streams: [{stream, shard, mapping, behind, endless}]}; `endless` where the mapping tries a batch again and again, and never gives it up."""
     mapping_module = loaded(_MAPPING)
     streams = [
-        {"stream": mapping.source_arn, "shard": shard_id, "mapping": mapping.esm_uuid, "behind": behind}
+        {
+            "stream": mapping.source_arn,
+            "shard": shard_id,
+            "mapping": mapping.esm_uuid,
+            "behind": behind,
+            "endless": mapping.is_endless(shard_id),
+        }
         for mapping in (mapping_module.live_mappings() if mapping_module else ())
         if account in {None, mapping.source_arn.split(":")[4]}
         for shard_id, behind in mapping.behind()

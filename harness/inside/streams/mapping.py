@@ -40,6 +40,8 @@ LOG = logging.getLogger(__name__)
 MAX_BATCH_BYTES = 6 * 1024 * 1024 - 64
 """The limit of an invocation's payload, without the braces around its records."""
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 10.0
+_ENDLESS = 5
+"""So often a batch is tried before it counts as one that is tried again and again."""
 _SCAN = 1000
 """How many records of a shard a lane looks through at a time."""
 
@@ -72,6 +74,8 @@ class StreamMapping(ABC):
         self._mappings = lambda_stores[function["account"]][function["region"]].event_source_mappings
         self.checkpoints = of_mapping(self.esm_uuid)
         self._consumers: dict[tuple[str, int], threading.Thread] = {}
+        self._attempts: dict[tuple[str, int], int] = {}
+        """How often each consumer of a shard has tried its batch in vain, by its thread."""
         _live.add(self)
 
     # What a subclass says.
@@ -123,6 +127,12 @@ class StreamMapping(ABC):
             places = self.checkpoints.of(shard.shard_id)
             first = min((place.index for place in places), default=shard.horizon)
             yield shard.shard_id, shard.tip - max(first, shard.horizon) + any(place.window for place in places)
+
+    def is_endless(self, shard_id: str) -> bool:
+        """Returns whether each consumer of a shard that has a batch has tried it several times, and never gives it up: until something else changes, nothing does."""
+        limits = (self.stream_parameters.get(name, -1) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds"))
+        attempts = [tried for (shard, _), tried in list(self._attempts.items()) if shard == shard_id]
+        return bool(attempts) and min(attempts) >= _ENDLESS and all(limit < 0 for limit in limits)
 
     def poll_events(self) -> None:
         """Gives every shard whose parents are read its consumers. LocalStack's worker calls this again and again."""
@@ -265,6 +275,8 @@ class StreamMapping(ABC):
         max_retries = self.stream_parameters.get("MaximumRetryAttempts", -1)
         attempts, delay_s = 0, FIRST_RETRY_S
         error: dict[str, Any] = {}
+        consumer = shard_id, threading.get_ident()
+        self._attempts[consumer] = 0
         while not self.closed:
             events = self._without_expired(shard_id, events, error, attempts)
             if not events and not final:
@@ -292,7 +304,9 @@ class StreamMapping(ABC):
                 LOG.warning("The function's answer to a batch of %s cannot be read: %s", shard_id, failure)
                 attempts += 1
             else:
+                self._attempts.pop(consumer, None)
                 return True
+            self._attempts[consumer] = attempts
             self._is_shutdown.wait(delay_s)
             delay_s = min(delay_s * 2, LAST_RETRY_S)
         return False

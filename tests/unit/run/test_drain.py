@@ -23,8 +23,8 @@ def gauges():
         one.close()
 
 
-def drained(endpoint, timeout_s=30, check=lambda: None, turn=lambda: ()):
-    return list(drain(endpoint, "000000000000", timeout_s, check, turn))
+def drained(endpoint, timeout_s=30, check=lambda: None, turn=lambda: (), **more):
+    return list(drain(endpoint, "000000000000", timeout_s, check, turn, **more))
 
 
 def test_what_is_under_way_is_named_and_what_is_not_is_left_out():
@@ -80,6 +80,21 @@ def test_an_emulator_that_is_gone_ends_the_wait(gauges):
 
     with pytest.raises(EmulatorDiedError):
         drained(gauges(BUSY).endpoint, check=check)
+
+
+def test_who_is_not_patient_does_not_wait_for_what_is_tried_again_and_again(gauges):
+    again, once = {"behind": 7, "endless": True}, {"behind": 2, "endless": False}
+    idle = {"behind": 0, "endless": False}
+    mixed, running, endless = (
+        {**REST, "at_rest": False, "streams": [again, once]},
+        {**REST, "at_rest": False, "streams": [again], "in_flight": {"invocations": 1}},
+        {**REST, "at_rest": False, "streams": [again, idle]},
+    )
+    served = gauges(mixed, running, endless, BUSY)
+    (*_, rest) = drained(served.endpoint, patient=False)
+    assert rest == Rest(known=False, doubt="tried again and again, and never given up: 7 records in streams")
+    assert served.answers == [BUSY], "it looked three times"
+    assert "not at rest" in drained(gauges(endless).endpoint, 0.2)[-1].doubt
 
 
 def test_messages_that_come_again_and_again_are_told_with_what_ends_that(gauges):
