@@ -116,32 +116,25 @@ def invocation(
 
 def execution(account: str, arn: str, name: str, error: str, given: str, began: float) -> None:
     """Notes an execution that has ended without success; `began` is in seconds since the epoch."""
+    _failed(account, "execution", arn, name, error, given, began, {})
+
+
+def state(account: str, arn: str, name: str, error: str, next_state: str | None, given: str, failed: float) -> None:
+    """Notes a state that has failed, and at which its Catch went on; None where its Retry began another attempt. `failed` is in seconds since the epoch."""
+    _failed(account, "state", arn, name, error, given, failed, {"next": next_state})
+
+
+def _failed(account: str, kind: str, arn: str, name: str, error: str, given: str, began: float, more: dict[str, Any]) -> None:
     if journal := _journals.get(account):
         journal.add(
             {
-                "kind": "execution",
+                "kind": kind,
                 "at_ms": time.time_ns() // 1_000_000,
                 "began_ms": round(began * 1000),
                 "id": arn,
                 "name": name,
                 "error": redacted(error[:_ANSWER_CHARACTERS]),
-                "carried": given[:_ENTRY_BYTES],
-            }
-        )
-
-
-def state(account: str, arn: str, name: str, error: str, next_state: str | None, given: str, failed: float) -> None:
-    """Notes a state that has failed, and at which its Catch went on; None where its Retry began another attempt. `failed` is in seconds since the epoch."""
-    if journal := _journals.get(account):
-        journal.add(
-            {
-                "kind": "state",
-                "at_ms": time.time_ns() // 1_000_000,
-                "began_ms": round(failed * 1000),
-                "id": arn,
-                "name": name,
-                "error": redacted(error[:_ANSWER_CHARACTERS]),
-                "next": next_state,
+                **more,
                 "carried": given[:_ENTRY_BYTES],
             }
         )
