@@ -47,13 +47,17 @@ def causes(run_dir: Path, met: Mapping[str, object], names: Mapping[str, str]) -
     return tuple(
         Cause(
             renamed(first[cause]["name"], names),
-            renamed(first[cause]["error"][:_LONGEST], names),
+            renamed(_shortened(first[cause]["error"]), names),
             count,
             planned[cause],
             _record(run_dir / "ledger.parquet", first[cause]["carried"]),
         )
         for cause, count in found.most_common(_MOST)
     )
+
+
+def _shortened(error: str) -> str:
+    return error if len(error) <= _LONGEST else f"{error[: _LONGEST - 1]}…"
 
 
 def signature(error: str) -> str:

@@ -24,7 +24,9 @@
 
   function draw() {
     const wanted = (filter.text ?? "").toLowerCase();
-    const found = run.records.filter(fits).sort((a, b) => ((b.id ?? "").toLowerCase() === wanted) - ((a.id ?? "").toLowerCase() === wanted));
+    const found = run.records.filter(fits).sort((a, b) => ((b.id ?? "").toLowerCase() === wanted) - ((a.id ?? "").toLowerCase() === wanted)
+      // Of a group those come first whose way can be seen.
+      || (filter.cluster === undefined ? 0 : Boolean(b.way) - Boolean(a.way)));
     const rows = found.slice(0, limit).map(record => [
       make("button", {type: "button", "aria-haspopup": "dialog", onclick: () => openRecord(record)}, record.id ?? "without an id"),
       word(record.status) ?? "never offered", word(record.ended) ?? "not known", record.anomalies.join(", "),
@@ -100,6 +102,7 @@ function openRecord(record) {
   const way = record.way === null
     ? make("p", {}, "This file does not keep its way. The command tells it: ", make("code", {}, trace))
     : record.way.length ? make("div", {}, record.left_out ? make("p", {class: "note"}, `${plural(record.left_out, "further step")} with its file or an object: `, make("code", {}, trace), " tells them.") : "",
+      record.way.some(coded => HOW[coded % HOW.length] === "its file") ? make("p", {class: "quiet"}, "A step “with its file” had the file or a part of it. Whether that part had this record is not known.") : "",
       make("ol", {class: "way"}, folded_alike([...record.way].sort(inOrder)).map(step))) : make("p", {}, "Nothing is known to have carried it.");
   dialog.replaceChildren(
     make("button", {type: "button", class: "close", onclick: () => dialog.close()}, "Close"),

@@ -7,7 +7,7 @@
     folded("Each invocation", make("p", {class: "quiet"}, invocations.length < functions.reduce((sum, one) => sum + one.invocations, 0) ? `${count(invocations.length)} of them, evenly chosen.` : "All of the run."),
       table("Invocations", ["began", "function", "took", "", "calls", "failed calls", "what it called", "request id"],
         invocations.map(([began, who, took, failed, calls, bad, what, id]) => [`+${duration(Math.max(0, began))}`, who, duration(took), make("strong", {class: failed ? "fail" : "pass"}, failed ? "failed" : "succeeded"), calls, bad, what, make("code", {}, id)]))),
-    result.causes.length ? table("What they raised, and what executions failed with", ["who", "error", "times", "of them by planned faults", "first with"],
+    result.causes.length ? table("What they raised, and what executions failed with", ["who", "error (the first of them)", "times", "of them by planned faults", "first with"],
       result.causes.map(cause => [cause.who, make("code", {}, cause.error), cause.count, cause.planned, cause.record ?? ""])) : "");
   }
   if (coverage.sites.length) {
