@@ -8,25 +8,29 @@ import os
 import shutil
 import threading
 import time
+import zlib
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import yaml
 
+from harness import interrupts
 from harness.accounting.verdict import Judgement
 from harness.emulator.shared import Shared
 from harness.errors import UsageError
 from harness.explore.points import points
+from harness.explore.schedules import Schedule
 from harness.explore.search import Limits, Tried, explore
 from harness.faults.plan import load, named
 from harness.run.engine import conduct
 from harness.run.recipe import make_recipe, open_load
 from harness.run.replay import keep
 from harness.run.run_dir import create_run_dir
-from harness.run.standing import UNUSABLE, Standing, may_stand
+from harness.run.standing import UNUSABLE, Standing, leaves_nothing, may_stand
 from harness.run.state import Run
 from harness.stack.runtimes import needs_node
 from harness.stack.template import load_template
@@ -39,6 +43,13 @@ if TYPE_CHECKING:
     from harness.run.prove import Record
     from harness.run.recipe import Recipe
     from harness.scenario.scenario import Scenario
+
+
+def _go_on(emulator: Shared) -> None:
+    """Raises where a wait is to end: the emulator has, or the search is interrupted."""
+    emulator.check()
+    if interrupts.came():
+        raise KeyboardInterrupt
 
 
 class Running:
@@ -74,24 +85,30 @@ class Running:
 
     def __call__(self, faults: tuple[dict[str, Any], ...]) -> Tried:
         with self._some_emulator() as (emulator, number):
-            tried = self._run(self._recipe(faults), emulator, f"{number:012d}")
+            return self._kept(self._run(self._recipe(faults), emulator, f"{number:012d}"))
+
+    def quick(self, faults: tuple[dict[str, Any], ...]) -> Tried:
+        """Does the same on a stack that stands: a new one, or one that has served other schedules before, with other records. What does not survive on such a one is run again
+        on a new one. A loss that comes there alone makes the verdict unknown."""
+        if not self._may_stand:
+            return self(faults)
+        with self._some_emulator() as (emulator, number):
+            tried, is_decided = self._on_standing(faults, emulator, f"{number:012d}")
+        if is_decided:
+            return tried
+        again = self(faults)
+        if tried.judgement is not Judgement.FAIL or again.judgement is Judgement.FAIL:
+            return again
+        reason = f"on a stack that had served other schedules, and with other records: {'; '.join(tried.reasons)}; not on a new one"
+        return replace(tried, judgement=Judgement.UNKNOWN, reasons=(reason,), met=True)
+
+    def _kept(self, tried: Tried) -> Tried:
+        """Keeps the directory of a run that failed, or has no verdict though its faults were met."""
         if tried.judgement is Judgement.FAIL or (tried.judgement is Judgement.UNKNOWN and tried.met):
             self.failed.append(Path(tried.run_dir))
         else:
             shutil.rmtree(tried.run_dir, ignore_errors=True)
         return tried
-
-    def quick(self, faults: tuple[dict[str, Any], ...]) -> Tried:
-        """Does the same on a stack that has served other schedules before, with other records. What does not survive there is run again on a new one, which decides."""
-        failed = False
-        if self._may_stand:
-            with self._some_emulator() as (emulator, number):
-                tried = self._on_standing(faults, emulator, number)
-            if tried is not None and tried.judgement is Judgement.PASS:
-                return tried
-            failed = tried is not None and tried.judgement is Judgement.FAIL
-        again = self(faults)
-        return replace(again, unconfirmed=failed and again.judgement is Judgement.PASS)
 
     def end(self) -> None:
         """Deletes the stacks that stand."""
@@ -104,34 +121,45 @@ class Running:
         with contextlib.suppress(*UNUSABLE):
             standing.end(emulator.start().endpoint)
 
-    def _on_standing(self, faults: tuple[dict[str, Any], ...], emulator: Shared, number: int) -> Tried | None:
-        """Returns what came of the schedule on a stack that stands; None where that says nothing."""
-        idle = self._idle[emulator]
+    def _on_standing(self, faults: tuple[dict[str, Any], ...], emulator: Shared, account: str) -> tuple[Tried, bool]:
+        """Returns what came of the schedule on a stack that stands, and whether that decides: on a new stack, and where it has survived."""
         with self._counting:
-            standing = idle.pop() if idle else Standing(f"{number:012d}")
+            standing = self._idle[emulator].pop() if self._idle[emulator] else Standing(account)
+        is_new = standing.stack is None
+        serves = False
         try:
-            if standing.stack is not None:
-                standing.empty(emulator.start().endpoint, emulator.check)
-        except UNUSABLE:
-            self._end(standing, emulator)
-            standing = Standing(f"{number:012d}")
-        # Records of an earlier schedule would have the same ids.
-        recipe = self._recipe(faults)
-        recipe = self._recipe(faults, seed=recipe.seed + number)
-        tried = self._run(recipe, emulator, standing.account, standing)
-        is_new = standing.has_new_ids(Path(tried.run_dir) / "ledger.parquet")
-        shutil.rmtree(tried.run_dir, ignore_errors=True)
-        if not is_new:
-            self._may_stand = False
-        if is_new and tried.judgement is Judgement.PASS:
-            idle.append(standing)
-        else:
-            self._end(standing, emulator)
-        return tried if is_new else None
+            if not is_new:
+                standing.empty(emulator.start().endpoint, partial(_go_on, emulator))
+            # Records of an earlier schedule would have the same ids. The same schedule has the same records each time.
+            other = None if is_new else zlib.crc32(Schedule(faults, 0).name.encode())
+            tried = self._run(self._recipe(faults, other), emulator, standing.account, standing)
+            serves = self._may_serve_others(standing, tried)
+            self._kept(tried)
+        except UNUSABLE as error:
+            if is_new:
+                raise
+            tried = Tried(Judgement.UNKNOWN, (str(error),))
+        finally:
+            if serves:
+                self._idle[emulator].append(standing)
+            else:
+                self._end(standing, emulator)
+        return tried, is_new or serves
 
-    def _recipe(self, faults: tuple[dict[str, Any], ...], seed: int | None = None) -> Recipe:
+    def _may_serve_others(self, standing: Standing, tried: Tried) -> bool:
+        """Returns whether a stack may serve other schedules after this one. Where its records have come before, or a function may have left something elsewhere than in stores,
+        no stack may."""
+        if not standing.has_new_ids(Path(tried.run_dir) / "ledger.parquet"):
+            self._may_stand = False
+        if not all(leaves_nothing(point.call) for point in tried.points if point.call):
+            self._may_stand = False
+        return self._may_stand and tried.judgement is Judgement.PASS
+
+    def _recipe(self, faults: tuple[dict[str, Any], ...], other: int | None = None) -> Recipe:
+        """Returns the recipe of a run; where `other` is given, with other records."""
         scenario = under_faults(self._scenario) if faults else self._scenario
-        recipe = make_recipe(self._name, scenario, self._seed if seed is None else seed, records=self._records)
+        seed = self._scenario.seed if self._seed is None else self._seed
+        recipe = make_recipe(self._name, scenario, seed if other is None else seed + 1 + other, records=self._records)
         return replace(recipe, faults=named(load(list(faults)), recipe.seed))
 
     @contextlib.contextmanager
@@ -227,6 +255,8 @@ def explored(
                 run.end()
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
+            if any(emulator.stays for emulator in emulators):
+                run.end()
             for one in shared:
                 one.close()
             raise

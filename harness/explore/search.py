@@ -40,8 +40,6 @@ class Tried:
     run_dir: str = ""
     met: bool = True
     """Whether all its faults met what they were to meet."""
-    unconfirmed: bool = False
-    """Whether it failed on a stack that had served other schedules before, and not on a new one."""
 
 
 class Run(Protocol):
@@ -70,7 +68,7 @@ class Finding:
 class Explored:
     """What the search did: the points that there are and how many are not tried, and how many schedules were tried, survived, never met what they were to meet, and were
     left when the time was over. `known` of them were not tried, because an earlier search of the same code has. `outcomes` has what was tried, in the order in which it ended.
-    `unconfirmed` are those that failed on a stack that had served others before, and survived on a new one. `undecided` are those whose faults were met, and whose verdict is unknown. `doubt` says why nothing was explored."""
+    `undecided` are those whose faults were met, and whose verdict is unknown. `doubt` says why nothing was explored."""
 
     points: Sequence[Point] = ()
     not_tried: int = 0
@@ -78,7 +76,6 @@ class Explored:
     survived: int = 0
     unreached: int = 0
     undecided: list[tuple[Schedule, Tried]] = field(default_factory=list)
-    unconfirmed: list[Schedule] = field(default_factory=list)
     left: int = 0
     known: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -189,8 +186,6 @@ def explore(
             found.unreached += 1
         else:
             found.survived += 1
-            if tried.unconfirmed:
-                found.unconfirmed.append(schedule)
             if limits.depth > len(schedule.faults):
                 agenda.add(of_changes(schedule, clean.points, tried.points))
     found.left = len(agenda.todo)
@@ -317,8 +312,6 @@ def in_words(found: Explored) -> Iterator[str]:
         yield f"unknown: {schedule.name}: {'; '.join(tried.reasons)}"
     if len(found.undecided) > _MOST_UNDECIDED:
         yield f"unknown: {len(found.undecided) - _MOST_UNDECIDED:,} more"
-    for schedule in found.unconfirmed:
-        yield f"failed on a stack that had served other schedules before, and survived on a new one: {schedule.name}"
     yield from _idempotence(found.outcomes)
     if found.doubt:
         yield found.doubt

@@ -69,7 +69,8 @@ def _attributes(scenario: Scenario, template: Template) -> Iterator[tuple[Place,
     for place, name, attribute in attributes_named(scenario.document()):
         kind = template.resources[name]["Type"] if name in template.resources else ""
         known = attributes(_OF_SAM.get(kind, kind))
-        if known and attribute not in known:
+        is_output = kind == "AWS::CloudFormation::Stack" and attribute.startswith("Outputs.")
+        if known and attribute not in known and not is_output:
             yield place, not_known(f"resources.{name}.{attribute}", [f"resources.{name}.{one}" for one in sorted(known)])
 
 

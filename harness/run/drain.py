@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.05
 _TELL_EVERY_S = 0.5
+# So many looks in a row at which only endless attempts are under way.
+_SURELY = 3
 WAITING = ("AWS::Kinesis::Stream", "AWS::KinesisFirehose::DeliveryStream", "AWS::SQS::Queue")
 """The types of resources in which something may wait."""
 
@@ -46,6 +48,7 @@ def drain(
     started = time.monotonic()
     told = 0.0
     previous: int | None = None
+    endless = 0
     with urllib3.PoolManager(retries=False, timeout=10) as http:
         while True:
             check()
@@ -57,7 +60,8 @@ def drain(
                     yield Rest(known=True)
                     return
                 previous = activity["requests"] if activity["at_rest"] else None
-                if not patient and _only_endless(activity):
+                endless = endless + 1 if _only_endless(activity) else 0
+                if not patient and endless >= _SURELY:
                     yield Rest(known=False, doubt=f"tried again and again, and never given up: {describe(activity)}")
                     return
                 if _only_buffers(activity):

@@ -234,8 +234,9 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     standing = run.standing or Standing(run.account)
     if (deployed := standing.stack) is None:
         standing.scheduled = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
+        standing.unused = state.unused
         yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
-        deployed = standing.stack = _stack(run, state, clients, description, values)
+        deployed = _stack(run, state, standing, clients, description, values)
     state.stack = deployed.name
     state.runtimes = deployed.runtimes
     state.ignored = deployed.ignored
@@ -277,17 +278,21 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, standing.scheduled)
 
 
-def _stack(run: Run, state: State, clients: Clients, description: Description, values: Mapping[str, str]) -> stacks.Stack:
+def _stack(
+    run: Run, state: State, standing: Standing, clients: Clients, description: Description, values: Mapping[str, str]
+) -> stacks.Stack:
     """Deploys the stack with what it finds in place."""
     scenario = run.scenario
     parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
     # Templates make longer names of it: a function's has 64 characters at most, a bucket's 63.
     # A stack's name has letters, digits and hyphens alone; a file's may have anything.
-    state.stack = re.sub(r"[^A-Za-z0-9]+", "-", f"pp-{run.recipe.name}")[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", f"pp-{run.recipe.name}")[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
+    standing.name = state.stack = name
     before_deployment(clients, scenario.setup)
     with timed(state, "deploy_s"):
         wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)
-        return stacks.deploy(clients, scenario.stack.template, parameters, state.stack, run.emulator.check, wish)
+        standing.stack = stacks.deploy(clients, scenario.stack.template, parameters, name, run.emulator.check, wish)
+    return standing.stack
 
 
 def _scheduled(endpoint: str, account: str) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """A stack that stands for several runs, one after the other, because to deploy it costs more than to run a small load.
 
 What an earlier run has stored is removed before the next one, and the probes of the scenario must see nothing then. Functions stay warm: what one still holds in memory
-is of records that an earlier run has offered, so no id may come again. A run of a stack that stands can thus fail where one of a new stack passes, and not the other way
-round: whoever uses it runs again what fails."""
+is of records that an earlier run has offered, so no id may come again. What an earlier run has changed elsewhere than in stores would stay, so nothing may change there
+(see `may_stand` and `leaves_nothing`). A run that fails on a stack that stands may still pass on a new one: whoever uses it runs that again."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from harness.emulator.clients import Clients
 from harness.errors import UnknownVerdictError
 from harness.run.drain import Rest, drain
 from harness.stack import deploy as stacks
-from harness.stack.resources import made_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from harness.parts.ports import Context, Probe
@@ -31,14 +30,22 @@ _KEYS_IN_A_REQUEST = 25
 _TABLES = {"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"}
 # They look at what was stored or observed in this run, and at nothing that stays.
 _CHECKS = {"sql", "archive"}
+# They act on what is in stores, or on an execution.
+_ACTORS = {"approve", "redrive", "tick"}
+_EMPTIED = {"s3", "dynamodb", "sqs"}
+_PASSED_ON = {"sns", "kinesis", "firehose", "events", "lambda", "stepfunctions", "ses", "sesv2", "cloudwatch", "logs", "sts"}
+_READS = ("Get", "List", "Describe", "BatchGet", "Query", "Search")
 
 
 @dataclass(slots=True)
 class Standing:
-    """A stack of an account, once a run has deployed it. `scheduled` are the ARNs of the schedules that were there before it, `offered` the ids that its runs have offered."""
+    """A stack of an account, once a run has deployed it; `name` is known as soon as that begins. `unused` says whether nothing was in the account before, `scheduled` are the
+    ARNs of the schedules that were there, `offered` the ids that its runs have offered."""
 
     account: str
+    name: str = ""
     stack: stacks.Stack | None = None
+    unused: bool = False
     scheduled: frozenset[str] = frozenset()
     offered: set[str] = field(default_factory=set)
 
@@ -46,39 +53,55 @@ class Standing:
         """Removes what is in its buckets, tables and queues, and waits until nothing is under way. Raises UnknownVerdictError where that cannot be known, botocore's errors
         where something cannot be removed."""
         clients = Clients(endpoint, self.account)
-        for resource in list(made_resources(clients)):
-            if resource.type == "AWS::S3::Bucket":
-                stacks.empty_bucket(clients("s3"), resource.made)
-            elif resource.type in _TABLES:
-                _empty_table(clients("dynamodb"), resource.made)
-            elif resource.type == "AWS::SQS::Queue":
-                clients("sqs").purge_queue(QueueUrl=resource.made)
+        for kind, made in _resources(clients("cloudformation"), self.name):
+            if kind == "AWS::S3::Bucket":
+                stacks.empty_bucket(clients("s3"), made)
+            elif kind in _TABLES:
+                _empty_table(clients("dynamodb"), made)
+            elif kind == "AWS::SQS::Queue":
+                clients("sqs").purge_queue(QueueUrl=made)
         *_, rest = drain(endpoint, self.account, _TIMEOUT_S, check)
         if not isinstance(rest, Rest) or not rest.known:
             raise UnknownVerdictError("the stack does not come to rest once it is empty")
 
     def has_new_ids(self, ledger: Path) -> bool:
-        """Notes the ids that a run has offered. Returns whether no earlier run has offered one of them."""
+        """Notes the ids that a run has offered. Returns whether no earlier run has offered one of them; False too where the ledger cannot be read."""
         if not ledger.exists():
             # The run has ended before its load.
             return True
-        with duckdb.connect() as db:
-            ids = {str(row[0]) for row in db.execute("SELECT record_id FROM read_parquet($1)", [str(ledger)]).fetchall()}
+        try:
+            with duckdb.connect() as db:
+                ids = {str(row[0]) for row in db.execute("SELECT record_id FROM read_parquet($1)", [str(ledger)]).fetchall()}
+        except duckdb.Error:
+            return False
         is_new = self.offered.isdisjoint(ids)
         self.offered |= ids
         return is_new
 
     def end(self, endpoint: str) -> None:
-        """Deletes the stack, and all else of its account."""
-        if self.stack is not None:
-            stacks.delete(Clients(endpoint, self.account), self.stack.name)
-            accounts.forget(endpoint, self.account)
-        Clients(endpoint, self.account).close()
+        """Deletes the stack, and all else of its account where nothing else was or is there. Raises as `empty` does."""
+        clients = Clients(endpoint, self.account)
+        if self.name:
+            stacks.delete(clients, self.name)
+            if self.unused and stacks.is_empty(clients):
+                accounts.forget(endpoint, self.account)
+        clients.close()
 
 
 def may_stand(scenario: Scenario) -> bool:
-    """Returns whether runs of a scenario may share a stack: nothing in it looks at what an earlier run has left elsewhere than in stores, such as a metric or an alarm."""
-    return all(check.kind in _CHECKS for check in scenario.checks)
+    """Returns whether runs of a scenario may share a stack: nothing in it looks at what stays elsewhere than in stores, such as an alarm, or changes it, such as a parameter."""
+    setup = scenario.setup
+    return (
+        all(check.kind in _CHECKS for check in scenario.checks)
+        and all(actor.kind in _ACTORS for actor in scenario.actors)
+        and not (setup.parameters or setup.secrets)
+    )
+
+
+def leaves_nothing(call: str) -> bool:
+    """Returns whether a call of a function, such as s3.PutObject, leaves nothing beyond what `empty` removes. What goes on by itself, such as an execution, ends before."""
+    service, _, operation = call.partition(".")
+    return service in _EMPTIED or service in _PASSED_ON or operation.startswith(_READS)
 
 
 def require_empty(probes: Sequence[Probe], context: Context) -> None:
@@ -86,6 +109,16 @@ def require_empty(probes: Sequence[Probe], context: Context) -> None:
     for probe in probes:
         if (seen := next(iter(probe.open(context)), None)) is not None:
             raise UnknownVerdictError(f"an earlier run of this stack has left something at {seen.place}")
+
+
+def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str]]:
+    """Yields type and physical id of the resources of a stack, and of those that are nested in it."""
+    for resource in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]:
+        made = resource.get("PhysicalResourceId")
+        if made and resource["ResourceType"] == "AWS::CloudFormation::Stack":
+            yield from _resources(cloudformation, made)
+        elif made:
+            yield resource["ResourceType"], made
 
 
 def _empty_table(dynamodb: Any, table: str) -> None:

@@ -30,7 +30,7 @@ _files: dict[Path, Files] = {}
 """What lay in a directory once it was unpacked."""
 _idle: dict[Path, None] = {}
 """Directories without users, in the order in which the last one left."""
-_MOST_IDLE = 8
+_MOST_IDLE, _MOST_IDLE_BYTES = 8, 1 << 28
 
 
 def unpack(version: FunctionVersion) -> None:
@@ -110,8 +110,12 @@ def _leave(directory: Path, version: FunctionVersion, *, is_ours: bool) -> None:
             _idle[directory] = None
             if was_changed or _files.get(directory) != _files_in(directory):
                 _remove(directory)
-            while len(_idle) > _MOST_IDLE:
+            while len(_idle) > _MOST_IDLE or _bytes(_idle) > _MOST_IDLE_BYTES:
                 _remove(next(iter(_idle)))
+
+
+def _bytes(directories: Iterable[Path]) -> int:
+    return sum(size for directory in directories for size, _, _ in _files[directory].values())
 
 
 def _remove(directory: Path) -> None:

@@ -129,10 +129,11 @@ class StreamMapping(ABC):
             yield shard.shard_id, shard.tip - max(first, shard.horizon) + any(place.window for place in places)
 
     def is_endless(self, shard_id: str) -> bool:
-        """Returns whether each consumer of a shard that has a batch has tried it several times, and never gives it up: until something else changes, nothing does."""
+        """Returns whether each consumer of a shard has tried its batch several times, and never gives it up: until something else changes, nothing does."""
         limits = (self.stream_parameters.get(name, -1) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds"))
         attempts = [tried for (shard, _), tried in list(self._attempts.items()) if shard == shard_id]
-        return bool(attempts) and min(attempts) >= _ENDLESS and all(limit < 0 for limit in limits)
+        consumers = sum(shard == shard_id for shard, _ in list(self._consumers))
+        return consumers == len(attempts) > 0 and min(attempts) >= _ENDLESS and all(limit < 0 for limit in limits)
 
     def poll_events(self) -> None:
         """Gives every shard whose parents are read its consumers. LocalStack's worker calls this again and again."""

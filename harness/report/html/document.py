@@ -145,12 +145,12 @@ class Gathered:
 
     def _in_words(self, chosen: Sequence[Row], ways_told: Sequence[Sequence[Hop] | None], kept: Kept) -> dict[str, Any]:
         """Returns the records, the hops that carried them (each told once, and named by its number) and the clusters of the anomalies."""
-        # A retry has the request id of the first attempt.
-        numbers: dict[tuple[str, int], int] = {}
+        numbers: dict[tuple[object, ...], int] = {}
         hops: list[dict[str, Any]] = []
 
         def number(hop: Hop) -> int:
-            key = hop.request_id, hop.entry["at_ms"]
+            # States of one execution have its id, and several may fail at once.
+            key = hop.request_id, hop.entry["at_ms"], hop.entry["kind"], hop.entry["name"], hop.entry.get("error"), hop.then
             if key not in numbers:
                 numbers[key] = len(hops)
                 hops.append(records.hop_of(hop, self._named, self._begin_ms, kept.log_characters))

@@ -100,8 +100,9 @@ def told(of: Sequence[Position], files: int) -> str:
         or math.prod(_chance(shape, group) for group in groups.values()) > _BY_CHANCE
     ):
         return ""
-    kind = "file" if of[0].line is not None else "shard"
-    if shape == "all" and (None in groups or len(groups) == files):
+    kind = "shard" if (of[0].within or "").startswith("shardId-") else "file"
+    # Of a load that has files too, records without one are a part that has no name.
+    if (None in groups and (files or shape == "all")) or (shape == "all" and len(groups) == files):
         return ""
     if len(groups) == 1:
         [(within, group)] = groups.items()

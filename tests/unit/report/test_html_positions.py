@@ -42,6 +42,7 @@ def test_records_that_stand_alike_are_told(standing, files, said):
         (of("in/a.csv", range(191, 201), 200) + of("in/b.csv", [3, 9], 200), 2),
         (of("in/a.csv", range(1, 21), 20) + of("in/b.csv", range(1, 21), 20), 2),
         (of(None, range(1, 21), 20), 0),
+        (of(None, range(7, 11), 10), 2),
     ],
     ids=[
         "scattered",
@@ -51,6 +52,7 @@ def test_records_that_stand_alike_are_told(standing, files, said):
         "in one scattered",
         "all files",
         "the whole load",
+        "not the whole load",
     ],
 )
 def test_what_may_be_by_chance_or_differs_is_not(standing, files):

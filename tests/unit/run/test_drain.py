@@ -90,10 +90,10 @@ def test_who_is_not_patient_does_not_wait_for_what_is_tried_again_and_again(gaug
         {**REST, "at_rest": False, "streams": [again], "in_flight": {"invocations": 1}},
         {**REST, "at_rest": False, "streams": [again, idle]},
     )
-    served = gauges(mixed, running, endless, BUSY)
+    served = gauges(mixed, endless, endless, running, endless, endless, endless, BUSY)
     (*_, rest) = drained(served.endpoint, patient=False)
     assert rest == Rest(known=False, doubt="tried again and again, and never given up: 7 records in streams")
-    assert served.answers == [BUSY], "it looked three times"
+    assert served.answers == [BUSY], "three looks in a row"
     assert "not at rest" in drained(gauges(endless).endpoint, 0.2)[-1].doubt
 
 
