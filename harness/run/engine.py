@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +20,6 @@ from harness.accounting.record import Status
 from harness.accounting.verdict import Verdict, judge
 from harness.emulator import accounts
 from harness.emulator.clients import Clients
-from harness.emulator.schedules import SchedulesClient
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Context
 from harness.run import events
@@ -29,6 +27,7 @@ from harness.run.acting import Acting
 from harness.run.beside import Beside
 from harness.run.clock import Clock
 from harness.run.coverage import Coverage
+from harness.run.deployment import new_stack, scheduled, with_references
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
 from harness.run.lookup import put_lookup
@@ -37,18 +36,16 @@ from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
 from harness.run.run_dir import note_refusal
-from harness.run.setup import after_deployment, before_deployment
+from harness.run.setup import after_deployment
 from harness.run.standing import Standing, require_empty
 from harness.run.state import State, end, since, timed, undecided
 from harness.run.trace import faults_by_request, logical, with_ways
-from harness.scenario.references import resolved, resources_named, substitute
 from harness.stack import deploy as stacks
 from harness.stack.runtimes import needs_node
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator
 
-    from harness.emulator.emulator import Description
     from harness.run.state import Run
     from harness.scenario.scenario import Scenario
 
@@ -233,10 +230,10 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     state.doubts = beside.begin()
     standing = run.standing or Standing(run.account)
     if (deployed := standing.stack) is None:
-        standing.scheduled = _scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
+        standing.scheduled = scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
         standing.unused = state.unused
         yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
-        deployed = _stack(run, state, standing, clients, description, values)
+        deployed = new_stack(run, state, standing, clients, description, values)
     state.stack = deployed.name
     state.runtimes = deployed.runtimes
     state.ignored = deployed.ignored
@@ -244,7 +241,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     values |= {f"outputs.{name}": value for name, value in deployed.outputs.items()}
     values |= {f"resources.{name}": value for name, value in deployed.resources.items()}
     yield events.StackDeployed(deployed.outputs, state.timing.deploy_s, deployed.runtimes, deployed.ignored)
-    scenario = _resolved(scenario, values)
+    scenario = with_references(scenario, values)
     context = Context(
         clients,
         deployed.outputs,
@@ -276,46 +273,6 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         faults.arm(physical)
     beside.repeat(run.recipe.batches, run.recipe.writes, physical)
     return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, standing.scheduled)
-
-
-def _stack(
-    run: Run, state: State, standing: Standing, clients: Clients, description: Description, values: Mapping[str, str]
-) -> stacks.Stack:
-    """Deploys the stack with what it finds in place."""
-    scenario = run.scenario
-    parameters = {name: substitute(value, values, f"stack.parameters.{name}") for name, value in scenario.stack.parameters.items()}
-    # Templates make longer names of it: a function's has 64 characters at most, a bucket's 63.
-    # A stack's name has letters, digits and hyphens alone; a file's may have anything.
-    name = re.sub(r"[^A-Za-z0-9]+", "-", f"pp-{run.recipe.name}")[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
-    standing.name = state.stack = name
-    before_deployment(clients, scenario.setup)
-    with timed(state, "deploy_s"):
-        wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)
-        standing.stack = stacks.deploy(clients, scenario.stack.template, parameters, name, run.emulator.check, wish)
-    return standing.stack
-
-
-def _scheduled(endpoint: str, account: str) -> frozenset[str]:
-    """Returns the ARNs of what the clock would start by now; none where the endpoint does not tell, which is a doubt later."""
-    with contextlib.suppress(UnknownVerdictError):
-        return frozenset(schedule.arn for schedule in SchedulesClient(endpoint, account).schedules()[0])
-    return frozenset()
-
-
-def _resolved(scenario: Scenario, values: Mapping[str, str]) -> Scenario:
-    """Returns the scenario with the references in its parts replaced; an unknown one is reported before the load."""
-    return scenario.model_copy(
-        update={
-            "lookup": scenario.lookup and resolved(scenario.lookup, values, "lookup"),
-            "setup": resolved(scenario.setup, values, "setup"),
-            "send": resolved(scenario.send, values, "send"),
-            "schedules": resolved(scenario.schedules, values, "schedules"),
-            **{
-                name: tuple(resolved(part, values, f"{name}.{place}") for place, part in enumerate(getattr(scenario, name)))
-                for name in ("actors", "probes", "checks")
-            },
-        }
-    )
 
 
 def _drain(
