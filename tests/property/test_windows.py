@@ -29,6 +29,15 @@ def test_what_is_planned_is_as_many_as_hold(bounds, step):
         assert window.planned("seed") == sum(window.holds(number, "seed") for number in range(1, 300))
 
 
+@given(ranges, st.integers(1, 9))
+def test_no_event_comes_before_the_first_one(bounds, step):
+    for text in (text_of(bounds), f"every {step} in {text_of(bounds)}", f"{step - 1} mod {step}"):
+        window = Window.parse(text)
+        held = [number for number in range(300) if window.holds(number, "seed")]
+        assert window.first() <= min(held, default=300)
+    assert Window.parse("7 mod 50").first() == 7
+
+
 @given(st.integers(0, 400), st.text(max_size=5))
 def test_a_share_is_decided_by_seed_and_number_alone(number, seed):
     window = Window.parse("35%")

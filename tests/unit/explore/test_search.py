@@ -142,18 +142,35 @@ def test_no_more_schedules_are_tried_than_asked_for_and_they_are_the_first_ones(
 
 
 def test_outages_wait_beside_the_others():
-    """Each of them ends once all the others have ended."""
+    """Each of them ends once all the others have ended, and these begin only once there is an outage."""
     others = sum(not schedule.is_outage for schedule in of_points(POINTS))
-    ended, all_ended = itertools.count(1), threading.Event()
+    ended, all_ended, has_begun = itertools.count(1), threading.Event(), threading.Event()
 
     def run(faults):
         if faults and Schedule(faults, 0).is_outage:
+            has_begun.set()
             assert all_ended.wait(10), "an outage takes the room of another schedule"
-        elif faults and next(ended) == others:
-            all_ended.set()
+        elif faults:
+            assert has_begun.wait(10), "an outage waits until there is nothing else"
+            if next(ended) == others:
+                all_ended.set()
         return Tried(Judgement.PASS, (), {}, POINTS)
 
     assert explore(run, Limits(workers=1), tell=lambda _: None).left == 0
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_what_leads_no_further_is_tried_the_quick_way_and_what_it_finds_is_made_small_the_other(depth):
+    letter = Point("Keep", "sns.Publish", 1)
+    slow, quick = (Pipeline([("throttle", "Publish", 1)], led_to=[("error", letter)]) for _ in range(2))
+    if depth == 1:
+        slow, quick = Pipeline([("throttle", "PutObject", 1)]), Pipeline([("throttle", "PutObject", 1)])
+    found = explore(slow, Limits(depth), tell=lambda _: None, quick=quick)
+    assert found.judgement is Judgement.FAIL
+    assert {len(faults) for faults in quick.tried} == {depth}
+    assert slow.tried[0] == (), "the clean run"
+    (finding,) = found.findings
+    assert slow.tried.count(finding.faults) >= 10, "how often it fails"
 
 
 def test_a_search_for_the_first_one_ends_there():

@@ -121,6 +121,15 @@ def test_only_the_last_few_are_kept(tmp_path):
     assert [files(archive) is not None for archive in archives] == [False] * 4 + [True] * 8
 
 
+def test_no_more_bytes_are_kept_than_there_may_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(code, "_MOST_IDLE_BYTES", 10)
+    archives = [Archive(tmp_path, f"a{number}", b"%05d" % number) for number in range(4)]
+    for number, archive in enumerate(archives):
+        code.unpack(version(f"f{number}", archive))
+        code.forget(version(f"f{number}", archive))
+    assert [files(archive) is not None for archive in archives] == [False, False, True, True]
+
+
 def test_code_that_is_needed_again_is_not_among_the_idle(tmp_path):
     archives = [Archive(tmp_path, f"a{number}", b"%d" % number) for number in range(10)]
     code.unpack(version("needed", archives[0]))

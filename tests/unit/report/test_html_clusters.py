@@ -239,3 +239,17 @@ def test_malformed_records_lack_what_other_malformed_ones_had_on_their_way():
     lost = [Anomaly(0, "id-0", "lost", "seen nowhere", (), (invoked(),), malformed=True)]
     (group,) = clusters(lost, {}, (), healthy, refused)
     assert group.missing == ("Store → sqs.SendMessage",)
+
+
+def test_the_last_step_of_a_file_tells_records_apart_in_nothing():
+    def of(number, name):
+        return Anomaly(number, f"id-{number}", "lost", "gone", (), (Hop(invoked(name=name).entry, "its file"),))
+
+    (found,) = clusters([of(0, "Split"), of(1, "Merge")], {})
+    assert (found.records, found.how) == ([0, 1], "file")
+
+
+def test_where_something_failed_what_did_not_follow_is_not_told():
+    healthy = [(called(), called(call="sqs.SendMessage"), invoked())] * 9
+    (found,) = clusters([Anomaly(0, "id-0", "lost", "", (), (called("SlowDown", 503), invoked()))], {}, (), healthy)
+    assert (found.how, found.missing) == ("own", ())

@@ -160,6 +160,21 @@ def test_two_attempts_with_one_request_id_are_two_hops_with_their_own_calls(tmp_
     assert [found["hops"][coded // len(HOW)]["error"] for coded in found["records"][0]["way"]] == ["E: first", ""]
 
 
+def test_states_that_fail_at_once_are_hops_of_their_own(tmp_path):
+    state = {"kind": "state", "at_ms": 1_100, "id": "arn:e", "error": "E: no"}
+    entries = [
+        {**state, "name": "Machine at Load", "next": None, "carried": "id-0"},
+        {**state, "name": "Machine at Keep", "next": "Forget", "carried": "id-0"},
+    ]
+    left_run(tmp_path, [LOST], entries)
+    found = Gathered(tmp_path).document(Kept())
+    told = [found["hops"][coded // len(HOW)] for coded in found["records"][0]["way"]]
+    assert [(hop["name"], hop["then"]) for hop in told] == [
+        ("Machine at Load", "its Retry tried it again"),
+        ("Machine at Keep", "its Catch went on at Forget"),
+    ]
+
+
 def test_a_duplicate_is_told_with_all_its_places(tmp_path):
     left_run(tmp_path, [STORED])
     twice = [Observation(Outcome.STORED, f"s3://made-bucket/{name}", "id-0", seen_at_ms=1_500, content=PROMISED) for name in "ab"]

@@ -91,6 +91,20 @@ def test_executions_that_have_failed_are_told_by_their_state(found):
     assert found(failed) == [("Machine at Load", "States.Timeout", 1, 0, "id-17")]
 
 
+def test_a_state_that_failed_is_no_further_cause(found):
+    """Its function tells of it."""
+    state = {
+        "kind": "state",
+        "at_ms": 1,
+        "id": "arn:e",
+        "name": "arn:machine-1 at Load",
+        "error": "E",
+        "next": None,
+        "carried": "{}",
+    }
+    assert [who for who, *_ in found(invocation("i-1", "E"), state)] == ["Store"]
+
+
 def test_a_text_that_looks_like_the_end_of_another_hides_no_error(found):
     assert [cause[1] for cause in found(invocation("i", "E: x", '{"error": null}'))] == ["E: x"]
 
