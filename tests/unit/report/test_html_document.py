@@ -164,14 +164,14 @@ def test_states_that_fail_at_once_are_hops_of_their_own(tmp_path):
     state = {"kind": "state", "at_ms": 1_100, "id": "arn:e", "error": "E: no"}
     entries = [
         {**state, "name": "Machine at Load", "next": None, "carried": "id-0"},
-        {**state, "name": "Machine at Keep", "next": "Forget", "carried": "id-0"},
+        {**state, "name": "Machine at Load", "next": "Forget", "carried": "id-0"},
     ]
     left_run(tmp_path, [LOST], entries)
     found = Gathered(tmp_path).document(Kept())
     told = [found["hops"][coded // len(HOW)] for coded in found["records"][0]["way"]]
     assert [(hop["name"], hop["then"]) for hop in told] == [
         ("Machine at Load", "its Retry tried it again"),
-        ("Machine at Keep", "its Catch went on at Forget"),
+        ("Machine at Load", "its Catch went on at Forget"),
     ]
 
 
