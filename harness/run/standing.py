@@ -19,7 +19,7 @@ from harness.run.drain import Rest, drain
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.parts.ports import Context, Probe
@@ -32,9 +32,33 @@ _TABLES = {"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"}
 _CHECKS = {"sql", "archive"}
 # They act on what is in stores, or on an execution.
 _ACTORS = {"approve", "redrive", "tick"}
-_EMPTIED = {"s3", "dynamodb", "sqs"}
-_PASSED_ON = {"sns", "kinesis", "firehose", "events", "lambda", "stepfunctions", "ses", "sesv2", "cloudwatch", "logs", "sts"}
-_READS = ("Get", "List", "Describe", "BatchGet", "Query", "Search")
+# The beginnings of operations that only read, or that change what `empty` removes, what is passed on and ends, and numbers that no check here looks at. Others, such as
+# PutRule, UpdateFunctionConfiguration or CreatePartition, change what the next schedule would find.
+_READS = ("Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Select", "Search")
+_CHANGES: Mapping[str, tuple[str, ...]] = {
+    "s3": (
+        "PutObject",
+        "CopyObject",
+        "DeleteObject",
+        "UploadPart",
+        "CreateMultipartUpload",
+        "CompleteMultipartUpload",
+        "AbortMultipartUpload",
+    ),
+    "dynamodb": ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "Execute", "BatchExecuteStatement"),
+    "sqs": ("SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "PurgeQueue"),
+    "sns": ("Publish",),
+    "kinesis": ("PutRecord",),
+    "firehose": ("PutRecord",),
+    "events": ("PutEvents",),
+    "lambda": ("Invoke",),
+    "stepfunctions": ("StartExecution", "StartSyncExecution", "StopExecution", "SendTask"),
+    "ses": ("Send",),
+    "sesv2": ("Send",),
+    "cloudwatch": ("PutMetricData",),
+    "logs": ("PutLogEvents", "CreateLogStream"),
+    "sts": ("AssumeRole",),
+}
 
 
 @dataclass(slots=True)
@@ -101,7 +125,7 @@ def may_stand(scenario: Scenario) -> bool:
 def leaves_nothing(call: str) -> bool:
     """Returns whether a call of a function, such as s3.PutObject, leaves nothing beyond what `empty` removes. What goes on by itself, such as an execution, ends before."""
     service, _, operation = call.partition(".")
-    return service in _EMPTIED or service in _PASSED_ON or operation.startswith(_READS)
+    return operation.startswith((*_READS, *_CHANGES.get(service, ())))
 
 
 def require_empty(probes: Sequence[Probe], context: Context) -> None:

@@ -244,7 +244,10 @@ def is_empty(clients: Clients) -> bool:
 
 
 def empty_bucket(s3: Any, bucket: str) -> None:
-    """Deletes all versions of all objects."""
+    """Deletes all versions of all objects, and the parts of uploads that were not completed."""
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", []):
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions]
