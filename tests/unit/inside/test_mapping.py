@@ -41,6 +41,7 @@ class Mapping(KinesisMapping):
         self._bisect = bisects
         self.refusals = refusals
         self.handed_over = []
+        self._attempts = {}
 
     @property
     def stream_parameters(self):
