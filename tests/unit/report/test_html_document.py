@@ -40,6 +40,12 @@ def invocation(number, **more):
     return {**of, "carried": json.dumps({"Records": [{"body": f"id-{number}"}]}), "answer": "", **more}
 
 
+def called(within, operation):
+    """A call that went well, without its id, time and contents."""
+    of = {"kind": "call", "name": "made-store", "invocation": within, "call": operation}
+    return {**of, "status": 200, "error": None, "put": None}
+
+
 KINDS = st.sampled_from(
     [
         STORED,
@@ -104,15 +110,7 @@ def test_a_record_has_its_way_its_place_and_what_differs(tmp_path):
 
 
 def test_of_a_long_way_the_nearest_hops_are_shown_and_the_others_counted(tmp_path):
-    put = {
-        "kind": "call",
-        "name": "made-store",
-        "invocation": "i-9",
-        "call": "dynamodb.PutItem",
-        "status": 200,
-        "error": None,
-        "put": None,
-    }
+    put = called("i-9", "dynamodb.PutItem")
     rows = [{**put, "id": f"c-{n}", "at_ms": 1_100 + n, "carried": "upload@v1 row"} for n in range(250)]
     own = {**rows[0], "id": "c-own", "at_ms": 1_360, "carried": "id-0"}
     event = {**invocation(9, at_ms=1_400), "carried": "upload@v1"}
@@ -124,15 +122,7 @@ def test_of_a_long_way_the_nearest_hops_are_shown_and_the_others_counted(tmp_pat
 
 
 def test_of_a_long_way_invocations_are_shown_before_calls_as_near(tmp_path):
-    put = {
-        "kind": "call",
-        "name": "made-store",
-        "invocation": "i-9",
-        "call": "s3.PutObject",
-        "status": 200,
-        "error": None,
-        "put": None,
-    }
+    put = called("i-9", "s3.PutObject")
     rows = [{**put, "id": f"c-{n}", "at_ms": 1_100 + n, "carried": "upload@v1 row"} for n in range(150)]
     first = {**invocation(8, at_ms=1_050), "carried": "upload@v1"}
     left_run(tmp_path, [LOST], [first, *rows], shard="upload@v1")
@@ -141,15 +131,7 @@ def test_of_a_long_way_invocations_are_shown_before_calls_as_near(tmp_path):
 
 
 def test_two_attempts_with_one_request_id_are_two_hops_with_their_own_calls(tmp_path):
-    call = {
-        "kind": "call",
-        "name": "made-store",
-        "invocation": "i-0",
-        "call": "s3.PutObject",
-        "status": 200,
-        "error": None,
-        "put": None,
-    }
+    call = called("i-0", "s3.PutObject")
     calls = [{**call, "id": f"c-{at_ms}", "at_ms": at_ms, "carried": "id-0"} for at_ms in (1_095, 1_995, 1_996)]
     left_run(tmp_path, [LOST], [calls[0], invocation(0, error="E: first"), *calls[1:], invocation(0, at_ms=2_000)])
     found = Gathered(tmp_path).document(Kept())
