@@ -22,8 +22,16 @@ class Shared:
         self._description = description
         self._closed = False
 
+    def of_one_run(self) -> Shared:
+        """Returns another view of the emulator, which can be closed without this one. Where this one is closed, so is that."""
+        return Shared(self, self._description)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
-        """Makes the next check of each run that still uses the emulator fail. Called before the emulator is stopped."""
+        """Makes the next check of each run fail that still uses the emulator by this view. Called before the emulator is stopped."""
         self._closed = True
 
     def prepare(self, *, node: bool = False) -> Iterator[str]:  # noqa: ARG002 - whoever started it has said so

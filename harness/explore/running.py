@@ -81,26 +81,33 @@ class Running:
         self._idle: dict[Shared, list[Standing]] = {emulator: [] for emulator in emulators}
         self._may_stand = may_stand(under_faults(self._scenario))
         self._busy: Counter[Shared] = Counter()
+        self._views: set[Shared] = set()
         self._counting = threading.Lock()
 
     def __call__(self, faults: tuple[dict[str, Any], ...]) -> Tried:
-        with self._some_emulator() as (emulator, number):
-            return self._kept(self._run(self._recipe(faults), emulator, f"{number:012d}"))
+        with self._some_emulator() as (_, view, number):
+            return self._kept(self._run(self._recipe(faults), view, f"{number:012d}"))
 
     def quick(self, faults: tuple[dict[str, Any], ...]) -> Tried:
         """Does the same on a stack that stands: a new one, or one that has served other schedules before, with other records. What does not survive on such a one is run again
         on a new one. A loss that comes there alone makes the verdict unknown."""
         if not self._may_stand:
             return self(faults)
-        with self._some_emulator() as (emulator, number):
-            tried, is_decided = self._on_standing(faults, emulator, f"{number:012d}")
-        if is_decided:
+        with self._some_emulator() as (emulator, view, number):
+            tried, is_decided = self._on_standing(faults, emulator, view, f"{number:012d}")
+        if is_decided or view.is_closed:
             return tried
         again = self(faults)
         if tried.judgement is not Judgement.FAIL or again.judgement is Judgement.FAIL:
             return again
         reason = f"on a stack that had served other schedules, and with other records: {'; '.join(tried.reasons)}; not on a new one"
         return replace(tried, judgement=Judgement.UNKNOWN, reasons=(reason,), met=True)
+
+    def abandon(self) -> None:
+        """Makes the runs that are under way end at their next check, without a verdict."""
+        with self._counting:
+            for view in self._views:
+                view.close()
 
     def _kept(self, tried: Tried) -> Tried:
         """Keeps the directory of a run that failed, or has no verdict though its faults were met."""
@@ -121,7 +128,7 @@ class Running:
         with contextlib.suppress(*UNUSABLE):
             standing.end(emulator.start().endpoint)
 
-    def _on_standing(self, faults: tuple[dict[str, Any], ...], emulator: Shared, account: str) -> tuple[Tried, bool]:
+    def _on_standing(self, faults: tuple[dict[str, Any], ...], emulator: Shared, view: Shared, account: str) -> tuple[Tried, bool]:
         """Returns what came of the schedule on a stack that stands, and whether that decides: on a new stack, and where it has survived."""
         with self._counting:
             standing = self._idle[emulator].pop() if self._idle[emulator] else Standing(account)
@@ -129,10 +136,10 @@ class Running:
         serves = False
         try:
             if not is_new:
-                standing.empty(emulator.start().endpoint, partial(_go_on, emulator))
+                standing.empty(emulator.start().endpoint, partial(_go_on, view))
             # Records of an earlier schedule would have the same ids. The same schedule has the same records each time.
             other = None if is_new else zlib.crc32(Schedule(faults, 0).name.encode())
-            tried = self._run(self._recipe(faults, other), emulator, standing.account, standing)
+            tried = self._run(self._recipe(faults, other), view, standing.account, standing)
             serves = self._may_serve_others(standing, tried)
             self._kept(tried)
         except UNUSABLE as error:
@@ -163,17 +170,19 @@ class Running:
         return replace(recipe, faults=named(load(list(faults)), recipe.seed))
 
     @contextlib.contextmanager
-    def _some_emulator(self) -> Iterator[tuple[Shared, int]]:
-        """Gives the block the emulator that has least to do, and a number that no other block gets."""
+    def _some_emulator(self) -> Iterator[tuple[Shared, Shared, int]]:
+        """Gives the block the emulator that has least to do, a view of it for one run, and a number that no other block gets."""
         with self._counting:
             number = next(self._accounts)
             emulator = min(self._emulators, key=lambda one: self._busy[one])
             self._busy[emulator] += 1
+            self._views.add(view := emulator.of_one_run())
         try:
-            yield emulator, number
+            yield emulator, view, number
         finally:
             with self._counting:
                 self._busy[emulator] -= 1
+                self._views.discard(view)
 
     def _run(self, recipe: Recipe, emulator: Shared, account: str, standing: Standing | None = None) -> Tried:
         run_dir = create_run_dir(self._out, self._name, latest=False)
@@ -233,12 +242,13 @@ def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | No
         raise UsageError(f"--found {path.parent}: {error.strerror}") from error
 
 
-def explored(
+@contextlib.contextmanager
+def running(
     name: str, scenario: Scenario, emulators: Sequence[Emulator], out: Path, record: Record, tell: Callable[[str], None], *,
-    limits: Limits, budget_s: float, seed: int | None, records: int | None, known: Known | None = None, found: Explored | None = None,
-) -> Explored:  # fmt: skip
-    """Explores a scenario on emulators for `budget_s` seconds. Of each finding the directory of one run is kept. The emulators are stopped in every case. `found` is what `explore` fills. Raises UsageError for what cannot be set up, UnknownVerdictError where an emulator does not
-    come up."""
+    seed: int | None, records: int | None,
+) -> Iterator[Running]:  # fmt: skip
+    """Starts emulators, and gives the block what runs a scenario on them. They are stopped in every case. Raises UsageError for what cannot be set up, UnknownVerdictError where
+    an emulator does not come up."""
     open_load(make_recipe(name, scenario.model_copy(update={"faults": (), "chaos": None}), seed, records=records))
     with contextlib.ExitStack() as ends:
         shared = []
@@ -247,19 +257,28 @@ def explored(
             for step in emulator.prepare(node=needs_node(scenario.stack.template, scenario.stack.parameters)):
                 tell(step)
             shared.append(Shared(emulator, emulator.start()))
-        end = time.monotonic() + budget_s
         run = Running(name, scenario, shared, out, record, seed=seed, records=records)
         try:
-            came = explore(run, replace(limits, over=lambda: time.monotonic() > end), tell, known, found, quick=run.quick)
-            if any(emulator.stays for emulator in emulators):
-                run.end()
+            yield run
         except BaseException:
             # What runs is told at its next check, and ends without a verdict.
-            if any(emulator.stays for emulator in emulators):
-                run.end()
             for one in shared:
                 one.close()
             raise
+        finally:
+            if any(emulator.stays for emulator in emulators):
+                run.end()
+
+
+def explored(
+    name: str, scenario: Scenario, emulators: Sequence[Emulator], out: Path, record: Record, tell: Callable[[str], None], *,
+    limits: Limits, budget_s: float, seed: int | None, records: int | None, known: Known | None = None, found: Explored | None = None,
+) -> Explored:  # fmt: skip
+    """Explores a scenario on emulators for `budget_s` seconds. Of each finding the directory of one run is kept. `found` is what `explore` fills. Raises as `running` does."""
+    with running(name, scenario, emulators, out, record, tell, seed=seed, records=records) as run:
+        end = time.monotonic() + budget_s
+        over = replace(limits, over=lambda: time.monotonic() > end)
+        came = explore(run, over, tell, known, found, quick=run.quick, abandon=run.abandon)
     # A finding has failed many times. One of the runs tells why.
     kept = {finding.tried.run_dir for finding in came.findings} | {tried.run_dir for _, tried in came.undecided}
     for run_dir in run.failed:

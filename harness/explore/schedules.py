@@ -126,10 +126,11 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
                 windows = once if kind == "reply_lost" else [*once, f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
                 seconds += [(_fault(kind, point, window), rank) for window in windows]
         elif point.who in again:
-            # Which of the calls are those of the retry is not known before: all of them meet it.
+            # Which of the calls are those of the retry is not known before: the last one is likely, and an outage meets all of them.
+            seconds += [(_denied(point, f"{point.count}"), _DENIED_ONCE)]
             seconds += [(_denied(point, f"1-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"1-{_OUTAGE}"), _OUT)]
-        # What is called at no other time comes first.
-        later = _PAIRS + (len(_RANKS) if had else 0)
+        # What is called at no other time comes first, and of the others what finds most by itself.
+        later = _PAIRS + first.rank + (_PAIRS if had else 0)
         found += [Schedule((*first.faults, second), later + rank) for second, rank in seconds if second not in first.faults]
     return sorted(found, key=lambda one: one.rank)
 

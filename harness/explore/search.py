@@ -23,7 +23,7 @@ _CONFIRMED = 10
 _AGAIN = 3
 _MOST_CANDIDATES = 3
 # Behind every rank that a schedule has.
-_LAST = 100
+_LAST = 1000
 _MOST_SMALLER = 20
 _MOST_UNDECIDED = 5
 _WAITING_FOR_EACH_WORKER = 2
@@ -150,9 +150,11 @@ def explore(
     known: Known | None = None,
     found: Explored | None = None,
     quick: Run | None = None,
+    abandon: Callable[[], None] = lambda: None,
 ) -> Explored:
     """Runs the scenario without faults, then with schedules of one fault, and of two within the limits. What fails is made smaller, and tried again. `tell` hears what was
-    tried. What leads no further is tried by `quick`, which is like `run` but for the records. Returns `found`, which has also what was tried where the search is broken off."""
+    tried. What leads no further is tried by `quick`, which is like `run` but for the records. `abandon` makes what runs end soon, without a verdict. Returns `found`, which has
+    also what was tried where the search is broken off."""
     found = found or Explored()
     clean = run(())
     if clean.judgement is Judgement.UNKNOWN:
@@ -174,12 +176,14 @@ def explore(
         # What a first fault has changed is told by the same records alone.
         return (quick if quick is not None and len(faults) >= limits.depth else run)(faults)
 
-    for schedule, tried in _side_by_side(tries, agenda.todo, limits, lambda: limits.first and bool(failed)):
+    for schedule, tried in side_by_side(tries, agenda.todo, limits, lambda: limits.first and bool(failed)):
         found.tried += 1
         found.outcomes.append((schedule, tried.judgement))
         tell(f"{found.tried:>4}  {_outcome(tried):<9}  {schedule.name}")
         if tried.judgement is Judgement.FAIL:
             failed.setdefault(_group(schedule, tried), []).append((schedule, tried))
+            if limits.first:
+                abandon()
         elif tried.judgement is Judgement.UNKNOWN and tried.met:
             found.undecided.append((schedule, tried))
         elif tried.judgement is Judgement.UNKNOWN:
@@ -242,10 +246,10 @@ def _group(schedule: Schedule, tried: Tried) -> Group:
     return points, frozenset(name for name, count in tried.anomalies.items() if count)
 
 
-def _side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callable[[], bool]) -> Iterator[tuple[Schedule, Tried]]:
-    """Takes schedules from `todo` while it has any, within the limits and until there is `enough`, and yields what came of each, in the order in which they end."""
-    # Where the first finding ends the search, it would wait for them.
-    waiting = 0 if limits.first else _WAITING_FOR_EACH_WORKER * limits.workers
+def side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callable[[], bool]) -> Iterator[tuple[Schedule, Tried]]:
+    """Takes schedules from `todo` while it has any, within the limits and until there is `enough`, and yields what came of each, in the order in which they end. What has
+    no verdict once there is enough is left in `todo`."""
+    waiting = _WAITING_FOR_EACH_WORKER * limits.workers
     with ThreadPoolExecutor(limits.workers + waiting, thread_name_prefix="explore") as pool:
         running: dict[Future[Tried], Schedule] = {}
         begun = 0
@@ -257,8 +261,6 @@ def _side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callab
             """Returns the place of the next one that there is room for."""
             # Which ones are begun is the same on every machine.
             left = todo if limits.most is None else todo[: limits.most - begun]
-            if not waiting:
-                return 0 if len(running) < limits.workers else None
             waits = sum(one.is_outage for one in running.values())
             has_room = {False: len(running) - waits < limits.workers, True: waits < waiting}
             return next((place for place, one in enumerate(left) if has_room[one.is_outage]), None)
@@ -270,7 +272,11 @@ def _side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callab
                     running[pool.submit(run, schedule.faults)] = schedule
                     begun += 1
                 for done in wait(running, return_when=FIRST_COMPLETED).done if running else ():
-                    yield running.pop(done), done.result()
+                    schedule, tried = running.pop(done), done.result()
+                    if enough() and tried.judgement is Judgement.UNKNOWN:
+                        todo.append(schedule)
+                    else:
+                        yield schedule, tried
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -41,6 +41,16 @@ def test_a_search_goes_on_where_the_last_one_ended(project):
     assert (code, "known to survive" in output) == (0, False), output
 
 
+def test_the_first_finding_breaks_off_what_still_runs(project):
+    """All outages have begun by then, and each would last until its faults end."""
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--first", "--workers", "2")
+    assert code == 1, output
+    assert "call 1: 1 lost; 10 of 10 runs" in output
+    assert "0 without a verdict" in output
+    assert "0 left" not in output.splitlines()[-2], output
+    assert not leftovers(project)
+
+
 def test_what_loses_without_a_fault_is_told_at_once(project):
     (project / "functions" / "keep.py").write_text(KEEP.replace("s3.put_object(", "str("))
     code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "3")

@@ -101,12 +101,26 @@ def test_a_second_fault_is_tried_only_where_there_are_calls_that_there_were_not(
     assert second == {"21", "21-28", "21-1000000000"}
 
 
-def test_where_a_function_was_invoked_again_all_calls_of_the_retry_may_fail_too():
+def test_where_a_function_was_invoked_again_the_last_call_or_all_of_the_retry_may_fail_too():
     first = Schedule(({"kind": "error", "service": "s3", "operation": "PutObject", "caller": "Keep", "calls": "1"},), 1)
     again = [Point("Keep", "", 5, 3), *POINTS[1:]]
     assert {(schedule.faults[1]["operation"], schedule.faults[1]["calls"]) for schedule in of_changes(first, POINTS, again)} == {
-        ("PutObject", "1-1000000000"), ("SendMessageBatch", "1-1000000000"),
+        ("PutObject", "20"), ("PutObject", "1-1000000000"), ("SendMessageBatch", "2"), ("SendMessageBatch", "1-1000000000"),
     }  # fmt: skip
+
+
+def test_the_second_faults_of_what_finds_most_by_itself_come_first():
+    one, other = (
+        Schedule(({"kind": kind, "service": "s3", "operation": "PutObject", "caller": "Keep", "calls": "1"},), rank)
+        for kind, rank in (("error", 2), ("throttle", 4))
+    )
+    letter = [*POINTS, Point("Keep", "sns.Publish", 1)]
+    more = [POINTS[0], Point("Keep", "s3.PutObject", 25), *POINTS[2:]]
+
+    def ranks(first, after):
+        return {schedule.rank for schedule in of_changes(first, POINTS, after)}
+
+    assert min(ranks(one, letter)) < min(ranks(other, letter)) < min(ranks(one, more)) < min(ranks(other, more))
 
 
 def test_a_pipeline_that_loses_without_a_fault_is_not_explored_further():
@@ -178,6 +192,22 @@ def test_a_search_for_the_first_one_ends_there():
     assert [finding.name for finding in found.findings] == ["throttle of Keep → s3.PutObject, call 1-3"]
     assert found.left > 0
     assert found.tried + found.left == len(of_points(POINTS))
+
+
+def test_what_runs_once_the_first_one_is_found_is_broken_off_and_is_left():
+    """All outages last until they are broken off."""
+    broken_off = threading.Event()
+    pipeline = Pipeline([("reply_lost", "PutObject", 20)])
+
+    def run(faults):
+        if not (faults and Schedule(faults, 0).is_outage):
+            return pipeline(faults)
+        assert broken_off.wait(10), "an outage is waited for"
+        return Tried(Judgement.UNKNOWN, ("the shared emulator has been stopped",))
+
+    found = explore(run, Limits(workers=2, first=True), tell=lambda _: None, abandon=broken_off.set)
+    assert [finding.name for finding in found.findings] == ["reply_lost of Keep → s3.PutObject, call 20"]
+    assert (found.undecided, found.tried + found.left) == ([], len(of_points(POINTS)))
 
 
 def test_what_is_known_to_survive_is_not_tried_and_what_other_code_has_met_comes_last():
