@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ class Metric(NamedTuple):
 _OF_READERS = frozenset({"NumberOfEmptyReceives", "NumberOfMessagesReceived", "NumberOfMessagesDeleted"})
 # Whose single values are kept, for percentiles. LocalStack's database has a row for each of them, and one for any number of the others.
 _BY_VALUE = frozenset({"Duration", "IteratorAge", "ExecutionTime"})
-_counted: Counter[tuple[Metric, float]] = Counter()
+_counted: dict[tuple[Metric, float], int] = {}
 _lock = threading.Lock()
 _something = threading.Event()
 _sender: list[threading.Thread] = []
@@ -46,9 +46,11 @@ _sender: list[threading.Thread] = []
 def count(metric: Metric, value: float = 1.0) -> None:
     """Counts one value of a metric. Until it is sent, it is under way: an alarm may follow from it. Metrics of who only reads are not: an actor
     that polls a queue would never let a pipeline come to rest."""
+    counted = metric, float(value)
     with _lock:
-        _counted[metric, float(value)] += 1
-        if metric.name not in _OF_READERS:
+        times = _counted.get(counted, 0)
+        _counted[counted] = times + 1
+        if not times and metric.name not in _OF_READERS:
             DELIVERIES.enter(metric.account)
         if not _sender:
             _sender.append(threading.Thread(target=_send_all, name="metrics", daemon=True))
@@ -78,8 +80,8 @@ def _send() -> None:
             except Exception:
                 LOG.exception("Metrics of namespace %s could not be stored", namespace)
     finally:
-        for (metric, _), times in counted.items():
-            for _time in range(0 if metric.name in _OF_READERS else times):
+        for metric, _ in counted:
+            if metric.name not in _OF_READERS:
                 DELIVERIES.leave(metric.account)
 
 

@@ -46,6 +46,8 @@ _UNUSUAL = frozenset(
 # Services whose requests have paths, and what such a path begins with. Below others are the routes of LocalStack, and S3's of whole accounts.
 _WITH_PATHS = {"lambda": "/2015-03-31/functions/", "s3": "/"}
 _OTHERS_PATHS = ("/_", "//", "/v20180820")
+# Of a request with a link's signature this says nothing; of any other LocalStack looks whether it tells its length.
+_IN_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 # Services that read who traces a request.
 _TRACED = frozenset({"events", "lambda"})
 # With more keys than that all are worked out anew.
@@ -89,6 +91,7 @@ class ShortWay:
         first = asked.index(handlers.parse_service_name)
         asked[first] = self._say
         asked[asked.index(handlers.parse_trace_context)] = _trace
+        asked[asked.index(handlers.parse_pre_signed_url_request)] = _presigned
         self._with_path = [
             each
             for each in asked
@@ -177,6 +180,12 @@ def _key_with_path(scope: str, head: dict[str, str], request: Request) -> Key | 
     ):
         return None
     return None if request.method in {"OPTIONS", "WEBSOCKET"} else (scope, "", "")
+
+
+def _presigned(chain: HandlerChain, context: RequestContext, response: Response) -> None:
+    request = context.request
+    if request.query_string or request.headers.get("x-amz-content-sha256") == _IN_CHUNKS:
+        handlers.parse_pre_signed_url_request(chain, context, response)
 
 
 def _trace(chain: HandlerChain, context: RequestContext, response: Response) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import io
 import logging
 import socket
 import ssl
@@ -24,8 +25,8 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 from localstack.runtime.server.core import RuntimeServer
-from rolo.gateway.wsgi import WsgiGateway
 
+from harness.inside.application import BODY, HEADERS, Application
 from harness.inside.connections import remember
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class PipeproofServer(RuntimeServer):  # type: ignore[misc]
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
             self._listeners.append(listener)
-            self._serve.append(functools.partial(accept, listener, WsgiGateway(gateway), tls))
+            self._serve.append(functools.partial(accept, listener, Application(gateway), tls))
 
     def run(self) -> None:
         for number, serve in enumerate(self._serve):
@@ -116,6 +117,8 @@ class _Request:
         self.headers: list[tuple[bytes, bytes]] = []
         self.version = "1.1"
         self.keeps_alive = False
+        self.pieces: list[bytes] = []
+        self.in_memory = 0
         self.body: IO[bytes] | None = None
         self.has_head = False
         self.is_whole = False
@@ -225,9 +228,15 @@ class Connection:
 
     def on_body(self, body: bytes) -> None:
         request = self._requests[-1]
-        if request.body is None:
-            request.body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed with its request
-        request.body.write(body)
+        if request.body is not None:
+            request.body.write(body)
+            return
+        request.pieces.append(body)
+        request.in_memory += len(body)
+        if request.in_memory > _IN_MEMORY:
+            request.body = tempfile.TemporaryFile()  # noqa: SIM115 - closed with its request
+            request.body.writelines(request.pieces)
+            request.pieces.clear()
 
     def on_message_complete(self) -> None:
         request = self._requests[-1]
@@ -289,7 +298,6 @@ def _environment(request: _Request, client: tuple[str, int], own: socket.socket)
         "SERVER_PROTOCOL": f"HTTP/{request.version}",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https" if isinstance(own, ssl.SSLSocket) else "http",
-        "wsgi.input": _NOTHING if request.body is None else request.body,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
@@ -297,34 +305,26 @@ def _environment(request: _Request, client: tuple[str, int], own: socket.socket)
         "wsgi.input_terminated": True,
         "rolo.headers": request.headers,
     }
+    headers = environ[HEADERS] = []
     for raw_name, raw_value in request.headers:
-        name, value = _variable(raw_name), raw_value.decode("latin-1")
-        environ[name] = f"{environ[name]},{value}" if name in environ else value
+        name, variable = _name(raw_name)
+        value = raw_value.decode("latin-1")
+        headers.append((name, value))
+        environ[variable] = f"{environ[variable]},{value}" if variable in environ else value
+    if request.body is None:
+        body = environ[BODY] = b"".join(request.pieces)
+        environ["wsgi.input"] = io.BytesIO(body)
+    else:
+        environ["wsgi.input"] = request.body
     return environ
 
 
 @functools.lru_cache(maxsize=256)
-def _variable(header: bytes) -> str:
-    name = header.decode("latin-1").upper().replace("-", "_")
-    return name if name in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{name}"
-
-
-class _Nothing:
-    """The body of a request without one."""
-
-    def read(self, _size: int = -1) -> bytes:
-        return b""
-
-    readline = read
-
-    def readlines(self, _hint: int = -1) -> list[bytes]:
-        return []
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-
-_NOTHING = _Nothing()
+def _name(header: bytes) -> tuple[str, str]:
+    """Returns the name of a header, and that of its variable."""
+    name = header.decode("latin-1")
+    variable = name.upper().replace("-", "_")
+    return name, variable if variable in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{variable}"
 
 
 class _Answer:

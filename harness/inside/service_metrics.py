@@ -11,6 +11,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from harness.inside.dynamodb.values import at_most
 from harness.inside.metrics import Metric, count
 
 if TYPE_CHECKING:
@@ -92,4 +93,6 @@ def _dynamodb(context: RequestContext, code: str | None) -> None:
 
 
 def _units(item: Any) -> int:
+    if at_most(item) <= _UNIT_BYTES:
+        return 1
     return max(1, math.ceil(len(_ENCODED(item)) / _UNIT_BYTES))

@@ -129,9 +129,18 @@ def _verify_batch(requests: dict[str, list[dict[str, Any]]], backend: Any) -> No
         for write in writes:
             _verify_write(table, write)
             item = (write.get("PutRequest") or {}).get("Item") or (write.get("DeleteRequest") or {}).get("Key") or {}
-            keys.append(_KEY_OF([item.get(table.hash_key_attr), item.get(table.range_key_attr)]))
+            keys.append((_key_of(item.get(table.hash_key_attr)), _key_of(item.get(table.range_key_attr))))
         if len(set(keys)) < len(keys):
             raise refusal("Provided list of item keys contains duplicates")
+
+
+def _key_of(value: Any) -> object:
+    """Returns what is the same for the same key attribute."""
+    if isinstance(value, dict) and len(value) == 1:
+        ((kind, content),) = value.items()
+        if isinstance(content, str | bytes):
+            return kind, content
+    return _KEY_OF(value)
 
 
 def _verify_write(table: Any, write: dict[str, Any]) -> None:

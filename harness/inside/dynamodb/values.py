@@ -26,7 +26,14 @@ def at_most(value: Any) -> int:
     if isinstance(value, str):
         return _MOST_OF_A_CHARACTER * len(value)
     if isinstance(value, dict):
-        return sum(_MOST_OF_A_CHARACTER * len(name) + at_most(inner) for name, inner in value.items())
+        total = 0
+        for name, inner in value.items():
+            total += (
+                _MOST_OF_A_CHARACTER * (len(name) + len(inner))
+                if type(inner) is str
+                else _MOST_OF_A_CHARACTER * len(name) + at_most(inner)
+            )
+        return total
     if isinstance(value, list | set):
         return sum(map(at_most, value))
     if isinstance(value, bytes):

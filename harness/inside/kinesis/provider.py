@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api import CommonServiceException
@@ -42,6 +41,8 @@ from harness.inside.kinesis.shard import IndexedShard
 from harness.inside.kinesis.throughput import ShardThroughput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from localstack.aws.api import RequestContext
     from moto.kinesis.models import Stream
 
@@ -85,7 +86,7 @@ class PipeproofKinesisProvider(KinesisProvider):
             )
         return PutRecordOutput(
             ShardId=shard.shard_id,
-            SequenceNumber=_append(stream, shard, partition_key, data),
+            SequenceNumber=_append(stream, shard, [(partition_key, data)])[0],
             EncryptionType=stream.encryption_type,
         )
 
@@ -96,19 +97,22 @@ class PipeproofKinesisProvider(KinesisProvider):
         stream = _stream(context, stream_name, stream_arn)
         _validate(records)
         _trim(stream)
-        results, failed = [], 0
-        for entry in records:
+        results: list[Any] = [None] * len(records)
+        failed = 0
+        admitted: dict[str, tuple[IndexedShard, list[int]]] = {}
+        for place, entry in enumerate(records):
             shard = _shard_for(stream, entry)
-            if self._throughput.admits(shard, _size(entry)):
-                sequence_number = _append(stream, shard, entry["PartitionKey"], entry["Data"])
-                results.append(PutRecordsResultEntry(ShardId=shard.shard_id, SequenceNumber=sequence_number))
+            if not self._throughput.enforced or self._throughput.admits(shard, _size(entry)):
+                admitted.setdefault(shard.shard_id, (shard, []))[1].append(place)
             else:
                 failed += 1
-                results.append(
-                    PutRecordsResultEntry(
-                        ErrorCode="ProvisionedThroughputExceededException", ErrorMessage=_rate_message(shard, stream)
-                    )
+                results[place] = PutRecordsResultEntry(
+                    ErrorCode="ProvisionedThroughputExceededException", ErrorMessage=_rate_message(shard, stream)
                 )
+        for name, (shard, places) in admitted.items():
+            numbers = _append(stream, shard, [(records[place]["PartitionKey"], records[place]["Data"]) for place in places])
+            for place, number in zip(places, numbers, strict=True):
+                results[place] = {"ShardId": name, "SequenceNumber": number}
         return PutRecordsOutput(FailedRecordCount=failed, Records=results, EncryptionType=stream.encryption_type)
 
     def get_shard_iterator(
@@ -256,11 +260,16 @@ def _shard_for(stream: Stream, entry: Any) -> IndexedShard:
     raise InvalidArgumentException(message)
 
 
-def _append(stream: Stream, shard: IndexedShard, partition_key: str, data: bytes) -> str:
-    """Stores a record and returns its sequence number. In a replay it first waits for its turn."""
+def _append(stream: Stream, shard: IndexedShard, entries: Sequence[tuple[str, bytes]]) -> list[str]:
+    """Stores records, of partition key and data, and returns their sequence numbers. In a replay each first waits for its turn."""
     told = script.of_shard(stream.account_id, stream.stream_name, shard.shard_id)
-    with told.turn(data) if told else nullcontext():
-        return shard.append(partition_key, data)
+    if told is None:
+        return shard.append_all(entries)
+    numbers = []
+    for partition_key, data in entries:
+        with told.turn(data):
+            numbers.append(shard.append(partition_key, data))
+    return numbers
 
 
 def _children(stream: Stream, parent: IndexedShard) -> list[ChildShard]:

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from moto.kinesis.models import Shard
 
 from harness.inside.streams.log import RecordLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _INDEX_DIGITS = 36
 _SHARD_DIGITS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRecord:
+class StreamRecord(NamedTuple):
     """One record as GetRecords returns it; `arrived_at_s` is seconds since the epoch."""
 
     sequence_number: str
@@ -71,6 +69,15 @@ class IndexedShard(Shard, RecordLog[StreamRecord]):
         return self.put(
             lambda index, now_s: StreamRecord(str(self._first_sequence + index), partition_key, data, now_s)
         ).sequence_number
+
+    def append_all(self, entries: Sequence[tuple[str, bytes]]) -> list[str]:
+        """Stores records, of partition key and data, one behind the other, and returns their sequence numbers."""
+
+        def made(index: int, now_s: float) -> list[StreamRecord]:
+            first = self._first_sequence + index
+            return [StreamRecord(str(first + place), key, data, now_s) for place, (key, data) in enumerate(entries)]
+
+        return [record.sequence_number for record in self.put_all(made)]
 
     def read(self, index: int, limit: int, max_bytes: int, size_of: Callable[[StreamRecord], int] = raw_size) -> list[StreamRecord]:
         """Returns up to `limit` records from `index` on, by default of `max_bytes` as Kinesis counts them."""

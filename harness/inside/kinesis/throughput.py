@@ -32,6 +32,11 @@ class ShardThroughput:
     def from_environment(cls) -> ShardThroughput:
         return cls(enforced=settings().kinesis_throughput == "enforce")
 
+    @property
+    def enforced(self) -> bool:
+        """Returns whether shards take less than all."""
+        return self._enforced
+
     def admits(self, shard: IndexedShard, size_bytes: int) -> bool:
         """Returns whether the shard takes one more record of this size in this second; counts it if so."""
         if not self._enforced:

@@ -248,6 +248,51 @@ def routeless(module: Any) -> None:
 _HOSTS = 1000
 
 
+@patch("werkzeug.routing.map", {"Map.bind": ("self", "server_name")})
+def bound(module: Any) -> None:
+    """A table of routes is bound to the name of the emulator anew for each request, three times: a twentieth of the time of a small one."""
+    bind = module.Map.bind
+
+    @functools.wraps(bind)
+    def once(self: Any, server_name: str, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            return bind(self, server_name, *args, **kwargs)
+        known = vars(self).setdefault("pipeproof_bound", {})
+        if (found := known.get(server_name)) is None:
+            if len(known) >= _HOSTS:
+                known.clear()
+            found = known[server_name] = bind(self, server_name)
+        return found
+
+    module.Map.bind = once
+
+
+def _raw_path(of_rolo: Any) -> Any:
+    """Returns rolo's function with an answer for what is plainly a path and a query."""
+
+    @functools.wraps(of_rolo)
+    def raw_path(request: Any) -> Any:
+        uri = request.environ.get("RAW_URI", "") if hasattr(request, "environ") else ""
+        # urlparse takes parameters off, and what is behind a #.
+        if uri[:1] != "/" or uri[:2] == "//" or ";" in uri or "#" in uri:
+            return of_rolo(request)
+        return uri.partition("?")[0]
+
+    return raw_path
+
+
+@patch("rolo.routing.router", {"get_raw_path": ("request",)})
+def raw_paths(module: Any) -> None:
+    """Rolo takes each address apart as if it had a scheme and a host."""
+    module.get_raw_path = _raw_path(module.get_raw_path)
+
+
+@patch("localstack.aws.protocol.op_router", {"get_raw_path": ("request",)})
+def raw_paths_of_operations(module: Any) -> None:
+    """And once more to find the operation."""
+    module.get_raw_path = _raw_path(module.get_raw_path)
+
+
 def _beginnings(root: Any, domain: str) -> frozenset[str] | None:
     """Returns what may stand between the first two slashes of a path that a route of the host matches; None for anything."""
     of_host = [root.static[domain]] if domain in root.static else []
@@ -311,6 +356,9 @@ PATCHES = (
     answers,
     routes,
     routeless,
+    bound,
+    raw_paths,
+    raw_paths_of_operations,
     response_log,
     service_catalog,
 )

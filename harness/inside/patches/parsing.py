@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import functools
 from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from werkzeug.exceptions import HTTPException
 
 from harness.inside.patches.declare import patch
 
@@ -24,7 +27,6 @@ class _Members(NamedTuple):
     "localstack.aws.protocol.parser",
     {
         "BaseJSONRequestParser._parse_structure": ("self", "request", "shape", "value", "uri_params"),
-        "BaseJSONRequestParser._parse_map": ("self", "request", "shape", "value", "uri_params"),
         "RequestParser._parse_shape": ("self", "request", "shape", "node", "uri_params"),
     },
 )
@@ -49,19 +51,53 @@ def json(module: Any) -> None:
             parsed.setdefault(name, None)
         return parsed
 
+    parser._parse_structure = structure  # noqa: SLF001
+
+
+@patch(
+    "localstack.aws.protocol.parser",
+    {
+        "BaseJSONRequestParser._parse_map": ("self", "request", "shape", "value", "uri_params"),
+        "RequestParser._parse_shape": ("self", "request", "shape", "node", "uri_params"),
+    },
+)
+def json_maps(module: Any) -> None:
+    """LocalStack parses the keys of a map as well, which are texts."""
+
     def mapping(self: Any, request: Any, shape: Any, value: Any, uri_params: Any = None) -> Any:
         if value is None:
             return None
-        # Keys are texts.
-        return {key: self._parse_shape(request, shape.value, found, uri_params) for key, found in value.items()}
+        of_body = _of_body_alone(shape.value)
+        parsed = {}
+        for key, found in value.items():
+            plain = _of_one_text(found, of_body)
+            parsed[key] = self._parse_shape(request, shape.value, found, uri_params) if plain is None else plain
+        return parsed
 
-    parser._parse_structure, parser._parse_map = structure, mapping  # noqa: SLF001
+    module.BaseJSONRequestParser._parse_map = mapping  # noqa: SLF001
+
+
+def _of_body_alone(shape: Any) -> dict[str, tuple[str, Any, str]]:
+    """Returns the members of a structure by their names in JSON, where all of them stand in the body and none has to be there."""
+    if shape.type_name != "structure" or shape.is_document_type:
+        return {}
+    members = _members(shape)
+    return {} if members.elsewhere or members.required else members.of_body
+
+
+def _of_one_text(found: Any, of_body: dict[str, tuple[str, Any, str]]) -> dict[str, str] | None:
+    """Returns what a structure with one text is, as most values of DynamoDB are; None for any other."""
+    if type(found) is not dict or len(found) != 1:
+        return None
+    ((json_name, raw),) = found.items()
+    member = of_body.get(json_name)
+    return {member[0]: raw} if member is not None and member[2] in _TEXTS and type(raw) is str else None
 
 
 def _decoded(text: Any) -> bytes | None:
     """Returns the bytes of a text in base64; None where it is none, which is left to LocalStack."""
     try:
-        return base64.b64decode(text) if isinstance(text, str) else None
+        return binascii.a2b_base64(text) if isinstance(text, str) else None
     except ValueError:
         return None
 
@@ -168,6 +204,57 @@ def _xml_members(shape: Any) -> _XmlMembers:
 
 
 @patch(
+    "localstack.aws.protocol.op_router",
+    {
+        "RestServiceOperationRouter.__init__": ("self", "service"),
+        "RestServiceOperationRouter.match": ("self", "request"),
+        "_RequestMatchingRule.match_request": ("self", "request"),
+        "get_raw_path": ("request",),
+    },
+)
+def operations(module: Any) -> None:
+    """Which operation of S3 is asked for depends on the method, on whether the path has a key, and on queries and headers. LocalStack looks the path up among all routes of the
+    service."""
+    router = module.RestServiceOperationRouter
+    make, match = router.__init__, router.match
+
+    @functools.wraps(make)
+    def of_service(self: Any, service: Any) -> None:
+        make(self, service)
+        self.pipeproof_rules = {} if service.service_name == "s3" else None
+
+    def matched(self: Any, request: Any) -> Any:
+        named = None if self.pipeproof_rules is None else _of_object(module.get_raw_path(request))
+        if named is None or request.method == "OPTIONS":
+            return match(self, request)
+        key = request.method, len(named)
+        if (rule := self.pipeproof_rules.get(key)) is None:
+            try:
+                path = "/".join(("", *named))
+                rule, _ = self._map.bind(request.host).match(path, method=request.method, return_rule=True)
+            except HTTPException:
+                return match(self, request)
+            self.pipeproof_rules[key] = rule
+        if isinstance(rule, module._RequestMatchingRule):  # noqa: SLF001
+            rule = rule.match_request(request)
+        return rule.endpoint, {name: unquote(value) for name, value in named.items()}
+
+    router.__init__, router.match = of_service, matched
+
+
+def _of_object(path: str) -> dict[str, str] | None:
+    """Returns the bucket of a path, and the key where it has one; None for a path that may be read otherwise."""
+    bucket, _, key = path[1:].partition("/")
+    key = key.rstrip("/")
+    if path[:1] != "/" or not bucket or "//" in path or bucket == _NO_BUCKET:
+        return None
+    return {"Bucket": bucket, "Key": key} if key else {"Bucket": bucket}
+
+
+_NO_BUCKET = "WriteGetObjectResponse"
+
+
+@patch(
     "localstack.aws.protocol.serializer",
     {
         "JSONResponseSerializer._serialize_type_structure": ("self", "body", "value", "shape", "key", "mime_type"),
@@ -202,6 +289,40 @@ def json_answers(module: Any) -> None:
     serializer._serialize_type_structure = structure  # noqa: SLF001
 
 
+@patch(
+    "localstack.aws.protocol.serializer",
+    {"JSONResponseSerializer._serialize_type_list": ("self", "body", "value", "shape", "key", "mime_type")},
+)
+def json_lists(module: Any) -> None:
+    """And most structures of a list are what is written."""
+    serializer = module.JSONResponseSerializer
+    of_localstack = serializer._serialize_type_list  # noqa: SLF001
+
+    def several(self: Any, body: Any, value: Any, shape: Any, key: Any, mime_type: Any) -> None:
+        of = shape.member
+        if value is None or of.type_name != "structure" or of.is_document_type or not _written_as_they_are(self, of):
+            of_localstack(self, body, value, shape, key, mime_type)
+            return
+        names = of.members.keys()
+        plain = [one for one in value if type(one) is dict and one.keys() <= names and None not in one.values()]
+        if len(plain) == len(value):
+            body[key] = plain
+        else:
+            of_localstack(self, body, value, shape, key, mime_type)
+
+    serializer._serialize_type_list = several  # noqa: SLF001
+
+
+def _written_as_they_are(serializer: Any, shape: Any) -> bool:
+    """Returns whether each member of a structure has its name in JSON, and is written as it is."""
+    known: bool | None = vars(shape).get("pipeproof_as_they_are")
+    if known is None:
+        known = vars(shape)["pipeproof_as_they_are"] = all(
+            name == json_name and of is None for name, (json_name, of) in _answered(serializer, shape).items()
+        )
+    return known
+
+
 def _answered(serializer: Any, shape: Any) -> dict[str, tuple[str, Any]]:
     """Returns the members of a structure with their names in JSON, and their shapes where their values are not written as they are."""
     known: dict[str, tuple[str, Any]] | None = vars(shape).get("pipeproof_answered")
@@ -229,4 +350,4 @@ def accepted(module: Any) -> None:
     module.ResponseSerializer._get_mime_type = mime_type  # noqa: SLF001
 
 
-PATCHES = (json, xml, json_answers, accepted)
+PATCHES = (json, json_maps, xml, operations, json_answers, json_lists, accepted)

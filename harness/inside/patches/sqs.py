@@ -249,6 +249,19 @@ def taken_messages(module: Any) -> None:
         queue._get = counted(queue._get)  # noqa: SLF001
 
 
+@patch("localstack.services.sqs.queue", {"InterruptiblePriorityQueue": NAME})
+def visible_messages(module: Any) -> None:
+    """A queue of Python asks whether it is full, and then how long to wait. These are never full."""
+
+    def put_nowait(self: Any, item: Any) -> None:
+        with self.not_empty:
+            self._put(item)
+            self.unfinished_tasks += 1
+            self.not_empty.notify()
+
+    module.InterruptiblePriorityQueue.put_nowait = put_nowait
+
+
 @patch(
     "localstack.services.sqs.models",
     {
@@ -277,6 +290,7 @@ def settled_messages(module: Any) -> None:
 
 PATCHES = (
     taken_messages,
+    visible_messages,
     received_messages,
     settled_messages,
     message_metrics,

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Arrived(Protocol):
@@ -48,6 +48,14 @@ class RecordLog(Generic[R]):
             self._log.append(record)
             self._arrived.notify_all()
         return record
+
+    def put_all(self, made: Callable[[int, float], Sequence[R]]) -> Sequence[R]:
+        """Adds the records that `made` returns for the index of the first one and the time, all at once."""
+        with self._arrived:
+            records = made(self.tip, time.time())
+            self._log += records
+            self._arrived.notify_all()
+        return records
 
     def read(self, index: int, limit: int, max_bytes: int, size_of: Callable[[R], int]) -> list[R]:
         """Returns up to `limit` records from `index` on, cut where their sizes would exceed `max_bytes` (but never to nothing)."""

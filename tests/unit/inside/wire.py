@@ -28,3 +28,19 @@ def echo(environ, start):
 
 def post(body, more=b""):
     return b"POST / HTTP/1.1\r\nContent-Length: %d\r\n%b\r\n" % (len(body), more) + body
+
+
+class TcpLike:
+    """A socket of a pair, with the address and the option that those of TCP have."""
+
+    def __init__(self, pair):
+        self._pair = pair
+
+    def getsockname(self):
+        return ("127.0.0.1", 4566)
+
+    def setsockopt(self, *_):
+        pass
+
+    def __getattr__(self, name):
+        return getattr(self._pair, name)
