@@ -20,13 +20,16 @@ from localstack.aws.handlers.service_plugin import ServiceLoaderForDataPlane
 from harness.inside.call import of as call_of
 from harness.inside.connections import is_from_outside
 from harness.inside.gate import GateHandler
+from harness.inside.routes import may_have
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from localstack.aws.api import RequestContext
     from localstack.aws.gateway import Gateway
     from localstack.http import Request, Response
+
+    Handler = Callable[[HandlerChain, RequestContext, Response], None]
 
 _PORT = re.compile(r"[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]")
 _SIGNED = "AWS4-HMAC-SHA256 Credential="
@@ -92,14 +95,15 @@ class ShortWay:
         asked[first] = self._say
         asked[asked.index(handlers.parse_trace_context)] = _trace
         asked[asked.index(handlers.parse_pre_signed_url_request)] = _presigned
-        self._with_path = [
+        of_path = [
             each
             for each in asked
             if each not in _SAID_BY_THE_HEAD
             and each is not handlers.add_internal_request_params
             and not isinstance(each, GateHandler)
         ]
-        self._without_path = [each for each in self._with_path if each not in _ROUTES]
+        self._with_path = [_where_routed(each) if each in _ROUTES else each for each in of_path]
+        self._without_path = [each for each in of_path if each not in _ROUTES]
         self._answers = [each for each in gateway.response_handlers if each not in _ANSWERS_TO_OTHERS and not _is_idle(each)]
 
     def of_plain(self, request: Request) -> HandlerChain | None:
@@ -180,6 +184,18 @@ def _key_with_path(scope: str, head: dict[str, str], request: Request) -> Key | 
     ):
         return None
     return None if request.method in {"OPTIONS", "WEBSOCKET"} else (scope, "", "")
+
+
+def _where_routed(handler: Any) -> Handler:
+    """Returns what asks a table of routes only where that may have one for the request."""
+    router = handler.resources if handler is handlers.serve_localstack_resources else handler.router
+
+    def asked(chain: HandlerChain, context: RequestContext, response: Response) -> None:
+        request = context.request
+        if may_have(router.url_map, request.host, request.environ["RAW_URI"].partition("?")[0]):
+            handler(chain, context, response)
+
+    return asked
 
 
 def _presigned(chain: HandlerChain, context: RequestContext, response: Response) -> None:

@@ -46,8 +46,9 @@ _MOST_OF_A_HEAD = 1 << 17
 _TLS_HANDSHAKE = b"\x16"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_EXPECT = b"expect"
 # Of a request that asks for another protocol. What it expects is sent by then.
-_ANSWERED_OR_REFUSED = {b"upgrade", b"expect"}
+_ANSWERED_OR_REFUSED = {b"upgrade", _EXPECT}
 _FAILED = "500 Internal Server Error"
 # Those of one connection, which are this server's to say.
 _OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
@@ -120,6 +121,7 @@ class _Request:
         self.pieces: list[bytes] = []
         self.in_memory = 0
         self.body: IO[bytes] | None = None
+        self.asks_first = False
         self.has_head = False
         self.is_whole = False
 
@@ -135,6 +137,7 @@ class Connection:
         self._parser = httptools.HttpRequestParser(self)
         self._requests: deque[_Request] = deque()
         self._of_head = 0
+        self._constant: dict[str, Any] = {}
 
     def serve(self) -> None:
         """Answers requests until the client, or an answer, ends the connection."""
@@ -143,6 +146,8 @@ class Connection:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._tls is not None and self._socket.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
                     self._socket = self._tls.wrap_socket(self._socket, server_side=True)
+                self._constant = _of_connection(self._client, self._socket)
+                remember(self._constant, self)
                 while (request := self._next()) is not None and self._answer(request):
                     pass
         finally:
@@ -216,6 +221,8 @@ class Connection:
         if not request.has_head:
             # Those behind a body in chunks are not passed on.
             request.headers.append((name, value))
+            if len(name) == len(_EXPECT) and name.lower() == _EXPECT:
+                request.asks_first = value.lower() == b"100-continue"
 
     def on_headers_complete(self) -> None:
         request = self._requests[-1]
@@ -223,7 +230,7 @@ class Connection:
         request.method = self._parser.get_method().decode("latin-1")
         request.version = self._parser.get_http_version()
         request.keeps_alive = self._parser.should_keep_alive()
-        if any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in request.headers):
+        if request.asks_first:
             self._socket.sendall(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -264,9 +271,7 @@ class Connection:
         return answer.end()
 
     def _pass_on(self, request: _Request, answer: _Answer) -> None:
-        environ = _environment(request, self._client, self._socket)
-        remember(environ, self)
-        chunks = self._app(environ, answer.start)
+        chunks = self._app(_environment(request, self._constant), answer.start)
         try:
             for chunk in chunks:
                 answer.write(chunk)
@@ -275,27 +280,15 @@ class Connection:
                 close()
 
 
-def _environment(request: _Request, client: tuple[str, int], own: socket.socket) -> dict[str, Any]:
-    """Returns a WSGI environment (PEP 3333), with what rolo wants besides."""
-    url = request.url
-    if not url.startswith((b"/", b"*")):
-        # As a client writes to a proxy, with scheme and host: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
-        url = b"/" + url.partition(b"://")[2].partition(b"/")[2]
-    path, _, query = url.partition(b"?")
-    uri = request.url.decode("utf-8", "replace")
+def _of_connection(client: tuple[str, int], own: socket.socket) -> dict[str, Any]:
+    """Returns what all requests of a connection have in their environments."""
     host, port = own.getsockname()[:2]
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
+    return {
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query.decode("latin-1"),
-        "REQUEST_URI": uri,
-        "RAW_URI": uri,
         "REMOTE_ADDR": client[0],
         "REMOTE_PORT": str(client[1]),
         "SERVER_NAME": host,
         "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": f"HTTP/{request.version}",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https" if isinstance(own, ssl.SSLSocket) else "http",
         "wsgi.errors": sys.stderr,
@@ -303,6 +296,25 @@ def _environment(request: _Request, client: tuple[str, int], own: socket.socket)
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
+    }
+
+
+def _environment(request: _Request, constant: dict[str, Any]) -> dict[str, Any]:
+    """Returns a WSGI environment (PEP 3333), with what rolo wants besides."""
+    url = request.url
+    if not url.startswith((b"/", b"*")):
+        # As a client writes to a proxy, with scheme and host: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+        url = b"/" + url.partition(b"://")[2].partition(b"/")[2]
+    path, _, query = url.partition(b"?")
+    uri = request.url.decode("utf-8", "replace")
+    environ: dict[str, Any] = {
+        **constant,
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "REQUEST_URI": uri,
+        "RAW_URI": uri,
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
         "rolo.headers": request.headers,
     }
     headers = environ[HEADERS] = []

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import types
 
+import pytest
 import werkzeug.routing.matcher as original
 from hypothesis import example, given
 from hypothesis import strategies as st
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.routing.converters import BaseConverter
 from werkzeug.routing.exceptions import NoMatch
 
 from harness.inside.patches import gateway
+from harness.inside.routes import may_have
 
 
 class Regex(BaseConverter):
@@ -62,6 +65,24 @@ def test_what_is_found_is_what_werkzeug_finds(routes, host, path):
     rules = [Rule(path, host=on, endpoint="e", methods=["POST"] if post else None) for on, path, post in routes]
     of = Map(rules, host_matching=True, strict_slashes=False, converters={"regex": Regex})
     assert found(of, StateMachineMatcher, host, path) == found(of, original.StateMachineMatcher, host, path)
+
+
+@given(st.lists(st.tuples(HOSTS, PATHS), max_size=6), ASKED_HOSTS, ASKED_PATHS)
+@example([("<__host__>", "/a")], "local:1", "/a")
+def test_where_there_may_be_no_route_there_is_none(routes, host, path):
+    rules = [Rule(path, host=on, endpoint="e") for on, path in routes]
+    of = Map(rules, host_matching=True, strict_slashes=False, converters={"regex": Regex})
+    if not may_have(of, host, path):
+        with pytest.raises(NotFound):
+            of.bind(host).match(path, method="GET")
+
+
+def test_a_route_may_be_had_once_it_is_there():
+    of = Map([Rule("/a", host="<__host__>", endpoint="a")], host_matching=True)
+    of._matcher.__class__ = StateMachineMatcher
+    assert not may_have(of, "local:1", "/b/c")
+    of.add(Rule("/b/c", host="<__host__>", endpoint="b"))
+    assert may_have(of, "local:1", "/b/c")
 
 
 def test_a_route_that_is_added_later_is_found():

@@ -6,11 +6,11 @@ import functools
 import logging
 import os
 import random
-import re
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
+from harness.inside import routes
 from harness.inside.patches.alone import one_at_a_time
 from harness.inside.patches.declare import NAME, patch
 from harness.settings import settings
@@ -198,7 +198,7 @@ def _one_per_service(cached: Any) -> Any:
 
 
 @patch("werkzeug.routing.rules", {"Rule._compile_builder": ("self", "append_unknown")})
-def routes(module: Any) -> None:
+def builders(module: Any) -> None:
     """Werkzeug compiles two functions for each route, which make addresses from its parts. Nothing here asks for an address, and rolo copies all routes to add
     one: the functions were a seventh of the time of a first deployment. They are compiled when they are first called, one at a time: CPython 3.11 shares the
     recursion counter of `ast` between threads (python/cpython#106905)."""
@@ -227,19 +227,12 @@ def routeless(module: Any) -> None:
     match, update = matcher.match, matcher.update
 
     def if_any(self: Any, domain: str, path: str, method: str, websocket: bool) -> Any:  # noqa: FBT001 - as werkzeug calls it
-        # Slashes that follow each other are merged where nothing matches.
-        if path.startswith("/") and "//" not in path:
-            known = vars(self).setdefault("beginnings", {})
-            if domain not in known:
-                if len(known) >= _HOSTS:
-                    known.clear()
-                known[domain] = _beginnings(self._root, domain)
-            if known[domain] is not None and path[1:].partition("/")[0] not in known[domain]:
-                raise module.NoMatch(set(), False)  # noqa: FBT003 - as werkzeug raises it
+        if not routes.may_match(self, domain, path):
+            raise module.NoMatch(set(), False)  # noqa: FBT003 - as werkzeug raises it
         return match(self, domain, path, method, websocket)
 
     def updated(self: Any) -> None:
-        vars(self).pop("beginnings", None)
+        routes.forget(self)
         update(self)
 
     matcher.match, matcher.update = if_any, updated
@@ -293,20 +286,6 @@ def raw_paths_of_operations(module: Any) -> None:
     module.get_raw_path = _raw_path(module.get_raw_path)
 
 
-def _beginnings(root: Any, domain: str) -> frozenset[str] | None:
-    """Returns what may stand between the first two slashes of a path that a route of the host matches; None for anything."""
-    of_host = [root.static[domain]] if domain in root.static else []
-    of_host += [state for part, state in root.dynamic if re.match(part.content, domain)]
-    found = set[str]()
-    for state in of_host:
-        # Before the first slash of a path there is nothing.
-        behind = state.static[""]
-        if behind.dynamic:
-            return None
-        found |= behind.static.keys()
-    return frozenset(found)
-
-
 @patch("localstack.aws.handlers.logging", {"ResponseLogger.__call__": ("self", "_", "context", "response"), "LOG": NAME})
 def response_log(module: Any) -> None:
     """LocalStack logs every answer, with copies of its headers: a tenth of the time of a small request. The log has the failures, or everything at DEBUG."""
@@ -354,7 +333,7 @@ PATCHES = (
     loaded_services,
     serializers,
     answers,
-    routes,
+    builders,
     routeless,
     bound,
     raw_paths,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     Write = Callable[[Any, list[str]], None]
 
 
+_TIMES = 8192
+
+
 class LeftToLocalStackError(Exception):
     """What LocalStack writes."""
 
@@ -66,7 +69,9 @@ def _writer(serializer: Any, shape: Any, name: str) -> Write:
             return _scalar(name, serializer._get_base64)  # noqa: SLF001
         case "timestamp":
             form = shape.serialization.get("timestampFormat")
-            return _scalar(name, lambda value: serializer._convert_timestamp_to_str(value, form))  # noqa: SLF001
+            # A listing has the same times again and again.
+            told = functools.lru_cache(_TIMES)(lambda value: serializer._convert_timestamp_to_str(value, form))  # noqa: SLF001
+            return _scalar(name, told)
     return _scalar(name, str)
 
 

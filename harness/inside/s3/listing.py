@@ -31,7 +31,9 @@ def encoded_afterwards(operation: Any) -> Any:
                 output[name] = quote(output[name])
         for name, member in _MEMBERS.items():
             if output.get(name):
-                output[name] = [{**one, member: quote(one[member])} for one in output[name]]
+                output[name] = [
+                    one if (encoded := quote(key := one[member])) == key else {**one, member: encoded} for one in output[name]
+                ]
         return output
 
     return listed

@@ -100,7 +100,7 @@ def test_a_route_makes_the_address_that_werkzeug_would_make_and_compiles_it_only
             return super()._compile_builder(append_unknown)
 
     of_werkzeug = routing.Map([rules.Rule("/a/<path:b>/<c>", endpoint="it")]).bind("here")
-    gateway.routes.apply(SimpleNamespace(Rule=Rule))
+    gateway.builders.apply(SimpleNamespace(Rule=Rule))
     patched = routing.Map([Rule("/a/<path:b>/<c>", endpoint="it")]).bind("here")
     assert not compiled
     for _ in range(2):
