@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 HEADERS = "pipeproof.headers"
 """The key of a WSGI environment with a list of all headers in their order, as names and values. The application may change it."""
 
+EACH_ONCE = "pipeproof.each_once"
+"""The key of a WSGI environment that says whether no header came twice."""
+
 BODY = "pipeproof.body"
 """The key of a WSGI environment with the body, where that is in memory."""
 

@@ -17,13 +17,14 @@ from localstack.aws.chain import HandlerChain
 from localstack.aws.handlers.metric_handler import MetricHandler
 from localstack.aws.handlers.service_plugin import ServiceLoaderForDataPlane
 
+from harness.inside.application import EACH_ONCE
 from harness.inside.call import of as call_of
 from harness.inside.connections import is_from_outside
 from harness.inside.gate import GateHandler
 from harness.inside.routes import may_have
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from localstack.aws.api import RequestContext
     from localstack.aws.gateway import Gateway
@@ -36,14 +37,14 @@ _SIGNED = "AWS4-HMAC-SHA256 Credential="
 # Browsers send the first and the last of them, LocalStack itself and clients of another protocol the others.
 _UNUSUAL = frozenset(
     {
-        "origin",
-        "referer",
-        "smithy-protocol",
-        "x-localstack-data",
-        "sec-fetch-site",
-        "sec-fetch-mode",
-        "sec-fetch-dest",
-        "sec-fetch-user",
+        "HTTP_ORIGIN",
+        "HTTP_REFERER",
+        "HTTP_SMITHY_PROTOCOL",
+        "HTTP_X_LOCALSTACK_DATA",
+        "HTTP_SEC_FETCH_SITE",
+        "HTTP_SEC_FETCH_MODE",
+        "HTTP_SEC_FETCH_DEST",
+        "HTTP_SEC_FETCH_USER",
     }
 )
 # Services whose requests have paths, and what such a path begins with. Below others are the routes of LocalStack, and S3's of whole accounts.
@@ -124,10 +125,13 @@ class ShortWay:
 
     def _key(self, request: Request) -> Key | None:
         """Returns what service, region and account of a plain request depend on."""
-        head = _head(request)
-        signed = head.get("authorization", "")
-        name, _, port = head.get("host", "").rpartition(":")
+        head = request.environ
+        signed = head.get("HTTP_AUTHORIZATION", "")
+        name, _, port = head.get("HTTP_HOST", "").rpartition(":")
         if not signed.startswith(_SIGNED) or name not in self._names or not _PORT.fullmatch(port):
+            return None
+        # A request in which a header comes twice is not plain.
+        if not (head[EACH_ONCE] and _UNUSUAL.isdisjoint(head)):
             return None
         scope = signed[len(_SIGNED) :].partition(",")[0]
         return _key_of_json(scope, head, request) if request.path == "/" else _key_with_path(scope, head, request)
@@ -157,24 +161,18 @@ def _is_idle(handler: Any) -> bool:
     return isinstance(getattr(handler, "__self__", None), MetricHandler) and not config.is_collect_metrics_mode()
 
 
-def _head(request: Request) -> dict[str, str]:
-    """Returns the headers; none where a request that has them is not plain."""
-    head = {name.lower(): value for name, value in request.headers}
-    return head if len(head) == len(request.headers) and _UNUSUAL.isdisjoint(head) else {}
-
-
-def _key_of_json(scope: str, head: dict[str, str], request: Request) -> Key | None:
-    target, content_type = head.get("x-amz-target", ""), head.get("content-type", "")
-    if not target or not content_type.startswith("application/x-amz-json") or "content-encoding" in head:
+def _key_of_json(scope: str, head: Mapping[str, Any], request: Request) -> Key | None:
+    target, content_type = head.get("HTTP_X_AMZ_TARGET", ""), head.get("CONTENT_TYPE", "")
+    if not target or not content_type.startswith("application/x-amz-json") or "HTTP_CONTENT_ENCODING" in head:
         return None
     return (scope, target, content_type) if request.method == "POST" and not request.query_string else None
 
 
-def _key_with_path(scope: str, head: dict[str, str], request: Request) -> Key | None:
+def _key_with_path(scope: str, head: Mapping[str, Any], request: Request) -> Key | None:
     _, _, service = scope.rpartition("/")[0].rpartition("/")
     begins, query = _WITH_PATHS.get(service), request.query_string
     # S3 keeps what is packed as it is.
-    if begins is None or "x-amz-target" in head or ("content-encoding" in head and service != "s3"):
+    if begins is None or "HTTP_X_AMZ_TARGET" in head or ("HTTP_CONTENT_ENCODING" in head and service != "s3"):
         return None
     if (
         not request.path.startswith(begins)

@@ -26,7 +26,7 @@ from urllib.parse import unquote_to_bytes
 import httptools
 from localstack.runtime.server.core import RuntimeServer
 
-from harness.inside.application import BODY, HEADERS, Application
+from harness.inside.application import BODY, EACH_ONCE, HEADERS, Application
 from harness.inside.connections import remember
 
 if TYPE_CHECKING:
@@ -296,6 +296,7 @@ def _of_connection(client: tuple[str, int], own: socket.socket) -> dict[str, Any
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
+        EACH_ONCE: True,
     }
 
 
@@ -322,7 +323,11 @@ def _environment(request: _Request, constant: dict[str, Any]) -> dict[str, Any]:
         name, variable = _name(raw_name)
         value = raw_value.decode("latin-1")
         headers.append((name, value))
-        environ[variable] = f"{environ[variable]},{value}" if variable in environ else value
+        if variable in environ:
+            environ[EACH_ONCE] = False
+            environ[variable] = f"{environ[variable]},{value}"
+        else:
+            environ[variable] = value
     if request.body is None:
         body = environ[BODY] = b"".join(request.pieces)
         environ["wsgi.input"] = io.BytesIO(body)

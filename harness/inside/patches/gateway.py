@@ -75,9 +75,13 @@ def contexts(module: Any) -> None:
 _draw = random.Random(os.urandom(32))
 
 
+_VARIANT = "89ab"
+
+
 def _uuid4() -> str:
-    text = f"{_draw.getrandbits(128):032x}"
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
+    bits = _draw.getrandbits(122)
+    text = f"{bits >> 2:030x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[12:15]}-{_VARIANT[bits & 3]}{text[15:18]}-{text[18:]}"
 
 
 @patch("localstack.utils.strings", {"long_uid": (), "short_uid": (), "uuid": NAME})

@@ -43,6 +43,18 @@ def contents(queue: Any) -> Contents:
         return Contents(visible, _taken(heap).total() + len(queue.inflight), len(queue.delayed))
 
 
+def wait_for_one(queue: Any, timeout_s: float) -> bool:
+    """Waits until there is something to receive, and takes nothing. Returns whether there is."""
+    heap = _heap(queue)
+    with heap.not_empty:
+        heap.not_empty.wait_for(lambda: heap._qsize() or heap.is_shutdown, timeout_s)  # noqa: SLF001
+        there_is = bool(heap._qsize())  # noqa: SLF001
+        if there_is:
+            # One message wakes one of those who wait, who may be another that would receive it.
+            heap.not_empty.notify()
+    return there_is
+
+
 def moves() -> int:
     """Returns how many receives have put messages into dead-letter queues. Two equal counts frame a time in which none did."""
     return _moves

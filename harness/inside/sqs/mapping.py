@@ -26,6 +26,7 @@ from localstack.utils.event_matcher import matches_event
 
 from harness.inside.lambda_.executor import environments_per_function
 from harness.inside.sqs import visibility
+from harness.inside.sqs.contents import wait_for_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ MOST_CONCURRENCY = 1250
 MAX_BATCH_BYTES = 6 * 1024 * 1024 - 64
 _ENVELOPE_BYTES = 1200
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
+_EMPTY_WAIT_S = 0.5
 _DELETE_TRIES = 3
 _DELETE_AT_ONCE = 10
 
@@ -103,12 +105,22 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
             messages = self._receive()
             if not messages:
                 self._busy_since = None
-                raise EmptyPollResultsException(service="sqs", source_arn=self.source_arn)
+                if self._comes():
+                    continue
+                return
             self._busy_since = self._busy_since or time.monotonic()
             for batch in _by_size(messages):
                 with self._changed:
                     self.running += 1
                 threading.Thread(target=self._handle, args=(batch,), name="esm-sqs", daemon=True).start()
+
+    def _comes(self) -> bool:
+        """Waits for a message, as AWS does, for which an empty queue is no reason to ask later. Returns whether there is one; no longer than LocalStack may wait for an end."""
+        try:
+            queue = self._queue
+        except KeyError:
+            raise EmptyPollResultsException(service="sqs", source_arn=self.source_arn) from None
+        return wait_for_one(queue, _EMPTY_WAIT_S)
 
     def _receive(self) -> list[dict[str, Any]]:
         """Returns the messages of one batch. With a batching window it collects until the batch is full or the first message has waited so long."""
