@@ -92,7 +92,10 @@ def test_a_batch_has_25_requests_at_most(dynamodb):
     puts = [{"PutRequest": {"Item": item(str(n))}} for n in range(26)]
     assert refused(dynamodb.batch_write_item, RequestItems={"t": puts})[0] == "ValidationException"
     assert items(dynamodb) == {}
-    assert dynamodb.batch_write_item(RequestItems={"t": puts[:25]})["UnprocessedItems"] == {}
+    answer = dynamodb.batch_write_item(RequestItems={"t": puts[:25]})
+    assert (answer["UnprocessedItems"], "ConsumedCapacity" in answer) == ({}, False)
+    asked = dynamodb.batch_write_item(RequestItems={"t": puts[:25]}, ReturnConsumedCapacity="TOTAL")
+    assert asked["ConsumedCapacity"][0]["TableName"] == "t"
 
 
 @pytest.mark.rule(BATCH)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Write = Callable[[Any, list[str]], None]
 
 
-_TIMES = 8192
+_TIMES = _ENTRIES = 8192
 
 
 class LeftToLocalStackError(Exception):
@@ -104,6 +104,8 @@ def _structure(serializer: Any, shape: Any, name: str, attributes: str = "", aft
 def _list(serializer: Any, shape: Any, name: str) -> Write:
     flattened = shape.serialization.get("flattened")
     each = _writer(serializer, shape.member, shape.member.serialization.get("name", name if flattened else "member"))
+    if shape.member.type_name == "structure":
+        each = _remembered(each)
 
     def write(items: Any, out: list[str]) -> None:
         for item in items:
@@ -124,6 +126,29 @@ def _list(serializer: Any, shape: Any, name: str) -> Write:
             out.append(ends)
 
     return write_within
+
+
+def _remembered(write: Write) -> Write:
+    """Returns what writes an entry of a list, as it was written the last time: a bucket is listed again and again."""
+    known: dict[tuple[Any, ...], str] = {}
+
+    def written(params: Any, out: list[str]) -> None:
+        key = (*params, *[tuple(value) if type(value) is list else value for value in params.values()])
+        try:
+            text = known.get(key)
+        except TypeError:
+            # It has entries of its own.
+            write(params, out)
+            return
+        if text is None:
+            own: list[str] = []
+            write(params, own)
+            if len(known) >= _ENTRIES:
+                known.clear()
+            text = known[key] = "".join(own)
+        out.append(text)
+
+    return written
 
 
 def _scalar(name: str, text_of: Callable[[Any], Any]) -> Write:

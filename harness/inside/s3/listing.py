@@ -12,6 +12,7 @@ import functools
 from typing import Any
 from urllib.parse import quote
 
+_quoted = functools.lru_cache(8192)(quote)
 # What is encoded: fields of the answer, and the member of each entry of a list.
 _FIELDS = ("Delimiter", "KeyMarker", "Marker", "NextKeyMarker", "NextMarker", "Prefix", "StartAfter")
 _MEMBERS = {"CommonPrefixes": "Prefix", "Contents": "Key", "DeleteMarkers": "Key", "Uploads": "Key", "Versions": "Key"}
@@ -32,7 +33,7 @@ def encoded_afterwards(operation: Any) -> Any:
         for name, member in _MEMBERS.items():
             if output.get(name):
                 output[name] = [
-                    one if (encoded := quote(key := one[member])) == key else {**one, member: encoded} for one in output[name]
+                    one if (encoded := _quoted(key := one[member])) == key else {**one, member: encoded} for one in output[name]
                 ]
         return output
 
