@@ -116,7 +116,7 @@ def attach() -> None:
     from localstack.aws import handlers  # noqa: PLC0415
     from localstack.services.edge import ROUTER  # noqa: PLC0415
 
-    from harness.inside import accounts, bounds, gate, identity, journal, nowhere, schedules, served, service_metrics, writes  # noqa: PLC0415
+    from harness.inside import accounts, ahead, bounds, gate, identity, journal, nowhere, schedules, served, service_metrics, writes  # noqa: PLC0415
     from harness.inside.events import scheduler  # noqa: PLC0415
     from harness.inside.faults import control, gateway  # noqa: PLC0415
     from harness.inside.firehose import flush  # noqa: PLC0415
@@ -141,6 +141,7 @@ def attach() -> None:
     ROUTER.add(activity.serve)
     ROUTER.add(identity.serve)
     ROUTER.add(accounts.serve)
+    ROUTER.add(ahead.serve)
     ROUTER.add(control.serve)
     ROUTER.add(schedules.serve)
     ROUTER.add(flush.serve)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from harness.emulator import ahead
 from harness.errors import DeployError, UsageError
 from harness.stack import runtimes
 from harness.stack.mistakes import mistakes
@@ -70,6 +71,9 @@ def deploy(
     Raises UsageError for what is wrong before anything is deployed, DeployError with the failed resources and their reasons."""
     wish = wish or Wish()
     template = read_template(template_path)
+    if wish.abilities is not None:
+        types = (resource["Type"] for part in with_nested(template) for resource in part.document["Resources"].values())
+        ahead.load(clients.endpoint, clients.account, clients.region, types)
     check_parameters(template.document, template_path, parameters)
     ignored = refuse_unsupported(template, parameters, clients.account, wish)
     values = parameter_values(template.document, parameters, clients.account)
