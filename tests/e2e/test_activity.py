@@ -6,10 +6,13 @@ import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
 from harness.emulator import tokens
+from harness.emulator.plugin import ask
+from harness.errors import UnknownVerdictError
 from tests.conformance.functions import wait_until
 from tests.e2e.gates import Gate
 
@@ -223,3 +226,19 @@ def test_a_task_that_moves_messages_is_no_rest(clients):
     with contextlib.suppress(ClientError):
         sqs.cancel_message_move_task(TaskHandle=task)
     wait_until(lambda: at_rest(clients), "rest after another cancel")
+
+
+def test_a_service_is_loaded_before_it_is_asked(emulator):
+    """One that no other test needs."""
+
+    def state():
+        return urllib3.request("GET", f"{emulator.endpoint}/_localstack/health").json()["services"]["swf"]
+
+    def ahead(**asked):
+        return ask("POST", f"{emulator.endpoint}/_pipeproof/ahead", {}, "services", asked)
+
+    assert state() == "available"
+    assert ahead(account="000000000000", region="us-east-1", services=["none", "swf"]) == {"services": ["none", "swf"]}
+    wait_until(lambda: state() == "running", "swf to be loaded")
+    with pytest.raises(UnknownVerdictError, match="not understood"):
+        ahead(account="000000000000")

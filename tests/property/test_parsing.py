@@ -20,6 +20,7 @@ class Base(original.BaseJSONRequestParser):
 
 
 parsing.json.apply(types.SimpleNamespace(BaseJSONRequestParser=Base))
+parsing.json_maps.apply(types.SimpleNamespace(BaseJSONRequestParser=Base))
 
 
 class Json(Base, original.JSONRequestParser):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from localstack.services.sqs.models import FifoQueue, StandardQueue
+from localstack.services.sqs.queue import InterruptiblePriorityQueue
 
-from harness.inside.sqs.contents import Contents, contents, counted, moves, received, settled
+from harness.inside.patches import sqs as patches
+from harness.inside.sqs.contents import Contents, contents, counted, moves, received, settled, wait_for_one
 
 POLICY = '{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": 1}'
 
@@ -95,6 +98,53 @@ def test_a_dead_letter_counts_until_it_is_in_its_queue(kind):
     assert seen == [Contents(0, 1, 0)]
     assert contents(queue) == Contents(0, 0, 0)
     assert moves() == before + 1
+
+
+@pytest.mark.parametrize("kind", [StandardQueue, FifoQueue])
+def test_a_message_ends_the_wait_for_one_and_is_not_taken(kind):
+    queue = queue_of(kind)
+    assert not wait_for_one(queue, 0.01)
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(wait_for_one, queue, 20)
+        put(queue, "one")
+        assert waits.result(20)
+    assert contents(queue) == Contents(1, 0, 0)
+    assert wait_for_one(queue, 0)
+
+
+def test_who_waits_and_takes_nothing_does_not_keep_another_from_its_message():
+    """One message wakes one of those who wait. All who wait alone have begun to before the receive."""
+    queue = queue_of(StandardQueue)
+    waiting = threading.Semaphore(0)
+    wait = queue.visible.not_empty.wait
+    queue.visible.not_empty.wait = lambda timeout=None: (waiting.release(), wait(timeout))[1]
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(wait_for_one, queue, 20) for _ in range(3)]
+        for _ in others:
+            assert waiting.acquire(timeout=20)
+        receive = pool.submit(queue.receive, 1, 20, 30)
+        assert waiting.acquire(timeout=20), "a receive that waits"
+        put(queue, "one")
+        assert len(receive.result(20).successful) == 1
+        queue.shutdown()
+        assert all(isinstance(other.result(20), bool) for other in others)
+
+
+def test_a_message_that_is_put_wakes_who_waits_and_counts_as_unfinished():
+    class Own(InterruptiblePriorityQueue):
+        pass
+
+    patches.visible_messages.apply(SimpleNamespace(InterruptiblePriorityQueue=Own))
+    own, plain = Own(), InterruptiblePriorityQueue()
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(own.get, timeout=20)
+        own.put_nowait(3)
+        assert taken.result(20) == 3
+    for queue in (own, plain):
+        for number in (2, 1):
+            queue.put_nowait(number)
+    plain.unfinished_tasks += 1
+    assert (own.get_nowait(), own.get_nowait(), own.unfinished_tasks) == (1, 2, plain.unfinished_tasks)
 
 
 def test_what_is_visible_again_at_once_is_counted():

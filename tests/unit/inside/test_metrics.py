@@ -7,7 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.inside.metrics import Metric, data_of
+from harness.inside import metrics
+from harness.inside.gauges.deliveries import DELIVERIES
+from harness.inside.metrics import Metric, count, data_of
 
 METRICS = st.builds(
     Metric,
@@ -45,3 +47,28 @@ def test_everything_that_was_counted_is_sent_within_the_limits(counted):
         if metric.name != "Duration":
             expected[metric] += value * times
     assert sums == expected
+
+
+def test_what_is_counted_is_under_way_until_it_is_sent_once(monkeypatch):
+    """As often as it is counted; what somebody who reads has caused is not."""
+    sent = []
+    # No thread sends.
+    monkeypatch.setattr(metrics, "_sender", [None])
+    monkeypatch.setattr(metrics, "_counted", {})
+    monkeypatch.setattr(metrics, "_store", lambda *args: sent.append((args, DELIVERIES.count("7"))))
+    sizes, received = (
+        Metric("7", "us-east-1", "AWS/SQS", ("QueueName", "q"), name) for name in ("SentMessageSize", "NumberOfMessagesReceived")
+    )
+    count(received)
+    assert DELIVERIES.count("7") == 0
+    for value in (1.0, 1.0, 2.0):
+        count(sizes, value)
+    assert DELIVERIES.count("7") > 0
+    metrics._send()
+    ((told, under_way),) = sent
+    assert under_way > 0
+    assert {one["MetricName"]: one["StatisticValues"]["SampleCount"] for one in told[3]} == {
+        "SentMessageSize": 3,
+        "NumberOfMessagesReceived": 1,
+    }
+    assert DELIVERIES.count("7") == 0

@@ -117,7 +117,8 @@ JSON_OUTPUTS = {
     for name in service.operation_names
     if (operation := service.operation_model(name)).output_shape is not None and not operation.has_event_stream_output
 }
-STRUCTURE = serializers.JSONResponseSerializer._serialize_type_structure
+METHODS = ("_serialize_type_structure", "_serialize_type_list")
+OF_LOCALSTACK_IN_JSON = {name: getattr(serializers.JSONResponseSerializer, name) for name in METHODS}
 
 
 @settings(deadline=None)
@@ -127,19 +128,37 @@ def test_an_answer_in_json_is_written_as_localstack_writes_it(data):
     answer = data.draw(values(operation.output_shape)) | data.draw(st.sampled_from([{}, {"NoSuchMember": 1}]))
     serializer = serializers.create_serializer(service)
 
-    def written(structure):
+    def written(methods):
         with pytest.MonkeyPatch.context() as now:
-            now.setattr(serializers.JSONResponseSerializer, "_serialize_type_structure", structure)
+            for name, method in methods.items():
+                now.setattr(serializers.JSONResponseSerializer, name, method)
             return serializer.serialize_to_response(answer, operation, {}, "id").data
 
-    assert written(written_by_ours()) == written(STRUCTURE)
+    assert written(written_by_ours()) == written(OF_LOCALSTACK_IN_JSON)
 
 
 def written_by_ours():
     with pytest.MonkeyPatch.context() as kept:
-        kept.setattr(serializers.JSONResponseSerializer, "_serialize_type_structure", STRUCTURE)
+        for name, method in OF_LOCALSTACK_IN_JSON.items():
+            kept.setattr(serializers.JSONResponseSerializer, name, method)
         parsing.json_answers.apply(serializers)
-        return serializers.JSONResponseSerializer._serialize_type_structure
+        parsing.json_lists.apply(serializers)
+        return {name: getattr(serializers.JSONResponseSerializer, name) for name in METHODS}
+
+
+@pytest.mark.parametrize(
+    "results", [[{"ShardId": "s", "SequenceNumber": "1"}], [{"ShardId": "s", "ErrorCode": None}], [None, {}], [{"Other": 1}]]
+)
+def test_a_list_of_structures_is_written_as_localstack_writes_it(results):
+    service = load_service("kinesis")
+    operation, serializer = service.operation_model("PutRecords"), serializers.create_serializer(service)
+    answers = []
+    for methods in (OF_LOCALSTACK_IN_JSON, written_by_ours()):
+        with pytest.MonkeyPatch.context() as now:
+            for name, method in methods.items():
+                now.setattr(serializers.JSONResponseSerializer, name, method)
+            answers.append(serializer.serialize_to_response({"Records": results, "FailedRecordCount": 0}, operation, {}, "id").data)
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize("text", ["YWJj", "YW Jj", "YWJ", "\u00e9", "", "===="])

@@ -72,6 +72,17 @@ def test_a_list_is_written_here(monkeypatch):
     assert b"<Prefix />" in body
 
 
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["Key", "ETag", "StorageClass"]), st.sampled_from(["a", "b", "<", None]), max_size=3),
+        max_size=4,
+    )
+)
+def test_entries_that_are_alike_are_told_apart(contents):
+    for params in ({"Contents": contents}, {"Contents": [*contents, {"Key": "a", "Size": 1}, {"Key": "a", "Size": 2}]}):
+        assert bodies(OURS, "ListObjectsV2", params) == bodies(OF_LOCALSTACK, "ListObjectsV2", params)
+
+
 @pytest.mark.parametrize(
     ("name", "params"),
     [

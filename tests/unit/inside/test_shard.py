@@ -22,6 +22,25 @@ def test_sequence_numbers_lead_back_to_their_index():
     assert all(len(n) == 56 for n in numbers)
 
 
+@given(st.lists(st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=3)), max_size=4), max_size=4))
+def test_records_that_come_together_are_those_that_come_one_by_one(requests):
+    together, one_by_one = (IndexedShard(3, 0, 2**128) for _ in range(2))
+    one_by_one._first_sequence = together._first_sequence
+    for entries in requests:
+        assert together.append_all(entries) == [one_by_one.append(key, data) for key, data in entries]
+    count = sum(map(len, requests))
+    stored, others = (
+        [(r.sequence_number, r.partition_key, r.data) for r in shard.read(0, 100, 1 << 20)] for shard in (together, one_by_one)
+    )
+    assert (stored, together.tip) == (others, count)
+
+
+def test_a_waiting_reader_is_woken_by_records_that_come_together():
+    shard, _ = filled(1)
+    threading.Timer(0.05, lambda: shard.append_all([("k", b"x"), ("k", b"y")])).start()
+    assert shard.wait_for(2, timeout_s=30)
+
+
 def test_a_sequence_number_of_another_shard_is_refused():
     shard, _ = filled(5)
     other, numbers = filled(5)
