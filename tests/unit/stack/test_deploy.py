@@ -27,7 +27,9 @@ TEMPLATE = {
 class Cloud:
     """CloudFormation and S3, which answer as they are told."""
 
-    account = "000000000000"
+    account, region = "000000000000", "us-east-1"
+    # Nobody listens there.
+    endpoint = "http://127.0.0.1:1"
 
     def __init__(self, status="CREATE_COMPLETE", events=()):
         self.status = status
