@@ -348,7 +348,7 @@ def test_reserved_concurrency_throttles_what_exceeds_it(functions, clients):
 def test_work_that_a_handler_leaves_running_does_not_go_on_after_its_reply(functions):
     """Lambda freezes an environment between invocations: what a thread does then is lost unless there is a next one."""
     source = (
-        "import os, threading\n"
+        "import os, threading, time\n"
         "ticks = 0\n"
         "def tick():\n"
         "    global ticks\n"
@@ -357,6 +357,9 @@ def test_work_that_a_handler_leaves_running_does_not_go_on_after_its_reply(funct
         "def handler(event, context):\n"
         "    if event == 'start':\n"
         "        threading.Thread(target=tick, daemon=True).start()\n"
+        "    had, ends = ticks, time.monotonic() + 5\n"
+        "    while ticks == had and time.monotonic() < ends:\n"
+        "        time.sleep(0.001)\n"
         "    return os.getpid(), ticks\n"
     )
     functions.create("frozen", source, Timeout=10)
