@@ -129,7 +129,7 @@ def _list(serializer: Any, shape: Any, name: str) -> Write:
 
 
 def _remembered(write: Write) -> Write:
-    """Returns what writes an entry of a list, as it was written the last time: a bucket is listed again and again."""
+    """Returns a writer of list entries that keeps its last texts: clients list the same objects often."""
     known: dict[tuple[Any, ...], str] = {}
 
     def written(params: Any, out: list[str]) -> None:
@@ -137,7 +137,7 @@ def _remembered(write: Write) -> Write:
         try:
             text = known.get(key)
         except TypeError:
-            # It has entries of its own.
+            # One of the values is a structure, or has some.
             write(params, out)
             return
         if text is None:
