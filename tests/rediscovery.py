@@ -132,6 +132,8 @@ def at_random(defect: Defect, out: Path, emulator: str, budget_s: float, records
             recipe.name, recipe.scenario, choose_several(emulator, out, workers)[0], out, record, lambda _: None, seed=recipe.seed, records=records
         ) as run:  # fmt: skip
             clean = run(())
+            if clean.judgement is not Judgement.PASS or not clean.points:
+                raise click.ClickException(f"{defect.name}: the run without faults is no beginning: {'; '.join(clean.reasons)}")
             todo = list(schedules_of_chance(clean.points))
             limits = search.Limits(1, workers, over=lambda: time.monotonic() > began + budget_s)
             for schedule, came in search.side_by_side(run.quick, todo, limits, lambda: bool(failed)):

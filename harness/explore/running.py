@@ -95,8 +95,10 @@ class Running:
             return self(faults)
         with self._some_emulator() as (emulator, view, number):
             tried, is_decided = self._on_standing(faults, emulator, view, f"{number:012d}")
-        if is_decided or view.is_closed:
+        if is_decided:
             return tried
+        if view.is_closed:
+            return replace(tried, judgement=Judgement.UNKNOWN, reasons=("broken off",))
         again = self(faults)
         if tried.judgement is not Judgement.FAIL or again.judgement is Judgement.FAIL:
             return again

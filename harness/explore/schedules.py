@@ -130,7 +130,7 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
             seconds += [(_denied(point, f"{point.count}"), _DENIED_ONCE)]
             seconds += [(_denied(point, f"1-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"1-{_OUTAGE}"), _OUT)]
         # What is called at no other time comes first, and of the others what finds most by itself.
-        later = _PAIRS + first.rank + (_PAIRS if had else 0)
+        later = _PAIRS + first.rank + (2 * _PAIRS if had else 0)
         found += [Schedule((*first.faults, second), later + rank) for second, rank in seconds if second not in first.faults]
     return sorted(found, key=lambda one: one.rank)
 

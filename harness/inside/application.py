@@ -20,7 +20,7 @@ HEADERS = "pipeproof.headers"
 """The key of a WSGI environment with a list of all headers in their order, as names and values. The application may change it."""
 
 EACH_ONCE = "pipeproof.each_once"
-"""The key of a WSGI environment that says whether no header came twice."""
+"""The key of a WSGI environment that says whether no header came twice, and each has its own variable there."""
 
 BODY = "pipeproof.body"
 """The key of a WSGI environment with the body, where that is in memory."""

@@ -42,6 +42,8 @@ LOG = logging.getLogger(__name__)
 _BACKLOG = 1024
 _READ = 1 << 18
 _IN_MEMORY = 1 << 20
+# What a piece takes besides its bytes: a body may come in many.
+_OF_A_PIECE = 64
 _MOST_OF_A_HEAD = 1 << 17
 _TLS_HANDSHAKE = b"\x16"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -239,7 +241,7 @@ class Connection:
             request.body.write(body)
             return
         request.pieces.append(body)
-        request.in_memory += len(body)
+        request.in_memory += len(body) + _OF_A_PIECE
         if request.in_memory > _IN_MEMORY:
             request.body = tempfile.TemporaryFile()  # noqa: SIM115 - closed with its request
             request.body.writelines(request.pieces)
@@ -323,11 +325,10 @@ def _environment(request: _Request, constant: dict[str, Any]) -> dict[str, Any]:
         name, variable = _name(raw_name)
         value = raw_value.decode("latin-1")
         headers.append((name, value))
-        if variable in environ:
+        # With an underscore, a header has the variable of another one.
+        if variable in environ or "_" in name:
             environ[EACH_ONCE] = False
-            environ[variable] = f"{environ[variable]},{value}"
-        else:
-            environ[variable] = value
+        environ[variable] = f"{environ[variable]},{value}" if variable in environ else value
     if request.body is None:
         body = environ[BODY] = b"".join(request.pieces)
         environ["wsgi.input"] = io.BytesIO(body)

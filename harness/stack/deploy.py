@@ -72,9 +72,7 @@ def deploy(
     wish = wish or Wish()
     template = read_template(template_path)
     if wish.abilities is not None:
-        resources = (one for part in with_nested(template) for one in part.document["Resources"].values())
-        # A loop of Fn::ForEach is a list.
-        types = [one["Type"] for one in resources if isinstance(one, dict)]
+        types = [resource["Type"] for part in with_nested(template) for resource in part.resources.values()]
         ahead.load(clients.endpoint, clients.account, clients.region, types)
     check_parameters(template.document, template_path, parameters)
     ignored = refuse_unsupported(template, parameters, clients.account, wish)

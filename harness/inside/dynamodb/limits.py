@@ -145,9 +145,11 @@ def _key_of(value: Any) -> object:
 
 def _verify_write(table: Any, write: dict[str, Any]) -> None:
     """Moto finds out about one entry of a batch when it has written those before it."""
+    if bool(write.get("PutRequest")) == bool(write.get("DeleteRequest")):
+        raise refusal("Supplied WriteRequest must contain exactly one of PutRequest and DeleteRequest")
     types = {one["AttributeName"]: one["AttributeType"] for one in table.attr}
     keys = [name for name in (table.hash_key_attr, table.range_key_attr) if name]
-    if "DeleteRequest" in write:
+    if write.get("DeleteRequest"):
         key = write["DeleteRequest"].get("Key") or {}
         if set(key) != set(keys) or any(set(key[name]) != {types[name]} for name in keys):
             raise refusal("The provided key element does not match the schema")

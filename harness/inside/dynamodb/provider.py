@@ -89,7 +89,7 @@ class _Handler(DynamoHandler):  # type: ignore[misc]
         for name, requests in self.body["RequestItems"].items():
             table = self.dynamodb_backend.get_table(name)
             for request in requests:
-                if "PutRequest" in request:
+                if request.get("PutRequest"):
                     item = request["PutRequest"]["Item"]
                     if any("" in value.values() for value in item.values()):
                         validate_put_has_empty_keys(item, table, _EMPTY_KEY)

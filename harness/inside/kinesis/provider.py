@@ -99,17 +99,25 @@ class PipeproofKinesisProvider(KinesisProvider):
         _trim(stream)
         results: list[Any] = [None] * len(records)
         failed = 0
-        admitted: dict[str, tuple[IndexedShard, list[int]]] = {}
+        # A replay repeats the order of the records, of whichever shard.
+        one_by_one = any(script.of_shard(stream.account_id, stream.stream_name, name) for name in stream.shards)
+        groups: list[tuple[IndexedShard, list[int]]] = []
+        of_shard: dict[str, list[int]] = {}
         for place, entry in enumerate(records):
             shard = _shard_for(stream, entry)
             if not self._throughput.enforced or self._throughput.admits(shard, _size(entry)):
-                admitted.setdefault(shard.shard_id, (shard, []))[1].append(place)
+                name = shard.shard_id
+                if one_by_one or name not in of_shard:
+                    of_shard[name] = []
+                    groups.append((shard, of_shard[name]))
+                of_shard[name].append(place)
             else:
                 failed += 1
                 results[place] = PutRecordsResultEntry(
                     ErrorCode="ProvisionedThroughputExceededException", ErrorMessage=_rate_message(shard, stream)
                 )
-        for name, (shard, places) in admitted.items():
+        for shard, places in groups:
+            name = shard.shard_id
             numbers = _append(stream, shard, [(records[place]["PartitionKey"], records[place]["Data"]) for place in places])
             for place, number in zip(places, numbers, strict=True):
                 results[place] = {"ShardId": name, "SequenceNumber": number}

@@ -300,7 +300,7 @@ def json_lists(module: Any) -> None:
 
     def several(self: Any, body: Any, value: Any, shape: Any, key: Any, mime_type: Any) -> None:
         of = shape.member
-        if value is None or of.type_name != "structure" or of.is_document_type or not _written_as_they_are(self, of):
+        if type(value) is not list or of.type_name != "structure" or of.is_document_type or not _written_as_they_are(self, of):
             of_localstack(self, body, value, shape, key, mime_type)
             return
         names = of.members.keys()

@@ -48,7 +48,7 @@ def wait_for_one(queue: Any, timeout_s: float) -> bool:
     heap = _heap(queue)
     with heap.not_empty:
         heap.not_empty.wait_for(lambda: heap._qsize() or heap.is_shutdown, timeout_s)  # noqa: SLF001
-        there_is = bool(heap._qsize())  # noqa: SLF001
+        there_is = bool(heap._qsize()) and not heap.is_shutdown  # noqa: SLF001
         if there_is:
             # One message wakes one of those who wait, who may be another that would receive it.
             heap.not_empty.notify()

@@ -97,22 +97,25 @@ class SqsMapping(SqsPoller):  # type: ignore[misc]
         return MOST_CONCURRENCY if reserved is None else reserved
 
     def poll_events(self) -> None:
-        """Receives batches, and hands each to a thread, until the queue is empty. LocalStack's worker calls this again and again."""
+        """Receives batches, and hands each to a thread, until the queue is empty; then one more that comes soon. LocalStack's worker calls this again and again, and
+        looks between two calls whether the mapping is to end."""
         while not self._closed.is_set():
             with self._changed:
                 if not self._changed.wait_for(lambda: self.running < self.limit, timeout=0.5):
                     continue
             messages = self._receive()
-            if not messages:
+            was_empty = not messages
+            if was_empty:
                 self._busy_since = None
-                if self._comes():
-                    continue
-                return
-            self._busy_since = self._busy_since or time.monotonic()
+                messages = self._receive() if self._comes() else []
+            if messages:
+                self._busy_since = self._busy_since or time.monotonic()
             for batch in _by_size(messages):
                 with self._changed:
                     self.running += 1
                 threading.Thread(target=self._handle, args=(batch,), name="esm-sqs", daemon=True).start()
+            if was_empty:
+                return
 
     def _comes(self) -> bool:
         """Waits for a message, as AWS does, for which an empty queue is no reason to ask later. Returns whether there is one; no longer than LocalStack may wait for an end."""

@@ -178,6 +178,17 @@ def test_a_header_that_comes_twice_goes_the_long_way(way, name):
     assert way.of_plain(request(twice=name, **asked)) is None
 
 
+@pytest.mark.parametrize("name", ["X_Amz_Target", "content_type", "X_Own"])
+def test_a_header_with_the_variable_of_another_one_goes_the_long_way(way, name):
+    said = (
+        {**JSON, name: "x"}
+        if name == "X_Own"
+        else {name: JSON["X-Amz-Target" if "Target" in name else "Content-Type"]}
+        | {one: value for one, value in JSON.items() if one.replace("-", "_").lower() != name.lower()}
+    )
+    assert way.of_plain(request(**said)) is None
+
+
 def test_who_did_not_come_on_a_connection_goes_the_long_way(way):
     asked = request(**JSON)
     asked.environ.clear()
