@@ -110,6 +110,9 @@ def test_a_message_ends_the_wait_for_one_and_is_not_taken(kind):
         assert waits.result(20)
     assert contents(queue) == Contents(1, 0, 0)
     assert wait_for_one(queue, 0)
+    heap = queue.message_group_queue if kind is FifoQueue else queue.visible
+    heap.shutdown()
+    assert not wait_for_one(queue, 20), "what nobody can receive any more"
 
 
 def test_who_waits_and_takes_nothing_does_not_keep_another_from_its_message():

@@ -184,3 +184,17 @@ def test_what_a_macro_has_made_and_the_emulator_does_not_have_is_no_success(temp
     assert len(deploy(cloud, template, {}, "name", wish=Wish(abilities=ABILITIES, ignore=True)).ignored) == 1
     # LocalStack without pipeproof does not report its types.
     assert deploy(cloud, template, {}, "name").ignored == ()
+
+
+def test_macros_among_the_resources_are_no_types_that_are_loaded_ahead(template, monkeypatch):
+    asked = []
+    monkeypatch.setattr("harness.emulator.ahead.load", lambda _endpoint, _account, _region, types: asked.extend(types))
+    macros = {
+        "Fn::ForEach::Queues": ["Name", ["A", "B"], {"${Name}Queue": {"Type": "AWS::SQS::Queue"}}],
+        "Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/part.yaml"}},
+    }
+    transforms = ["AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"]
+    template.write_text(yaml.safe_dump(TEMPLATE | {"Transform": transforms, "Resources": TEMPLATE["Resources"] | macros}))
+    types = frozenset({"AWS::SQS::Queue", *(resource["Type"] for resource in TEMPLATE["Resources"].values())})
+    deploy(Cloud(), template, PARAMETERS, "name", wish=Wish(abilities=Abilities("python3.13", None, types)))
+    assert sorted(asked) == sorted(resource["Type"] for resource in TEMPLATE["Resources"].values())
