@@ -206,15 +206,20 @@ class Environment:
         return failure
 
     def _until(self, what: Callable[[], bool], deadline: float, request_id: str) -> Reply | None:
-        """Waits for the runtime, watching time, memory and life. None where `what` came, else the reply of the failure."""
+        """Waits for the runtime, watching time, memory and life. None where `what` came, else the reply of the failure.
+
+        Time in which this process did not get to look is not the function's: the runtime may have answered meanwhile."""
         process = self._process
         assert process is not None
+        stalled_s = 0.0
         while True:
             if self._api.taken_at is not None:
                 # The handler's time begins when it has its event: a busy machine must not look like a slow handler.
                 deadline = max(deadline, self._api.taken_at + self._limits.timeout_s)
-            remaining_s = deadline - time.monotonic()
+            looked = time.monotonic()
+            remaining_s = deadline + stalled_s - looked
             came = self._api.wait(what, min(max(remaining_s, 0), _WATCH_S))
+            stalled_s += max(time.monotonic() - looked - _WATCH_S, 0)
             # Memory first: what was exceeded for a moment between two looks would have been the end on AWS.
             self._peak_mb = max(self._peak_mb, self._read_peak_mb())
             if self._peak_mb > self._limits.memory_mb:
