@@ -11,7 +11,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from harness.inside.lambda_.private_tmp import _possible
+from harness.inside.lambda_.private_tmp import mounts
 from tests.conformance.functions import wait_until, zipped
 from tests.e2e.commands import KIND
 from tests.e2e.gates import Gate
@@ -159,16 +159,10 @@ def handler(event, context):
     assert [name for name in names if name.startswith(("PYTEST", "TOX", "VIRTUAL_ENV"))] == []
 
 
-@pytest.mark.parametrize(
-    "directory",
-    [
-        None,
-        pytest.param(
-            "/tmp",
-            marks=pytest.mark.skipif(KIND == "container" or not _possible(), reason="no mount namespaces here, only a TMPDIR"),
-        ),
-    ],
-)
+needs_mount_namespaces = pytest.mark.skipif(KIND == "container" or not mounts(), reason="no mount namespaces here, only a TMPDIR")
+
+
+@pytest.mark.parametrize("directory", [None, pytest.param("/tmp", marks=needs_mount_namespaces)])
 def test_each_environment_has_a_tmp_of_its_own_that_stays_between_invocations(functions, clients, directory):
     gate = Gate(clients)
     source = gate.source + (
@@ -193,6 +187,30 @@ def test_each_environment_has_a_tmp_of_its_own_that_stays_between_invocations(fu
         gate.wait_for(2)
         gate.open(2)
         assert sorted(future.result() for future in both) == [0, 2]
+
+
+def test_neither_code_nor_layer_can_be_written_to(functions, clients):
+    layer = clients("lambda").publish_layer_version(
+        LayerName="sealed", Content={"ZipFile": zipped({"python/sealed_code.py": "VALUE = 1\n"})}
+    )
+    source = (
+        "import os, sealed_code\n"
+        "def handler(event, context):\n"
+        "    refused = {}\n"
+        "    for path in (os.getcwd(), __file__, os.path.dirname(sealed_code.__file__), sealed_code.__file__):\n"
+        "        try:\n"
+        "            with open(path if path.endswith('.py') else path + '/new', 'a'):\n"
+        "                refused[path] = None\n"
+        "        except OSError as error:\n"
+        "            refused[path] = error.strerror\n"
+        "    return os.environ['LAMBDA_TASK_ROOT'], refused\n"
+    )
+    functions.create("sealed", source, Layers=[layer["LayerVersionArn"]])
+    root, refused = functions.invoke("sealed")[1]
+    assert root in refused
+    assert len(refused) == 4
+    # On AWS it is the first; without mounts it is the second.
+    assert set(refused.values()) <= {"Read-only file system", "Permission denied"}
 
 
 def test_a_layer_is_on_the_path(functions, clients):

@@ -80,7 +80,7 @@ class Environment:
         self._log = self._root / "log"
         self._log.touch()
         self._variables = {**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address}
-        private = command_with_private_tmp(command, self._tmp, [cwd, *visible], opt)
+        private = command_with_private_tmp(command, self._tmp, cwd, visible, opt)
         self._command = private or list(command)
         if private is None:
             self._variables["TMPDIR"] = str(self._tmp)

@@ -3,6 +3,8 @@ user namespaces are allowed. Elsewhere (most containers, macOS) TMPDIR points to
 literal path /tmp is shared.
 
 The layers of a function are at /opt in the same way. Elsewhere their programs and packages are found by PATH and PYTHONPATH.
+
+Where there are mount namespaces, code and layers cannot be written to, as on AWS. A kernel that allows mounts but not that leaves them as they are.
 """
 
 from __future__ import annotations
@@ -23,29 +25,38 @@ LOG = logging.getLogger(__name__)
 
 _TMP = Path("/tmp")  # noqa: S108 - the path that is about
 _OPT = Path("/opt")
-# $1 is the new /tmp, $2 the new /opt or empty, $3 the number of paths that follow; each of these stays visible, as it lies below the old /tmp.
+# $1 is the new /tmp, $2 the new /opt or empty, $3 the directory to be in, $4 the number of pairs that follow: ro or rw, and a path. What lies below the old
+# /tmp comes below the new one, so that it stays visible.
 _ENTER = """
-tmp=$1 opt=$2 count=$3; shift 3
-if [ -n "$opt" ]; then mount --rbind "$opt" /opt || exit 125; fi
-while [ "$count" -gt 0 ]; do mount --rbind "$1" "$tmp${1#/tmp}" || exit 125; shift; count=$((count - 1)); done
-mount --rbind "$tmp" /tmp && exec "$@"
+tmp=$1 opt=$2 in=$3 count=$4; shift 4
+show() {
+  mount --rbind "$2" "$3" || exit 125
+  if [ "$1" = ro ]; then mount --options remount,bind,ro "$3" 2>/dev/null; fi
+}
+if [ -n "$opt" ]; then show ro "$opt" /opt; fi
+while [ "$count" -gt 0 ]; do
+  case $2 in /tmp/*) show "$1" "$2" "$tmp${2#/tmp}";; *) show "$1" "$2" "$2";; esac
+  shift 2; count=$((count - 1))
+done
+mount --rbind "$tmp" /tmp && cd "$in" && unset PWD OLDPWD && exec "$@"
 exit 125
 """
 
 
 def command_with_private_tmp(
-    command: Sequence[str], tmp: Path, visible: Sequence[Path], opt: Path | None = None
+    command: Sequence[str], tmp: Path, code: Path, visible: Sequence[Path], opt: Path | None = None
 ) -> list[str] | None:
-    """Returns the command, to run with `tmp` in the place of /tmp, `opt` in that of /opt, and the paths in `visible` where they are. None where
+    """Returns the command, to run in `code` with `tmp` in the place of /tmp, `opt` in that of /opt, and the paths in `visible` where they are. None where
     that is not possible. /opt stays as it is where something in `visible` lies below it, such as the interpreter."""
-    if not _possible():
+    if not mounts():
         return None
-    below = sorted({str(path) for path in visible if path.is_relative_to(_TMP)})
+    below = {path for path in (code, *visible) if path.is_relative_to(_TMP)}
     for path in below:
-        (tmp / Path(path).relative_to(_TMP)).mkdir(parents=True, exist_ok=True)
-    is_free = _OPT.is_dir() and not any(path.is_relative_to(_OPT) for path in visible)
+        (tmp / path.relative_to(_TMP)).mkdir(parents=True, exist_ok=True)
+    is_free = _OPT.is_dir() and not any(path.is_relative_to(_OPT) for path in (code, *visible))
     mounted = str(opt) if opt is not None and is_free else ""
-    return [*_unshare(), "/bin/sh", "-c", _ENTER, "sh", str(tmp), mounted, str(len(below)), *below, *command]
+    shown = [word for path in sorted({code, *below}) for word in ("ro" if path in {code, opt} else "rw", str(path))]
+    return [*_unshare(), "/bin/sh", "-c", _ENTER, "sh", str(tmp), mounted, str(code), str(len(shown) // 2), *shown, *command]
 
 
 def _unshare() -> list[str]:
@@ -55,11 +66,12 @@ def _unshare() -> list[str]:
 
 
 @functools.cache
-def _possible() -> bool:
+def mounts() -> bool:
+    """Returns whether an execution environment can have mounts of its own."""
     if shutil.which("unshare") is None or shutil.which("mount") is None:
         return False
     with tempfile.TemporaryDirectory(prefix="private-tmp-") as scratch:
-        command = [*_unshare(), "/bin/sh", "-c", _ENTER, "sh", scratch, "", "0", "true"]
+        command = [*_unshare(), "/bin/sh", "-c", _ENTER, "sh", scratch, "", "/", "0", "true"]
         tried = subprocess.run(command, capture_output=True, text=True, check=False)
     if tried.returncode:
         LOG.warning("Execution environments share the literal path /tmp: no mount namespace (%s)", tried.stderr.strip())
