@@ -25,7 +25,7 @@ from harness.errors import UsageError
 from harness.explore.points import points
 from harness.explore.schedules import Schedule
 from harness.explore.search import Limits, Tried, explore
-from harness.faults.plan import load, named
+from harness.faults.plan import RecordFault, dump, load, named
 from harness.run.engine import conduct
 from harness.run.recipe import make_recipe, open_load
 from harness.run.replay import keep
@@ -53,8 +53,8 @@ def _go_on(emulator: Shared) -> None:
 
 
 class Running:
-    """Callable with faults: runs the scenario with them, and without those that it has, on a stack that is deployed for this run. The directories of runs that survive are
-    not kept; those of the others are in `failed`, but for those whose faults met nothing."""
+    """Callable with faults: runs the scenario with them in the place of those that it has, on a stack that is deployed for this run. Faults of records stay: they are
+    part of the load. The directories of runs that survive are not kept; those of the others are in `failed`, but for those whose faults met nothing."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Running:
         records: int | None,
     ) -> None:
         self._name = name
-        self._scenario = scenario.model_copy(update={"faults": (), "chaos": None})
+        self._scenario = searched(scenario)
         # A fault is addressed to what the template has, and not to what SAM makes of it.
         self._resources = frozenset(load_template(scenario.stack.template)["Resources"])
         self._emulators = emulators
@@ -169,7 +169,7 @@ class Running:
         scenario = under_faults(self._scenario) if faults else self._scenario
         seed = self._scenario.seed if self._seed is None else self._seed
         recipe = make_recipe(self._name, scenario, seed if other is None else seed + 1 + other, records=self._records)
-        return replace(recipe, faults=named(load(list(faults)), recipe.seed))
+        return replace(recipe, faults=(*recipe.faults, *named(load(list(faults)), recipe.seed)))
 
     @contextlib.contextmanager
     def _some_emulator(self) -> Iterator[tuple[Shared, Shared, int]]:
@@ -194,7 +194,7 @@ class Running:
         finished = self._record(run_dir, conduct(run))
         judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
         reasons = finished.verdict.reasons
-        if recipe.faults and anomalies.get("misrouted"):
+        if len(recipe.faults) > len(recipe.scenario.faults) and anomalies.get("misrouted"):
             anomalies["misrouted"] = stored = _stored_wrongly(run_dir)
             if stored and judgement is Judgement.PASS:
                 judgement, reasons = Judgement.FAIL, (f"{stored:,} records are stored that must not be",)
@@ -217,6 +217,12 @@ def _stored_wrongly(run_dir: Path) -> int:
     return int(found[0][0])
 
 
+def searched(scenario: Scenario) -> Scenario:
+    """Returns what is searched of a scenario: all but its faults of calls and functions, which the search chooses itself."""
+    of_records = tuple(fault for fault in scenario.faults if isinstance(fault, RecordFault))
+    return scenario.model_copy(update={"faults": of_records, "chaos": None})
+
+
 def under_faults(scenario: Scenario) -> Scenario:
     """Returns the scenario with leave to give up healthy records, because what an outage drives into a dead-letter queue is told, and not lost; and without checks of
     metrics, because what is tried again is counted again."""
@@ -229,7 +235,7 @@ def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | No
     document = {
         **(under_faults(scenario) if finding.faults and not finding.tried.anomalies.get("misrouted") else scenario).document(),
         "description": f"Found: {finding.name}.",
-        "faults": list(finding.faults),
+        "faults": [*dump(searched(scenario).faults), *finding.faults],
     }
     document.pop("chaos", None)
     document["stack"]["template"] = os.path.relpath(document["stack"]["template"], path.parent.resolve())
@@ -251,7 +257,7 @@ def running(
 ) -> Iterator[Running]:  # fmt: skip
     """Starts emulators, and gives the block what runs a scenario on them. They are stopped in every case. Raises UsageError for what cannot be set up, UnknownVerdictError where
     an emulator does not come up."""
-    open_load(make_recipe(name, scenario.model_copy(update={"faults": (), "chaos": None}), seed, records=records))
+    open_load(make_recipe(name, searched(scenario), seed, records=records))
     with contextlib.ExitStack() as ends:
         shared = []
         for emulator in emulators:

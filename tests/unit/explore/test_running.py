@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from harness.accounting.verdict import Judgement
-from harness.explore.running import Running, under_faults
-from harness.explore.search import Tried
+from harness.explore.running import Running, searched, under_faults, write_found
+from harness.explore.search import Finding, Tried
+from harness.faults.plan import load
 from harness.scenario.catalogue import scenario_files
 from harness.scenario.loading import load_scenario
 
@@ -34,3 +35,24 @@ def test_what_is_broken_off_on_a_used_stack_has_no_verdict_and_is_not_run_again(
     assert run.quick(()).judgement is Judgement.UNKNOWN
     run._on_standing = lambda *_: (Tried(judgement), True)
     assert run.quick(()).judgement is judgement
+
+
+REFUSED = {"kind": "throttle", "service": "s3", "operation": "PutObject", "caller": "ReceiveFunction", "calls": "1"}
+
+
+def test_faults_of_records_are_part_of_the_load_and_stay(tmp_path):
+    scenario = load_scenario(scenario_files()["lake"])
+    both = scenario.model_copy(update={"faults": (*scenario.faults, *load([REFUSED]))})
+    assert [fault.id for fault in searched(both).faults] == ["copies"]
+    finding = Finding((REFUSED,), Tried(Judgement.FAIL), 10, 10)
+    write_found(both, finding, tmp_path / "found.yaml", seed=None, records=None)
+    assert [fault.kind for fault in load_scenario(tmp_path / "found.yaml").faults] == ["record", "throttle"]
+
+
+def test_a_run_has_the_faults_of_records_and_those_of_its_schedule(tmp_path):
+    scenario = load_scenario(scenario_files()["lake"])
+    run = Running("lake", scenario, [], tmp_path, None, seed=None, records=10)
+    assert [fault.kind for fault in run._recipe(()).faults] == ["record"]
+    recipe = run._recipe((REFUSED,))
+    assert [fault.kind for fault in recipe.faults] == ["record", "throttle"]
+    assert len(recipe.scenario.faults) == 1
