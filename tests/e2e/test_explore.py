@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import yaml
 
-from tests.e2e.commands import leftovers, pipeproof
+from harness.emulator.clients import Clients
+from harness.stack.resources import made_resources
+from tests.e2e.commands import leftovers, pipeproof, start
 from tests.e2e.swallowing import KEEP, write_project
 
 
@@ -49,6 +53,17 @@ def test_the_first_finding_breaks_off_what_still_runs(project):
     assert "0 without a verdict" in output
     assert "0 left" not in output.splitlines()[-2], output
     assert not leftovers(project)
+
+
+def test_a_search_at_an_endpoint_that_stays_is_interrupted_and_leaves_no_stack_there(project, emulator):
+    process = start(project, "explore", "orders.yaml", "--records", "12", "--workers", "2", "--emulator", emulator.endpoint)
+    # By then stacks stand, and schedules run on them.
+    survived = next((line for line in process.stdout if "survived" in line), "")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert (process.returncode, bool(survived)) == (130, True), output
+    accounts = [f"{number:012d}" for number in range(1, 30)]
+    assert [one for account in accounts for one in made_resources(Clients(emulator.endpoint, account))] == []
 
 
 def test_what_loses_without_a_fault_is_told_at_once(project):

@@ -56,3 +56,32 @@ def test_a_run_has_the_faults_of_records_and_those_of_its_schedule(tmp_path):
     recipe = run._recipe((REFUSED,))
     assert [fault.kind for fault in recipe.faults] == ["record", "throttle"]
     assert len(recipe.scenario.faults) == 1
+
+
+class Emulator:
+    def start(self):
+        return SimpleNamespace(endpoint="")
+
+
+class Standing:
+    account, stack = "1", "stands"
+
+    def empty(self, *_):
+        pass
+
+    def end(self, _):
+        pass
+
+
+def test_on_a_stack_that_stands_a_schedule_has_records_of_its_own_and_the_same_each_time(tmp_path):
+    scenario = load_scenario(scenario_files()["lake"])
+    emulator = Emulator()
+    run = Running("lake", scenario, [emulator], tmp_path, None, seed=7, records=10)
+    seeds = []
+    run._run = lambda recipe, *_: seeds.append(recipe.seed) or Tried(Judgement.FAIL, run_dir=str(tmp_path / "run"))
+    run._may_serve_others = lambda *_: False
+    for faults in ((REFUSED,), (REFUSED,), ({**REFUSED, "calls": "2"},)):
+        run._idle[emulator].append(Standing())
+        run._on_standing(faults, emulator, None, "1")
+    assert seeds[0] == seeds[1] != seeds[2]
+    assert 7 not in seeds
