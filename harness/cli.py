@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
-from harness.cli_looking import compare, graph, history, report, trace
+from harness.cli_looking import compare, graph, history, reconcile, report, trace
 from harness.cli_running import down, logs, ps, query, redrive, up
 from harness.cli_starting import check, init
 from harness.cli_trying import explore, prove
 from harness.errors import UnknownVerdictError
 from harness.exits import EXIT, ErrorsAsMessages
 from harness.interrupts import clean_up, held
-from harness.options import account_option, emulator_option, ignore_option, remote_option, scenario_argument
+from harness.options import account_option, emulator_option, engine_option, ignore_option, remote_option, scenario_argument
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
@@ -38,7 +38,24 @@ def main() -> None:
     os.umask(0o077)
 
 
-for _command in (up, down, ps, logs, redrive, query, init, check, trace, report, compare, history, graph, prove, explore):
+for _command in (
+    up,
+    down,
+    ps,
+    logs,
+    redrive,
+    query,
+    init,
+    check,
+    trace,
+    report,
+    reconcile,
+    compare,
+    history,
+    graph,
+    prove,
+    explore,
+):
     main.add_command(_command)
 
 
@@ -59,6 +76,7 @@ for _command in (up, down, ps, logs, redrive, query, init, check, trace, report,
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where run directories go.")
 @account_option
 @remote_option
+@engine_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Write result.json to standard output in the end, and what is shown to standard error."
 )
@@ -71,7 +89,7 @@ for _command in (up, down, ps, logs, redrive, query, init, check, trace, report,
 @ignore_option
 def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
-    out: Path, account: str, allow_remote: bool, as_json: bool, quiet: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
+    out: Path, account: str, allow_remote: bool, engine: str, as_json: bool, quiet: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost.
 
@@ -95,7 +113,7 @@ def run(
             )  # fmt: skip
             finished = _run(
                 begin, recipe, command, account, allow_remote=allow_remote, strict_runtime=strict_runtime,
-                ignore_unsupported=ignore_unsupported, quiet=quiet, as_json=as_json,
+                ignore_unsupported=ignore_unsupported, quiet=quiet, as_json=as_json, engine=engine,
             )  # fmt: skip
     return EXIT[finished.verdict.judgement]
 
@@ -161,7 +179,7 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
 
 def _run(
     begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False, strict_runtime: bool = False,
-    ignore_unsupported: bool = False, quiet: bool = False, as_json: bool = False,
+    ignore_unsupported: bool = False, quiet: bool = False, as_json: bool = False, engine: str = "duckdb",
 ) -> events.RunFinished:  # fmt: skip
     """Runs the recipe, and reports it on the terminal and in its run directory."""
     with held():
@@ -178,7 +196,7 @@ def _run(
 
     planned = Run(
         recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime,
-        ignore_unsupported,
+        ignore_unsupported, engine=engine,
     )  # fmt: skip
     console = Console(stderr=True) if as_json else stdout_console()
     with Terminal(console, quiet=quiet) as terminal:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import click
+
+from harness.options import engine_option
 
 
 @click.command()
@@ -55,6 +59,36 @@ def report(run_dir: Path, opens: bool | None, otlp: str | None, allow_remote: bo
     click.echo(path)
     if (sys.stdout.isatty() if opens is None else opens) and not webbrowser.open(path.as_uri()):
         click.echo("no browser could be started here: open the file in one", err=True)
+
+
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path), default=Path("runs/latest"))
+@engine_option
+def reconcile(run_dir: Path, engine: str) -> int:
+    """Makes the account of RUN_DIR (default: runs/latest) anew from what was offered and what was seen, and compares it with that of result.json. Allowances and checks of the scenario
+    are not looked at.
+
+    Exit 0 where the account is the same, 1 where it is not, 2 where that run was not reconciled: then there is nothing to compare with.
+
+    Example: pipeproof reconcile runs/latest --engine spark"""
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.run.recount import recount  # noqa: PLC0415
+
+    with Console(stderr=True).status(f"{engine} reconciles"):
+        found = recount(run_dir, engine)
+    for part in (found.account.ingress, found.account.outcome, found.account.anomalies):
+        counts = part if isinstance(part, Mapping) else asdict(part)
+        click.echo("  ".join(f"{name} {count:,}" for name, count in counts.items()))
+    for line in found.differences:
+        click.echo(line)
+    if found.is_new:
+        click.echo("result.json has no account: there is nothing to compare with")
+        return 2
+    click.echo(
+        f"{len(found.differences)} figures differ from result.json" if found.differences else "the account is that of result.json"
+    )
+    return 1 if found.differences else 0
 
 
 def _finite(_context: click.Context, _option: click.Parameter, value: float) -> float:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from harness.accounting.engines import ENGINES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,6 +52,22 @@ def origins(_context: click.Context, _option: click.Parameter, values: tuple[str
             raise click.BadParameter(f"{value!r} is no origin: expected a scheme, a host and a port, such as http://localhost:3000")
     return values
 
+
+def _engine(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    from harness.accounting.engines import require  # noqa: PLC0415
+
+    require(value)
+    return value
+
+
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=ENGINES[0],
+    show_default=True,
+    callback=_engine,
+    help="What reconciles: DuckDB in this process, or Apache Spark for more records than that can hold.",
+)
 
 endpoint_option = click.option(
     "--emulator", metavar="URL", help="The endpoint of an emulator. [default: what `pipeproof up` left in this directory]"

@@ -13,23 +13,22 @@ stored. The pipeline must give the other rivals up, as it gives up malformed rec
 
 from __future__ import annotations
 
-import contextlib
+import bisect
+import itertools
+import math
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
-import pyarrow as pa
-
+from harness.accounting import engines
 from harness.accounting.contents import broken_promise
 from harness.accounting.verdict import ANOMALIES, MAX_EXAMPLES, Account, Example, Ingress, Latency, Outcomes, TurnedAway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-# DuckDB's memory, beside Python's. DuckDB moves what exceeds a limit to disk, and raises OutOfMemoryException where one step needs more: then the next
-# limit is tried. A million records need less than the first limit.
-_MEMORY_LIMITS = ("280MB", "640MB", "1280MB", "2560MB", "5GB", "10GB")
-_PAIRS_PER_FETCH = 10_000
+    from harness.accounting.engines import Engine
 
 ANOMALIES_FILE = "anomalies.parquet"
 """All anomalies of a run, a row for each: its kind, the record's index in the ledger and id, and why. A phantom has no index."""
@@ -37,41 +36,75 @@ OUTCOMES_FILE = "outcomes.parquet"
 """Where each offered record ended, a row for each: its index in the ledger, how it ended (an outcome, `lost`, `irrecoverable` or `unacknowledged`), how often it was
 stored, dead-lettered and alerted, when it was first stored, and the first sighting of it: its row in the observations and its time."""
 
-_TABLES = """
-CREATE TABLE ledger AS
+_TABLES = {
+    "ledger": """
 SELECT index, record_id, payload_hash, malformed, status, shard, sequence, offered_at_ms, detail, put_at, file_hash, about_record,
        promised IS NULL AND filtered IS NULL AS poison, filtered, rival
-FROM read_parquet($ledger);
-
--- What the harness itself has put: the load, and what the pipeline looks up.
-CREATE TABLE put AS SELECT DISTINCT put_at FROM (SELECT put_at FROM ledger UNION ALL FROM lookup) WHERE put_at IS NOT NULL;
-
--- A sighting without a sequence number may still say in which upload: then it is one of that upload's records, and no other's.
-CREATE TABLE seen AS
-SELECT file_row_number AS n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position, keeps_payload, reason, misplaced, incomplete,
+FROM offered
+""",
+    # What the harness itself has put: the load, and what the pipeline looks up.
+    "put": "SELECT DISTINCT put_at FROM (SELECT put_at FROM ledger UNION ALL SELECT put_at FROM lookup) WHERE put_at IS NOT NULL",
+    # A sighting without a sequence number may still say in which upload: then it is one of that upload's records, and no other's.
+    "seen": """
+SELECT n, outcome, place, record_id, shard, sequence, payload_hash, seen_at_ms, position, keeps_payload, reason, misplaced, incomplete,
        CASE WHEN sequence IS NULL AND shard IN (SELECT DISTINCT shard FROM ledger) THEN shard END AS upload
-FROM read_parquet($observations, file_row_number = true) ANTI JOIN put USING (put_at);
-
-CREATE TABLE seen_as_put AS SELECT DISTINCT put_at FROM read_parquet($observations) SEMI JOIN put USING (put_at);
-
--- By sequence number: exact.
-CREATE TABLE by_sequence AS
-SELECT s.n, l.index FROM seen s JOIN ledger l ON s.sequence = l.sequence AND s.shard = l.shard;
-"""
-
-_BY_UPLOAD = """
--- An upload that is named as a whole, by its own bytes or without any: all its records.
-CREATE TABLE by_upload AS
-SELECT s.n, l.index FROM (FROM seen ANTI JOIN by_payload_and_upload USING (n)) s JOIN ledger l ON s.upload = l.shard WHERE s.record_id IS NULL;
-"""
+FROM observed ANTI JOIN put USING (put_at)
+""",
+    "seen_as_put": "SELECT DISTINCT put_at FROM observed SEMI JOIN put USING (put_at)",
+    # By sequence number: exact.
+    "by_sequence": "SELECT s.n, l.index FROM seen s JOIN ledger l ON s.sequence = l.sequence AND s.shard = l.shard",
+}
 
 
-def _by(table: str, keys: str, which: str, earlier: tuple[str, ...]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A way to find the record of a sighting, for sightings that have these columns and lack those."""
+
+    name: str
+    has: tuple[str, ...]
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def which(self) -> str:
+        return " AND ".join([*(f"{one} IS NOT NULL" for one in self.has), *(f"{one} IS NULL" for one in self.lacks)])
+
+    def fits(self, columns: Collection[str]) -> bool:
+        """Returns whether a sighting that has these columns is looked for so."""
+        return all(one in columns for one in self.has) and not any(one in columns for one in self.lacks)
+
+    def query(self, earlier: Sequence[str]) -> str:
+        """Returns SQL that finds the records of sightings which no earlier table has found."""
+        return _by_upload(earlier) if self == _UPLOAD else _by(", ".join(self.has), self.which, earlier)
+
+
+# Of several records with one id, those bytes are meant that are there.
+_UPLOAD = _Key("by_upload", ("upload",), ("record_id",))
+_KEYS = (
+    _Key("by_payload_and_upload", ("payload_hash", "upload"), ("record_id",)),
+    _UPLOAD,
+    _Key("by_all", ("record_id", "payload_hash", "upload")),
+    _Key("by_id_and_upload", ("record_id", "upload")),
+    _Key("by_payload_there", ("payload_hash", "upload")),
+    _Key("by_id_and_payload", ("record_id", "payload_hash"), ("upload",)),
+    _Key("by_id", ("record_id",), ("upload",)),
+    _Key("by_payload", ("payload_hash",), ("upload",)),
+)
+_COLUMNS = ("record_id", "payload_hash", "upload")
+_KINDS = f"SELECT DISTINCT {', '.join(f'{column} IS NOT NULL AS has_{column}' for column in _COLUMNS)} FROM seen"
+
+
+def _by_upload(earlier: Sequence[str]) -> str:
+    """Returns SQL for an upload that is named as a whole, by its own bytes or without any: all its records."""
+    found = "by_payload_and_upload"
+    without = f"ANTI JOIN {found} USING (n)" if found in earlier else ""
+    return f"SELECT s.n, l.index FROM (FROM seen {without}) s JOIN ledger l ON s.upload = l.shard WHERE s.record_id IS NULL"
+
+
+def _by(keys: str, which: str, earlier: Sequence[str]) -> str:
     """Returns SQL that gives sightings to records with the same keys in turn, first to records that no earlier table has found."""
     without = " ".join(f"ANTI JOIN {name} USING (n)" for name in earlier)
     found = " UNION ALL ".join(f"FROM {name}" for name in earlier)
     return f"""
-CREATE TABLE {table} AS
 WITH sightings AS (
     SELECT n, outcome, {keys}, row_number() OVER (PARTITION BY {keys}, outcome ORDER BY n) - 1 AS turn
     FROM seen {without} WHERE {which}
@@ -92,49 +125,26 @@ WITH sightings AS (
     LEFT JOIN seen_rivals USING (index)
 )
 SELECT s.n, r.index
-FROM sightings s JOIN records r USING ({keys}, outcome) WHERE s.turn % r.many = r.turn;
+FROM sightings s JOIN records r USING ({keys}, outcome) WHERE s.turn % r.many = r.turn
 """
 
 
-_EXACT = ("by_sequence", "by_payload_and_upload", "by_upload")
-_ID, _PAYLOAD, _UPLOAD = "record_id IS NOT NULL", "payload_hash IS NOT NULL", "upload IS NOT NULL"
-# Of several records with one id, those bytes are meant that are there.
-_KEYS = (
-    ("by_all", "record_id, payload_hash, upload", f"{_ID} AND {_PAYLOAD} AND {_UPLOAD}"),
-    ("by_id_and_upload", "record_id, upload", f"{_ID} AND {_UPLOAD}"),
-    ("by_payload_there", "payload_hash, upload", f"{_PAYLOAD} AND {_UPLOAD}"),
-    ("by_id_and_payload", "record_id, payload_hash", f"{_ID} AND {_PAYLOAD} AND upload IS NULL"),
-    ("by_id", "record_id", f"{_ID} AND upload IS NULL"),
-    ("by_payload", "payload_hash", f"{_PAYLOAD} AND upload IS NULL"),
-)
-_EARLIER = (*_EXACT, *(name for name, _, _ in _KEYS))
-
-_RESOLVE = (
-    _TABLES
-    + _by(
-        "by_payload_and_upload",
-        "payload_hash, upload",
-        "record_id IS NULL AND payload_hash IS NOT NULL AND upload IS NOT NULL",
-        ("by_sequence",),
-    )
-    + _BY_UPLOAD
-    + "".join(_by(name, keys, which, _EARLIER[:place]) for place, (name, keys, which) in enumerate(_KEYS, len(_EXACT)))
-    + """
-CREATE TABLE resolved AS
+def _resolved(found: Sequence[str]) -> str:
+    """Returns SQL for the sightings of records, each with its record."""
+    return f"""
 SELECT s.n, s.outcome, s.place, s.seen_at_ms, s.payload_hash, s.position, s.reason, s.misplaced, s.incomplete, s.keeps_payload, r.index
-FROM seen s JOIN (
-    """
-    + " UNION ALL ".join(f"FROM {name}" for name in _EARLIER)
-    + """
-) r USING (n);
+FROM seen s JOIN ({" UNION ALL ".join(f"FROM {name}" for name in found)}) r USING (n)
+"""
 
--- Sightings from which the bytes that were offered can be had back, or of which the scenario knows that they cannot.
-CREATE TABLE kept AS
+
+_ACCOUNTS = {
+    # Sightings from which the bytes that were offered can be had back, or of which the scenario knows that they cannot.
+    "kept": """
 SELECT r.n, r.index, r.outcome
 FROM resolved r JOIN (SELECT index, payload_hash, file_hash FROM ledger) l USING (index)
-WHERE r.outcome <> 'stored' AND (NOT r.keeps_payload OR r.payload_hash IN (l.payload_hash, l.file_hash));
-
-CREATE TABLE accounts AS
+WHERE r.outcome <> 'stored' AND (NOT r.keeps_payload OR r.payload_hash IN (l.payload_hash, l.file_hash))
+""",
+    "accounts": """
 WITH sighted AS (
     SELECT index,
            count(*) FILTER (outcome = 'stored') AS stored,
@@ -161,14 +171,9 @@ SELECT l.index, l.record_id, coalesce(l.malformed, b.malformed) AS malformed, l.
             WHEN l.status = 'rejected' THEN 'rejected' WHEN s.dead_lettered + s.alerted > 0 THEN 'irrecoverable'
             WHEN l.status = 'indeterminate' THEN 'unacknowledged' WHEN l.filtered IS NOT NULL THEN 'filtered'
             ELSE 'lost' END AS ended
-FROM ledger l LEFT JOIN sighted s USING (index) LEFT JOIN safe USING (index) LEFT JOIN beaten b USING (index);
-"""
-)
-
-_HOP = (
-    "coalesce('accepted by the first hop as ' || shard || ':' || sequence, 'the first hop: ' || status) "
-    "|| coalesce('; seen at ' || (SELECT string_agg(DISTINCT place, ', ' ORDER BY place) FROM resolved WHERE resolved.index = a.index), '')"
-)
+FROM ledger l LEFT JOIN sighted s USING (index) LEFT JOIN safe USING (index) LEFT JOIN beaten b USING (index)
+""",
+}
 
 _ENDS = "SELECT index, ended, stored, dead_lettered, alerted, stored_at_ms, seen_at_ms, sighting FROM accounts ORDER BY index"
 
@@ -200,187 +205,190 @@ _ANOMALIES = {
 }
 
 
+_PHANTOM = "coalesce(record_id, shard || ':' || sequence, hex(payload_hash), 'without an id')"
+_UNRESOLVED = "FROM seen ANTI JOIN resolved USING (n)"
+
+DISORDER = """
+SELECT index, place, position, n
+FROM (
+    SELECT index, place, position, n,
+           max(index) OVER (PARTITION BY place ORDER BY position, index ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM resolved WHERE outcome = 'stored' AND position IS NOT NULL
+)
+WHERE before > index
+"""
+
+# What was promised, and what is stored.
+_PAIRS = """
+SELECT r.n, r.index, p.promised, c.content
+FROM resolved r
+JOIN (SELECT index, promised FROM offered WHERE promised IS NOT NULL) p USING (index)
+JOIN (SELECT n, content FROM observed) c USING (n)
+WHERE r.outcome = 'stored'
+"""
+
+# What was offered, against what a dead letter or an alert carries of it; the place; what must stand beside it; the order in one place, where it has one, against that of the offers;
+# what was promised, against what is stored. Of each record the first counts.
+_CORRUPTED = f"""
+SELECT index, place, why FROM (
+    SELECT index, place, why, row_number() OVER (PARTITION BY index ORDER BY rank, n, why) AS turn
+    FROM (
+        SELECT 1 AS rank, n, index, place, 'the payload there is not the one that was offered' AS why
+        FROM resolved ANTI JOIN kept USING (n, index) WHERE outcome <> 'stored' AND payload_hash IS NOT NULL
+        UNION ALL
+        SELECT 2 AS rank, n, index, place, 'in the wrong place: expected ' || misplaced AS why
+        FROM resolved SEMI JOIN (FROM ledger WHERE NOT poison) USING (index) WHERE misplaced IS NOT NULL
+        UNION ALL
+        SELECT 3 AS rank, n, index, place, incomplete AS why FROM resolved WHERE incomplete IS NOT NULL
+        UNION ALL
+        SELECT 4 AS rank, n, index, place, 'out of order: row ' || position || ' there, behind one that came later' AS why FROM ({DISORDER})
+        UNION ALL
+        SELECT 5 AS rank, n, index, place, why FROM broken JOIN (SELECT n, index, place FROM resolved) USING (n, index)
+    )
+) WHERE turn = 1
+"""
+
+_ALL_ANOMALIES = " UNION ALL ".join(
+    [
+        *(
+            f"SELECT '{name}' AS anomaly, index, record_id, {why} AS why FROM accounts WHERE {condition}"
+            for name, (condition, why) in _ANOMALIES.items()
+        ),
+        f"SELECT 'phantom' AS anomaly, CAST(NULL AS BIGINT) AS index, {_PHANTOM} AS record_id, outcome || ', and no offered record is this one' AS why {_UNRESOLVED}",
+        "SELECT 'corrupted' AS anomaly, index, record_id, why FROM corrupted JOIN (SELECT index, record_id FROM ledger) USING (index)",
+    ]
+)
+
+
 def reconcile(
     ledger: Path,
     observations: Path,
     scratch: Path,
     met: Callable[[str | None, str | None], str] = lambda _shard, _sequence: "",
     lookup: Sequence[Path] = (),
+    engine: str = "duckdb",
 ) -> Account:
     """Returns the account of a run, from its two tables (harness/accounting/ledger.py and observations.py). `scratch`, the run's
     directory, takes what does not fit in memory, and anomalies.parquet. `met` says, for an example's shard and sequence number, what else is known of its way. `lookup` are tables with the
-    column `put_at` of what the harness has put besides the load."""
-    for limit in _MEMORY_LIMITS[:-1]:
-        with contextlib.suppress(duckdb.OutOfMemoryException):
-            return _reconciled(ledger, observations, scratch, met, lookup, limit)
-    return _reconciled(ledger, observations, scratch, met, lookup, _MEMORY_LIMITS[-1])
+    column `put_at` of what the harness has put besides the load. `engine` is one of `engines.ENGINES`; all come to the same account."""
 
-
-def _reconciled(
-    ledger: Path,
-    observations: Path,
-    scratch: Path,
-    met: Callable[[str | None, str | None], str],
-    lookup: Sequence[Path],
-    memory_limit: str,
-) -> Account:
-    with duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": str(scratch), "threads": 2}) as db:
-        # The progress bar would overwrite what the terminal shows.
-        db.execute("SET enable_progress_bar = false")
-        put = (
-            " UNION ALL ".join(f"SELECT put_at FROM read_parquet('{path}')" for path in lookup)
-            or "SELECT NULL::VARCHAR AS put_at WHERE false"
+    def work(db: Engine) -> Account:
+        db.read("offered", [ledger], {})
+        db.read("observed", [observations], {}, number="n")
+        db.read("lookup", lookup, {"put_at": "VARCHAR"})
+        _resolve(db)
+        for name, query in _ACCOUNTS.items():
+            db.table(name, query)
+        db.tell("broken", _PAIRS, broken_promise, given=2)
+        db.table("corrupted", _CORRUPTED)
+        db.table("anomalies", _ALL_ANOMALIES)
+        db.write(
+            "SELECT anomaly, index, record_id, why FROM anomalies ORDER BY anomaly, index, record_id", scratch / ANOMALIES_FILE
         )
-        db.execute(f"CREATE TABLE lookup AS {put}")
-        # Tables in a database without a file are kept in memory; DuckDB moves them to `scratch` where they exceed the limit.
-        for statement in _RESOLVE.split(";\n"):
-            if statement.strip():
-                parameters = {"ledger": str(ledger), "observations": str(observations)}
-                db.execute(statement, {name: value for name, value in parameters.items() if f"${name}" in statement})
-        db.execute("CREATE TABLE anomalies (anomaly VARCHAR, index BIGINT, record_id VARCHAR, why VARCHAR)")
-        counts = dict.fromkeys(ANOMALIES, 0)
-        examples: dict[str, tuple[Example, ...]] = {}
-        for name, (condition, why) in _ANOMALIES.items():
-            db.execute(f"INSERT INTO anomalies SELECT '{name}', index, record_id, {why} FROM accounts WHERE {condition}")
-            counts[name] = _one(db, f"SELECT count(*) FROM anomalies WHERE anomaly = '{name}'")
-            rows = db.execute(
-                f"SELECT record_id, {_HOP}, {why}, shard, sequence "
-                f"FROM (FROM accounts WHERE {condition} ORDER BY index LIMIT {MAX_EXAMPLES}) a ORDER BY index"
-            ).fetchall()
-            examples[name] = tuple(
-                Example(record_id, f"{hop}{met(*where)}", reason, *where) for record_id, hop, reason, *where in rows
-            )
-        counts["phantom"], examples["phantom"] = _phantoms(db)
-        counts["corrupted"], examples["corrupted"] = _corrupted(db, ledger, observations)
-        db.execute(f"COPY (FROM anomalies ORDER BY anomaly, index, record_id) TO '{scratch / ANOMALIES_FILE}' (FORMAT parquet)")
-        db.execute(f"COPY ({_ENDS}) TO '{scratch / OUTCOMES_FILE}' (FORMAT parquet)")
-        return Account(
-            ingress=_ingress(db),
-            outcome=_outcomes(db),
-            anomalies=counts,
-            examples={name: examples[name] for name in ANOMALIES if examples[name]},
-            latency=_latency(db),
-            healthy_rejected=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'rejected' AND NOT poison"),
-            rejected_why=_rejected_why(db),
-            healthy_stored=_one(db, "SELECT count(*) FROM accounts WHERE ended = 'stored' AND NOT poison"),
-            malformed=_one(db, "SELECT count(*) FROM accounts WHERE poison"),
-            turned_away=_turned_away(db),
-            reconciled=True,
-        )
+        db.write(_ENDS, scratch / OUTCOMES_FILE)
+        return _account(db, met)
+
+    return engines.run(engine, scratch, work)
 
 
-def _one(db: duckdb.DuckDBPyConnection, query: str) -> int:
-    [(count,)] = db.execute(query).fetchall()
-    return int(count)
+def _resolve(db: Engine) -> None:
+    """Makes the table `resolved`. Ways to find a record that no sighting of the run can be found by are left out."""
+    for name, query in _TABLES.items():
+        db.table(name, query)
+    kinds = [{column for column, is_there in zip(_COLUMNS, row, strict=True) if is_there} for row in db.rows(_KINDS)]
+    found = ["by_sequence"]
+    for key in _KEYS:
+        if any(map(key.fits, kinds)):
+            db.table(key.name, key.query(found))
+            found.append(key.name)
+    db.table("resolved", _resolved(found))
 
 
-def _rejected_why(db: duckdb.DuckDBPyConnection) -> str:
-    row = db.execute(
-        "SELECT detail FROM accounts WHERE ended = 'rejected' AND NOT poison AND detail IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
-    ).fetchone()
-    return str(row[0]) if row else ""
-
-
-def _counts(db: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:
-    return {str(name): int(count) for name, count in db.execute(f"SELECT {column}, count(*) FROM accounts GROUP BY 1").fetchall()}
-
-
-def _ingress(db: duckdb.DuckDBPyConnection) -> Ingress:
-    by_status = _counts(db, "status")
-    return Ingress(offered=sum(by_status.values()), **by_status)
-
-
-def _outcomes(db: duckdb.DuckDBPyConnection) -> Outcomes:
-    ends = _counts(db, "ended")
+def _account(db: Engine, met: Callable[[str | None, str | None], str]) -> Account:
+    status: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
+    of: Counter[str] = Counter()
+    for answer, ended, poison, is_stored, count in db.rows(
+        "SELECT status, ended, poison, stored > 0 AS is_stored, count(*) AS many FROM accounts GROUP BY status, ended, poison, stored > 0"
+    ):
+        status[answer] += count
+        ends[ended] += count
+        of["malformed"] += count * poison
+        of["recovered"] += count * (answer == "indeterminate" and is_stored)
+        of[f"healthy {ended}"] += count * (not poison)
+    counts = dict.fromkeys(ANOMALIES, 0) | dict(db.rows("SELECT anomaly, count(*) AS many FROM anomalies GROUP BY anomaly"))
+    examples = {name: tuple(_examples(db, name, met)) for name in ANOMALIES if counts[name]}
     for anomaly in ("lost", "irrecoverable"):
         ends.pop(anomaly, None)
-    recovered = _one(db, "SELECT count(*) FROM accounts WHERE status = 'indeterminate' AND stored > 0")
-    return Outcomes(**ends, recovered=recovered)
-
-
-def _turned_away(db: duckdb.DuckDBPyConnection) -> TurnedAway:
-    of = "FROM accounts WHERE ended = 'rejected' AND poison AND NOT about_record"
-    first = db.execute(f"SELECT detail {of} ORDER BY index LIMIT 1").fetchone()
-    return TurnedAway(_one(db, f"SELECT count(*) {of}"), str(first[0])) if first else TurnedAway()
-
-
-def _latency(db: duckdb.DuckDBPyConnection) -> Latency:
-    row = db.execute(
-        "SELECT quantile_cont(l, 0.5), quantile_cont(l, 0.95), quantile_cont(l, 0.99), max(l) "
-        "FROM (SELECT (stored_at_ms - offered_at_ms) / 1000.0 AS l FROM accounts WHERE stored_at_ms IS NOT NULL)"
-    ).fetchone()
-    return Latency(*(None if value is None else round(float(value), 3) for value in row or (None,) * 4))
-
-
-def _phantoms(db: duckdb.DuckDBPyConnection) -> tuple[int, tuple[Example, ...]]:
-    unresolved = "FROM seen ANTI JOIN resolved USING (n)"
-    name = "coalesce(record_id, shard || ':' || sequence, hex(payload_hash), 'without an id')"
-    rows = db.execute(f"SELECT {name}, place, outcome {unresolved} ORDER BY n LIMIT {MAX_EXAMPLES}").fetchall()
-    why = "outcome || ', and no offered record is this one'"
-    db.execute(f"INSERT INTO anomalies SELECT 'phantom', NULL, {name}, {why} {unresolved}")
-    found = tuple(Example(name, place, f"{outcome}, and no offered record is this one") for name, place, outcome in rows)
-    return _one(db, f"SELECT count(*) {unresolved}"), found
-
-
-DISORDER = """
-SELECT index, record_id, place, position
-FROM (
-    SELECT index, place, position,
-           max(index) OVER (PARTITION BY place ORDER BY position, index ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-    FROM resolved WHERE outcome = 'stored' AND position IS NOT NULL
-) JOIN ledger USING (index)
-WHERE before > index
-"""
-
-
-def _corrupted(db: duckdb.DuckDBPyConnection, ledger: Path, observations: Path) -> tuple[int, tuple[Example, ...]]:
-    """Compares what was promised with what is stored, a few thousand pairs at a time; and what was offered with what a dead letter or
-    an alert carries of it; and the place; and what must stand beside it; and the order in one place, where it has one, with that of the offers."""
-    broken: dict[int, Example] = {}
-    spoilt = db.execute(
-        "SELECT r.index, l.record_id, r.place FROM resolved r JOIN ledger l USING (index) "
-        "ANTI JOIN kept USING (n, index) WHERE r.outcome <> 'stored' AND r.payload_hash IS NOT NULL"
-    ).fetchall()
-    for index, record_id, place in spoilt:
-        broken[index] = Example(record_id, place, "the payload there is not the one that was offered")
-    for index, record_id, place, pattern in db.execute(
-        "SELECT index, record_id, place, misplaced FROM resolved JOIN ledger USING (index) WHERE misplaced IS NOT NULL AND NOT poison"
-    ).fetchall():
-        broken.setdefault(index, Example(record_id, place, f"in the wrong place: expected {pattern}"))
-    for index, record_id, place, why in db.execute(
-        "SELECT index, record_id, place, incomplete FROM resolved JOIN ledger USING (index) WHERE incomplete IS NOT NULL"
-    ).fetchall():
-        broken.setdefault(index, Example(record_id, place, why))
-    for index, record_id, place, position in db.execute(DISORDER).fetchall():
-        broken.setdefault(index, Example(record_id, place, f"out of order: row {position} there, behind one that came later"))
-    count: set[int] = set(broken)
-    different: dict[int, tuple[int, str]] = {}
-    pairs = db.execute(
-        """
-        SELECT r.n, r.index, p.promised, c.content
-        FROM resolved r
-        JOIN (SELECT index, promised FROM read_parquet($ledger) WHERE promised IS NOT NULL) p USING (index)
-        JOIN (SELECT file_row_number AS n, content FROM read_parquet($observations, file_row_number = true)) c USING (n)
-        WHERE r.outcome = 'stored'
-        """,
-        {"ledger": str(ledger), "observations": str(observations)},
+    return Account(
+        ingress=Ingress(offered=status.total(), **status),
+        outcome=Outcomes(**ends, recovered=of["recovered"]),
+        anomalies=counts,
+        examples=examples,
+        latency=_latency(db),
+        healthy_rejected=of["healthy rejected"],
+        rejected_why=_rejected_why(db),
+        healthy_stored=of["healthy stored"],
+        malformed=of["malformed"],
+        turned_away=_turned_away(db),
+        reconciled=True,
     )
-    while rows := pairs.fetchmany(_PAIRS_PER_FETCH):
-        for n, index, promised, content in rows:
-            why = broken_promise(promised, content)
-            if why is not None:
-                count.add(index)
-                different[index] = min(different.get(index, (n, why)), (n, why))
-        # The first ones are enough, and the same ones in every run.
-        different = dict(sorted(different.items())[:MAX_EXAMPLES])
-    for index, (n, why) in different.items():
-        [(record_id, place)] = db.execute(
-            # An observation that names an upload alone is of all its records.
-            "SELECT record_id, place FROM resolved JOIN ledger USING (index) WHERE n = ? AND index = ?",
-            [n, index],
-        ).fetchall()
-        broken.setdefault(index, Example(record_id, place, why))
-    why_of = [broken[index].why if index in broken else None for index in sorted(count)]
-    db.register("corrupted", pa.table({"index": pa.array(sorted(count), pa.int64()), "why": pa.array(why_of, pa.string())}))
-    db.execute("INSERT INTO anomalies SELECT 'corrupted', index, record_id, why FROM corrupted JOIN ledger USING (index)")
-    return len(count), tuple(broken[index] for index in sorted(broken)[:MAX_EXAMPLES])
+
+
+def _examples(db: Engine, name: str, met: Callable[[str | None, str | None], str]) -> Iterator[Example]:
+    """Yields the first records of an anomaly, in the order in which they were offered, or seen."""
+    if name == "phantom":
+        query = f"SELECT {_PHANTOM} AS name, place, outcome || ', and no offered record is this one' AS why {_UNRESOLVED} ORDER BY n LIMIT {MAX_EXAMPLES}"
+        yield from (Example(*row) for row in db.rows(query))
+    elif name == "corrupted":
+        query = f"""
+        SELECT record_id, place, why FROM corrupted JOIN (SELECT index, record_id FROM ledger) USING (index) ORDER BY index LIMIT {MAX_EXAMPLES}
+        """
+        yield from (Example(*row) for row in db.rows(query))
+    else:
+        query = f"""
+        WITH first AS (SELECT index, record_id, why FROM anomalies WHERE anomaly = '{name}' ORDER BY index LIMIT {MAX_EXAMPLES}),
+        places AS (
+            SELECT index, string_agg(place, ', ' ORDER BY place) AS places
+            FROM (SELECT DISTINCT index, place FROM resolved SEMI JOIN first USING (index)) GROUP BY index
+        )
+        SELECT first.record_id,
+               coalesce('accepted by the first hop as ' || shard || ':' || sequence, 'the first hop: ' || status) || coalesce('; seen at ' || places, '') AS hop,
+               why, shard, sequence
+        FROM first JOIN (SELECT index, shard, sequence, status FROM accounts) USING (index) LEFT JOIN places USING (index) ORDER BY index
+        """
+        for record_id, hop, why, *where in db.rows(query):
+            yield Example(record_id, f"{hop}{met(*where)}", why, *where)
+
+
+def _rejected_why(db: Engine) -> str:
+    rows = db.rows(
+        "SELECT detail FROM accounts WHERE ended = 'rejected' AND NOT poison AND detail IS NOT NULL GROUP BY detail ORDER BY count(*) DESC, detail LIMIT 1"
+    )
+    return str(rows[0][0]) if rows else ""
+
+
+def _turned_away(db: Engine) -> TurnedAway:
+    of = "FROM accounts WHERE ended = 'rejected' AND poison AND NOT about_record"
+    [(count,)] = db.rows(f"SELECT count(*) AS many {of}")
+    return TurnedAway(count, str(db.rows(f"SELECT detail {of} ORDER BY index LIMIT 1")[0][0])) if count else TurnedAway()
+
+
+def _latency(db: Engine) -> Latency:
+    # Engines differ in what they call a percentile. There are few latencies of whole milliseconds, however many records there are.
+    counts = db.rows(
+        "SELECT stored_at_ms - offered_at_ms AS ms, count(*) AS many FROM accounts WHERE stored_at_ms IS NOT NULL "
+        "GROUP BY stored_at_ms - offered_at_ms ORDER BY ms"
+    )
+    if not counts:
+        return Latency()
+    reached = list(itertools.accumulate(many for _, many in counts))
+
+    def percentile(part: float) -> float:
+        """Returns the latency that this part of the records does not exceed, between two of them in proportion."""
+        place = part * (reached[-1] - 1)
+        low, high = (float(counts[bisect.bisect_right(reached, rank)][0]) for rank in (math.floor(place), math.ceil(place)))
+        between: float = low + (high - low) * (place - math.floor(place))
+        return round(between / 1000, 3)
+
+    return Latency(percentile(0.5), percentile(0.95), percentile(0.99), percentile(1))

@@ -29,7 +29,7 @@ from harness.faults.plan import RecordFault, dump, load, named
 from harness.run.engine import conduct
 from harness.run.recipe import make_recipe, open_load
 from harness.run.replay import keep
-from harness.run.run_dir import create_run_dir
+from harness.run.run_dir import LEDGER, create_run_dir
 from harness.run.standing import UNUSABLE, Standing, leaves_nothing, may_stand
 from harness.run.state import Run
 from harness.stack.runtimes import needs_node
@@ -158,7 +158,7 @@ class Running:
     def _may_serve_others(self, standing: Standing, tried: Tried) -> bool:
         """Returns whether a stack may serve other schedules after this one. Where its records have come before, or a function may have left something elsewhere than in stores,
         no stack may."""
-        if not standing.has_new_ids(Path(tried.run_dir) / "ledger.parquet"):
+        if not standing.has_new_ids(Path(tried.run_dir) / LEDGER):
             self._may_stand = False
         if not all(leaves_nothing(point.call) for point in tried.points if point.call):
             self._may_stand = False

@@ -13,7 +13,7 @@ from harness.draft.graph import MACHINES, STORES, graph_of
 from harness.emulator.clients import DEFAULT_ACCOUNT
 from harness.errors import UsageError
 from harness.run.journal import entries
-from harness.run.run_dir import PLAN, readable
+from harness.run.run_dir import OBSERVATIONS, PLAN, readable
 from harness.stack.functions import TYPES as FUNCTIONS
 from harness.stack.template import read_template
 from harness.stack.values import parameter_values
@@ -97,7 +97,7 @@ def _invocations(run_dir: Path, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _sightings(run_dir: Path, names: Mapping[str, str]) -> dict[str, str]:
-    path = run_dir / "observations.parquet"
+    path = run_dir / OBSERVATIONS
     if not path.exists():
         return {}
     # A queue is known by its URL and a topic by its ARN, and both are seen by name. The longest name first: one may begin as another does.

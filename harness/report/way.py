@@ -11,7 +11,7 @@ import duckdb
 from harness.documents import MISTYPED, read_json
 from harness.errors import UsageError
 from harness.run.journal import JOURNAL
-from harness.run.run_dir import PLAN, readable
+from harness.run.run_dir import LEDGER, OBSERVATIONS, PLAN, readable
 from harness.run.trace import as_they_began, faults_by_request, logical, renamed, ways
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _NEAR = 5
 
 def told(run_dir: Path, record_id: str) -> Iterator[str]:
     """Yields what is known of a record. Raises UsageError for a directory that is none of a run, and for an id that it did not offer."""
-    ledger, observations = run_dir / "ledger.parquet", run_dir / "observations.parquet"
+    ledger, observations = run_dir / LEDGER, run_dir / OBSERVATIONS
     if not ledger.is_file():
         raise UsageError(f"{run_dir} is no run directory: it has no ledger.parquet")
     with readable(run_dir), duckdb.connect() as db:

@@ -11,6 +11,7 @@ import duckdb
 from harness.faults.carried import text_of_event
 from harness.run.events import Cause
 from harness.run.journal import entries
+from harness.run.run_dir import LEDGER
 from harness.run.trace import renamed
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def causes(run_dir: Path, met: Mapping[str, object], names: Mapping[str, str]) -
             renamed(_shortened(first[cause]["error"]), names),
             count,
             planned[cause],
-            _record(run_dir / "ledger.parquet", first[cause]["carried"]),
+            _record(run_dir / LEDGER, first[cause]["carried"]),
         )
         for cause, count in found.most_common(_MOST)
     )

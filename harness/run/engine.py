@@ -35,7 +35,7 @@ from harness.run.offering import offer
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
-from harness.run.run_dir import note_refusal
+from harness.run.run_dir import LEDGER, LOOKUP, OBSERVATIONS, SETUP, note_refusal, put_besides
 from harness.run.setup import after_deployment
 from harness.run.standing import Standing, require_empty
 from harness.run.state import State, end, since, timed, undecided
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from harness.scenario.scenario import Scenario
 
 _REPORT_EVERY_S = 0.2
-_LOOKUP = "lookup.parquet"
-_SETUP = "setup.parquet"
 _HOUR_S = 3600
 
 
@@ -164,14 +162,15 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     state.beside.end_journal()
     yield events.PhaseStarted("observe", f"{len(scenario.probes)} place{'s' if len(scenario.probes) != 1 else ''}")
     sightings = itertools.chain.from_iterable(probe.open(context) for probe in scenario.probes)
-    write_observations(run.run_dir / "observations.parquet", sightings)
+    write_observations(run.run_dir / OBSERVATIONS, sightings)
     fleeting = tuple(doubt for probe in scenario.probes for doubt in probe.doubts(context))
     run.emulator.check()
     broken, unchecked = yield from _check(scenario, state, context)
 
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
-    lookup = [path for name in (_LOOKUP, _SETUP) if (path := run.run_dir / name).is_file()]
-    account = reconcile(state.ledger.path, run.run_dir / "observations.parquet", run.run_dir, faults.met, lookup)
+    account = reconcile(
+        state.ledger.path, run.run_dir / OBSERVATIONS, run.run_dir, faults.met, put_besides(run.run_dir), run.engine
+    )
     state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.beside.names)
     unmet = scenario.send.doubts(context)
     doubts = (
@@ -258,10 +257,10 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         require_empty(scenario.probes, context)
     if scenario.setup.items or scenario.setup.objects:
         yield events.PhaseStarted("setup", "items and objects that the stack finds in place")
-        after_deployment(clients, scenario.setup, run.run_dir / _SETUP)
+        after_deployment(clients, scenario.setup, run.run_dir / SETUP)
     if scenario.lookup is not None:
         yield events.PhaseStarted("lookup", "what the pipeline looks up")
-        for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup(), run.run_dir / _LOOKUP):
+        for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup(), run.run_dir / LOOKUP):
             emulator.check()
     faults = state.faults = FaultRun(plan, run.load, description.endpoint, run.account)
     if emulator.stays:
@@ -289,7 +288,7 @@ def _drain(
 
 def _load(run: Run, scenario: Scenario, state: State, context: Context) -> Iterator[events.Event]:
     """Offers every record of the load, and notes the answers."""
-    ledger = state.ledger = Ledger(run.run_dir / "ledger.parquet")
+    ledger = state.ledger = Ledger(run.run_dir / LEDGER)
     coverage = state.coverage = Coverage(run.load)
     began = reported = time.monotonic()
     try:

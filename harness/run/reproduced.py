@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from harness.accounting.reconcile import ANOMALIES_FILE
-from harness.run.run_dir import readable
+from harness.run.run_dir import LEDGER, readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_LEDGER = "ledger.parquet"
 _MAX_NAMED = 3
 
 
@@ -26,7 +25,7 @@ def anomalies(run_dir: Path) -> Counter[tuple[str, str]] | None:
         return None
     with readable(run_dir):
         table = pq.read_table(path, columns=["anomaly", "record_id"])
-        uploads = _uploads(run_dir / _LEDGER)
+        uploads = _uploads(run_dir / LEDGER)
         names = [_again(name or "", uploads) for name in table["record_id"].to_pylist()]
         return Counter(zip(table["anomaly"].to_pylist(), names, strict=True))
 

@@ -20,6 +20,15 @@ PLAN = "plan.json"
 """What the run is, with the plan of its faults."""
 REFUSED = "refused.txt"
 """Why a run was refused once its emulator was ready."""
+LEDGER, OBSERVATIONS = "ledger.parquet", "observations.parquet"
+"""What was offered, and what the probes saw."""
+LOOKUP, SETUP = "lookup.parquet", "setup.parquet"
+"""What was put besides the load: for the pipeline to look up, and by the scenario's `setup`."""
+
+
+def put_besides(run_dir: Path) -> list[Path]:
+    """Returns the tables of what a run has put besides its load."""
+    return [path for name in (LOOKUP, SETUP) if (path := run_dir / name).is_file()]
 
 
 def create_run_dir(out: Path, scenario: str, *, latest: bool = True) -> Path:

@@ -54,6 +54,8 @@ class Run:
     """Whether the faults last as long as the scenario says where streams only try again what they never give up."""
     standing: Standing | None = None
     """The stack that this run is to use, and not to delete; it deploys one that is not there yet."""
+    engine: str = "duckdb"
+    """What reconciles: one of `engines.ENGINES`."""
 
     @property
     def scenario(self) -> Scenario:

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from harness.accounting.engines import ENGINES
 from harness.exits import ErrorsAsMessages
 from harness.explore.search import Limits
 from tests.bench import plot
@@ -17,6 +18,7 @@ from tests.bench.clickstream import bench_clickstream
 from tests.bench.emulator import bench_emulator
 from tests.bench.exploring import bench_explore
 from tests.bench.figures import Figure, machine_load, table
+from tests.bench.reconciling import bench_reconcile
 from tests.bench.soak import bench_soak
 from tests.bench.tuning import bench_tuning
 from tests.bench.workflows import bench_workflows
@@ -146,6 +148,16 @@ def explore(scenario: str, records: int, schedules: int, depth: int, workers: in
     return _measure(
         lambda tell: bench_explore(scenario, records, Limits(depth, workers, most=schedules), repetitions, out, tell), out
     )
+
+
+@main.command()
+@click.argument("sizes", type=click.IntRange(min=1), nargs=-1, metavar="[RECORDS]...")
+@click.option("--engine", "engines", type=click.Choice(ENGINES), multiple=True, help="May be given several times. [default: all]")
+@_out("bench-reconcile.json")
+def reconcile(sizes: tuple[int, ...], engines: tuple[str, ...], out: Path) -> int:
+    """What it takes to reconcile so many records (default: one and ten million), by engine: seconds and memory. Spark needs `tox -e spark` and Java. Takes minutes."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return _measure(lambda tell: bench_reconcile(sizes or (1_000_000, 10_000_000), engines or ENGINES, out, tell), out)
 
 
 def _measure(measure: Callable[[Callable[[str], None]], list[Figure]], out: Path) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
+import duckdb
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,58 +17,7 @@ from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status, payload_hash
 from harness.accounting.verdict import ANOMALIES
 from tests.model import count
-
-# Few ids, payloads and sequence numbers: they must meet.
-IDS = st.sampled_from(["a", "b", "c", "d"])
-PAYLOADS = st.sampled_from([b"p1", b"p2", b"p3"])
-SHARDS = st.sampled_from(["s0", "u1"])
-PUT = st.sampled_from([None, None, None, "s3://here/in#1", "s3://here/in#2"])
-VALUES = st.sampled_from([1, 2, "x", True])
-
-
-@st.composite
-def ledgers(draw):
-    pairs = []
-    for number in range(draw(st.integers(0, 8))):
-        promised = draw(st.one_of(st.none(), VALUES.map(lambda v: json.dumps({"v": v}, separators=(",", ":")).encode())))
-        filtered = None if promised else draw(st.sampled_from([None, "too small"]))
-        rival = draw(st.sampled_from([None, None, "one", "two"])) if promised else None
-        malformed = None if promised or filtered else "spoilt"
-        record = Record(draw(IDS), draw(PAYLOADS), promised, malformed, filtered=filtered, rival=rival)
-        status = draw(st.sampled_from(Status))
-        known = status is Status.ACKED and draw(st.booleans())
-        place = (draw(SHARDS), f"{number:02d}") if known else (None, None)
-        file_hash = draw(st.sampled_from([None, payload_hash(b"p3"), payload_hash(b"a whole file")]))
-        pairs.append((record, Answer(status, 1000, *place, put_at=draw(PUT), file_hash=file_hash)))
-    return pairs
-
-
-@st.composite
-def sighting(draw):
-    outcome = draw(st.sampled_from([Outcome.STORED, Outcome.DEAD_LETTERED, Outcome.ALERTED]))
-    shard = draw(st.one_of(st.none(), SHARDS, st.just("another")))
-    return Observation(
-        outcome,
-        draw(st.sampled_from(["here", "there"])),
-        draw(st.one_of(st.none(), IDS, st.just("stranger"))),
-        shard,
-        # An upload may be named without a line.
-        draw(st.one_of(st.none(), st.integers(0, 9).map("{:02d}".format))) if shard else None,
-        draw(st.one_of(st.none(), PAYLOADS.map(payload_hash), st.just(payload_hash(b"a whole file")))),
-        draw(st.one_of(st.none(), st.integers(1000, 9000))),
-        draw(VALUES.map(lambda v: json.dumps({"v": v, "more": 1}).encode())) if outcome is Outcome.STORED else None,
-        keeps_payload=draw(st.sampled_from([True, True, False])),
-        put_at=draw(PUT),
-        misplaced=draw(st.sampled_from([None, None, None, "elsewhere/*"])) if outcome is Outcome.STORED else None,
-        incomplete=draw(st.sampled_from([None, None, None, "it does not say when"])),
-    )
-
-
-@st.composite
-def sightings(draw):
-    """Some of them in an order, in which no two have the same place."""
-    seen = draw(st.lists(sighting(), max_size=12))
-    return [o._replace(position=n) if draw(st.booleans()) else o for n, o in enumerate(seen)]
+from tests.worlds import ledgers, sightings
 
 
 def accounted(pairs, observations):
@@ -163,3 +113,15 @@ def test_a_perfect_run_has_no_anomaly_and_each_record_taken_away_is_one_lost(man
     account = accounted(pairs, left)
     assert dict(account.anomalies) == {name: len(gone) if name == "lost" else 0 for name in ANOMALIES}
     assert {e.record_id for e in account.examples.get("lost", ())} == {f"id-{n}" for n in gone}
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.integers(-500, 5000), min_size=1, max_size=40))
+def test_latencies_are_continuous_percentiles(ms):
+    pairs = [(Record(f"r{n}", b"x", b"{}"), Answer(Status.ACKED, 1000)) for n in range(len(ms))]
+    seen = [Observation(Outcome.STORED, "here", f"r{n}", seen_at_ms=1000 + late, content=b"{}") for n, late in enumerate(ms)]
+    found = accounted(pairs, seen).latency
+    with duckdb.connect() as db:
+        parts = [0.5, 0.95, 0.99, 1]
+        [(expected,)] = db.execute("SELECT quantile_cont(ms, ?) FROM (SELECT unnest(?) AS ms)", [parts, ms]).fetchall()
+    assert [found.p50, found.p95, found.p99, found.max] == pytest.approx([value / 1000 for value in expected], abs=0.00051)

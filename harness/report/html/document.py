@@ -16,11 +16,10 @@ from harness.faults.plan import PARTIAL
 from harness.report.html import positions, records, series
 from harness.report.html.clusters import Anomaly, clusters
 from harness.report.html.happened import Happened, happened
-from harness.report.html.records import OBSERVATIONS
 from harness.report.html.traits import traits
 from harness.report.result import read_result
 from harness.run.journal import JOURNAL
-from harness.run.run_dir import PLAN, readable
+from harness.run.run_dir import LEDGER, OBSERVATIONS, PLAN, readable
 from harness.run.trace import HOW, Hop, faults_by_request, logical, renamed, ways
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ _LEAST_LOG = 400
 _LEAST_TRACED = 50
 _LEAST_OTHERS = 10
 # Of a run that was reconciled.
-_NEEDED = ("ledger.parquet", OBSERVATIONS, OUTCOMES_FILE, ANOMALIES_FILE, JOURNAL, PLAN)
+_NEEDED = (LEDGER, OBSERVATIONS, OUTCOMES_FILE, ANOMALIES_FILE, JOURNAL, PLAN)
 _SERVICE_KINDS = ("throttle", "error", "partial", "latency", "hang", "cut", "reply_lost")
 _FUNCTION_KINDS = (
     "lambda_error_before", "lambda_error_after", "lambda_timeout", "lambda_throttled", "lambda_killed_before", "lambda_killed_during",
@@ -231,7 +230,7 @@ def _tables(db: duckdb.DuckDBPyConnection, run_dir: Path, found: Happened, log: 
         db.execute(f"CREATE TABLE anomalies AS FROM read_parquet('{_quoted(run_dir / ANOMALIES_FILE)}')")
     else:
         db.execute(_NO_OUTCOMES)
-    ledger = run_dir / "ledger.parquet"
+    ledger = run_dir / LEDGER
     if ledger.exists():
         db.execute(_ENDS, {"ledger": str(ledger)})
         db.execute(f"CREATE VIEW promises AS SELECT index, promised FROM read_parquet('{_quoted(ledger)}')")

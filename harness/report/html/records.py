@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 
 from harness.accounting.verdict import ANOMALIES
 from harness.report.said import end_of, shortened
+from harness.run.run_dir import OBSERVATIONS
 from harness.run.trace import HOW, Hop
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Named = Callable[[str], str]
 """Puts the names of the template in place of those that were made of them."""
-OBSERVATIONS = "observations.parquet"
 _TEXT_CHARACTERS = 300
 _CONTENT_CHARACTERS = 600
 _MOST_PLACES = 5

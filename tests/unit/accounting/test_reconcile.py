@@ -54,8 +54,8 @@ def test_more_records_than_fit_into_the_memory_are_reconciled_with_more_of_it(tm
         limits.append(config["memory_limit"])
         return connect(config=config)
 
-    monkeypatch.setattr("harness.accounting.reconcile._MEMORY_LIMITS", ("1MB", "2MB", "320MB"))
-    monkeypatch.setattr("harness.accounting.reconcile.duckdb.connect", connected)
+    monkeypatch.setattr("harness.accounting.engines.of_duckdb._MEMORY_LIMITS", ("1MB", "2MB", "320MB"))
+    monkeypatch.setattr("harness.accounting.engines.of_duckdb.duckdb.connect", connected)
     records = [Record(f"id-{n}", b"x", b"{}") for n in range(20_000)]
     seen = [Observation(Outcome.STORED, "here", record.record_id, content=b"{}") for record in records]
     account = reconciled(tmp_path, [(record, Answer(Status.ACKED, 1)) for record in records], seen)
@@ -204,10 +204,10 @@ def test_of_many_broken_promises_the_first_are_the_examples_with_where_each_was_
 def test_an_upload_that_stands_in_one_place_as_a_whole_is_in_order():
     """All its records have the same position there, in whatever order the join has made them."""
     with duckdb.connect() as db:
-        db.execute("CREATE TABLE ledger (index BIGINT, record_id TEXT)")
-        db.execute("INSERT INTO ledger SELECT i, i::TEXT FROM range(3) r(i)")
-        db.execute("CREATE TABLE resolved (index BIGINT, outcome TEXT, place TEXT, position BIGINT)")
-        db.execute("INSERT INTO resolved VALUES (2, 'stored', 'here', 3), (1, 'stored', 'here', 3), (0, 'stored', 'here', 4)")
+        db.execute("CREATE TABLE resolved (index BIGINT, outcome TEXT, place TEXT, position BIGINT, n BIGINT)")
+        db.execute(
+            "INSERT INTO resolved VALUES (2, 'stored', 'here', 3, 0), (1, 'stored', 'here', 3, 1), (0, 'stored', 'here', 4, 2)"
+        )
         assert [index for index, *_ in db.execute(DISORDER).fetchall()] == [0]
 
 

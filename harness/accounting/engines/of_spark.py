@@ -1,0 +1,172 @@
+"""Apache Spark: on this machine in local mode, or on the cluster that `spark-submit` names. For more records than one machine reconciles."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlglot
+
+from harness.errors import UnknownVerdictError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from harness.accounting.engines import Engine, Row
+
+_ROWS_PER_GROUP = 100_000
+_TYPES = {"VARCHAR": "STRING"}
+# `spark-submit` sets it, and says itself where Spark runs.
+_SUBMITTED = "PYSPARK_GATEWAY_PORT"
+# Of the files that are read; a step holds a few times that of each of its partitions.
+_BYTES_PER_PARTITION = 1 << 24
+
+T = TypeVar("T")
+
+
+def require() -> None:
+    """Raises UsageError where PySpark or Java is not installed."""
+    if importlib.util.find_spec("pyspark") is None:
+        raise UsageError("--engine spark: PySpark is not installed: pip install '.[spark]' in a clone of pipeproof")
+    if "SPARK_HOME" not in os.environ and "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+        raise UsageError(
+            "--engine spark: there is no Java, which Spark runs on: install a JRE of version 17 or later, or set JAVA_HOME"
+        )
+
+
+def run(scratch: Path, work: Callable[[Engine], T]) -> T:
+    """Returns what `work` does. A session that is there is used, and stays; else one begins, and ends with it. Raises UsageError as `require` does, UnknownVerdictError where
+    Spark fails."""
+    require()
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    existing = SparkSession.getActiveSession()
+    with tempfile.TemporaryDirectory(prefix="spark-", dir=scratch) as folder:
+        spark = existing or _session(Path(folder))
+        try:
+            return work(_Spark(spark, Path(folder)))
+        except PySparkException as error:
+            raise UnknownVerdictError(f"Spark: {str(error).strip().splitlines()[0]}") from error
+        finally:
+            if existing is None:
+                spark.stop()
+
+
+def _session(folder: Path) -> SparkSession:
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+
+    # Workers import the harness by the Python that runs it.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    settings = {
+        "spark.app.name": "pipeproof reconcile",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
+    }
+    if _SUBMITTED not in os.environ:
+        settings |= {
+            "spark.master": "local[*]",
+            # Nothing listens but on loopback.
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.ui.enabled": "false",
+            "spark.local.dir": str(folder),
+            "spark.sql.warehouse.dir": str(folder / "warehouse"),
+            "spark.driver.memory": "2g",
+            "spark.log.level": "ERROR",
+        }
+    builder = SparkSession.builder
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+class _Spark:
+    """Tables are Parquet files in a directory: each is made once, however many queries read it."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self._spark = spark
+        self._folder = folder
+        self._bytes = 0
+
+    def read(self, name: str, paths: Sequence[Path], columns: Mapping[str, str], number: str = "") -> None:
+        if not paths:
+            schema = ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in columns.items())
+            self._spark.createDataFrame([], schema).createOrReplaceTempView(name)
+            return
+        self._bytes += sum(path.stat().st_size for path in paths)
+        self._spark.conf.set("spark.sql.shuffle.partitions", max(2, self._bytes // _BYTES_PER_PARTITION))
+        found = self._spark.read.parquet(*map(str, paths))
+        if number:
+            found = found.selectExpr("*", f"_metadata.row_index AS {number}")
+        found.createOrReplaceTempView(name)
+
+    def table(self, name: str, query: str) -> None:
+        self._keep(name, self._query(query))
+
+    def tell(self, name: str, query: str, why: Callable[..., str | None], given: int) -> None:
+        found = self._query(query)
+        names = found.columns[:-given]
+
+        def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                columns = [column.to_pylist() for column in batch.columns]
+                rows = [(*row[:-given], said) for row in zip(*columns, strict=True) if (said := why(*row[-given:])) is not None]
+                values = list(zip(*rows, strict=True)) or [()] * (len(names) + 1)
+                types = [*(pa.int64() for _ in names), pa.string()]
+                yield pa.record_batch(
+                    [pa.array(column, kind) for column, kind in zip(values, types, strict=True)], names=[*names, "why"]
+                )
+
+        schema = ", ".join([*(f"{column} BIGINT" for column in names), "why STRING"])
+        self._keep(name, found.mapInArrow(told, schema))
+
+    def rows(self, query: str) -> list[Row]:
+        return [
+            tuple(bytes(value) if isinstance(value, bytearray) else value for value in row) for row in self._query(query).collect()
+        ]
+
+    def write(self, query: str, path: Path) -> None:
+        found = self._query(query)
+        writer: pq.ParquetWriter | None = None
+        # A part at a time: the whole would not fit into this process.
+        for rows in _grouped(found.toLocalIterator()):
+            part = pa.Table.from_pylist([row.asDict() for row in rows], schema=_schema(found))
+            writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
+            writer.write_table(part)
+        (writer or pq.ParquetWriter(path, _schema(found))).close()
+
+    def _keep(self, name: str, found: DataFrame) -> None:
+        path = str(self._folder / name)
+        found.write.parquet(path)
+        self._spark.read.schema(found.schema).parquet(path).createOrReplaceTempView(name)
+
+    def _query(self, query: str) -> DataFrame:
+        return self._spark.sql(sqlglot.transpile(query, read="duckdb", write="spark")[0])
+
+
+def _grouped(rows: Iterator[Any]) -> Iterator[list[Any]]:
+    group: list[Any] = []
+    for row in rows:
+        group.append(row)
+        if len(group) == _ROWS_PER_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _schema(found: DataFrame) -> pa.Schema:
+    from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415 - an extra
+
+    return to_arrow_schema(found.schema)
