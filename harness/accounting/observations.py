@@ -35,8 +35,13 @@ SCHEMA = pa.schema(
 
 
 def write_observations(path: Path, observations: Iterable[Observation]) -> int:
-    """Writes them to a Parquet file; returns how many there were."""
-    with TableWriter(path, SCHEMA) as table:
-        for observation in observations:
-            table.add(observation)
+    """Writes them to a Parquet file; returns how many there were. The file is there once it has all of them: a part of what was seen would make the rest look lost."""
+    unfinished = path.with_suffix(".part")
+    try:
+        with TableWriter(unfinished, SCHEMA) as table:
+            for observation in observations:
+                table.add(observation)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return table.rows

@@ -6,10 +6,10 @@ stored. The pipeline must give the other rivals up, as it gives up malformed rec
 
 from __future__ import annotations
 
-import bisect
-import itertools
 import math
+import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.accounting import engines
@@ -19,7 +19,6 @@ from harness.accounting.verdict import ANOMALIES, MAX_EXAMPLES, Account, Example
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from harness.accounting.engines import Engine
 
@@ -152,6 +151,9 @@ _ALL_ANOMALIES = " UNION ALL ".join(
 )
 
 
+_ANOMALY_ROWS = "SELECT anomaly, index, record_id, why FROM anomalies ORDER BY anomaly, index, record_id, why"
+
+
 def reconcile(
     ledger: Path,
     observations: Path,
@@ -174,11 +176,14 @@ def reconcile(
         db.tell("broken", _PAIRS, broken_promise, given=2)
         db.table("corrupted", _CORRUPTED)
         db.table("anomalies", _ALL_ANOMALIES)
-        db.write(
-            "SELECT anomaly, index, record_id, why FROM anomalies ORDER BY anomaly, index, record_id", scratch / ANOMALIES_FILE
-        )
-        db.write(_ENDS, scratch / OUTCOMES_FILE)
-        return _account(db, met)
+        account = _account(db, met)
+        # Both files are of one reconciliation, also where it ends in between.
+        with tempfile.TemporaryDirectory(prefix="reconciled-", dir=scratch) as folder:
+            for name, query in ((ANOMALIES_FILE, _ANOMALY_ROWS), (OUTCOMES_FILE, _ENDS)):
+                db.write(query, Path(folder) / name)
+            for name in (ANOMALIES_FILE, OUTCOMES_FILE):
+                (Path(folder) / name).replace(scratch / name)
+        return account
 
     return engines.run(engine, scratch, work)
 
@@ -253,21 +258,23 @@ def _turned_away(db: Engine) -> TurnedAway:
     return TurnedAway(count, str(db.rows(f"SELECT detail {of} ORDER BY index LIMIT 1")[0][0])) if count else TurnedAway()
 
 
+_LATENCIES = """
+SELECT ms, many, sum(many) OVER (ORDER BY ms) AS reached
+FROM (
+    SELECT stored_at_ms - offered_at_ms AS ms, count(*) AS many FROM accounts WHERE stored_at_ms IS NOT NULL GROUP BY stored_at_ms - offered_at_ms
+)
+"""
+
+
 def _latency(db: Engine) -> Latency:
-    # Engines differ in what they call a percentile. There are few latencies of whole milliseconds, however many records there are.
-    counts = db.rows(
-        "SELECT stored_at_ms - offered_at_ms AS ms, count(*) AS many FROM accounts WHERE stored_at_ms IS NOT NULL "
-        "GROUP BY stored_at_ms - offered_at_ms ORDER BY ms"
-    )
-    if not counts:
+    """Returns continuous percentiles: between two latencies in proportion. Engines differ in what they call so."""
+    [(total,)] = db.rows("SELECT count(*) AS many FROM accounts WHERE stored_at_ms IS NOT NULL")
+    if not total:
         return Latency()
-    reached = list(itertools.accumulate(many for _, many in counts))
-
-    def percentile(part: float) -> float:
-        """Returns the latency that this part of the records does not exceed, between two of them in proportion."""
-        place = part * (reached[-1] - 1)
-        low, high = (float(counts[bisect.bisect_right(reached, rank)][0]) for rank in (math.floor(place), math.ceil(place)))
-        between: float = low + (high - low) * (place - math.floor(place))
-        return round(between / 1000, 3)
-
-    return Latency(percentile(0.5), percentile(0.95), percentile(0.99), percentile(1))
+    places = [part * (total - 1) for part in (0.5, 0.95, 0.99, 1)]
+    ranks = sorted({rank for place in places for rank in (math.floor(place), math.ceil(place))})
+    which = " OR ".join(f"(reached - many <= {rank} AND {rank} < reached)" for rank in ranks)
+    found = db.rows(f"SELECT ms, reached - many AS first, reached FROM ({_LATENCIES}) WHERE {which}")
+    at = {rank: float(ms) for rank in ranks for ms, first, reached in found if first <= rank < reached}
+    between = (at[math.floor(place)] + (at[math.ceil(place)] - at[math.floor(place)]) * (place % 1) for place in places)
+    return Latency(*(round(ms / 1000, 3) for ms in between))

@@ -43,10 +43,6 @@ def label(work_dir: Path, owner: Owner) -> None:
 
 
 def remove(work_dir: Path) -> None:
-    for folder, _, _ in os.walk(work_dir):
-        # The code of functions may be without the right to write.
-        with contextlib.suppress(OSError):
-            Path(folder).chmod(stat.S_IRWXU)
     shutil.rmtree(work_dir, ignore_errors=True)
 
 

@@ -13,6 +13,7 @@ from harness.accounting.verdict import Judgement
 from harness.documents import MISTYPED, read_json
 from harness.errors import UsageError
 from harness.explore.search import Known
+from harness.faults.plan import RecordFault, dump
 from harness.stack.template import load_template
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ _NOT_CODE = {"__pycache__", "node_modules", "runs", "found"}
 
 
 def code_of(scenario: Scenario, seed: int | None, records: int | None) -> str:
-    """Returns a hash of the scenario without its faults, of its load, and of the files that it and its template name."""
+    """Returns a hash of the scenario without its faults of calls and functions, of its load, and of the files that it and its template name."""
     document = {key: value for key, value in scenario.document().items() if key not in {"faults", "chaos", "description"}}
+    document["faults"] = dump(tuple(fault for fault in scenario.faults if isinstance(fault, RecordFault)))
     template = scenario.stack.template.resolve()
     named = [Path(text.partition(":")[0]) for text in _texts(document) if _is_file(text.partition(":")[0])]
     local = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from harness.accounting.engines import Engine, Row
 
 _ROWS_PER_GROUP = 100_000
+_LONGEST_LINE = 300
 _TYPES = {"VARCHAR": "STRING"}
 # `spark-submit` sets it, and says itself where Spark runs.
 _SUBMITTED = "PYSPARK_GATEWAY_PORT"
@@ -37,7 +39,7 @@ def require() -> None:
     """Raises UsageError where PySpark or Java is not installed."""
     if importlib.util.find_spec("pyspark") is None:
         raise UsageError("--engine spark: PySpark is not installed: pip install '.[spark]' in a clone of pipeproof")
-    if "SPARK_HOME" not in os.environ and "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+    if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
         raise UsageError(
             "--engine spark: there is no Java, which Spark runs on: install a JRE of version 17 or later, or set JAVA_HOME"
         )
@@ -47,33 +49,47 @@ def run(scratch: Path, work: Callable[[Engine], T]) -> T:
     """Returns what `work` does. A session that is there is used, and stays; else one begins, and ends with it. Raises UsageError as `require` does, UnknownVerdictError where
     Spark fails."""
     require()
-    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
+    from py4j.protocol import Py4JError  # noqa: PLC0415 - an extra
+    from pyspark.errors import PySparkException  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     existing = SparkSession.getActiveSession()
     with tempfile.TemporaryDirectory(prefix="spark-", dir=scratch) as folder:
-        spark = existing or _session(Path(folder))
+        spark = existing
         try:
+            spark = spark or _session(Path(folder))
             return work(_Spark(spark, Path(folder)))
-        except PySparkException as error:
-            raise UnknownVerdictError(f"Spark: {str(error).strip().splitlines()[0]}") from error
+        except (PySparkException, Py4JError, ConnectionError) as error:
+            raise UnknownVerdictError(f"Spark: {_in_a_line(error)}") from error
         finally:
-            if existing is None:
-                spark.stop()
+            if existing is None and spark is not None:
+                # Where Java has ended, there is nobody to stop it.
+                with contextlib.suppress(Py4JError, OSError):
+                    spark.stop()
+
+
+def _in_a_line(error: Exception) -> str:
+    """Returns what went wrong, of the pages of Java that come with it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # "An error occurred while calling o45.parquet." comes before what it was.
+    return next((line.removeprefix(": ") for line in lines if line.startswith(": ")), lines[0])[:_LONGEST_LINE]
 
 
 def _session(folder: Path) -> SparkSession:
     from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
 
-    # Workers import the harness by the Python that runs it.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     settings = {
         "spark.app.name": "pipeproof reconcile",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
+        # A sighting that is passed over would make its record look lost.
+        "spark.sql.files.ignoreCorruptFiles": "false",
+        "spark.sql.files.ignoreMissingFiles": "false",
     }
     if _SUBMITTED not in os.environ:
+        # Workers import the harness by the Python that runs it.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         settings |= {
             "spark.master": "local[*]",
             # Nothing listens but on loopback.
@@ -106,7 +122,7 @@ class _Spark:
             return
         self._bytes += sum(path.stat().st_size for path in paths)
         self._spark.conf.set("spark.sql.shuffle.partitions", max(2, self._bytes // _BYTES_PER_PARTITION))
-        found = self._spark.read.parquet(*map(str, paths))
+        found = self._spark.read.parquet(*map(_as_url, paths))
         if number:
             found = found.selectExpr("*", f"_metadata.row_index AS {number}")
         found.createOrReplaceTempView(name)
@@ -138,21 +154,24 @@ class _Spark:
 
     def write(self, query: str, path: Path) -> None:
         found = self._query(query)
-        writer: pq.ParquetWriter | None = None
-        # A part at a time: the whole would not fit into this process.
-        for rows in _grouped(found.toLocalIterator()):
-            part = pa.Table.from_pylist([row.asDict() for row in rows], schema=_schema(found))
-            writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
-            writer.write_table(part)
-        (writer or pq.ParquetWriter(path, _schema(found))).close()
+        schema = _schema(found)
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            # A part at a time: the whole would not fit into this process.
+            for rows in _grouped(found.toLocalIterator()):
+                writer.write_table(pa.Table.from_pylist([row.asDict() for row in rows], schema=schema))
 
     def _keep(self, name: str, found: DataFrame) -> None:
-        path = str(self._folder / name)
-        found.write.parquet(path)
-        self._spark.read.schema(found.schema).parquet(path).createOrReplaceTempView(name)
+        path = self._folder / name
+        found.write.parquet(_as_url(path))
+        self._spark.read.schema(found.schema).parquet(_as_url(path)).createOrReplaceTempView(name)
 
     def _query(self, query: str) -> DataFrame:
         return self._spark.sql(sqlglot.transpile(query, read="duckdb", write="spark")[0])
+
+
+def _as_url(path: Path) -> str:
+    """Returns a path of this machine as Hadoop takes it: unescaped. A cluster may have another file system as its default."""
+    return f"file://{path.resolve()}"
 
 
 def _grouped(rows: Iterator[Any]) -> Iterator[list[Any]]:

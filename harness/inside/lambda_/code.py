@@ -1,8 +1,8 @@
 """The unpacked code of functions and layers, and the layers of a function merged into one. What has the same bytes lies in one directory, of however many functions it is: those of a stack
 mostly share their package, and LocalStack unpacks it for each anew. The last few that nothing needs any more are kept: the same stack is often deployed again.
 
-On AWS a function cannot write there, and neither can it here: it is mounted so (see `private_tmp`), and where nothing can be mounted, no file has the right to be written. Root
-without mounts can; other functions then see what it wrote, and what was written to is not kept."""
+On AWS a function cannot write there, and neither can it here where the machine allows mounts (see `private_tmp`). Elsewhere other functions see what it wrote, and what was
+written to is not kept."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ import base64
 import hashlib
 import os
 import shutil
-import stat
 import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.inside.lambda_ import archive
-from harness.inside.lambda_.private_tmp import mounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from localstack.services.lambda_.invocation.lambda_models import ArchiveCode, FunctionVersion
 
@@ -51,7 +49,6 @@ def unpack(version: FunctionVersion) -> None:
         if merged is not None and len(version.config.layers) > 1:
             if not merged.exists():
                 _merge([location(layer.code) for layer in version.config.layers], merged)
-                _forbid_writing(merged)
             _users.setdefault(merged, set()).add(_user(version))
 
 
@@ -82,7 +79,6 @@ def put(version: FunctionVersion, content: bytes) -> None:
         packed.write_bytes(content)
         archive.unpack(str(packed), f"{scratch}/files")
         with _lock:
-            _allow_writing(directory)
             for file in (path for path in Path(scratch, "files").rglob("*") if path.is_file()):
                 target = directory / file.relative_to(Path(scratch, "files"))
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +86,6 @@ def put(version: FunctionVersion, content: bytes) -> None:
                 for stale in target.parent.glob(f"__pycache__/{target.stem}.*.pyc"):
                     # It would be run in place of its source.
                     stale.unlink()
-            _forbid_writing(directory)
             _editions[directory] = _editions.get(directory, 0) + 1
 
 
@@ -127,24 +122,7 @@ def _bytes(directories: Iterable[Path]) -> int:
 def _remove(directory: Path) -> None:
     _idle.pop(directory, None)
     _files.pop(directory, None)
-    _allow_writing(directory)
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def _forbid_writing(directory: Path) -> None:
-    if not mounts():
-        _change_modes(directory, lambda mode: mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
-
-
-def _allow_writing(directory: Path) -> None:
-    if not mounts():
-        _change_modes(directory, lambda mode: mode | stat.S_IWUSR)
-
-
-def _change_modes(directory: Path, to: Callable[[int], int]) -> None:
-    for path in [directory, *directory.rglob("*")]:
-        if path.exists() and not path.is_symlink():
-            path.chmod(to(path.stat().st_mode))
 
 
 def _files_in(directory: Path) -> Files:
@@ -173,7 +151,6 @@ def _unpack(code: ArchiveCode, directory: Path) -> None:
         if not code.is_hot_reloading():
             directory.parent.mkdir(parents=True, exist_ok=True)
             Path(code.get_unzipped_code_location()).rename(directory)
-            _forbid_writing(directory)
     finally:
         # A part of it would be taken for the whole the next time.
         code.destroy_cached()

@@ -4,7 +4,8 @@ literal path /tmp is shared.
 
 The layers of a function are at /opt in the same way. Elsewhere their programs and packages are found by PATH and PYTHONPATH.
 
-Where there are mount namespaces, code and layers cannot be written to, as on AWS. A kernel that allows mounts but not that leaves them as they are.
+Where there are mount namespaces, code and layers cannot be written to, as on AWS. Elsewhere, and where a kernel allows mounts but not that, they can: modes of files would
+stop it too, but copies of the files would have them.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ LOG = logging.getLogger(__name__)
 _TMP = Path("/tmp")  # noqa: S108 - the path that is about
 _OPT = Path("/opt")
 # $1 is the new /tmp, $2 the new /opt or empty, $3 the directory to be in, $4 the number of pairs that follow: ro or rw, and a path. What lies below the old
-# /tmp comes below the new one, so that it stays visible.
+# /tmp comes below the new one, so that it stays visible. No variable of a function begins with an underscore.
 _ENTER = """
-tmp=$1 opt=$2 in=$3 count=$4; shift 4
+_tmp=$1 _opt=$2 _in=$3 _count=$4; shift 4
 show() {
   mount --rbind "$2" "$3" || exit 125
   if [ "$1" = ro ]; then mount --options remount,bind,ro "$3" 2>/dev/null; fi
 }
-if [ -n "$opt" ]; then show ro "$opt" /opt; fi
-while [ "$count" -gt 0 ]; do
-  case $2 in /tmp/*) show "$1" "$2" "$tmp${2#/tmp}";; *) show "$1" "$2" "$2";; esac
-  shift 2; count=$((count - 1))
+if [ -n "$_opt" ]; then show ro "$_opt" /opt; fi
+while [ "$_count" -gt 0 ]; do
+  case $2 in /tmp/*) show "$1" "$2" "$_tmp${2#/tmp}";; *) show "$1" "$2" "$2";; esac
+  shift 2; _count=$((_count - 1))
 done
-mount --rbind "$tmp" /tmp && cd "$in" && unset PWD OLDPWD && exec "$@"
+mount --rbind "$_tmp" /tmp && cd "$_in" && unset PWD OLDPWD && exec "$@"
 exit 125
 """
 
@@ -55,7 +56,9 @@ def command_with_private_tmp(
         (tmp / path.relative_to(_TMP)).mkdir(parents=True, exist_ok=True)
     is_free = _OPT.is_dir() and not any(path.is_relative_to(_OPT) for path in (code, *visible))
     mounted = str(opt) if opt is not None and is_free else ""
-    shown = [word for path in sorted({code, *below}) for word in ("ro" if path in {code, opt} else "rw", str(path))]
+    # What is saved in place may lie around the new /tmp, which must be written to.
+    sealed = {path for path in (code, opt) if path is not None and not tmp.is_relative_to(path)}
+    shown = [word for path in sorted({code, *below, *sealed}) for word in ("ro" if path in sealed else "rw", str(path))]
     return [*_unshare(), "/bin/sh", "-c", _ENTER, "sh", str(tmp), mounted, str(code), str(len(shown) // 2), *shown, *command]
 
 

@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.explore.memory import code_of, read_known, write_known
 from harness.explore.schedules import Schedule
 from harness.explore.search import Known
+from harness.faults.plan import load
 from harness.scenario.loading import load_scenario
 from tests.e2e.swallowing import write_project
 
@@ -50,6 +51,8 @@ def test_the_code_is_another_one_once_a_function_the_load_or_a_part_of_the_scena
     codes = {code_of(scenario, None, None), code_of(scenario, None, 5), code_of(scenario, 3, None)}
     assert len(codes) == 3
     assert code_of(scenario.model_copy(update={"faults": ()}), None, None) in codes
+    copies = load([{"kind": "record", "malform": "copy", "records": "1"}])
+    assert code_of(scenario.model_copy(update={"faults": copies}), None, None) not in codes, "they are part of the load"
     for left in (".coverage", "runs", "results.txt"):
         (tmp_path / left).write_text("left by a tool")
     (tmp_path / "functions" / "__pycache__").mkdir(exist_ok=True)

@@ -51,11 +51,21 @@ def test_faults_of_records_are_part_of_the_load_and_stay(tmp_path):
 
 def test_a_run_has_the_faults_of_records_and_those_of_its_schedule(tmp_path):
     scenario = load_scenario(scenario_files()["lake"])
-    run = Running("lake", scenario, [], tmp_path, None, seed=None, records=10)
+    run = Running("lake", scenario, [], tmp_path, None, seed=None, records=500)
     assert [fault.kind for fault in run._recipe(()).faults] == ["record"]
     recipe = run._recipe((REFUSED,))
     assert [fault.kind for fault in recipe.faults] == ["record", "throttle"]
     assert len(recipe.scenario.faults) == 1
+
+
+def test_a_fault_that_meets_none_of_the_few_records_of_a_search_is_left_out(tmp_path):
+    """Else nothing would be known: a planned fault that meets nothing is a doubt."""
+    scenario = load_scenario(scenario_files()["lake"])
+    beyond = load(
+        [{"kind": "record", "malform": "copy", "records": "50-60"}, {"kind": "record", "malform": "copy", "records": "49"}]
+    )
+    run = Running("lake", scenario.model_copy(update={"faults": beyond}), [], tmp_path, None, seed=None, records=50)
+    assert [fault.records for fault in run._recipe(()).faults] == ["49"]
 
 
 class Emulator:

@@ -105,24 +105,6 @@ def test_code_that_was_written_to_is_not_kept(tmp_path, how):
     assert files(archive) is None
 
 
-def test_where_nothing_can_be_mounted_no_file_has_the_right_to_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(code, "mounts", lambda: False)
-    archive = Archive(tmp_path, "a", b"code")
-    layers = [Archive(tmp_path, name, name.encode()) for name in ("first", "second")]
-    function = version("a", archive, *layers)
-    code.unpack(function)
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as packed:
-        packed.writestr("new/app.py", b"saved")
-    code.put(function, content.getvalue())
-    roots = [code.location(archive), code.location(layers[0]), code.layers(function)]
-    paths = [path for root in roots for path in [root, *root.rglob("*")]]
-    assert {path.name for path in paths} >= {"app.py", "new"}
-    assert [path for path in paths if path.stat().st_mode & 0o222] == []
-    code.forget(function)
-    assert not roots[0].exists()
-
-
 def test_what_python_has_compiled_is_kept_with_the_code(tmp_path):
     archive = Archive(tmp_path, "a", b"code")
     code.unpack(version("a", archive))
