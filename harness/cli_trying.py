@@ -116,7 +116,7 @@ def explore(
     emulator: str, out: Path, found: Path,
 ) -> int:  # fmt: skip
     """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
-    place of the scenario's own faults. What fails is made small, and written as a new scenario.
+    place of the scenario's own; its faults of records stay. What fails is made small, and written as a new scenario.
 
     Exit 0 where nothing was found in what was tried, 1 where something was, 2 where the run without faults has no verdict, or one with faults that were met.
 

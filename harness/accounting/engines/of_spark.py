@@ -83,6 +83,8 @@ def _session(folder: Path) -> SparkSession:
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
+        # To how much a compressed file grows is not known before: a join by sorting has what it needs on disk.
+        "spark.sql.autoBroadcastJoinThreshold": "-1",
         # A sighting that is passed over would make its record look lost.
         "spark.sql.files.ignoreCorruptFiles": "false",
         "spark.sql.files.ignoreMissingFiles": "false",
