@@ -22,10 +22,6 @@ _ROWS_PER_FETCH = 10_000
 T = TypeVar("T")
 
 
-def require() -> None:
-    """Does nothing: DuckDB is always installed."""
-
-
 def run(scratch: Path, work: Callable[[Engine], T]) -> T:
     """Returns what `work` does, with as little memory as it can be done."""
     for limit in _MEMORY_LIMITS[:-1]:

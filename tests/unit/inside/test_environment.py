@@ -6,6 +6,7 @@ import ctypes
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,8 @@ while True:
 
 @pytest.fixture
 def environment(tmp_path):
-    environment = Environment([sys.executable, "-c", RUNTIME], {}, tmp_path, Limits(timeout_s=2, memory_mb=512))
+    python = [Path(sys.prefix), Path(sys.base_prefix)]
+    environment = Environment([sys.executable, "-c", RUNTIME], {}, tmp_path, Limits(timeout_s=2, memory_mb=512), python)
     environment.start()
     yield environment
     environment.stop()
