@@ -47,7 +47,7 @@ print(*account.anomalies.values(), account.outcome.stored)
 
 
 def bench_reconcile(sizes: Sequence[int], engines: Sequence[str], out: Path, tell: Callable[[str], None]) -> list[Figure]:
-    """Reconciles as many records with each engine, in a process of its own. Raises RuntimeError where an engine comes to a wrong account."""
+    """Generates ledgers of these sizes, and runs each engine on each of them in a new process. Raises RuntimeError where an engine's account is wrong."""
     figures = []
     for records in sizes:
         with tempfile.TemporaryDirectory(prefix="pipeproof-reconcile-", dir=out.parent) as folder:

@@ -63,7 +63,7 @@ def run(scratch: Path, work: Callable[[Engine], T]) -> T:
             raise UnknownVerdictError(f"Spark: {_in_a_line(error)}") from error
         finally:
             if existing is None and spark is not None:
-                # Where Java has ended, there is nobody to stop it.
+                # The process of Java may have ended; then `stop` cannot reach it.
                 with contextlib.suppress(Py4JError, OSError):
                     spark.stop()
 

@@ -70,7 +70,7 @@ def _unshare() -> list[str]:
 
 @functools.cache
 def mounts() -> bool:
-    """Returns whether an execution environment can have mounts of its own."""
+    """Returns whether this machine lets a function's process make mounts that no other process sees."""
     if shutil.which("unshare") is None or shutil.which("mount") is None:
         return False
     with tempfile.TemporaryDirectory(prefix="private-tmp-") as scratch:
