@@ -87,9 +87,17 @@ for _command in (
     help="Refuse functions whose Python or Node.js is not the emulator's, in place of running them on it.",
 )
 @ignore_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that offer the load. A partition key stays with one of them, so that its records keep their order.",
+)
 def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
     out: Path, account: str, allow_remote: bool, engine: str, as_json: bool, quiet: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
+    workers: int,
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost.
 
@@ -103,17 +111,20 @@ def run(
             # The emulator starts meanwhile. An import that is interrupted would print a traceback.
             from harness.run.input_file import input_file  # noqa: PLC0415
             from harness.run.recipe import make_recipe, reproduce_command  # noqa: PLC0415
+            from harness.run.workers import require_shareable  # noqa: PLC0415
             from harness.scenario.loading import load_scenario  # noqa: PLC0415
         loaded = load_scenario(path)
+        if workers > 1:
+            require_shareable(loaded.send)
         with input_file(input_path) as given:
             recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
             command = reproduce_command(
                 scenario, recipe.seed, records, emulator, input_path, account, lookup_path, strict_runtime=strict_runtime,
-                ignore_unsupported=ignore_unsupported,
+                ignore_unsupported=ignore_unsupported, workers=workers,
             )  # fmt: skip
             finished = _run(
                 begin, recipe, command, account, allow_remote=allow_remote, strict_runtime=strict_runtime,
-                ignore_unsupported=ignore_unsupported, quiet=quiet, as_json=as_json, engine=engine,
+                ignore_unsupported=ignore_unsupported, quiet=quiet, as_json=as_json, engine=engine, workers=workers,
             )  # fmt: skip
     return EXIT[finished.verdict.judgement]
 
@@ -180,6 +191,7 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
 def _run(
     begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False, strict_runtime: bool = False,
     ignore_unsupported: bool = False, quiet: bool = False, as_json: bool = False, engine: str = "duckdb",
+    workers: int = 1,
 ) -> events.RunFinished:  # fmt: skip
     """Runs the recipe, and reports it on the terminal and in its run directory."""
     with held():
@@ -196,7 +208,7 @@ def _run(
 
     planned = Run(
         recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime,
-        ignore_unsupported, engine=engine,
+        ignore_unsupported, engine=engine, workers=workers,
     )  # fmt: skip
     console = Console(stderr=True) if as_json else stdout_console()
     with Terminal(console, quiet=quiet) as terminal:

@@ -36,6 +36,21 @@ SCHEMA = pa.schema(
 )
 
 
+class Fingerprint:
+    """SHA-256 over the payloads of records, in order, each with its length: equal for the same scenario and seed."""
+
+    def __init__(self) -> None:
+        self._bytes = hashlib.sha256()
+
+    def add(self, record: Record) -> None:
+        self._bytes.update(len(record.payload).to_bytes(8) + record.payload)
+
+    @property
+    def text(self) -> str:
+        """Returns the hash in hexadecimal."""
+        return self._bytes.hexdigest()
+
+
 class Ledger:
     """Written during the load, to `ledger.parquet` in the run's directory."""
 
@@ -43,7 +58,7 @@ class Ledger:
         self.path = path
         self.counts: Counter[Status] = Counter()
         self._table = TableWriter(path, SCHEMA)
-        self._bytes = hashlib.sha256()
+        self._bytes = Fingerprint()
 
     @property
     def offered(self) -> int:
@@ -52,12 +67,13 @@ class Ledger:
 
     @property
     def fingerprint(self) -> str:
-        """Returns SHA-256 over all payloads offered, in order, each with its length: equal for the same scenario and seed."""
-        return self._bytes.hexdigest()
+        """Returns the hash of all payloads offered."""
+        return self._bytes.text
 
-    def add(self, record: Record, answer: Answer) -> None:
-        self._bytes.update(len(record.payload).to_bytes(8) + record.payload)
-        index = self.counts.total()
+    def add(self, record: Record, answer: Answer, index: int | None = None) -> None:
+        """Notes a record with its answer. `index` is its place in the load, from 0; by default it follows the record before."""
+        self._bytes.add(record)
+        index = self.counts.total() if index is None else index
         self.counts[answer.status] += 1
         self._table.add(
             (

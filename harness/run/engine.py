@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from harness import interrupts
 from harness.accounting.ledger import Ledger
+from harness.accounting.ledger_parts import JoinedLedger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Status
@@ -31,7 +32,7 @@ from harness.run.deployment import new_stack, scheduled, with_references
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
 from harness.run.lookup import put_lookup
-from harness.run.offering import offer
+from harness.run.offering import offer_here
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
@@ -40,6 +41,7 @@ from harness.run.setup import after_deployment
 from harness.run.standing import Standing, require_empty
 from harness.run.state import State, end, since, timed, undecided
 from harness.run.trace import faults_by_request, logical, with_ways
+from harness.run.workers import offer_by_workers
 from harness.stack import deploy as stacks
 from harness.stack.runtimes import needs_node
 
@@ -140,7 +142,8 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     for probe in scenario.probes:
         state.endings.append(partial(probe.end, context))
         probe.begin(context)
-    yield events.PhaseStarted("load", scenario.send.to or scenario.send.use.rpartition(":")[2])
+    way_in = scenario.send.to or scenario.send.use.rpartition(":")[2]
+    yield events.PhaseStarted("load", f"{way_in}, {run.workers} workers" if run.workers > 1 else way_in)
     loading = time.monotonic()
     with timed(state, "load_s"):
         yield from _load(run, scenario, state, context)
@@ -288,15 +291,16 @@ def _drain(
 
 def _load(run: Run, scenario: Scenario, state: State, context: Context) -> Iterator[events.Event]:
     """Offers every record of the load, and notes the answers."""
-    ledger = state.ledger = Ledger(run.run_dir / LEDGER)
+    ledger = state.ledger = JoinedLedger(run.run_dir / LEDGER, run.workers) if run.workers > 1 else Ledger(run.run_dir / LEDGER)
     coverage = state.coverage = Coverage(run.load)
     began = reported = time.monotonic()
     try:
-        with contextlib.closing(offer(run.load, scenario.send, context, coverage.file)) as offers:
-            for batch in offers:
-                for record, answer in batch:
-                    ledger.add(record, answer)
-                    coverage.record(record)
+        if isinstance(ledger, JoinedLedger):
+            steps = offer_by_workers(run.load, scenario.send, context, ledger, coverage)
+        else:
+            steps = offer_here(run.load, scenario.send, context, ledger, coverage)
+        with contextlib.closing(steps):
+            for _ in steps:
                 if time.monotonic() - reported > _REPORT_EVERY_S:
                     reported = time.monotonic()
                     yield _progress(run, ledger, reported - began)
@@ -330,7 +334,7 @@ def _check(
     return tuple(broken), tuple(unknown)
 
 
-def _progress(run: Run, ledger: Ledger, elapsed_s: float) -> events.LoadProgress:
+def _progress(run: Run, ledger: Ledger | JoinedLedger, elapsed_s: float) -> events.LoadProgress:
     counts = ledger.counts
     return events.LoadProgress(
         ledger.offered, counts[Status.ACKED], counts[Status.REJECTED], counts[Status.INDETERMINATE], run.load.total, elapsed_s

@@ -108,6 +108,7 @@ def reproduce_command(
     *,
     strict_runtime: bool = False,
     ignore_unsupported: bool = False,
+    workers: int = 1,
 ) -> str:
     """Returns the command that runs the same bytes again."""
     parts = ["pipeproof", "run", scenario, "--seed", str(seed)]
@@ -116,6 +117,7 @@ def reproduce_command(
     parts += ["--account", account] if account != DEFAULT_ACCOUNT else []
     parts += ["--input", str(input_path)] if input_path is not None else []
     parts += ["--lookup", str(lookup_path)] if lookup_path is not None else []
+    parts += ["--workers", str(workers)] if workers > 1 else []
     parts += ["--strict-runtime"] if strict_runtime else []
     parts += ["--ignore-unsupported"] if ignore_unsupported else []
     return shlex.join(parts)

@@ -41,6 +41,7 @@ def rehearse(
         emulator=Shared(run.emulator, description),
         run_dir=run_dir,
         account=_another(run.account),
+        workers=1,
     )
     seen: dict[str, int] = {}
     try:

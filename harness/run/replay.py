@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow.parquet as pq
@@ -95,24 +96,36 @@ def recall(run_dir: Path) -> tuple[Recipe, str]:
     faults are addressed to what they met in that run, and it takes the same batches from streams.
 
     Raises UsageError for a path that is not a run directory, or for one whose template is gone."""
+    recipe, names = _read(run_dir)
+    with readable(run_dir):
+        faults, taken, written = _met(run_dir, recipe.faults, names)
+        # The comparison comes after the replay: what it needs must be there before.
+        anomalies(run_dir)
+        template = recipe.scenario.stack.template
+        there = template.is_file()
+    if not there:
+        message = f"the template of that run is no longer there: {template}"
+        raise UsageError(message)
+    return replace(recipe, faults=faults, batches=taken, writes=written), _offered(run_dir)
+
+
+def kept(run_dir: Path) -> Recipe:
+    """Returns the recipe that `keep` has written. Raises UsageError as `recall` does."""
+    return _read(run_dir)[0]
+
+
+def _read(run_dir: Path) -> tuple[Recipe, Mapping[str, str]]:
+    """Returns the recipe, and the names that the deployment has given."""
     document = read_json(run_dir / PLAN, "the plan of a run")
     try:
-        kept = _Kept.model_validate(document)
+        plan = _Kept.model_validate(document)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         raise UsageError(f"{run_dir / PLAN}: {'.'.join(map(str, detail['loc'])) or 'the document'}: {detail['msg']}") from error
     with readable(run_dir):
-        scenario = scenario_of(kept.document, run_dir)
-        paths = [_inside(run_dir, name) for name in (kept.input, kept.lookup)]
-        faults, taken, written = _met(run_dir, load(kept.faults), kept.names)
-        # The comparison comes after the replay: what it needs must be there before.
-        anomalies(run_dir)
-        there = scenario.stack.template.is_file()
-    recipe = Recipe(kept.scenario, scenario, kept.seed, kept.records, paths[0], faults, paths[1], batches=taken, writes=written)
-    if not there:
-        message = f"the template of that run is no longer there: {scenario.stack.template}"
-        raise UsageError(message)
-    return recipe, _offered(run_dir)
+        scenario = scenario_of(plan.document, run_dir)
+        given, lookup = (_inside(run_dir, name) for name in (plan.input, plan.lookup))
+        return Recipe(plan.scenario, scenario, plan.seed, plan.records, given, load(plan.faults), lookup), plan.names
 
 
 def _inside(run_dir: Path, name: str | None) -> Path | None:

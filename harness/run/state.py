@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.accounting.ledger import Ledger
+    from harness.accounting.ledger_parts import JoinedLedger
     from harness.emulator.emulator import Description, Emulator
     from harness.parts.ports import Load
     from harness.run.beside import Beside
@@ -56,6 +57,8 @@ class Run:
     """The stack that this run is to use, and not to delete; it deploys one that is not there yet."""
     engine: str = "duckdb"
     """What reconciles: one of `engines.ENGINES`."""
+    workers: int = 1
+    """How many processes offer the load."""
 
     @property
     def scenario(self) -> Scenario:
@@ -70,7 +73,7 @@ class State:
     started: float = field(default_factory=time.monotonic)
     started_at_s: float = field(default_factory=time.time)
     description: Description | None = None
-    ledger: Ledger | None = None
+    ledger: Ledger | JoinedLedger | None = None
     coverage: Coverage | None = None
     timing: events.Timing = field(default_factory=events.Timing)
     account: Account = field(default_factory=Account)

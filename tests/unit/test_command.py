@@ -66,6 +66,14 @@ def test_a_seed_below_zero_is_refused(tmp_path):
         load_scenario(tmp_path / "mine.yaml")
 
 
+def test_an_ingress_that_serves_its_records_has_no_workers(tmp_path):
+    command = [sys.executable, "-m", "harness", "run", "customers", "--workers", "2", "--emulator", "embedded"]
+    refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert refused.returncode == 64
+    assert "--workers: send (to: served) cannot be open in several processes at once" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_latest_run_is_again_the_one_that_it_was(tmp_path):
     assert latest(tmp_path) is None
     first = create_run_dir(tmp_path, "one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from urllib.parse import quote
 
 import jmespath
@@ -42,6 +42,8 @@ class Api(Ingress):
     of which it is the id, goes into the header x-api-key; `sign` signs with SigV4 and the run's dummy credentials. 2xx is an ack, 4xx a rejection; 429 and 503 are
     tried again; every other answer, or none, is indeterminate. Of the rejections, those with a status in `validation` say that something
     is wrong with the record; any other (no such route, no permission) proves nothing about it."""
+
+    shareable: ClassVar[bool] = True
 
     url: str
     path: str = ""

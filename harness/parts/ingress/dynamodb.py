@@ -6,7 +6,7 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutIt
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic_core import from_json
 
@@ -23,6 +23,8 @@ LIMITS = Limits(records=1, batch_bytes=400 * 1024, record_bytes=400 * 1024)
 
 class DynamoDb(Ingress):
     """Puts each record into `table` as an item; the payload must be a JSON object with the table's key."""
+
+    shareable: ClassVar[bool] = True
 
     table: str
 

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvent
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.accounting.record import Answer, Record, Status
 from harness.parts.batching import BatchSender, Limits, Result, about_record
@@ -21,6 +21,8 @@ _LATER = frozenset({"InternalFailure", "InternalException", "ThrottlingException
 
 class EventBridge(Ingress):
     """Puts each record on `bus` as the `detail` of an event; the payload must be a JSON object."""
+
+    shareable: ClassVar[bool] = True
 
     bus: str = "default"
     source: str

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.accounting.record import Answer, Record, Status
 from harness.parts.batching import BatchSender, Limits, Result
@@ -19,6 +19,8 @@ LIMITS = Limits(records=500, batch_bytes=4 * 1024 * 1024, record_bytes=1000 * 10
 
 class Firehose(Ingress):
     """Puts each record on `delivery_stream`, with `separator` behind it: Firehose adds none between records."""
+
+    shareable: ClassVar[bool] = True
 
     delivery_stream: str
     separator: str = "\n"

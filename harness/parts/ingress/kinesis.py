@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.accounting.record import Answer, Record, Status
 from harness.parts.batching import BatchSender, Limits, Result
@@ -19,6 +19,8 @@ LIMITS = Limits(records=500, batch_bytes=5 * 1024 * 1024, record_bytes=1024 * 10
 
 class Kinesis(Ingress):
     """Sends each record to `stream`. The answer's shard and sequence number are the stream's."""
+
+    shareable: ClassVar[bool] = True
 
     stream: str
 

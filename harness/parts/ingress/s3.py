@@ -25,6 +25,7 @@ class S3(Ingress):
 
     In `key`, {record_id} stands for the record's id. A row's answer names the upload (key@version) and the line."""
 
+    shareable: ClassVar[bool] = True
     whole_files: ClassVar[bool] = True
 
     bucket: str

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.parts.batching import BatchSender, Limits, Result
 from harness.parts.messages import entry, results, sent
@@ -21,6 +21,8 @@ LIMITS = Limits(records=10, batch_bytes=256 * 1024, record_bytes=256 * 1024)
 
 class Sns(Ingress):
     """Publishes each record to `topic_arn`; the payload must be text."""
+
+    shareable: ClassVar[bool] = True
 
     topic_arn: str
 

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/AP
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.accounting.record import message_put
 from harness.parts.batching import BatchSender, Limits, Result
@@ -22,6 +22,8 @@ LIMITS = Limits(records=10, batch_bytes=1024 * 1024, record_bytes=1024 * 1024)
 
 class Sqs(Ingress):
     """Sends each record as a message to `queue_url`; the payload must be text."""
+
+    shareable: ClassVar[bool] = True
 
     queue_url: str
 
