@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from harness.inside import forgotten
 from harness.inside.patches.declare import NAME, patch
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -79,4 +80,15 @@ def rest_timeouts(module: Any) -> None:
     module.IntegrationHandler.__call__ = integrated
 
 
-PATCHES = (http_apis, older_addresses, rest_apis, rest_timeouts)
+@patch(
+    "localstack.services.apigateway.next_gen.execute_api.handlers.resource_router",
+    {"InvocationRequestRouter.get_router_for_deployment": ("deployment",), "RestAPIResourceRouter": NAME},
+)
+def routers(module: Any) -> None:
+    """LocalStack keeps the routes of each REST API that it has ever served, with all of its deployment."""
+    made = functools.lru_cache(maxsize=32)(module.RestAPIResourceRouter)
+    forgotten.with_account(lambda _account: made.cache_clear())
+    module.InvocationRequestRouter.get_router_for_deployment = staticmethod(made)
+
+
+PATCHES = (http_apis, older_addresses, rest_apis, rest_timeouts, routers)

@@ -9,6 +9,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from harness.inside import forgotten
 from harness.inside.patches.alone import one_at_a_time
 from harness.inside.patches.declare import NAME, patch
 
@@ -256,9 +257,13 @@ def definitions(module: Any) -> None:
     executed takes a tenth of it, and is done each time: it changes while it is executed."""
     parse = module.AmazonStateLanguageParser.parse
 
-    @functools.lru_cache(maxsize=128)
+    # What was read of one takes about a megabyte.
+    @functools.lru_cache(maxsize=32)
     def read(definition: str) -> Any:
         return parse(definition)[1]
+
+    # Each account has its own, as functions are named with it. What the others still need they read again.
+    forgotten.with_account(lambda _account: read.cache_clear())
 
     def parsed(definition: str) -> tuple[Any, Any]:
         tree = read(definition)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import pytest
 from localstack.services.stepfunctions.asl.parse import asl_parser
@@ -10,6 +12,7 @@ from localstack.services.stepfunctions.asl.static_analyser.variable_references_s
     VariableReferencesStaticAnalyser,
 )
 
+from harness.inside import forgotten
 from harness.inside.patches import stepfunctions
 
 PARSER = asl_parser.AmazonStateLanguageParser
@@ -80,3 +83,13 @@ def test_a_mistake_is_told_each_time(reads):
         with pytest.raises(asl_parser.ASLParserException):
             PARSER.parse(json.dumps({"StartAt": 1}))
     assert len(reads) == 2
+
+
+def test_what_was_read_goes_with_an_account(reads):
+    tree = weakref.ref(PARSER.parse(DEFINITION)[1])
+    assert tree() is not None
+    forgotten.forget("000000000000")
+    gc.collect()
+    assert tree() is None
+    PARSER.parse(DEFINITION)
+    assert reads == [DEFINITION, DEFINITION]
