@@ -257,7 +257,7 @@ def _like(pattern: str, text: str, *, case: bool = True) -> bool:
     return _compiled(pattern, case).fullmatch(text) is not None
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _compiled(pattern: str, case: bool) -> re.Pattern[str]:  # noqa: FBT001 - part of the cache's key
     """Returns a pattern with `*` and `?`; in brackets, as policy variables write them, they are themselves."""
     parts = re.split(r"(\[[*?$]\]|\*|\?)", pattern)
