@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,27 @@ import click
 
 from harness import __version__
 from harness.cli_looking import compare, graph, history, reconcile, report, trace
-from harness.cli_running import down, logs, ps, query, redrive, up
+from harness.cli_running import down, logs, ps, query, redrive, sweep, up
 from harness.cli_starting import check, init
 from harness.cli_trying import explore, prove
 from harness.errors import UnknownVerdictError
 from harness.exits import EXIT, ErrorsAsMessages
 from harness.interrupts import clean_up, held
-from harness.options import account_option, emulator_option, engine_option, ignore_option, remote_option, scenario_argument
+from harness.options import (
+    account_option,
+    aws_options,
+    aws_target,
+    emulator_option,
+    engine_option,
+    ignore_option,
+    remote_option,
+    scenario_argument,
+)
 
 # What a command needs is imported when it runs: `--help` and `list` must answer at once.
 if TYPE_CHECKING:
+    from harness.aws.account import Aws
+    from harness.options import AwsTarget
     from harness.run import events
     from harness.run.begin import Begun
     from harness.run.recipe import Recipe
@@ -45,6 +57,7 @@ for _command in (
     logs,
     redrive,
     query,
+    sweep,
     init,
     check,
     trace,
@@ -94,10 +107,11 @@ for _command in (
     show_default=True,
     help="Processes that offer the load. A partition key stays with one of them, so that its records keep their order.",
 )
+@aws_options
 def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
     out: Path, account: str, allow_remote: bool, engine: str, as_json: bool, quiet: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
-    workers: int,
+    workers: int, target: str, region: str | None, endpoint_url: str | None, max_usd: float, settle: float | None,
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost.
 
@@ -105,8 +119,9 @@ def run(
     from harness.run.begin import begun  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
 
+    aws = aws_target(target, account, region, endpoint_url, max_usd, settle)
     name, path = find_scenario(scenario)
-    with begun(name, emulator, out, allow_remote=allow_remote) as begin:
+    with begun(name, emulator, out, allow_remote=allow_remote, aws=_aws(aws, account)) as begin:
         with held():
             # The emulator starts meanwhile. An import that is interrupted would print a traceback.
             from harness.run.input_file import input_file  # noqa: PLC0415
@@ -120,10 +135,10 @@ def run(
             recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
             command = reproduce_command(
                 scenario, recipe.seed, records, emulator, input_path, account, lookup_path, strict_runtime=strict_runtime,
-                ignore_unsupported=ignore_unsupported, workers=workers,
+                ignore_unsupported=ignore_unsupported, workers=workers, target=aws.options if aws else (),
             )  # fmt: skip
             finished = _run(
-                begin, recipe, command, account, allow_remote=allow_remote, strict_runtime=strict_runtime,
+                begin, recipe, command, account, aws=aws, allow_remote=allow_remote, strict_runtime=strict_runtime,
                 ignore_unsupported=ignore_unsupported, quiet=quiet, as_json=as_json, engine=engine, workers=workers,
             )  # fmt: skip
     return EXIT[finished.verdict.judgement]
@@ -188,10 +203,18 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
     return max(map(EXIT.__getitem__, judgements), key=[0, 2, 1].index)
 
 
+def _aws(target: AwsTarget | None, account: str) -> Aws | None:
+    if target is None:
+        return None
+    from harness.aws.account import Aws  # noqa: PLC0415
+
+    return Aws(account, target.region, target.endpoint)
+
+
 def _run(
     begin: Begun, recipe: Recipe, command: str, account: str, *, allow_remote: bool = False, strict_runtime: bool = False,
     ignore_unsupported: bool = False, quiet: bool = False, as_json: bool = False, engine: str = "duckdb",
-    workers: int = 1,
+    workers: int = 1, aws: AwsTarget | None = None,
 ) -> events.RunFinished:  # fmt: skip
     """Runs the recipe, and reports it on the terminal and in its run directory."""
     with held():
@@ -202,13 +225,20 @@ def _run(
         from harness.report.run_record import record  # noqa: PLC0415
         from harness.report.terminal import Terminal, stdout_console  # noqa: PLC0415
         from harness.run.engine import conduct  # noqa: PLC0415
+        from harness.run.on_aws import refuse, require_budget  # noqa: PLC0415
         from harness.run.recipe import open_load  # noqa: PLC0415
         from harness.run.replay import keep  # noqa: PLC0415
         from harness.run.state import Run  # noqa: PLC0415
 
+    load = open_load(recipe)
+    if aws:
+        refuse(recipe)
+        begin = replace(begin, why=f"{begin.why}: {require_budget(recipe, load, aws.most_usd)}")
+        # What runs there is on another machine, unless a server here is taken for it.
+        allow_remote = allow_remote or not aws.endpoint
     planned = Run(
-        recipe, open_load(recipe), begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime,
-        ignore_unsupported, engine=engine, workers=workers,
+        recipe, load, begin.emulator, begin.why, command, begin.run_dir, account, allow_remote, strict_runtime,
+        ignore_unsupported, engine=engine, workers=workers, settle_s=aws.settle_s if aws else None,
     )  # fmt: skip
     console = Console(stderr=True) if as_json else stdout_console()
     with Terminal(console, quiet=quiet) as terminal:

@@ -14,10 +14,13 @@ from harness.options import (
     account_option,
     emulator_option,
     endpoint_option,
+    endpoint_url_option,
     ignore_option,
     moment,
     origins,
+    region_option,
     remote_option,
+    require_account,
     scenario_argument,
 )
 
@@ -234,3 +237,40 @@ def ps(emulator: str | None, account: str, allow_remote: bool) -> None:  # noqa:
         click.echo(f"{count:<{widths[0]}}  {where:<{widths[1]}}  {more}".rstrip())
     if not rows:
         click.echo("at rest: nothing is under way, and every queue is empty")
+
+
+@click.command()
+@account_option
+@region_option
+@endpoint_url_option
+@click.option(
+    "--delete", is_flag=True, help="Remove them, with all that their buckets hold. A run that is still going on loses its stack."
+)
+def sweep(account: str, region: str | None, endpoint_url: str | None, delete: bool) -> int:  # noqa: FBT001
+    """Names the stacks that runs have left on AWS (`run --target aws`), by their tag; with --delete removes them.
+
+    Exit 0 where nothing is left, 1 where something is.
+
+    Example: pipeproof sweep --account 123456789012 --region eu-central-1 --delete"""
+    from harness.aws.account import Aws  # noqa: PLC0415
+    from harness.aws.teardown import leftovers, remove  # noqa: PLC0415
+
+    require_account(account, region)
+    assert region is not None
+    clean_up()
+    clients = Aws(account, region, endpoint_url or "").start().clients(account)
+    found = leftovers(clients)
+    left = False
+    for stack in found:
+        if not delete:
+            click.echo(f"stack {stack}")
+            left = True
+            continue
+        stays = remove(clients, stack)
+        click.echo(f"stack {stack}: {'some of it is left' if stays else 'removed'}")
+        for one in stays:
+            click.echo(f"  {one}")
+        left = left or bool(stays)
+    if not found:
+        click.echo(f"nothing is left in account {account}, {region}")
+    return int(left)

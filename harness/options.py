@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from harness.accounting.engines import ENGINES
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +76,13 @@ endpoint_option = click.option(
 )
 remote_option = click.option("--allow-remote", is_flag=True, help="Let --emulator name another machine: data is really sent there.")
 
+region_option = click.option("--region", help="On AWS: the region.")
+endpoint_url_option = click.option(
+    "--endpoint-url",
+    metavar="URL",
+    help="On AWS: a server that is taken for it, such as an emulator. It is asked for nothing that AWS does not answer.",
+)
+
 ignore_option = click.option(
     "--ignore-unsupported",
     is_flag=True,
@@ -87,6 +96,69 @@ account_option = click.option(
     callback=_account,
     help="AWS account of the run: runs that share an endpoint need one each.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class AwsTarget:
+    """What the options say of a run on AWS."""
+
+    region: str
+    endpoint: str
+    most_usd: float
+    settle_s: float | None
+
+    @property
+    def options(self) -> list[str]:
+        """Returns the options that say the same."""
+        parts = ["--target", "aws", "--region", self.region, "--max-usd", f"{self.most_usd:g}"]
+        parts += ["--endpoint-url", self.endpoint] if self.endpoint else []
+        return parts + (["--settle", f"{self.settle_s:g}s"] if self.settle_s is not None else [])
+
+
+def aws_options(command: F) -> F:
+    """Adds the options of a run on AWS, of which `aws_target` makes what the command needs."""
+    options = [
+        click.option(
+            "--target", type=click.Choice(["emulator", "aws"]), default="emulator", show_default=True,
+            help="Where the pipeline runs. On AWS it costs money: --account and --region must be given.",
+        ),
+        region_option,
+        endpoint_url_option,
+        click.option(
+            "--max-usd", type=click.FloatRange(min=0), default=1.0, show_default=True,
+            help="The most that a run on AWS may cost, as it is estimated before anything is made.",
+        ),
+        click.option(
+            "--settle", callback=_settle,
+            help="On AWS: for how long nothing must change until the pipeline is at rest. [default: what its stack may need]",
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def aws_target(
+    target: str, account: str, region: str | None, endpoint_url: str | None, max_usd: float, settle: float | None
+) -> AwsTarget | None:
+    """Returns where on AWS a run is; None for an emulator. Raises UsageError for options that do not go together."""
+    if target != "aws":
+        if region or endpoint_url or settle is not None:
+            raise UsageError("--region, --endpoint-url and --settle are for --target aws")
+        return None
+    require_account(account, region)
+    assert region is not None
+    return AwsTarget(region, endpoint_url or "", max_usd, settle)
+
+
+def require_account(account: str, region: str | None) -> None:
+    """Raises UsageError where a command on AWS does not say in which account and region."""
+    if account == DEFAULT_ACCOUNT or not region:
+        raise UsageError("on AWS --account and --region must be given: a run there makes things that cost money")
+
+
+def _settle(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    return None if value is None else float(duration(_context, _option, value))
 
 
 def moment(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:

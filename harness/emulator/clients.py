@@ -18,11 +18,14 @@ _DUMMY = "dummy"
 @dataclass(frozen=True)
 class Clients:
     """Clients for one endpoint, account and region. Credentials are dummies: the access key id is the account id, which is how
-    LocalStack tells accounts apart."""
+    LocalStack tells accounts apart.
+
+    With `aws` they are for AWS, with the user's own credentials; a server at `endpoint`, where there is one, is taken for it."""
 
     endpoint: str
     account: str = DEFAULT_ACCOUNT
     region: str = DEFAULT_REGION
+    aws: bool = False
 
     def __call__(self, service: str, *, retries: bool = True) -> Any:
         """Returns a client, one per service: boto3 clients are safe to share between threads. Without `retries` every request is made once,
@@ -47,17 +50,19 @@ class Clients:
 
 def _client(clients: Clients, service: str, *, retries: bool) -> Any:
     config = Config(
-        s3={"addressing_style": "path"},
+        s3={"addressing_style": "path" if clients.endpoint else "auto"},
         # Newer defaults add checksums that other emulators do not know.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         # A loopback address has no names below it, such as the sync-… of Step Functions.
-        inject_host_prefix=False,
+        inject_host_prefix=not clients.endpoint,
         retries={"mode": "standard", "total_max_attempts": 5 if retries else 1},
         max_pool_connections=32,
         connect_timeout=5,
         read_timeout=60,
     )
+    if clients.aws:
+        return _session().client(service, region_name=clients.region, endpoint_url=clients.endpoint or None, config=config)
     return _session().client(
         service, region_name=clients.region, endpoint_url=clients.endpoint, config=config,
         aws_access_key_id=clients.account, aws_secret_access_key=_DUMMY,

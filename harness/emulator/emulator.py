@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.emulator.clients import DEFAULT_REGION, Clients
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,7 +23,9 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """Which emulator it is. `python_runtime` is the Lambda runtime identifier that it runs. A LocalStack without pipeproof inside does not report its abilities."""
+    """Which emulator it is. `python_runtime` is the Lambda runtime identifier that it runs. A LocalStack without pipeproof inside does not report its abilities.
+
+    `aws` says that it is AWS, or is taken for it: then it has none of the routes that an emulator answers."""
 
     kind: str
     name: str
@@ -29,6 +33,12 @@ class Description:
     endpoint: str
     python_runtime: str
     abilities: Abilities | None = None
+    aws: bool = False
+    region: str = DEFAULT_REGION
+
+    def clients(self, account: str) -> Clients:
+        """Returns the clients of an account there."""
+        return Clients(self.endpoint, account, self.region, self.aws)
 
 
 class Emulator(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.emulator.plugin import ask
 
@@ -21,8 +21,16 @@ class Schedule:
     once: bool
 
 
+class Schedules(Protocol):
+    """Whatever can tell schedules and fire them."""
+
+    def schedules(self) -> tuple[list[Schedule], int]: ...
+
+    def fire(self, arn: str) -> None: ...
+
+
 class SchedulesClient:
-    """A client for one account."""
+    """A client for one account of an emulator."""
 
     def __init__(self, endpoint: str, account: str) -> None:
         self._url = f"{endpoint}/_pipeproof/schedules"

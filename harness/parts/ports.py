@@ -148,6 +148,8 @@ class Ingress(Part, ABC):
     rate: Rate = Unlimited()
     whole_files: ClassVar[bool] = False
     """Whether `send` takes files. Otherwise the engine passes the rows of a file as single records."""
+    reaches_aws: ClassVar[bool] = True
+    """Whether it can offer to a pipeline on AWS (`--target aws`)."""
     shareable: ClassVar[bool] = False
     """Whether several processes may have it open at once (`--workers`), each for other keys and other files."""
 

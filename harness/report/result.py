@@ -45,6 +45,8 @@ def result(finished: RunFinished) -> dict[str, Any]:
             "endpoint": emulator.endpoint,
             "runtimes": dict(finished.runtimes),
             "ignored": list(finished.ignored),
+            "region": emulator.region,
+            "left": list(finished.left),
         },
         "verdict": finished.verdict.judgement,
         "reasons": list(finished.verdict.reasons),

@@ -77,7 +77,7 @@ class Terminal:
                 self._step(event.step, None, None)
             case events.EmulatorReady(emulator=emulator):
                 self._say(
-                    f"                 {emulator.kind} {emulator.name + ' ' if emulator.name != 'unknown' else ''}{emulator.version} at {emulator.endpoint}, {event.start_s:.1f} s"
+                    f"                 {emulator.kind} {emulator.name + ' ' if emulator.name != 'unknown' else ''}{emulator.version}{' at ' + emulator.endpoint if emulator.endpoint else ''}, {event.start_s:.1f} s"
                 )
             case events.StackDeployed():
                 self._say(f"  stack          deployed in {event.deploy_s:.1f} s")
@@ -231,6 +231,7 @@ def summary(finished: events.RunFinished) -> list[str]:
         f"  time           start {timing.start_s:.1f} s, deploy {timing.deploy_s:.1f} s, load {timing.load_s:.1f} s, "
         f"drain {timing.drain_s:.1f} s, total {timing.total_s:.1f} s; {timing.records_per_s:,.0f} records/s"
     )
+    lines += _left(finished)
     lines += ["", f"[{_STYLE[verdict.judgement]}]{verdict.judgement.upper()}[/]  {escape(str(finished.run_dir))}/result.json"]
     if verdict.judgement is not Judgement.PASS:
         lines.append(f"Reproduce with: {escape(finished.command)}")
@@ -241,7 +242,17 @@ def verdict_alone(finished: events.RunFinished) -> list[str]:
     """Returns the verdict, its reasons, and what AWS would deny, as lines of rich markup."""
     judgement = finished.verdict.judgement
     lines = [f"[{_STYLE[judgement]}]{judgement.upper()}[/]  {escape(finished.scenario)}  {escape(str(finished.run_dir))}"]
-    return [*lines, *(f"  {escape(reason)}" for reason in finished.verdict.reasons), *_denied(finished.permissions)]
+    reasons = [f"  {escape(reason)}" for reason in finished.verdict.reasons]
+    return [*lines, *reasons, *_denied(finished.permissions), *_left(finished)]
+
+
+def _left(finished: events.RunFinished) -> list[str]:
+    """Returns what is still in the account, and costs something."""
+    if not finished.left:
+        return []
+    assert finished.emulator is not None
+    lines = ["[bold red]  LEFT on AWS[/]", *(f"    {escape(one)}" for one in finished.left)]
+    return [*lines, f"    `pipeproof sweep` tells it again, and removes it with --delete (--region {finished.emulator.region})"]
 
 
 def stdout_console() -> Console:

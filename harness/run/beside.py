@@ -17,21 +17,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.emulator.emulator import Description
     from harness.emulator.permissions import Mode
 
 
 class Beside:
-    """For one run: its endpoint, its account and its directory. `names` maps physical names to those of the template, once there are any."""
+    """For one run: its emulator, its account and its directory; on AWS there is nothing of it. `names` maps physical names to those of the template, once there are any."""
 
-    def __init__(self, endpoint: str, account: str, run_dir: Path, mode: Mode) -> None:
-        self._endpoint, self._account, self._run_dir, self._mode = endpoint, account, run_dir, mode
-        self._permissions = PermissionsClient(endpoint, account)
+    def __init__(self, place: Description, account: str, run_dir: Path, mode: Mode) -> None:
+        self._endpoint, self._account, self._run_dir = place.endpoint, account, run_dir
+        self._is_aws = place.aws
+        # AWS itself enforces permissions, and tells nobody which.
+        self._mode: Mode = "off" if place.aws else mode
+        self._permissions = PermissionsClient(place.endpoint, account)
         self._journal = False
         self._repeats = False
         self.names: Mapping[str, str] = {}
 
     def begin(self) -> tuple[str, ...]:
         """Begins all of it. Returns a doubt where the endpoint cannot check permissions, and the scenario says enforce."""
+        if self._is_aws:
+            return ()
         # A run does not depend on its journal: without one, the way of a record is not told.
         with contextlib.suppress(UnknownVerdictError):
             begin_journal(self._endpoint, self._account)
@@ -47,6 +53,8 @@ class Beside:
     ) -> None:
         """Lets streams and their mappings repeat the batches of an earlier run, and functions the order of their writes; ends what an earlier
         replay has left."""
+        if self._is_aws:
+            return
         here = [
             {
                 **one,

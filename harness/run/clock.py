@@ -9,7 +9,6 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING
 
-from harness.emulator.schedules import Schedule, SchedulesClient
 from harness.errors import UnknownVerdictError
 from harness.run.drain import Rest
 from harness.run.events import ActorActed, Event
@@ -17,14 +16,15 @@ from harness.run.events import ActorActed, Event
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from harness.emulator.schedules import Schedule, Schedules
     from harness.scenario.scenario import SchedulesPart
 
 
 class Clock:
-    """The schedules of one account. Those that were there before the run began are not its own, and are left alone."""
+    """The schedules that `client` tells. Those that were there before the run began are not its own, and are left alone."""
 
-    def __init__(self, endpoint: str, account: str, part: SchedulesPart, before: frozenset[str] = frozenset()) -> None:
-        self._client = SchedulesClient(endpoint, account)
+    def __init__(self, client: Schedules, part: SchedulesPart, before: frozenset[str] = frozenset()) -> None:
+        self._client = client
         self._part = part
         self._before = before
 

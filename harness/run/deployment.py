@@ -41,10 +41,21 @@ def new_stack(
     return standing.stack
 
 
-def scheduled(endpoint: str, account: str) -> frozenset[str]:
-    """Returns the ARNs of what the clock would start by now; none where the endpoint does not tell, which is a doubt later."""
+def values_of(place: Description, account: str) -> dict[str, str]:
+    """Returns what references mean before there is a stack."""
+    return {
+        "account": account,
+        "region": place.region,
+        "endpoint": place.endpoint,
+        "emulator.python_runtime": place.python_runtime,
+    }
+
+
+def scheduled(place: Description, account: str) -> frozenset[str]:
+    """Returns the ARNs of what the clock would start by now; none where the endpoint does not tell, which is a doubt later, and on AWS, where a run looks at its own stack alone."""
     with contextlib.suppress(UnknownVerdictError):
-        return frozenset(schedule.arn for schedule in SchedulesClient(endpoint, account).schedules()[0])
+        if not place.aws:
+            return frozenset(schedule.arn for schedule in SchedulesClient(place.endpoint, account).schedules()[0])
     return frozenset()
 
 

@@ -20,7 +20,6 @@ from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Status
 from harness.accounting.verdict import Verdict, judge
 from harness.emulator import accounts
-from harness.emulator.clients import Clients
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Context
 from harness.run import events
@@ -28,15 +27,17 @@ from harness.run.acting import Acting
 from harness.run.beside import Beside
 from harness.run.clock import Clock
 from harness.run.coverage import Coverage
-from harness.run.deployment import new_stack, scheduled, with_references
+from harness.run.deployment import new_stack, scheduled, values_of, with_references
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
 from harness.run.lookup import put_lookup
 from harness.run.offering import offer_here
+from harness.run.on_aws import schedules
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
 from harness.run.run_dir import LEDGER, LOOKUP, OBSERVATIONS, SETUP, note_refusal, put_besides
+from harness.run.settling import settle
 from harness.run.setup import after_deployment
 from harness.run.standing import Standing, require_empty
 from harness.run.state import State, end, since, timed, undecided
@@ -96,6 +97,7 @@ def conduct(run: Run) -> Generator[events.Event]:
         classes=state.coverage.result() if state.coverage else events.Classes(),
         not_repeated=state.not_repeated,
         causes=state.causes,
+        left=state.left,
     )
     if state.interrupted:
         raise KeyboardInterrupt
@@ -217,22 +219,22 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     with timed(state, "start_s"):
         description = emulator.start()
     state.description = description
-    state.unused = emulator.stays and accounts.is_unused(description.endpoint, run.account)
+    state.unused = emulator.stays and not description.aws and accounts.is_unused(description.endpoint, run.account)
     yield events.EmulatorReady(description, state.timing.start_s)
 
-    clients = Clients(description.endpoint, run.account)
-    values = {"account": run.account, "endpoint": description.endpoint, "emulator.python_runtime": description.python_runtime}
+    clients = description.clients(run.account)
+    values = values_of(description, run.account)
     plan = run.recipe.faults
     if any(run.recipe.chaos):
         yield events.PhaseStarted("rehearse", "the load without its chaos, to know which faults it can meet")
         plan = yield from rehearse(run, description, conduct)
         keep_plan(plan, run.run_dir)
 
-    beside = state.beside = Beside(description.endpoint, run.account, run.run_dir, scenario.iam)
+    beside = state.beside = Beside(description, run.account, run.run_dir, scenario.iam)
     state.doubts = beside.begin()
     standing = run.standing or Standing(run.account)
     if (deployed := standing.stack) is None:
-        standing.scheduled = scheduled(description.endpoint, run.account) if emulator.stays else frozenset()
+        standing.scheduled = scheduled(description, run.account) if emulator.stays else frozenset()
         standing.unused = state.unused
         yield events.PhaseStarted("deploy", scenario.stack.template.parent.name)
         deployed = new_stack(run, state, standing, clients, description, values)
@@ -266,7 +268,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup(), run.run_dir / LOOKUP):
             emulator.check()
     faults = state.faults = FaultRun(plan, run.load, description.endpoint, run.account)
-    if emulator.stays:
+    if emulator.stays and not description.aws:
         faults.clear()
     physical = stacks.physical_names(clients, state.stack)
     keep_names(physical, run.run_dir)
@@ -274,14 +276,18 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     if plan:
         faults.arm(physical)
     beside.repeat(run.recipe.batches, run.recipe.writes, physical)
-    return context, scenario, Clock(description.endpoint, run.account, scenario.schedules, standing.scheduled)
+    return context, scenario, Clock(schedules(context), scenario.schedules, standing.scheduled)
 
 
 def _drain(
     run: Run, context: Context, acting: Acting, timeout_s: float, *, patient: bool = True
 ) -> Generator[events.Event, None, Rest]:
     rest = Rest(known=False)
-    for step in drain(context.endpoint, run.account, timeout_s, run.emulator.check, acting.turn, patient=patient):
+    if context.clients.aws:
+        steps = settle(context, run.settle_s, timeout_s, acting.turn)
+    else:
+        steps = drain(context.endpoint, run.account, timeout_s, run.emulator.check, acting.turn, patient=patient)
+    for step in steps:
         if isinstance(step, Rest):
             rest = step
         else:

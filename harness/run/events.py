@@ -158,6 +158,8 @@ class RunFinished:
     runtimes: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
+    left: tuple[str, ...] = ()
+    """What could not be removed from an account of AWS."""
 
 
 Event = (

@@ -16,7 +16,7 @@ from harness.run.record_faults import FaultyLoad
 from harness.stack.template import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.faults.plan import Plan
@@ -109,6 +109,7 @@ def reproduce_command(
     strict_runtime: bool = False,
     ignore_unsupported: bool = False,
     workers: int = 1,
+    target: Sequence[str] = (),
 ) -> str:
     """Returns the command that runs the same bytes again."""
     parts = ["pipeproof", "run", scenario, "--seed", str(seed)]
@@ -117,6 +118,7 @@ def reproduce_command(
     parts += ["--account", account] if account != DEFAULT_ACCOUNT else []
     parts += ["--input", str(input_path)] if input_path is not None else []
     parts += ["--lookup", str(lookup_path)] if lookup_path is not None else []
+    parts += target
     parts += ["--workers", str(workers)] if workers > 1 else []
     parts += ["--strict-runtime"] if strict_runtime else []
     parts += ["--ignore-unsupported"] if ignore_unsupported else []

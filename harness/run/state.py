@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from harness import interrupts
 from harness.accounting.record import Status
 from harness.accounting.verdict import Account, Ingress, Judgement, Verdict
+from harness.aws.teardown import remove
 from harness.emulator import accounts
-from harness.emulator.clients import DEFAULT_ACCOUNT, Clients
+from harness.emulator.clients import DEFAULT_ACCOUNT
 from harness.errors import UnknownVerdictError
 from harness.run import events
 from harness.run.causes import causes
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from harness.accounting.ledger import Ledger
     from harness.accounting.ledger_parts import JoinedLedger
+    from harness.emulator.clients import Clients
     from harness.emulator.emulator import Description, Emulator
     from harness.parts.ports import Load
     from harness.run.beside import Beside
@@ -59,6 +61,8 @@ class Run:
     """What reconciles: one of `engines.ENGINES`."""
     workers: int = 1
     """How many processes offer the load."""
+    settle_s: float | None = None
+    """On AWS: for how long nothing must change until the pipeline is at rest; None for what its stack may need."""
 
     @property
     def scenario(self) -> Scenario:
@@ -91,6 +95,8 @@ class State:
     ignored: tuple[str, ...] = ()
     causes: tuple[events.Cause, ...] = ()
     interrupted: bool = False
+    left: tuple[str, ...] = ()
+    """What could not be removed from an account of AWS."""
 
 
 def undecided(run: Run, state: State, error: Exception) -> Verdict:
@@ -130,7 +136,7 @@ def end(run: Run, state: State) -> None:
                 state.causes = _causes(run, state, state.beside.names)
         finally:
             if state.description is not None:
-                Clients(state.description.endpoint, run.account).close()
+                state.description.clients(run.account).close()
             run.emulator.stop()
 
 
@@ -146,9 +152,12 @@ def _delete_stack(run: Run, state: State) -> None:
     """Deletes the stack on an emulator that stays, and all else of an account that was not used before: any other emulator ends with all its stacks."""
     if state.description is None or not run.emulator.stays or state.stack is None:
         return
+    clients = state.description.clients(run.account)
+    if clients.aws:
+        _remove_from_aws(clients, state, state.stack)
+        return
     # The verdict does not depend on it, and an endpoint that died has nothing to delete.
     with contextlib.suppress(ClientError, BotoCoreError, UnknownVerdictError):
-        clients = Clients(state.description.endpoint, run.account)
         for ending in state.endings:
             with contextlib.suppress(ClientError):
                 ending()
@@ -158,6 +167,15 @@ def _delete_stack(run: Run, state: State) -> None:
         # Somebody may have begun to use the account since.
         if state.unused and stacks.is_empty(clients):
             accounts.forget(state.description.endpoint, run.account)
+
+
+def _remove_from_aws(clients: Clients, state: State, stack: str) -> None:
+    for ending in state.endings:
+        with contextlib.suppress(ClientError, BotoCoreError):
+            ending()
+    # Until all is removed: an interrupt names it.
+    state.left = (f"stack {stack}, with all that it has made",)
+    state.left = tuple(remove(clients, stack))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""References in a scenario's strings: ${outputs.NAME}, ${resources.LOGICAL_ID}, ${resources.LOGICAL_ID.ATTRIBUTE}, ${account}, ${endpoint},
+"""References in a scenario's strings: ${outputs.NAME}, ${resources.LOGICAL_ID}, ${resources.LOGICAL_ID.ATTRIBUTE}, ${account}, ${region}, ${endpoint},
 ${emulator.python_runtime}."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Place = tuple[int | str, ...]
 
 AnyPart = TypeVar("AnyPart", bound="Part")
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
-_EVERYWHERE = ("account", "endpoint", "emulator.python_runtime")
+_EVERYWHERE = ("account", "region", "endpoint", "emulator.python_runtime")
 _PARTS = ("lookup", "setup", "send", "schedules", "actors", "probes", "checks")
 """The parts whose strings may name what the stack has."""
 _KNOWN_TRANSFORMS = ("AWS::Serverless-2016-10-31", "AWS::LanguageExtensions")

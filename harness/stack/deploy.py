@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from harness.errors import DeployError, UsageError
 from harness.stack import runtimes
 from harness.stack.mistakes import mistakes
 from harness.stack.nested import with_nested
-from harness.stack.package import Artifacts, Packager, artifacts_bucket
+from harness.stack.package import TAG, Artifacts, Packager, artifacts_bucket, url_of
 from harness.stack.template import read_template
 from harness.stack.unsupported import is_supported, unsupported
 from harness.stack.values import parameter_values
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 _ASKED = "PipeproofAsked"
 DEPLOY_TIMEOUT_S = 300
 _POLL_S = 0.05
+# AWS makes a stack in minutes, and throttles who asks too often.
+_AWS_TIMEOUT_S = 1800
+_AWS_POLL_S = 3.0
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+_LONGEST_BODY = 51_200
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
@@ -77,14 +83,18 @@ def deploy(
     check_parameters(template.document, template_path, parameters)
     ignored = refuse_unsupported(template, parameters, clients.account, wish)
     values = parameter_values(template.document, parameters, clients.account)
-    body = Packager(Artifacts(clients), wish.abilities).package(template, parameters)
+    storage = Artifacts(clients, name)
+    body = Packager(storage, wish.abilities).package(template, parameters)
     # CloudFormation knows them: it evaluates an output for each.
     asking = {f"{_ASKED}{number}": _output(template.document, resource) for number, resource in enumerate(wish.resources)}
     body["Outputs"] = (body.get("Outputs") or {}) | asking
     cloudformation = clients("cloudformation")
     given = _given(parameters)
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=given, Capabilities=_CAPABILITIES)
-    stack = _complete(cloudformation, name, template_path, "CREATE", check)
+    tags = [{"Key": TAG, "Value": name}] if clients.aws else []
+    cloudformation.create_stack(
+        StackName=name, **_body(json.dumps(body), storage), Parameters=given, Capabilities=_CAPABILITIES, Tags=tags
+    )
+    stack = _complete(clients, name, template_path, "CREATE", check)
     ignored += _skipped(cloudformation, name, wish, ignored)
     outputs = dict(stack.outputs)
     told = {resource: outputs.pop(output) for output, resource in zip(asking, wish.resources, strict=True) if output in outputs}
@@ -163,24 +173,39 @@ def update(
     declared = template.get("Parameters") or {}
     kept = {item["ParameterKey"]: item["ParameterValue"] for item in before if item["ParameterKey"] in declared}
     check_parameters(template, template_path, kept | dict(parameters))
-    body = Packager(Artifacts(clients), abilities).package(read, kept | dict(parameters))
+    storage = Artifacts(clients, name)
+    body = Packager(storage, abilities).package(read, kept | dict(parameters))
     # The stack knows their values; those of NoEcho are not told.
     given = _given(parameters) + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in parameters]
     try:
-        cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=given, Capabilities=_CAPABILITIES)
+        cloudformation.update_stack(
+            StackName=name, **_body(json.dumps(body), storage), Parameters=given, Capabilities=_CAPABILITIES
+        )
     except ClientError as error:
         message = f"stack {name} was not updated: {error.response['Error']['Message']}"
         raise DeployError(message) from error
-    return _complete(cloudformation, name, template_path, "UPDATE", check)
+    return _complete(clients, name, template_path, "UPDATE", check)
+
+
+def _body(text: str, storage: Artifacts) -> dict[str, str]:
+    """Returns the template as CloudFormation takes it: a long one lies in a bucket."""
+    content = text.encode()
+    if len(content) <= _LONGEST_BODY:
+        return {"TemplateBody": text}
+    key = f"{hashlib.sha256(content).hexdigest()}.template"
+    storage.put(key, content)
+    return {"TemplateURL": url_of(storage.bucket, key)}
 
 
 def _given(parameters: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
 
 
-def _complete(cloudformation: Any, name: str, template_path: Path, what: str, check: Callable[[], None]) -> Stack:
+def _complete(clients: Clients, name: str, template_path: Path, what: str, check: Callable[[], None]) -> Stack:
     """Waits until the stack is created or updated, as `what` says."""
-    deadline = time.monotonic() + DEPLOY_TIMEOUT_S
+    cloudformation = clients("cloudformation")
+    timeout_s = _timeout_s(clients)
+    deadline = time.monotonic() + timeout_s
     while True:
         check()
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
@@ -191,9 +216,17 @@ def _complete(cloudformation: Any, name: str, template_path: Path, what: str, ch
             message = f"stack {name} of {template_path} did not deploy ({status}):{_reasons(cloudformation, name, stack)}"
             raise DeployError(message)
         if time.monotonic() > deadline:
-            message = f"stack {name} of {template_path} is still {status} after {DEPLOY_TIMEOUT_S} s"
+            message = f"stack {name} of {template_path} is still {status} after {timeout_s} s"
             raise DeployError(message)
-        time.sleep(_POLL_S)
+        time.sleep(_poll_s(clients))
+
+
+def _timeout_s(clients: Clients) -> int:
+    return _AWS_TIMEOUT_S if clients.aws else DEPLOY_TIMEOUT_S
+
+
+def _poll_s(clients: Clients) -> float:
+    return _AWS_POLL_S if clients.aws and not clients.endpoint else _POLL_S
 
 
 def physical_names(clients: Clients, name: str) -> dict[str, str]:
@@ -205,7 +238,9 @@ def physical_names(clients: Clients, name: str) -> dict[str, str]:
 
 
 def delete(clients: Clients, name: str) -> None:
-    """Deletes the stack and the packages that were uploaded for it; its buckets are emptied first. Waits until it is gone."""
+    """Deletes the stack and the packages that were uploaded for it; its buckets are emptied first. Waits until it is gone.
+
+    Raises DeployError where it does not go, and botocore's errors. On AWS, more belongs to it (harness/aws/teardown.py)."""
     cloudformation = clients("cloudformation")
     resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
     for resource in resources:
@@ -214,8 +249,8 @@ def delete(clients: Clients, name: str) -> None:
             empty_bucket(clients("s3"), resource["PhysicalResourceId"])
     with contextlib.suppress(ClientError):
         # Another run of the account may have taken it along.
-        empty_bucket(clients("s3"), artifacts_bucket(clients))
-        clients("s3").delete_bucket(Bucket=artifacts_bucket(clients))
+        empty_bucket(clients("s3"), artifacts_bucket(clients, name))
+        clients("s3").delete_bucket(Bucket=artifacts_bucket(clients, name))
     cloudformation.delete_stack(StackName=name)
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
     while time.monotonic() < deadline:

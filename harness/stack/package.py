@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.emulator.clients import DEFAULT_REGION
 from harness.errors import UsageError
 from harness.stack import runtimes
 from harness.stack.build import build_package
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from harness.stack.template import Template
 
 _ARTIFACTS = "pipeproof-artifacts"
+_LONGEST_BUCKET = 63
+TAG = "pipeproof"
+"""The tag of all that a run makes on AWS."""
 
 # Properties that name local files: resource type -> property.
 _CODE = {
@@ -51,9 +55,16 @@ LOCAL = frozenset([*_CODE.values(), *_DEFINITIONS.values(), *PROPERTIES.values()
 _CFN_CODE = {"AWS::Lambda::Function", "AWS::Lambda::LayerVersion"}
 
 
-def artifacts_bucket(clients: Clients) -> str:
-    """Returns the bucket of the packages. Names of buckets are those of all accounts."""
+def artifacts_bucket(clients: Clients, stack: str) -> str:
+    """Returns the bucket of the packages: an account of an emulator has one, on AWS each stack has its own. Names of buckets are those of all accounts."""
+    if clients.aws:
+        return f"{stack.lower()[: _LONGEST_BUCKET - len(clients.account) - 6]}-code-{clients.account}"
     return f"{_ARTIFACTS}-{clients.account}"
+
+
+def url_of(bucket: str, key: str) -> str:
+    """Returns the URL by which CloudFormation reads a template."""
+    return f"https://s3.amazonaws.com/{bucket}/{key}"
 
 
 class Storage(Protocol):
@@ -68,10 +79,16 @@ class Storage(Protocol):
 class Artifacts:
     """A bucket of the account that is deployed to."""
 
-    def __init__(self, clients: Clients) -> None:
-        self.account, self.bucket = clients.account, artifacts_bucket(clients)
+    def __init__(self, clients: Clients, stack: str = "") -> None:
+        self.account, self.bucket = clients.account, artifacts_bucket(clients, stack)
         self._s3 = clients("s3")
-        self._s3.create_bucket(Bucket=self.bucket)
+        # The oldest region has no name here.
+        elsewhere = (
+            {"CreateBucketConfiguration": {"LocationConstraint": clients.region}} if clients.region != DEFAULT_REGION else {}
+        )
+        self._s3.create_bucket(Bucket=self.bucket, **elsewhere)
+        if clients.aws:
+            self._s3.put_bucket_tagging(Bucket=self.bucket, Tagging={"TagSet": [{"Key": TAG, "Value": stack}]})
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Uploads a file, or bytes."""
@@ -186,7 +203,7 @@ class Packager:
         content = json.dumps(self.package(template, {}, depth + 1), default=str).encode()
         key = f"{hashlib.sha256(content).hexdigest()}.template"
         self.storage.put(key, content)
-        return f"https://s3.amazonaws.com/{self.storage.bucket}/{key}"
+        return url_of(self.storage.bucket, key)
 
     def _layers(self, layers: Sequence[Any], values: Mapping[str, Any], built: dict[str, Any]) -> list[Any]:
         """Returns the layers, with those that are public replaced by layers of this stack, which are added to `built`."""

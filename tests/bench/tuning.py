@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import yaml
 from pydantic_core import from_json
 
+from harness.aws.estimate import prices as aws_prices
 from harness.emulator.embedded import Embedded
 from harness.errors import UnknownVerdictError
 from harness.parts.rate import Unlimited
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 SETS = ("low-latency", "high-throughput", "cost-optimised")
 _FUNCTION = "StreamTransformFunction"
-_PRICES = Path(__file__).with_name("prices.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def bench_tuning(
 ) -> tuple[list[Figure], dict[str, dict[str, list[float]]]]:
     """All figures, and the panels of their plot. Raises UnknownVerdictError where a measured run does not pass."""
     rounds: dict[str, list[Tuned]] = {name: [] for name in SETS}
-    prices = yaml.safe_load(_PRICES.read_text())
+    prices = aws_prices()
     with tempfile.TemporaryDirectory(prefix="pipeproof-bench-") as scratch:
         # In turns, so that a change of the machine's load meets all.
         for number in range(repetitions):

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from harness.aws.estimate import prices as aws_prices
 from harness.emulator.clients import Clients
 from harness.emulator.embedded import Embedded
 from harness.run.drain import Rest, drain
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 VARIANTS = {"map": "Standard", "express": "Express"}
 BATCH_SIZE = 500
 _TEMPLATE = Path(__file__).parents[2] / "pipeline" / "records" / "template.yaml"
-_PRICES = Path(__file__).with_name("prices.yaml")
 _TIMEOUT_S = 300
 
 
@@ -51,7 +49,7 @@ class Cost:
 
 def bench_workflows(records: int, repetitions: int, out: Path, tell: Callable[[str], None]) -> list[Figure]:
     """Returns all figures, per million records. Raises RuntimeError where a record is not stored: the price of a failure says nothing."""
-    prices = yaml.safe_load(_PRICES.read_text())
+    prices = aws_prices()
     rounds: dict[str, list[Cost]] = {variant: [] for variant in VARIANTS}
     with tempfile.TemporaryDirectory(prefix="pipeproof-bench-") as scratch:
         emulator = Embedded(Path(scratch, "emulator.log"))

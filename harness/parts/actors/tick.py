@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from harness.aws.schedules import AwsSchedules
 from harness.emulator.schedules import SchedulesClient
 from harness.errors import UnknownVerdictError
 from harness.parts.ports import Actor, Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from harness.emulator.schedules import Schedules
 
 
 class Tick(Actor):
@@ -26,7 +29,11 @@ class Tick(Actor):
 
     def open(self, context: Context) -> Iterator[str | None]:
         """Yields once per tick. Raises UnknownVerdictError for a rule that is not there or not enabled, and for a target that cannot be reached."""
-        client = SchedulesClient(context.endpoint, context.account)
+        client: Schedules = (
+            AwsSchedules(context.clients, context.stack)
+            if context.clients.aws
+            else SchedulesClient(context.endpoint, context.account)
+        )
         found, _ = client.schedules()
         chosen = next((schedule for schedule in found if self.rule in {schedule.arn, schedule.name}), None)
         if chosen is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import from_json
@@ -52,6 +52,8 @@ class Served(Ingress):
     (504 after `seconds`), `expired` (410 for a cursor), `truncated` (half a page), `shuffled` (another order, and a record of the page before),
     `stale` (also older versions of records of the page before: `version` is an hour before, the fields of `older` are as they were), `superseded` (older
     versions before the newest: of records of this page, and of the next)."""
+
+    reaches_aws: ClassVar[bool] = False
 
     name: str
     api_key: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.emulator.schedules import SchedulesClient
 from harness.run.clock import Clock
 from harness.run.drain import Rest
 from harness.run.events import ActorActed
@@ -29,7 +30,9 @@ def run_down(emulator, part=None, before=frozenset(), rest=None):
     fired = []
 
     def collect():
-        fired.append((yield from Clock(emulator.endpoint, "000000000000", part or SchedulesPart(), before).run_down(drain)))
+        fired.append(
+            (yield from Clock(SchedulesClient(emulator.endpoint, "000000000000"), part or SchedulesPart(), before).run_down(drain))
+        )
 
     acted = [event.text for event in collect() if isinstance(event, ActorActed)]
     return fired[0], acted
