@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
+from harness.accounting.verdict import Judgement
 from harness.cli_looking import compare, graph, history, reconcile, report, trace
 from harness.cli_running import down, logs, ps, query, redrive, sweep, up
 from harness.cli_starting import check, init
@@ -111,7 +112,7 @@ for _command in (
 def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
     out: Path, account: str, allow_remote: bool, engine: str, as_json: bool, quiet: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
-    workers: int, target: str, region: str | None, endpoint_url: str | None, max_usd: float, settle: float | None,
+    workers: int, target: str, region: str | None, endpoint_url: str | None, max_usd: float | None, settle: float | None,
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost.
 
@@ -121,7 +122,7 @@ def run(
 
     aws = aws_target(target, account, region, endpoint_url, max_usd, settle)
     name, path = find_scenario(scenario)
-    with begun(name, emulator, out, allow_remote=allow_remote, aws=_aws(aws, account)) as begin:
+    with begun(name, emulator, out, allow_remote=allow_remote, aws=_aws(aws, account, allow_remote=allow_remote)) as begin:
         with held():
             # The emulator starts meanwhile. An import that is interrupted would print a traceback.
             from harness.run.input_file import input_file  # noqa: PLC0415
@@ -134,14 +135,15 @@ def run(
         with input_file(input_path) as given:
             recipe = make_recipe(name, loaded, seed, records=records, input_path=given, lookup_path=lookup_path)
             command = reproduce_command(
-                scenario, recipe.seed, records, emulator, input_path, account, lookup_path, strict_runtime=strict_runtime,
+                scenario, recipe.seed, records, "auto" if aws else emulator, input_path, account, lookup_path, strict_runtime=strict_runtime,
                 ignore_unsupported=ignore_unsupported, workers=workers, target=aws.options if aws else (),
             )  # fmt: skip
             finished = _run(
                 begin, recipe, command, account, aws=aws, allow_remote=allow_remote, strict_runtime=strict_runtime,
                 ignore_unsupported=ignore_unsupported, quiet=quiet, as_json=as_json, engine=engine, workers=workers,
             )  # fmt: skip
-    return EXIT[finished.verdict.judgement]
+    # What is left on AWS costs something, and nobody reads the output of a pass.
+    return EXIT[finished.verdict.judgement] or (EXIT[Judgement.UNKNOWN] if finished.left else 0)
 
 
 @main.command()
@@ -203,12 +205,12 @@ def replay(run_dir: Path, emulator: str, out: Path, account: str, times: int) ->
     return max(map(EXIT.__getitem__, judgements), key=[0, 2, 1].index)
 
 
-def _aws(target: AwsTarget | None, account: str) -> Aws | None:
+def _aws(target: AwsTarget | None, account: str, *, allow_remote: bool) -> Aws | None:
     if target is None:
         return None
     from harness.aws.account import Aws  # noqa: PLC0415
 
-    return Aws(account, target.region, target.endpoint)
+    return Aws(account, target.region, target.endpoint, allow_remote=allow_remote)
 
 
 def _run(
@@ -232,7 +234,7 @@ def _run(
 
     load = open_load(recipe)
     if aws:
-        refuse(recipe)
+        refuse(recipe, aws.endpoint)
         begin = replace(begin, why=f"{begin.why}: {require_budget(recipe, load, aws.most_usd)}")
         # What runs there is on another machine, unless a server here is taken for it.
         allow_remote = allow_remote or not aws.endpoint

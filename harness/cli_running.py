@@ -243,10 +243,11 @@ def ps(emulator: str | None, account: str, allow_remote: bool) -> None:  # noqa:
 @account_option
 @region_option
 @endpoint_url_option
+@remote_option
 @click.option(
     "--delete", is_flag=True, help="Remove them, with all that their buckets hold. A run that is still going on loses its stack."
 )
-def sweep(account: str, region: str | None, endpoint_url: str | None, delete: bool) -> int:  # noqa: FBT001
+def sweep(account: str, region: str | None, endpoint_url: str | None, allow_remote: bool, delete: bool) -> int:  # noqa: FBT001
     """Names the stacks that runs have left on AWS (`run --target aws`), by their tag; with --delete removes them.
 
     Exit 0 where nothing is left, 1 where something is.
@@ -258,7 +259,7 @@ def sweep(account: str, region: str | None, endpoint_url: str | None, delete: bo
     require_account(account, region)
     assert region is not None
     clean_up()
-    clients = Aws(account, region, endpoint_url or "").start().clients(account)
+    clients = Aws(account, region, endpoint_url or "", allow_remote=allow_remote).start().clients(account)
     found = leftovers(clients)
     left = False
     for stack in found:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from harness.accounting.engines import ENGINES
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 DEFAULT_ACCOUNT = "000000000000"
+_MAX_USD = 1.0
+SHORTEST_SETTLE_S = 120
 
 emulator_option = click.option(
     "--emulator",
@@ -125,8 +129,8 @@ def aws_options(command: F) -> F:
         region_option,
         endpoint_url_option,
         click.option(
-            "--max-usd", type=click.FloatRange(min=0), default=1.0, show_default=True,
-            help="The most that a run on AWS may cost, as it is estimated before anything is made.",
+            "--max-usd", type=click.FloatRange(min=0), callback=_finite,
+            help=f"The most US$ that a run on AWS may cost, as it is estimated before anything is made. [default: {_MAX_USD:g}]",
         ),
         click.option(
             "--settle", callback=_settle,
@@ -139,22 +143,38 @@ def aws_options(command: F) -> F:
 
 
 def aws_target(
-    target: str, account: str, region: str | None, endpoint_url: str | None, max_usd: float, settle: float | None
+    target: str, account: str, region: str | None, endpoint_url: str | None, max_usd: float | None, settle: float | None
 ) -> AwsTarget | None:
     """Returns where on AWS a run is; None for an emulator. Raises UsageError for options that do not go together."""
     if target != "aws":
-        if region or endpoint_url or settle is not None:
-            raise UsageError("--region, --endpoint-url and --settle are for --target aws")
+        if region or endpoint_url or max_usd is not None or settle is not None:
+            raise UsageError("--region, --endpoint-url, --max-usd and --settle are for --target aws")
         return None
+    context = click.get_current_context()
+    # A variable may name an emulator for other runs.
+    if context.get_parameter_source("emulator") is ParameterSource.COMMANDLINE:
+        raise UsageError("--emulator and --target aws exclude each other")
+    if context.params.get("strict_runtime") or context.params.get("ignore_unsupported"):
+        raise UsageError("--strict-runtime and --ignore-unsupported are about an emulator, and not for --target aws")
     require_account(account, region)
     assert region is not None
-    return AwsTarget(region, endpoint_url or "", max_usd, settle)
+    if settle is not None and settle < SHORTEST_SETTLE_S and not endpoint_url:
+        raise UsageError(
+            f"--settle: AWS tells of what has happened up to {SHORTEST_SETTLE_S} s later; a shorter time would prove nothing"
+        )
+    return AwsTarget(region, endpoint_url or "", _MAX_USD if max_usd is None else max_usd, settle)
 
 
 def require_account(account: str, region: str | None) -> None:
     """Raises UsageError where a command on AWS does not say in which account and region."""
     if account == DEFAULT_ACCOUNT or not region:
         raise UsageError("on AWS --account and --region must be given: a run there makes things that cost money")
+
+
+def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("expected a number of US$")
+    return value
 
 
 def _settle(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from harness.emulator.clients import Clients
 from harness.emulator.emulator import Description
+from harness.emulator.external import require_endpoint
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,23 +21,27 @@ if TYPE_CHECKING:
 class Aws:
     """The account and region, with the credentials that the SDK finds. With an `endpoint` another server is taken for AWS, and asked for nothing else.
 
-    Raises UsageError for a region that there is not."""
+    Raises UsageError for a region that there is not, and for an endpoint on another machine unless that is allowed."""
 
     stays = True
 
-    def __init__(self, account: str, region: str, endpoint: str = "") -> None:
-        session = boto3.session.Session()
-        known = {
-            one
-            for partition in session.get_available_partitions()
-            for one in session.get_available_regions("cloudformation", partition)
-        }
+    def __init__(self, account: str, region: str, endpoint: str = "", *, allow_remote: bool = False) -> None:
+        try:
+            session = boto3.session.Session()
+            known = {
+                one
+                for partition in session.get_available_partitions()
+                for one in session.get_available_regions("cloudformation", partition)
+            }
+        except BotoCoreError as error:
+            raise UsageError(f"the configuration of AWS's SDK cannot be used: {error}") from error
         if region not in known:
             near = difflib.get_close_matches(region, known, n=3)
             raise UsageError(
                 f"--region {region}: AWS has no such region" + (f"; did you mean {' or '.join(near)}?" if near else "")
             )
-        self._account, self._region, self._endpoint = account, region, endpoint
+        self._account, self._region = account, region
+        self._endpoint = require_endpoint(endpoint, allow_remote=allow_remote) if endpoint else ""
 
     def prepare(self, *, node: bool = False) -> Iterator[str]:  # noqa: ARG002 - AWS has Node.js
         """Does nothing: AWS is there."""
@@ -55,7 +60,7 @@ class Aws:
             raise UsageError(f"these credentials are of account {found}, and --account says {self._account}: nothing was made")
         # Packages are built for this one, which AWS has too.
         runtime = f"python3.{sys.version_info.minor}"
-        return Description("aws", "AWS", self._region, self._endpoint, runtime, aws=True, region=self._region)
+        return Description("aws", "AWS", "", self._endpoint, runtime, aws=True, region=self._region)
 
     def stop(self) -> None:
         """Does nothing: AWS stays."""

@@ -7,9 +7,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.documents import read_yaml
+from harness.stack.template import value_of
+from harness.stack.values import parameter_values
+
+if TYPE_CHECKING:
+    from harness.stack.template import Template
 
 Prices = Mapping[str, Any]
 
@@ -19,7 +24,13 @@ _REQUESTS_OF_A_MESSAGE = 3
 _WRITES_OF_A_RECORD = 2
 _STATES_OF_A_RECORD = 10
 _LOGGED_BYTES = 2048
-_MEMORY_MB, _TIMEOUT_S, _SHARDS = 128, 3, 4
+_MEMORY_MB, _TIMEOUT_S, _SHARDS = 10_240, 900, 100
+# What stands for as long as a run costs nothing, or a fraction of a cent.
+_FREE = (
+    "AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Athena::", "AWS::CloudFormation::", "AWS::CloudWatch::", "AWS::Cognito::", "AWS::DynamoDB::", "AWS::Events::", "AWS::Glue::",
+    "AWS::IAM::", "AWS::KMS::", "AWS::Kinesis::", "AWS::Lambda::", "AWS::Logs::", "AWS::Pipes::", "AWS::S3::", "AWS::SES::", "AWS::SNS::", "AWS::SQS::", "AWS::SSM::",
+    "AWS::Scheduler::", "AWS::SecretsManager::", "AWS::Serverless::", "AWS::StepFunctions::", "Custom::",
+)  # fmt: skip
 _KINESIS_UNIT, _FIREHOSE_UNIT, _DYNAMODB_UNIT = 25 * 1024, 5 * 1024, 1024
 _GB = 1e9
 # Some regions ask for twice what us-east-1 does.
@@ -43,26 +54,35 @@ def prices() -> Prices:
     return found
 
 
-def estimate(template: Mapping[str, Any], records: int, payload_bytes: int) -> dict[str, float]:
-    """Returns US dollars by service for a template and a load: each record goes alone through each resource, twice into those that store, and each function takes a second for it."""
+def estimate(
+    template: Template, parameters: Mapping[str, str], records: int, payload_bytes: int
+) -> tuple[dict[str, float], set[str]]:
+    """Returns US dollars by service for a template and a load, and the types of resources without a price: each record goes alone through each resource, twice into those that
+    store, and each function takes a second for it."""
     load = _Load(records, payload_bytes / max(records, 1))
-    common = (template.get("Globals") or {}).get("Function") or {}
+    values = parameter_values(template.document, parameters, "")
+    common = (template.document.get("Globals") or {}).get("Function") or {}
     found: dict[str, float] = {}
-    for resource in template["Resources"].values():
+    unpriced: set[str] = set()
+    for resource in template.resources.values():
+        kind = str(resource["Type"])
         properties = {**common, **(resource.get("Properties") or {})}
-        for service, usd in _COSTS.get(str(resource.get("Type")), ()):
-            found[service] = found.get(service, 0.0) + usd(properties, load, prices()) * _REGIONS
-    return found
+        told = {name: value_of(value, values) for name, value in properties.items()}
+        for service, usd in _COSTS.get(kind, ()):
+            found[service] = found.get(service, 0.0) + usd(told, load, prices()) * _REGIONS
+        if kind not in _COSTS and not kind.startswith(_FREE):
+            unpriced.add(kind)
+    return found, unpriced
 
 
 def _calls(properties: Mapping[str, Any], load: _Load, of: Prices) -> float:
-    seconds = min(_SECONDS_OF_A_CALL, _number(properties.get("Timeout"), _TIMEOUT_S))
-    gigabytes = _number(properties.get("MemorySize"), _MEMORY_MB) / 1024
+    seconds = min(_SECONDS_OF_A_CALL, _number(properties.get("Timeout", 3), _TIMEOUT_S))
+    gigabytes = _number(properties.get("MemorySize", 128), _MEMORY_MB) / 1024
     return float(load.records * (of["lambda_request"] + seconds * gigabytes * of["lambda_gb_second"]))
 
 
 def _stream(properties: Mapping[str, Any], load: _Load, of: Prices) -> float:
-    shards = _number(properties.get("ShardCount"), _SHARDS)
+    shards = _number(properties.get("ShardCount", 4), _SHARDS)
     return float(shards * of["kinesis_shard_hour"] + load.units(_KINESIS_UNIT) * of["kinesis_put_unit"])
 
 
@@ -71,8 +91,11 @@ def _each(price: str, times: float = 1) -> _Cost:
 
 
 def _number(value: object, otherwise: float) -> float:
-    """Returns a number of a template; what refers to something else is not known here."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else otherwise
+    """Returns a number of a template, which may be written as text; what only CloudFormation can tell is taken for `otherwise`."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return otherwise
 
 
 _Cost = Callable[[Mapping[str, Any], _Load, Prices], float]

@@ -3,19 +3,20 @@ told by nothing but what follows from them. So a pipeline is at rest where all t
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.aws.stack import made
+from harness.aws.stack import WAITING, made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from harness.aws.stack import Made
     from harness.emulator.clients import Clients
 
-_WAITING = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 _MINUTE_S = 60
 # Metrics come with the minute that has ended, and somewhat later.
 _METRICS_AFTER_S = 120
@@ -24,6 +25,8 @@ _METRICS_AFTER_S = 120
 _TRIED_AGAIN_WITHIN_S = 180
 # https://docs.aws.amazon.com/firehose/latest/APIReference/API_BufferingHints.html
 _BUFFERED_S = 300
+_EXPRESS_S = 300
+_IDLE = {"Disabled", "Disabling", "Deleting"}
 _QUERIES_PER_REQUEST = 500
 
 
@@ -42,13 +45,10 @@ class Watch:
         self._clients = clients
         self._made = made(clients, stack)
         self._began = datetime.fromtimestamp(began_at_s // _MINUTE_S * _MINUTE_S, UTC)
-        self._consumed = {
-            mapping["EventSourceArn"]
-            for name in self._made.functions
-            for page in clients("lambda").get_paginator("list_event_source_mappings").paginate(FunctionName=name)
-            for mapping in page["EventSourceMappings"]
-            if "EventSourceArn" in mapping
-        }
+        # Of a mapping that is disabled nothing is waited for.
+        self._consumed = {one["EventSourceArn"] for one in _mappings(clients, self._made) if one["State"] not in _IDLE}
+        self._counted: tuple[float, ...] = ()
+        self._counted_at_s = -math.inf
         self._standard = [
             arn
             for arn in self._made.machines
@@ -61,14 +61,17 @@ class Watch:
         under_way = {"messages in queues": 0, "executions": 0}
         marks: list[object] = []
         for url in self._made.queues:
-            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", *_WAITING])["Attributes"]
-            count = sum(int(told[name]) for name in _WAITING)
+            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", *WAITING])["Attributes"]
+            count = sum(int(told[name]) for name in WAITING)
             marks.append(count)
             if told["QueueArn"] in self._consumed:
                 under_way["messages in queues"] += count
         for arn in self._standard:
             under_way["executions"] += len(machines.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"])
-        marks += self._metrics()
+        # Each metric that is asked for costs something, and changes once a minute.
+        if self._clients.endpoint or time.monotonic() - self._counted_at_s >= _MINUTE_S:
+            self._counted, self._counted_at_s = tuple(self._metrics()), time.monotonic()
+        marks += self._counted
         return Seen({what: count for what, count in under_way.items() if count}, tuple(marks))
 
     def _metrics(self) -> Iterator[float]:
@@ -115,7 +118,19 @@ def settle_time_s(clients: Clients, stack: str, asked_s: float | None) -> float:
 def _settle_time_s(clients: Clients, of_stack: Made) -> int:
     functions, queues = clients("lambda"), clients("sqs")
     longest = [functions.get_function_configuration(FunctionName=name)["Timeout"] for name in of_stack.functions]
+    windows = [_window_s(one) for one in _mappings(clients, of_stack)]
+    # An Express execution lasts for five minutes at most, and nobody lists it.
+    longest += [_EXPRESS_S] * bool(of_stack.machines)
     for url in of_stack.queues:
         told = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout", "DelaySeconds"])["Attributes"]
         longest.append(int(told["VisibilityTimeout"]) + int(told["DelaySeconds"]))
-    return _METRICS_AFTER_S + _TRIED_AGAIN_WITHIN_S + max(longest, default=0)
+    return _METRICS_AFTER_S + _TRIED_AGAIN_WITHIN_S + max(longest, default=0) + max(windows, default=0)
+
+
+def _window_s(mapping: Mapping[str, Any]) -> int:
+    """Returns how long a mapping waits for its batch."""
+    return int(mapping.get("MaximumBatchingWindowInSeconds") or 0) + int(mapping.get("TumblingWindowInSeconds") or 0)
+
+
+def _mappings(clients: Clients, of_stack: Made) -> list[dict[str, Any]]:
+    return [clients("lambda").get_event_source_mapping(UUID=one) for one in of_stack.of("AWS::Lambda::EventSourceMapping")]

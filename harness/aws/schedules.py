@@ -13,66 +13,90 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from harness.aws.stack import made
+from harness.aws.stack import WAITING, made
 from harness.emulator.schedules import Schedule
 from harness.errors import UnknownVerdictError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from harness.aws.stack import Made
     from harness.emulator.clients import Clients
 
+_HELD = "schedules.json"
+_UPDATED = (
+    "Name", "GroupName", "ScheduleExpression", "ScheduleExpressionTimezone", "StartDate", "EndDate", "Description", "KmsKeyArn", "Target",
+    "FlexibleTimeWindow", "ActionAfterCompletion",
+)  # fmt: skip
+# So many objects and items are compared at most: beyond it nothing is said.
 _BOUND = 1_000_000
-"""So many objects or items are compared at most: beyond it nothing is said."""
 
 
 class AwsSchedules:
-    """The schedules of one stack: what harness/emulator/schedules.py is to an emulator."""
+    """The schedules of one stack: what harness/emulator/schedules.py is to an emulator. `run_dir` keeps which of them were held."""
 
-    def __init__(self, clients: Clients, stack: str) -> None:
+    def __init__(self, clients: Clients, stack: str, run_dir: Path) -> None:
         self._clients = clients
         self._stack = stack
-        self._targets: dict[str, list[dict[str, Any]]] = {}
+        self._held = run_dir / _HELD
+
+    def hold(self) -> None:
+        """Disables the enabled schedules of the stack: what AWS fires by itself would never let a pipeline rest. They are fired from here. Raises botocore's errors, and
+        UnknownVerdictError for a schedule that cannot be found."""
+        of_stack = made(self._clients, self._stack)
+        self._held.write_text(json.dumps([*self._rules(of_stack), *self._of_scheduler(of_stack)], default=str), encoding="utf-8")
 
     def schedules(self) -> tuple[list[Schedule], int]:
-        """Returns the enabled schedules, and a number that is another one where something else is stored. Raises UnknownVerdictError where AWS does not say."""
+        """Returns the schedules that were held, and a number that is another one where something else is stored. Raises UnknownVerdictError where AWS does not say."""
+        found = [_schedule(one["arn"], one["name"], one["expression"]) for one in self._kept()]
         try:
-            of_stack = made(self._clients, self._stack)
-            found = [*self._rules(of_stack), *self._of_scheduler(of_stack)]
-            return found, _stored(self._clients, of_stack) if found else 0
+            return found, _stored(self._clients, made(self._clients, self._stack)) if found else 0
         except (ClientError, BotoCoreError) as error:
-            raise UnknownVerdictError(f"the schedules of {self._stack} are not told: {error}") from error
+            raise UnknownVerdictError(f"what {self._stack} stores is not told: {error}") from error
 
     def fire(self, arn: str) -> None:
-        """Sends all targets of a schedule their event. Raises UnknownVerdictError for a target that cannot be reached, and for one of another service than Lambda, SQS and Step Functions."""
-        for target in self._targets.get(arn, []):
+        """Sends all targets of a schedule their event, with the credentials of the run. Raises UnknownVerdictError for a target that cannot be reached, for one of another service than
+        Lambda, SQS and Step Functions, and for one whose event EventBridge would make of another."""
+        for target in (target for one in self._kept() if one["arn"] == arn for target in one["targets"]):
+            if "InputTransformer" in target or "InputPath" in target:
+                raise UnknownVerdictError(
+                    f"what EventBridge makes of the event for {target['Arn']} (InputTransformer, InputPath) is not known here"
+                )
             try:
                 self._send(target, target.get("Input") or json.dumps(self._event(arn)))
             except (ClientError, BotoCoreError) as error:
                 raise UnknownVerdictError(f"{target['Arn']}: {error}") from error
 
-    def _rules(self, of_stack: Made) -> list[Schedule]:
+    def _kept(self) -> list[dict[str, Any]]:
+        kept: list[dict[str, Any]] = json.loads(self._held.read_text(encoding="utf-8"))
+        return kept
+
+    def _rules(self, of_stack: Made) -> Iterator[dict[str, Any]]:
         events = self._clients("events")
-        found = []
         for identity in of_stack.of("AWS::Events::Rule"):
             # That of a rule on another bus than the default one begins with the bus.
             bus, _, name = identity.rpartition("|")
             named = {"EventBusName": bus} if bus else {}
             rule = events.describe_rule(Name=name, **named)
             if rule.get("ScheduleExpression") and rule["State"] == "ENABLED":
-                self._targets[rule["Arn"]] = events.list_targets_by_rule(Rule=name, **named)["Targets"]
-                found.append(_schedule(rule["Arn"], name, rule["ScheduleExpression"]))
-        return found
+                targets = events.list_targets_by_rule(Rule=name, **named)["Targets"]
+                events.disable_rule(Name=name, **named)
+                yield {"arn": rule["Arn"], "name": name, "expression": rule["ScheduleExpression"], "targets": targets}
 
-    def _of_scheduler(self, of_stack: Made) -> list[Schedule]:
+    def _of_scheduler(self, of_stack: Made) -> Iterator[dict[str, Any]]:
         scheduler = self._clients("scheduler")
-        found = []
         for identity in of_stack.of("AWS::Scheduler::Schedule"):
-            group, _, name = identity.rpartition("|")
-            one = scheduler.get_schedule(Name=name, **({"GroupName": group} if group else {}))
+            name = identity.rpartition("|")[2]
+            # The id has no group, and each group may have one of this name.
+            pages = scheduler.get_paginator("list_schedules").paginate(NamePrefix=name)
+            groups = [one["GroupName"] for page in pages for one in page["Schedules"] if one["Name"] == name]
+            if len(groups) != 1:
+                raise UnknownVerdictError(f"which schedule {name} is the stack's cannot be told: {len(groups)} groups have one")
+            one = scheduler.get_schedule(Name=name, GroupName=groups[0])
             if one["State"] == "ENABLED":
-                self._targets[one["Arn"]] = [one["Target"]]
-                found.append(_schedule(one["Arn"], name, one["ScheduleExpression"]))
-        return found
+                scheduler.update_schedule(**{key: one[key] for key in _UPDATED if key in one}, State="DISABLED")
+                yield {"arn": one["Arn"], "name": name, "expression": one["ScheduleExpression"], "targets": [one["Target"]]}
 
     def _send(self, target: dict[str, Any], text: str) -> None:
         match target["Arn"].split(":")[2]:
@@ -83,7 +107,7 @@ class AwsSchedules:
             case "sqs":
                 sqs = self._clients("sqs")
                 url = sqs.get_queue_url(QueueName=target["Arn"].rpartition(":")[2])["QueueUrl"]
-                sqs.send_message(QueueUrl=url, MessageBody=text)
+                sqs.send_message(QueueUrl=url, MessageBody=text, **(target.get("SqsParameters") or {}))
             case service:
                 raise UnknownVerdictError(f"a schedule on AWS that starts {service} cannot be fired from here ({target['Arn']})")
 
@@ -124,8 +148,8 @@ def _stored(clients: Clients, of_stack: Made) -> int:
         whole.update("\n".join([table, *sorted(lines)]).encode("utf-8", "surrogatepass"))
         _within(count)
     for url in sorted(of_stack.queues):
-        told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
-        whole.update(f"{url}={told['ApproximateNumberOfMessages']}\n".encode())
+        told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(WAITING))["Attributes"]
+        whole.update(f"{url}={sum(int(told[name]) for name in WAITING)}\n".encode())
     return int.from_bytes(whole.digest()[:8])
 
 

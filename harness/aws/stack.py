@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.emulator.clients import Clients
 
+WAITING = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
+"""The attributes of a queue that count its messages."""
+_NOT_ITS_OWN = {"CREATE_FAILED", "DELETE_COMPLETE"}
 _MACHINES = "AWS::StepFunctions::StateMachine"
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Physical ids by the type of the resource."""
+    """Physical ids by the type of the resource, and the ids of the stack and of those that it nests."""
 
     by_type: dict[str, list[str]]
+    stacks: tuple[str, ...] = ()
 
     def of(self, kind: str) -> list[str]:
         return self.by_type.get(kind, [])
@@ -47,13 +51,14 @@ def made(clients: Clients, stack: str) -> Made:
     """Returns what a stack has made, with that of its nested stacks. Raises botocore's errors."""
     found: dict[str, list[str]] = {}
     cloudformation = clients("cloudformation")
-    waiting = [stack]
-    while waiting:
-        pages: Any = cloudformation.get_paginator("list_stack_resources").paginate(StackName=waiting.pop())
-        for resource in (one for page in pages for one in page["StackResourceSummaries"]):
-            # One that is not complete has none yet.
-            if identity := resource.get("PhysicalResourceId"):
+    stacks = [stack]
+    for one in stacks:
+        pages: Any = cloudformation.get_paginator("list_stack_resources").paginate(StackName=one)
+        for resource in (each for page in pages for each in page["StackResourceSummaries"]):
+            # One that is not complete has no id yet. One that could not be created may have that of somebody else's, which had the name before.
+            identity = resource.get("PhysicalResourceId")
+            if identity and resource["ResourceStatus"] not in _NOT_ITS_OWN:
                 found.setdefault(resource["ResourceType"], []).append(identity)
                 if resource["ResourceType"] == "AWS::CloudFormation::Stack":
-                    waiting.append(identity)
-    return Made(found)
+                    stacks.append(identity)
+    return Made(found, tuple(stacks))

@@ -1,4 +1,4 @@
-"""Removes what a run has made on AWS, and names what stays."""
+"""Removes what a run has made on AWS, and names what stays. Whatever may be somebody else's is left alone."""
 
 from __future__ import annotations
 
@@ -9,35 +9,54 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from harness.aws.stack import Made, made
+from harness.emulator.clients import DEFAULT_REGION
 from harness.errors import UnknownVerdictError
 from harness.stack.deploy import empty_bucket
 from harness.stack.package import TAG, artifacts_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from harness.emulator.clients import Clients
 
 _TIMEOUT_S = 1800
 _POLL_S, _POLL_OF_A_SERVER_S = 3.0, 0.1
+# What is still under way writes into buckets that were empty: the next attempt empties them again.
+_ATTEMPTS = 3
+_GONE, _FAILED = "DELETE_COMPLETE", "DELETE_FAILED"
+_ABSENT = {"NoSuchBucket", "NoSuchTagSet", "ResourceNotFoundException", "404"}
 PREFIX = "pp-"
 """What the name of a run's stack begins with."""
 
 
 def remove(clients: Clients, stack: str) -> list[str]:
-    """Removes a stack with what its buckets hold, the logs of its functions and the bucket of its packages. Returns what is left, each with the reason: nothing is raised
-    for what AWS refuses, since the rest can still go."""
+    """Removes the stack of a run with what its buckets hold, the logs of its functions and the bucket of its packages. Returns what is left, each with the reason: nothing is
+    raised for what AWS refuses, since the rest can still go."""
     left: list[str] = []
-    whole = _tried(left, f"stack {stack}", lambda: _described(clients, stack))
-    if whole is not None:
-        of_stack = _tried(left, f"what stack {stack} has made", lambda: made(clients, whole)) or Made({})
-        for bucket in of_stack.buckets:
-            _tried(left, f"the objects of bucket {bucket}", partial(empty_bucket, clients("s3"), bucket))
-        _tried(left, f"stack {stack}", lambda: left.extend(_deleted(clients, stack, whole, of_stack)))
+    described = _tried(left, f"stack {stack}", lambda: clients("cloudformation").describe_stacks(StackName=stack)["Stacks"][0])
+    if described is not None and {"Key": TAG, "Value": stack} not in described.get("Tags", []):
+        return [f"stack {stack}: it has not the tag of a run, and is left alone"]
+    if described is not None:
+        identity = described["StackId"]
+        of_stack = _tried(left, f"what stack {stack} has made", lambda: made(clients, identity)) or Made({})
+        for _ in range(_ATTEMPTS):
+            refused: list[str] = []
+            for bucket in of_stack.buckets:
+                _tried(refused, f"the objects of bucket {bucket}", partial(_emptied, clients, bucket, of_stack))
+            status = _tried(refused, f"stack {stack}", lambda: _deleted(clients, stack, identity))
+            if status != _FAILED:
+                break
+        if status is not None:
+            refused += _tried(refused, f"stack {stack}", lambda: _staying(clients, of_stack)) or []
+        if status not in {None, _GONE}:
+            refused.append(f"stack {stack}: it is {status}")
+        left += refused
         for name in of_stack.functions:
             # Lambda makes it, and CloudFormation does not know it.
             group = f"/aws/lambda/{name}"
-            _tried(left, f"log group {group}", partial(clients("logs").delete_log_group, logGroupName=group))
+            _tried(
+                left, f"log group {group}", partial(_without_logs, clients("logs"), group, described["CreationTime"].timestamp())
+            )
     bucket = artifacts_bucket(clients, stack)
     _tried(left, f"bucket {bucket}", lambda: _bucket_deleted(clients("s3"), bucket))
     return left
@@ -48,30 +67,35 @@ def leftovers(clients: Clients) -> list[str]:
 
     Raises UnknownVerdictError where AWS does not say."""
     try:
-        return _leftovers(clients)
+        found = [
+            one["StackName"]
+            for page in clients("cloudformation").get_paginator("describe_stacks").paginate()
+            for one in page["Stacks"]
+            if {"Key": TAG, "Value": one["StackName"]} in one.get("Tags", [])
+            and one["StackName"].startswith(PREFIX)
+            and one["StackStatus"] != "DELETE_COMPLETE"
+        ]
+        buckets = [bucket["Name"] for bucket in clients("s3").list_buckets()["Buckets"]]
+        of_packages = (
+            _stack_of(clients, name) for name in buckets if name.startswith(PREFIX) and name.endswith(f"-code-{clients.account}")
+        )
+        return [*found, *(stack for stack in of_packages if stack and stack not in found)]
     except (ClientError, BotoCoreError) as error:
         raise UnknownVerdictError(f"AWS does not say what is left: {error}") from error
 
 
-def _leftovers(clients: Clients) -> list[str]:
-    found = [
-        one["StackName"]
-        for page in clients("cloudformation").get_paginator("describe_stacks").paginate()
-        for one in page["Stacks"]
-        if any(tag == {"Key": TAG, "Value": one["StackName"]} for tag in one.get("Tags", []))
-        and one["StackName"].startswith(PREFIX)
-        and one["StackStatus"] != "DELETE_COMPLETE"
-    ]
+def _stack_of(clients: Clients, bucket: str) -> str | None:
+    """Returns the stack whose packages a bucket of this region has; None where it is not a run's."""
     s3 = clients("s3")
-    for bucket in s3.list_buckets()["Buckets"]:
-        if bucket["Name"].startswith(PREFIX) and bucket["Name"].endswith(f"-code-{clients.account}"):
-            try:
-                tags = s3.get_bucket_tagging(Bucket=bucket["Name"])["TagSet"]
-            except ClientError:
-                # Without a tag it is not ours; a bucket of another region does not answer here.
-                continue
-            found += [tag["Value"] for tag in tags if tag["Key"] == TAG and tag["Value"] not in found]
-    return found
+    try:
+        region = s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] or DEFAULT_REGION
+        tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"] if region == clients.region else []
+    except ClientError as error:
+        if _is_absent(error):
+            return None
+        raise
+    named = (tag["Value"] for tag in tags if tag["Key"] == TAG)
+    return next((stack for stack in named if stack.startswith(PREFIX) and artifacts_bucket(clients, stack) == bucket), None)
 
 
 def _tried(left: list[str], what: str, step: Callable[[], Any]) -> Any:
@@ -88,37 +112,57 @@ def _is_absent(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return False
     told = error.response.get("Error", {})
-    return told.get("Code") in {"NoSuchBucket", "ResourceNotFoundException", "404"} or "does not exist" in told.get("Message", "")
+    code, message = told.get("Code"), told.get("Message", "")
+    # CloudFormation has no code of its own for it.
+    return code in _ABSENT or (code == "ValidationError" and message.startswith("Stack ") and "does not exist" in message)
 
 
-def _described(clients: Clients, stack: str) -> str:
-    """Returns the id of a stack, by which it is told after it has gone."""
-    identity: str = clients("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
-    return identity
+def _emptied(clients: Clients, bucket: str, of_stack: Made) -> None:
+    """Empties a bucket of the stack. On AWS itself CloudFormation has written on it whose it is."""
+    s3 = clients("s3")
+    if not clients.endpoint:
+        tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+        if not any(tag["Key"] == "aws:cloudformation:stack-id" and tag["Value"] in of_stack.stacks for tag in tags):
+            return
+    empty_bucket(s3, bucket)
 
 
-def _deleted(clients: Clients, stack: str, identity: str, of_stack: Made) -> Iterator[str]:
-    """Deletes a stack and waits until it is gone. Yields the resources that stay."""
+def _deleted(clients: Clients, stack: str, identity: str) -> str:
+    """Deletes a stack and waits until it is gone. Returns its status then."""
     cloudformation = clients("cloudformation")
     cloudformation.delete_stack(StackName=stack)
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
-        status = cloudformation.describe_stacks(StackName=identity)["Stacks"][0]["StackStatus"]
-        if status in {"DELETE_COMPLETE", "DELETE_FAILED"}:
-            break
-        if time.monotonic() > deadline:
-            yield f"stack {stack}: still {status} after {_TIMEOUT_S} s"
-            return
+        status: str = cloudformation.describe_stacks(StackName=identity)["Stacks"][0]["StackStatus"]
+        if status in {_GONE, _FAILED} or time.monotonic() > deadline:
+            return status
         time.sleep(_POLL_OF_A_SERVER_S if clients.endpoint else _POLL_S)
-    if status == "DELETE_FAILED":
-        yield f"stack {stack}: it could not be deleted"
-    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=identity):
-        for one in page["StackResourceSummaries"]:
-            name = one.get("PhysicalResourceId", one["LogicalResourceId"])
-            # SAM keeps the versions of a function, and they go with the function.
-            went = one["ResourceType"] == "AWS::Lambda::Version" and any(f":function:{of}:" in name for of in of_stack.functions)
-            if one["ResourceStatus"] in {"DELETE_FAILED", "DELETE_SKIPPED"} and not went:
-                yield f"{one['ResourceType']} {name}: {one.get('ResourceStatusReason') or 'its DeletionPolicy keeps it'}"
+
+
+def _staying(clients: Clients, of_stack: Made) -> list[str]:
+    """Returns the resources that a stack, or one that it nests, has left behind."""
+    pages = (
+        page
+        for identity in of_stack.stacks
+        for page in clients("cloudformation").get_paginator("list_stack_resources").paginate(StackName=identity)
+    )
+    return [told for page in pages for resource in page["StackResourceSummaries"] if (told := _stays(resource, of_stack))]
+
+
+def _stays(resource: dict[str, Any], of_stack: Made) -> str:
+    name = resource.get("PhysicalResourceId", resource["LogicalResourceId"])
+    # SAM keeps the versions of a function, and they go with the function.
+    went = resource["ResourceType"] == "AWS::Lambda::Version" and any(f":function:{of}:" in name for of in of_stack.functions)
+    if resource["ResourceStatus"] not in {"DELETE_FAILED", "DELETE_SKIPPED"} or went:
+        return ""
+    return f"{resource['ResourceType']} {name}: {resource.get('ResourceStatusReason') or 'its DeletionPolicy keeps it'}"
+
+
+def _without_logs(logs: Any, group: str, since_s: float) -> None:
+    """Deletes a log group that was made since then: an older one is of another function, which had the name before."""
+    for one in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        if one["logGroupName"] == group and one["creationTime"] / 1000 >= since_s - 1:
+            logs.delete_log_group(logGroupName=group)
 
 
 def _bucket_deleted(s3: Any, bucket: str) -> None:

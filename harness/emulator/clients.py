@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
@@ -40,6 +41,10 @@ class Clients:
             idle.close()
         return made
 
+    def credentials(self) -> Credentials:
+        """Returns what requests are signed with that no client makes."""
+        return _session().get_credentials() if self.aws else Credentials(self.account, _DUMMY)
+
     def close(self) -> None:
         """Ends the connections of all clients that were made, and forgets them. One that is still used makes new connections."""
         with _making:
@@ -62,7 +67,9 @@ def _client(clients: Clients, service: str, *, retries: bool) -> Any:
         read_timeout=60,
     )
     if clients.aws:
-        return _session().client(service, region_name=clients.region, endpoint_url=clients.endpoint or None, config=config)
+        # One server alone is asked, whatever a variable or a profile names: who answers whose the account is must be who makes things there.
+        alone = config.merge(Config(ignore_configured_endpoint_urls=True))
+        return _session().client(service, region_name=clients.region, endpoint_url=clients.endpoint or None, config=alone)
     return _session().client(
         service, region_name=clients.region, endpoint_url=clients.endpoint, config=config,
         aws_access_key_id=clients.account, aws_secret_access_key=_DUMMY,

@@ -22,18 +22,7 @@ class External:
     stays = True
 
     def __init__(self, endpoint: str, *, allow_remote: bool = False) -> None:
-        try:
-            parts = urlsplit(endpoint)
-            _ = parts.port
-        except ValueError as error:
-            raise UsageError(f"{endpoint!r} is not an endpoint: {error}") from None
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            message = f"{endpoint!r} is not an endpoint: expected something like http://127.0.0.1:4566"
-            raise UsageError(message)
-        if not allow_remote and not is_loopback(parts.hostname):
-            message = f"{parts.hostname} is not this machine; pass --allow-remote if data may really be sent there"
-            raise UsageError(message)
-        self._endpoint = endpoint.rstrip("/")
+        self._endpoint = require_endpoint(endpoint, allow_remote=allow_remote)
 
     def prepare(self, *, node: bool = False) -> Iterator[str]:  # noqa: ARG002 - it has Node.js, or not
         """Does nothing: the emulator runs already."""
@@ -62,6 +51,22 @@ class External:
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             message = f"the external emulator at {self._endpoint} no longer answers ({type(error).__name__})"
             raise EmulatorDiedError(message) from error
+
+
+def require_endpoint(endpoint: str, *, allow_remote: bool) -> str:
+    """Returns an endpoint without a slash at its end. Raises UsageError for what is none, and for one on another machine unless that is allowed."""
+    try:
+        parts = urlsplit(endpoint)
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"{endpoint!r} is not an endpoint: {error}") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        message = f"{endpoint!r} is not an endpoint: expected something like http://127.0.0.1:4566"
+        raise UsageError(message)
+    if not allow_remote and not is_loopback(parts.hostname):
+        message = f"{parts.hostname} is not this machine; pass --allow-remote if data may really be sent there"
+        raise UsageError(message)
+    return endpoint.rstrip("/")
 
 
 def is_loopback(host: str) -> bool:

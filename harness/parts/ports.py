@@ -202,6 +202,11 @@ class Probe(Part, ABC):
     def begin(self, context: Context) -> None:
         """Prepares the place, before the load: what passes there may not stay. By default nothing is to be done."""
 
+    def makes(self) -> Iterable[str]:
+        """Returns in words what `begin` makes of its own in the account: on AWS nothing may be made that the stack does not have. A probe with a `begin` is taken to make something
+        where it does not say."""
+        return () if type(self).begin is Probe.begin else ("what begin() makes",)
+
     def end(self, context: Context) -> None:
         """Removes what `begin` has made, when the run ends. By default there is nothing."""
 

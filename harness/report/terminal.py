@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.accounting.verdict import Example
+    from harness.emulator.emulator import Description
 
 _PLAIN_EVERY_S = 5.0
 _CAUSES_SHOWN = 3
@@ -76,9 +77,7 @@ class Terminal:
             case events.EmulatorPreparing():
                 self._step(event.step, None, None)
             case events.EmulatorReady(emulator=emulator):
-                self._say(
-                    f"                 {emulator.kind} {emulator.name + ' ' if emulator.name != 'unknown' else ''}{emulator.version}{' at ' + emulator.endpoint if emulator.endpoint else ''}, {event.start_s:.1f} s"
-                )
+                self._say(f"                 {_named(emulator)}, {event.start_s:.1f} s")
             case events.StackDeployed():
                 self._say(f"  stack          deployed in {event.deploy_s:.1f} s")
                 if event.runtimes:
@@ -128,6 +127,12 @@ class Terminal:
             self._progress.stop()
         for line in verdict_alone(finished) if self._quiet else summary(finished):
             self._say(line)
+
+
+def _named(emulator: Description) -> str:
+    name = emulator.name if emulator.name != "unknown" else ""
+    where = f"at {emulator.endpoint}" if emulator.endpoint else ""
+    return " ".join(filter(None, [emulator.kind, name, emulator.version or emulator.region, where]))
 
 
 def _loading(event: events.LoadProgress) -> str:

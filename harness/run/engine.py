@@ -72,6 +72,12 @@ def conduct(run: Run) -> Generator[events.Event]:
             verdict = yield from _judged(run, state)
         finally:
             end(run, state)
+    except UsageError as error:
+        if not state.left:
+            raise
+        told = UsageError(f"{error}\nleft on AWS:" + "".join(f"\n  {one}" for one in state.left))
+        note_refusal(run.run_dir, told)
+        raise told from error
     except KeyboardInterrupt:
         # It may have come before the end had begun, or in the middle of it. To stop an emulator twice does no harm.
         run.emulator.stop()

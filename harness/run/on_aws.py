@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from harness.aws.estimate import estimate, prices
 from harness.aws.schedules import AwsSchedules
@@ -10,23 +12,39 @@ from harness.emulator.schedules import SchedulesClient
 from harness.errors import UsageError
 from harness.faults.plan import RecordFault
 from harness.parts import units
+from harness.stack.nested import with_nested
 from harness.stack.template import read_template
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.emulator.schedules import Schedules
     from harness.parts.ports import Context, Load
     from harness.run.recipe import Recipe
+    from harness.scenario.scenario import Scenario
 
 _DEAREST = 3
+_RESOURCES = frozenset(
+    {"bucket", "bus", "delivery_stream", "queue_url", "rule", "stream", "table", "to_queue_url", "topic_arn", "url"}
+)  # fmt: skip
+"""The keys of parts that name a resource to write to, to read or to fire."""
 
 
-def refuse(recipe: Recipe) -> None:
-    """Raises UsageError for all of a scenario that cannot be on AWS, or that would change what the account has of its own."""
+def refuse(recipe: Recipe, endpoint: str = "") -> None:
+    """Raises UsageError for all of a scenario that cannot be on AWS, or that would change what the account has of its own. `endpoint` is a server that is taken for AWS."""
     scenario = recipe.scenario
     faults = [fault for fault in (*recipe.faults, *recipe.chaos[0]) if not isinstance(fault, RecordFault)]
     found = [f"faults: {fault.id} ({fault.kind}): calls and functions on AWS cannot be disturbed from here" for fault in faults]
     if not scenario.send.reaches_aws:
         found.append(f"send: to: {scenario.send.to or scenario.send.use}: what runs on AWS cannot reach this machine")
+    found += _of_others(scenario)
+    found += [
+        f"probes.{number}: it makes something of its own in the account: {what}"
+        for number, probe in enumerate(scenario.probes)
+        for what in probe.makes()
+    ]
+    if not endpoint and "${endpoint}" in json.dumps(scenario.document(), default=str):
+        found.append("${endpoint}: there is no emulator")
     found += [
         f"setup.{name}: they would replace what the account has under these names"
         for name in ("parameters", "secrets", "identities")
@@ -36,28 +54,58 @@ def refuse(recipe: Recipe) -> None:
         raise UsageError("--target aws:\n" + "\n".join(f"  {one}" for one in found))
 
 
+def _of_others(scenario: Scenario) -> Iterator[str]:
+    """Yields each key that names a resource which is not the stack's."""
+    for place in ("lookup", "setup", "send", "actors", "probes", "checks"):
+        part = getattr(scenario, place)
+        for number, one in enumerate(part) if isinstance(part, tuple) else ((None, part),):
+            if one is not None:
+                yield from _literals(one.model_dump(serialize_as_any=True), place if number is None else f"{place}.{number}")
+
+
+def _literals(value: Any, place: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            where = f"{place}.{key}"
+            if key in _RESOURCES and isinstance(inner, str):
+                if "${outputs." not in inner and "${resources." not in inner:
+                    yield f"{where}: {inner!r} is not of the stack: on AWS only ${{outputs.…}} and ${{resources.…}} are used"
+            else:
+                yield from _literals(inner, where)
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _literals(inner, f"{place}.{number}")
+
+
 def require_budget(recipe: Recipe, load: Load, most_usd: float) -> str:
     """Returns in words what a run may cost. Raises UsageError where that is more than `most_usd`."""
     records = size = 0
     for record in units.records(load.units()):
         records += 1
         size += len(record.payload)
-    template = read_template(recipe.scenario.stack.template)
-    costs = estimate(template.document, records, size)
+    stack = recipe.scenario.stack
+    costs: Counter[str] = Counter()
+    unpriced: set[str] = set()
+    for template in with_nested(read_template(stack.template)):
+        some, unknown = estimate(template, stack.parameters, records, size)
+        costs.update(some)
+        unpriced |= unknown
+    if unpriced:
+        raise UsageError(f"--max-usd: what {', '.join(sorted(unpriced))} costs is not known here; nothing was made")
     usd = sum(costs.values())
     most = sorted(costs.items(), key=lambda one: -one[1])
-    told = (
-        f"at most about {usd:.2f} US$ for {records:,} records ({', '.join(f'{name} {cost:.2f}' for name, cost in most[:_DEAREST])})"
-    )
+    told = f"about {usd:.2f} US$ for {records:,} records ({', '.join(f'{name} {cost:.2f}' for name, cost in most[:_DEAREST])})"
     if usd > most_usd:
         raise UsageError(
-            f"--max-usd {most_usd:g}: this run may cost {told}, by the prices of {prices()['as_of']}; nothing was made"
+            f"--max-usd {most_usd:g}: this run may cost {told} at most, by the prices of {prices()['as_of']}; nothing was made"
         )
     return told
 
 
 def schedules(context: Context) -> Schedules:
-    """Returns what tells and fires the schedules of a stack."""
+    """Returns what tells and fires the schedules of a stack. On AWS they no longer fire by themselves from then on."""
     if context.clients.aws:
-        return AwsSchedules(context.clients, context.stack)
+        held = AwsSchedules(context.clients, context.stack, context.run_dir)
+        held.hold()
+        return held
     return SchedulesClient(context.endpoint, context.account)

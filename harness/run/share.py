@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from harness.parts.units import Unit
 
 
+_GROUP = 128
+
+
 class Share:
     """Of all units those whose key falls to worker `number` of `of`, from 0; a file's key is its name. One key has one worker, which keeps its order.
 
@@ -35,7 +38,8 @@ class Share:
             for record in unit.records() if isinstance(unit, File) else (unit,):
                 self.fingerprint.add(record)
                 end += 1
-            key = unit.name if isinstance(unit, File) else unit.key
+            # The group of a FIFO queue has no more of it.
+            key = unit.name if isinstance(unit, File) else unit.key[:_GROUP]
             if zlib.crc32(key.encode("utf-8", "surrogatepass")) % self.of == self._number:
                 self.places.extend(range(first, end))
                 yield unit

@@ -184,7 +184,8 @@ def _ended(process: BaseProcess) -> str:
 
 def require_shareable(ingress: Ingress) -> None:
     """Raises UsageError where only one process may have this ingress open."""
-    if not ingress.shareable:
+    # What another class says is of that class: one that is made of it may keep something.
+    if not type(ingress).__dict__.get("shareable", False):
         named = f"to: {ingress.to}" if ingress.to else f"use: {ingress.use}"
         raise UsageError(f"--workers: send ({named}) cannot be open in several processes at once")
 
@@ -198,23 +199,22 @@ def _work(order: _Order, connection: Connection) -> None:
     threading.Thread(target=_end_with_the_harness, name="end-with-the-harness", daemon=True).start()
     try:
         said = _offer_share(order, connection)
-    except (ConnectionError, EOFError):
-        # The harness listens no more.
+    except _GoneError:
         return
     except UsageError as error:
         said = _Said({}, error=error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the share was not offered: the run has no verdict, and says why
         said = _Said({}, error=UnknownVerdictError(f"worker {order.number + 1} of {order.of}: {type(error).__name__}: {error}"))
-    with contextlib.suppress(ConnectionError):
-        connection.send(said)
+    with contextlib.suppress(_GoneError):
+        _tell(connection, said)
 
 
 def _offer_share(order: _Order, connection: Connection) -> _Said:
     recipe = kept(order.context.run_dir)
     ingress = type(recipe.scenario.send).model_validate(order.send)
     share = Share(units(open_load(recipe), ingress), order.number, order.of)
-    connection.send(None)
-    connection.recv()
+    _tell(connection, None)
+    _hear(connection)
     told = time.monotonic()
     with Ledger(order.part) as ledger, contextlib.closing(offer(share.units(), ingress, order.context, share=share)) as offers:
         for batch in offers:
@@ -222,8 +222,26 @@ def _offer_share(order: _Order, connection: Connection) -> _Said:
                 ledger.add(record, answer, share.places.popleft())
             if time.monotonic() - told > _TELLS_EVERY_S:
                 told = time.monotonic()
-                connection.send(_Said(dict(ledger.counts)))
+                _tell(connection, _Said(dict(ledger.counts)))
     return _Said(dict(ledger.counts), share.fingerprint.text)
+
+
+class _GoneError(Exception):
+    """The harness listens no more."""
+
+
+def _tell(connection: Connection, said: _Said | None) -> None:
+    try:
+        connection.send(said)
+    except OSError as error:
+        raise _GoneError from error
+
+
+def _hear(connection: Connection) -> None:
+    try:
+        connection.recv()
+    except (OSError, EOFError) as error:
+        raise _GoneError from error
 
 
 def _end_with_the_harness() -> None:

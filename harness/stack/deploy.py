@@ -1,4 +1,4 @@
-"""Deploys a SAM template to an emulator and deletes it again. SAM's transform runs inside LocalStack."""
+"""Deploys a SAM template and deletes it again. CloudFormation runs SAM's transform: that of LocalStack, or AWS's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.errors import DeployError, UsageError
 from harness.stack import runtimes
 from harness.stack.mistakes import mistakes
 from harness.stack.nested import with_nested
-from harness.stack.package import TAG, Artifacts, Packager, artifacts_bucket, url_of
+from harness.stack.package import TAG, Artifacts, Packager, artifacts_bucket
 from harness.stack.template import read_template
 from harness.stack.unsupported import is_supported, unsupported
 from harness.stack.values import parameter_values
@@ -194,7 +194,7 @@ def _body(text: str, storage: Artifacts) -> dict[str, str]:
         return {"TemplateBody": text}
     key = f"{hashlib.sha256(content).hexdigest()}.template"
     storage.put(key, content)
-    return {"TemplateURL": url_of(storage.bucket, key)}
+    return {"TemplateURL": storage.url(key)}
 
 
 def _given(parameters: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -231,9 +231,12 @@ def _poll_s(clients: Clients) -> float:
 
 def physical_names(clients: Clients, name: str) -> dict[str, str]:
     """Returns the physical name of each resource of the stack by its logical id."""
-    resources = clients("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
+    pages = clients("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     return {
-        resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources if "PhysicalResourceId" in resource
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for page in pages
+        for resource in page["StackResourceSummaries"]
+        if resource.get("PhysicalResourceId")
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import hashlib
@@ -62,11 +63,6 @@ def artifacts_bucket(clients: Clients, stack: str) -> str:
     return f"{_ARTIFACTS}-{clients.account}"
 
 
-def url_of(bucket: str, key: str) -> str:
-    """Returns the URL by which CloudFormation reads a template."""
-    return f"https://s3.amazonaws.com/{bucket}/{key}"
-
-
 class Storage(Protocol):
     """Where packages and definitions go."""
 
@@ -74,6 +70,8 @@ class Storage(Protocol):
     bucket: str
 
     def put(self, key: str, content: bytes | Path) -> None: ...
+
+    def url(self, key: str) -> str: ...
 
 
 class Artifacts:
@@ -86,9 +84,17 @@ class Artifacts:
         elsewhere = (
             {"CreateBucketConfiguration": {"LocationConstraint": clients.region}} if clients.region != DEFAULT_REGION else {}
         )
-        self._s3.create_bucket(Bucket=self.bucket, **elsewhere)
+        # A stack that is updated has one.
+        with contextlib.suppress(self._s3.exceptions.BucketAlreadyOwnedByYou):
+            self._s3.create_bucket(Bucket=self.bucket, **elsewhere)
+        # Nobody serves the names of AWS here, and an emulator knows its own buckets by any of them.
+        self._url = "https://s3.amazonaws.com" if clients.endpoint else self._s3.meta.endpoint_url
         if clients.aws:
             self._s3.put_bucket_tagging(Bucket=self.bucket, Tagging={"TagSet": [{"Key": TAG, "Value": stack}]})
+
+    def url(self, key: str) -> str:
+        """Returns the URL by which CloudFormation reads a template."""
+        return f"{self._url}/{self.bucket}/{key}"
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Uploads a file, or bytes."""
@@ -105,6 +111,10 @@ class NoStorage:
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Keeps nothing."""
+
+    def url(self, key: str) -> str:
+        """Returns where it would be."""
+        return f"https://{self.bucket}/{key}"
 
 
 @dataclass
@@ -203,7 +213,7 @@ class Packager:
         content = json.dumps(self.package(template, {}, depth + 1), default=str).encode()
         key = f"{hashlib.sha256(content).hexdigest()}.template"
         self.storage.put(key, content)
-        return url_of(self.storage.bucket, key)
+        return self.storage.url(key)
 
     def _layers(self, layers: Sequence[Any], values: Mapping[str, Any], built: dict[str, Any]) -> list[Any]:
         """Returns the layers, with those that are public replaced by layers of this stack, which are added to `built`."""

@@ -6,11 +6,13 @@ import signal
 
 import pytest
 
+from harness.aws.schedules import AwsSchedules
 from harness.aws.teardown import leftovers
 from harness.emulator.clients import Clients
 from harness.emulator.faults import FaultClient
 from harness.faults.plan import load
 from harness.scenario.catalogue import find_scenario
+from harness.stack import deploy
 from tests.conformance.functions import wait_until
 from tests.e2e.commands import KIND, pipeproof, result, start
 from tests.e2e.conftest import new_account
@@ -138,7 +140,11 @@ def test_faults_of_calls_and_functions_are_refused_by_name(tmp_path, aws):
     [
         ({"--account": "999999999999"}, "these credentials are of account {account}, and --account says 999999999999"),
         ({"--region": "eu-centrl-1"}, "--region eu-centrl-1: AWS has no such region; did you mean eu-central-1"),
-        ({"--max-usd": "0.001"}, "--max-usd 0.001: this run may cost at most about"),
+        ({"--max-usd": "0.001"}, "--max-usd 0.001: this run may cost about"),
+        ({"--endpoint-url": "localhost:4566"}, "'localhost:4566' is not an endpoint"),
+        ({"--emulator": "embedded"}, "--emulator and --target aws exclude each other"),
+        ({"--max-usd": "nan"}, "expected a number of US$"),
+        ({"AWS_PROFILE": "nobody"}, "the configuration of AWS's SDK cannot be used"),
         ({"--endpoint-url": "http://127.0.0.1:9"}, "AWS does not say whose credentials these are"),
         ({"AWS_ACCESS_KEY_ID": "", "HOME": "/nowhere"}, "there are no AWS credentials: set AWS_PROFILE"),
     ],
@@ -179,7 +185,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path, aws):
 def test_a_stack_that_cannot_be_deleted_is_named_and_sweep_removes_it(tmp_path, aws, fails):
     gateway = fails("cloudformation", "DeleteStack")
     code, output, found = aws.run(tmp_path, "students", "--records", 20)
-    assert code == 0, output
+    assert (code, found["verdict"]) == (2, "pass"), "who reads only the exit code must see it"
     [stack] = aws.stacks()
     assert found["emulator"]["left"] == [
         f"stack {stack}: An error occurred (AccessDenied) when calling the DeleteStack operation: "
@@ -211,3 +217,98 @@ def test_everything_that_a_run_makes_has_its_tag(tmp_path, aws, fails):
     [stack] = aws.stacks()
     [described] = aws.clients("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     assert {"Key": "pipeproof", "Value": stack} in described["Tags"]
+
+
+def own_scenario(cwd, template):
+    (cwd / "template.yaml").write_text(template)
+    (cwd / "own.yaml").write_text(
+        "description: a scenario\nstack: {template: template.yaml}\nsource: {kind: clickstream, records: 5}\n"
+        'send: {to: sqs, queue_url: "${resources.Queue}"}\nprobes: [{kind: sqs, queue_url: "${resources.Queue}", outcome: stored, id: eventId}]\n'
+    )
+    return cwd / "own.yaml"
+
+
+def test_a_bucket_of_somebody_else_keeps_what_it_has(tmp_path, aws):
+    """The stack fails because the name is taken, and its row has that name."""
+    name = f"mine-{aws.id}"
+    s3 = Clients(aws.clients.endpoint, new_account(), REGION)("s3")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=name, Key="kept", Body=b"kept")
+    template = (
+        f"Resources:\n  Queue: {{Type: AWS::SQS::Queue}}\n  Bucket: {{Type: AWS::S3::Bucket, Properties: {{BucketName: {name}}}}}\n"
+    )
+    code, output, found = aws.run(tmp_path, own_scenario(tmp_path, template))
+    assert code == 2, output
+    assert "did not deploy" in found["reasons"][0]
+    assert aws.made() == []
+    assert s3.get_object(Bucket=name, Key="kept")["Body"].read() == b"kept"
+
+
+def test_logs_that_are_older_than_the_stack_stay(tmp_path, aws):
+    group = "/aws/lambda/fixed-name"
+    aws.clients("logs").create_log_group(logGroupName=group)
+    template = (
+        "Transform: AWS::Serverless-2016-10-31\nResources:\n  Queue: {Type: AWS::SQS::Queue}\n"
+        "  F: {Type: AWS::Serverless::Function, Properties: {FunctionName: fixed-name, Runtime: python3.11, Handler: index.handler,"
+        " InlineCode: 'def handler(e, c): pass'}}\n"
+    )
+    code, _, found = aws.run(tmp_path, own_scenario(tmp_path, template))
+    assert (code, found["verdict"]) == (1, "fail"), "nothing carries what the load itself has put into the queue"
+    assert aws.made() == [group]
+
+
+def test_what_is_left_after_a_usage_error_is_told_with_it(tmp_path, aws, fails):
+    """The bucket of the packages is made before the first of them is built."""
+    fails("s3", "DeleteBucket")
+    template = (
+        "Transform: AWS::Serverless-2016-10-31\nResources:\n  Queue: {Type: AWS::SQS::Queue}\n"
+        "  F: {Type: AWS::Serverless::Function, Properties: {Runtime: python3.11, Handler: a.b, CodeUri: nowhere/}}\n"
+    )
+    code, output, found = aws.run(tmp_path, own_scenario(tmp_path, template))
+    assert (code, found) == (64, None), output
+    assert "nowhere does not exist" in output
+    assert "left on AWS:" in output
+    [bucket] = aws.made()
+    assert f"bucket {bucket}: An error occurred (AccessDenied)" in output
+
+
+def test_schedules_are_held_and_fired_from_here(tmp_path, aws):
+    template = """
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      ScheduleExpression: rate(1 minute)
+      Targets: [{Id: q, Arn: !GetAtt Queue.Arn, Input: '{"eventId": "by rule"}'}]
+  Off:
+    Type: AWS::Events::Rule
+    Properties:
+      ScheduleExpression: rate(1 minute)
+      State: DISABLED
+      Targets: [{Id: q, Arn: !GetAtt Queue.Arn}]
+  Group: {Type: AWS::Scheduler::ScheduleGroup, Properties: {Name: of-the-stack}}
+  Schedule:
+    Type: AWS::Scheduler::Schedule
+    Properties:
+      Name: by-scheduler
+      GroupName: !Ref Group
+      ScheduleExpression: rate(1 minute)
+      FlexibleTimeWindow: {Mode: "OFF"}
+      Target: {Arn: !GetAtt Queue.Arn, RoleArn: "arn:aws:iam::000000000000:role/any", Input: '{"eventId": "by scheduler"}'}
+"""
+    (tmp_path / "template.yaml").write_text(template)
+    clients = Clients(aws.clients.endpoint, aws.id, REGION)
+    made = deploy.deploy(clients, tmp_path / "template.yaml", {}, "pp-schedules", wish=deploy.Wish(["Queue"]))
+    schedules = AwsSchedules(clients, "pp-schedules", tmp_path)
+    schedules.hold()
+    found, before = schedules.schedules()
+    assert sorted(one.name.partition("-")[0] for one in found) == ["by", "pp"], "the one that is off is none"
+    [rule] = [one for one in found if ":events:" in one.arn]
+    assert clients("events").describe_rule(Name=rule.name)["State"] == "DISABLED"
+    assert clients("scheduler").get_schedule(Name="by-scheduler", GroupName="of-the-stack")["State"] == "DISABLED"
+    for one in found:
+        schedules.fire(one.arn)
+    messages = clients("sqs").receive_message(QueueUrl=made.resources["Queue"], MaxNumberOfMessages=10)["Messages"]
+    assert sorted(json.loads(one["Body"])["eventId"] for one in messages) == ["by rule", "by scheduler"]
+    assert AwsSchedules(clients, "pp-schedules", tmp_path).schedules()[1] != before

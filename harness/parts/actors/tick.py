@@ -30,7 +30,7 @@ class Tick(Actor):
     def open(self, context: Context) -> Iterator[str | None]:
         """Yields once per tick. Raises UnknownVerdictError for a rule that is not there or not enabled, and for a target that cannot be reached."""
         client: Schedules = (
-            AwsSchedules(context.clients, context.stack)
+            AwsSchedules(context.clients, context.stack, context.run_dir)
             if context.clients.aws
             else SchedulesClient(context.endpoint, context.account)
         )

@@ -11,7 +11,6 @@ import jmespath
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from jmespath.exceptions import JMESPathError
 from pydantic import Field, model_validator
@@ -77,7 +76,7 @@ class ApiSender:
         self._part = part
         self._url = url
         self._key = key
-        self._credentials = Credentials(context.account, "dummy")
+        self._credentials = context.clients.credentials()
         self._region = context.clients.region
         self.batch_size = part.concurrency * 8
         self._http = urllib3.PoolManager(maxsize=part.concurrency, retries=False, timeout=_TIMEOUT_S)

@@ -99,6 +99,10 @@ class Anywhere(Probe):
 
     places: Annotated[tuple[Place, ...], NotEmpty]
 
+    def makes(self) -> Iterator[str]:
+        """Yields the queues that are subscribed to topics."""
+        yield from (f"a queue that is subscribed to {place.topic_arn}" for place in self.places if place.topic_arn)
+
     def begin(self, context: Context) -> None:
         """Subscribes a queue to each topic, which keeps nothing itself."""
         for place in self.places:

@@ -56,6 +56,10 @@ def _records(context: Context, stream: str, shard: str, first: str, last: int) -
             if int(record["SequenceNumber"]) > last:
                 return
             yield record
-        if not answer["Records"] or int(answer["Records"][-1]["SequenceNumber"]) >= last:
+        # A page may be empty before the end.
+        # https://docs.aws.amazon.com/streams/latest/dev/troubleshooting-consumers.html
+        if not answer["Records"] and not answer.get("MillisBehindLatest"):
+            return
+        if answer["Records"] and int(answer["Records"][-1]["SequenceNumber"]) >= last:
             return
         iterator = answer.get("NextShardIterator")

@@ -24,7 +24,7 @@ def sts(monkeypatch):
 def test_the_account_that_was_named(sts):
     sts.add_response("get_caller_identity", {"Account": MINE, "Arn": f"arn:aws:iam::{MINE}:user/me", "UserId": "id"})
     place = Aws(MINE, "eu-central-1").start()
-    assert (place.kind, place.version, place.endpoint, place.aws, place.region) == ("aws", "eu-central-1", "", True, "eu-central-1")
+    assert (place.kind, place.version, place.endpoint, place.aws, place.region) == ("aws", "", "", True, "eu-central-1")
     assert place.abilities is None
     assert place.clients(MINE)("s3").meta.region_name == "eu-central-1"
     assert place.clients(MINE)("s3").meta.endpoint_url == "https://s3.eu-central-1.amazonaws.com"
@@ -52,3 +52,23 @@ def test_a_region_that_there_is_not(region):
 @pytest.mark.parametrize("region", ["us-east-1", "cn-north-1", "us-gov-west-1"])
 def test_regions_of_all_partitions(region):
     Aws(MINE, region)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "says"),
+    [("localhost:4566", "is not an endpoint"), ("http://example.com", "is not this machine"), ("http://[", "is not an endpoint")],
+)
+def test_a_server_that_cannot_be_taken_for_aws(endpoint, says):
+    with pytest.raises(UsageError, match=says):
+        Aws(MINE, "eu-central-1", endpoint)
+
+
+def test_a_profile_that_there_is_not(monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(UsageError, match=r"the configuration of AWS's SDK cannot be used: .*nobody"):
+        Aws(MINE, "eu-central-1")
+
+
+def test_a_variable_that_names_another_server_is_not_followed(monkeypatch, sts):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert clients.Clients("", MINE, "eu-west-1", aws=True)("s3").meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"

@@ -1,40 +1,62 @@
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.aws.estimate import _COSTS, estimate, prices
+from harness.stack.template import Template
 
-TEMPLATE = {
-    "Globals": {"Function": {"MemorySize": 1024, "Timeout": 60}},
+DOCUMENT = {
+    "Parameters": {"Memory": {"Type": "Number", "Default": "1024"}},
+    "Globals": {"Function": {"MemorySize": 512, "Timeout": 60}},
     "Resources": {
-        "Events": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 2}},
+        "Events": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": "2"}},
         "Work": {"Type": "AWS::Serverless::Function", "Properties": {"MemorySize": {"Ref": "Memory"}}},
         "Other": {"Type": "AWS::Serverless::Function"},
         "Role": {"Type": "AWS::IAM::Role"},
+        "Fn::ForEach::Queues": ["Name", ["a"], {}],
     },
 }
 
 
-def test_a_million_events_of_a_kilobyte():
-    """By hand, from the prices: twice two shard hours and a million units; twice two functions, of which one has a gigabyte."""
+def costs(document, records, size, **parameters):
+    return estimate(Template(Path("template.yaml"), document, None), parameters, records, size)
+
+
+@pytest.mark.parametrize(("parameters", "gigabytes"), [({}, 1.5), ({"Memory": "2048"}, 2.5)])
+def test_a_million_events_of_a_kilobyte(parameters, gigabytes):
+    """By hand, from the prices: twice two shard hours and a million units; twice two functions."""
     of = prices()
-    found = estimate(TEMPLATE, 10**6, 10**9)
+    found, unpriced = costs(DOCUMENT, 10**6, 10**9, **parameters)
     assert found.keys() == {"Kinesis", "Lambda", "CloudWatch Logs"}
+    assert unpriced == set()
     assert round(found["Kinesis"], 4) == round(2 * (2 * of["kinesis_shard_hour"] + 10**6 * of["kinesis_put_unit"]), 4)
-    memory = 1024 / 1024 + 128 / 1024
-    assert round(found["Lambda"], 2) == round(2 * 10**6 * (2 * of["lambda_request"] + memory * of["lambda_gb_second"]), 2)
+    assert round(found["Lambda"], 2) == round(2 * 10**6 * (2 * of["lambda_request"] + gigabytes * of["lambda_gb_second"]), 2)
+
+
+def test_what_only_cloudformation_knows_costs_the_most_that_it_may():
+    unknown = {
+        "Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": {"MemorySize": {"Fn::FindInMap": ["a", "b", "c"]}}}}
+    }
+    known = {"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": {"MemorySize": 10_240}}}}
+    assert costs(unknown, 100, 0) == costs(known, 100, 0)
+
+
+def test_a_type_without_a_price_is_named():
+    database = {"Resources": {"D": {"Type": "AWS::RDS::DBInstance"}, "T": {"Type": "AWS::SNS::Topic"}}}
+    assert costs(database, 1, 1)[1] == {"AWS::RDS::DBInstance"}
 
 
 @given(st.lists(st.sampled_from(sorted(_COSTS)), max_size=8), st.integers(1, 10**6), st.integers(0, 10**9), st.integers(1, 9))
 def test_more_records_larger_ones_and_more_resources_never_cost_less(types, records, size, more):
-    template = {"Resources": {f"R{number}": {"Type": kind} for number, kind in enumerate(types)}}
-    larger = {"Resources": {**template["Resources"], "More": {"Type": "AWS::SQS::Queue"}}}
-    usd = sum(estimate(template, records, size).values())
+    def usd(types, records, size):
+        found, _ = costs({"Resources": {f"R{number}": {"Type": kind} for number, kind in enumerate(types)}}, records, size)
+        return sum(found.values())
+
+    least = usd(types, records, size)
     # The same size each.
-    assert sum(estimate(template, records * more, size * more).values()) >= usd
-    assert sum(estimate(template, records, size * more).values()) >= usd
-    assert sum(estimate(larger, records, size).values()) > usd
-    assert (usd > 0) == bool(types)
-
-
-def test_a_load_of_nothing_costs_what_stands():
-    assert estimate(TEMPLATE, 0, 0).keys() == {"Kinesis", "Lambda", "CloudWatch Logs"}
+    assert usd(types, records * more, size * more) >= least
+    assert usd(types, records, size * more) >= least
+    assert usd([*types, "AWS::SQS::Queue"], records, size) > least
+    assert (least > 0) == bool(types)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -27,7 +28,7 @@ TEMPLATE = {
 class Cloud:
     """CloudFormation and S3, which answer as they are told."""
 
-    account, region = "000000000000", "us-east-1"
+    account, region, aws = "000000000000", "us-east-1", False
     # Nobody listens there.
     endpoint = "http://127.0.0.1:1"
 
@@ -41,6 +42,8 @@ class Cloud:
 
     def __call__(self, _service):
         return self
+
+    exceptions = SimpleNamespace(BucketAlreadyOwnedByYou=KeyError)
 
     def create_bucket(self, **_):
         pass
