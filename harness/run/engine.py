@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from harness import interrupts
-from harness.accounting.ledger import Ledger
-from harness.accounting.ledger_parts import JoinedLedger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
-from harness.accounting.record import Status
 from harness.accounting.verdict import Verdict, judge
 from harness.emulator import accounts
 from harness.errors import UnknownVerdictError, UsageError
@@ -26,33 +23,30 @@ from harness.run import events
 from harness.run.acting import Acting
 from harness.run.beside import Beside
 from harness.run.clock import Clock
-from harness.run.coverage import Coverage
 from harness.run.deployment import new_stack, scheduled, values_of, with_references
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
+from harness.run.load import load
 from harness.run.lookup import put_lookup
-from harness.run.offering import offer_here
 from harness.run.on_aws import schedules
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
-from harness.run.run_dir import LEDGER, LOOKUP, OBSERVATIONS, SETUP, note_refusal, put_besides
+from harness.run.run_dir import LOOKUP, OBSERVATIONS, SETUP, note_refusal, put_besides
 from harness.run.settling import settle
 from harness.run.setup import after_deployment
 from harness.run.standing import Standing, require_empty
 from harness.run.state import State, end, since, timed, undecided
 from harness.run.trace import faults_by_request, logical, with_ways
-from harness.run.workers import offer_by_workers
 from harness.stack import deploy as stacks
 from harness.stack.runtimes import needs_node
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     from harness.run.state import Run
     from harness.scenario.scenario import Scenario
 
-_REPORT_EVERY_S = 0.2
 _HOUR_S = 3600
 
 
@@ -154,7 +148,7 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     yield events.PhaseStarted("load", f"{way_in}, {run.workers} workers" if run.workers > 1 else way_in)
     loading = time.monotonic()
     with timed(state, "load_s"):
-        yield from _load(run, scenario, state, context)
+        yield from load(run, scenario, state, context)
 
     began = time.monotonic()
     have_acted = faults.armed and (yield from _under_faults(run, context, acting, clock))
@@ -301,29 +295,6 @@ def _drain(
     return rest
 
 
-def _load(run: Run, scenario: Scenario, state: State, context: Context) -> Iterator[events.Event]:
-    """Offers every record of the load, and notes the answers."""
-    ledger = state.ledger = JoinedLedger(run.run_dir / LEDGER, run.workers) if run.workers > 1 else Ledger(run.run_dir / LEDGER)
-    coverage = state.coverage = Coverage(run.load)
-    began = reported = time.monotonic()
-    try:
-        if isinstance(ledger, JoinedLedger):
-            steps = offer_by_workers(run.load, scenario.send, context, ledger, coverage)
-        else:
-            steps = offer_here(run.load, scenario.send, context, ledger, coverage)
-        with contextlib.closing(steps):
-            for _ in steps:
-                if time.monotonic() - reported > _REPORT_EVERY_S:
-                    reported = time.monotonic()
-                    yield _progress(run, ledger, reported - began)
-                run.emulator.check()
-    finally:
-        ledger.close()
-    # Only the whole load has this hash: a part of it has another one.
-    state.fingerprint = ledger.fingerprint
-    yield _progress(run, ledger, time.monotonic() - began)
-
-
 def _check(
     scenario: Scenario, state: State, context: Context
 ) -> Generator[events.Event, None, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -344,10 +315,3 @@ def _check(
         if not finding.holds:
             broken.append(f"check {name}: {finding.text}")
     return tuple(broken), tuple(unknown)
-
-
-def _progress(run: Run, ledger: Ledger | JoinedLedger, elapsed_s: float) -> events.LoadProgress:
-    counts = ledger.counts
-    return events.LoadProgress(
-        ledger.offered, counts[Status.ACKED], counts[Status.REJECTED], counts[Status.INDETERMINATE], run.load.total, elapsed_s
-    )
