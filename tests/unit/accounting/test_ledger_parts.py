@@ -37,6 +37,7 @@ def test_the_parts_become_what_one_process_would_have_written(tmp_path):
     ("places", "records"),
     [
         (([0, 1], [3]), 4),
+        (([0, 1], [1, 3]), 4),
         (([0, 1], [1, 2]), 3),
         (([0, 1], [1, 2]), 4),
         (([0, 1], [2]), 4),

@@ -43,6 +43,12 @@ def test_what_only_cloudformation_knows_costs_the_most_that_it_may():
     assert costs(unknown, 100, 0) == costs(known, 100, 0)
 
 
+def test_a_record_of_no_bytes_is_paid_like_a_small_one():
+    table = {"Resources": {"T": {"Type": "AWS::DynamoDB::Table"}}}
+    assert costs(table, 100, 0) == costs(table, 100, 100)
+    assert costs(table, 100, 0)[0]["DynamoDB"] > 0
+
+
 def test_a_type_without_a_price_is_named():
     database = {"Resources": {"D": {"Type": "AWS::RDS::DBInstance"}, "T": {"Type": "AWS::SNS::Topic"}}}
     assert costs(database, 1, 1)[1] == {"AWS::RDS::DBInstance"}
