@@ -22,7 +22,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 DEFAULT_ACCOUNT = "000000000000"
 _MAX_USD = 1.0
-SHORTEST_SETTLE_S = 120
+SHORTEST_SETTLE_S = 180
 
 emulator_option = click.option(
     "--emulator",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.documents import read_yaml
-from harness.stack.template import value_of
+from harness.stack.template import is_local, value_of
 from harness.stack.values import parameter_values
 
 if TYPE_CHECKING:
@@ -26,15 +26,40 @@ _STATES_OF_A_RECORD = 10
 _LOGGED_BYTES = 2048
 _MEMORY_MB, _TIMEOUT_S, _SHARDS = 10_240, 900, 100
 # What stands for as long as a run costs nothing, or a fraction of a cent.
-_FREE = (
-    "AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Athena::", "AWS::CloudFormation::", "AWS::CloudWatch::", "AWS::Cognito::", "AWS::DynamoDB::", "AWS::Events::", "AWS::Glue::",
-    "AWS::IAM::", "AWS::KMS::", "AWS::Kinesis::", "AWS::Lambda::", "AWS::Logs::", "AWS::Pipes::", "AWS::S3::", "AWS::SES::", "AWS::SNS::", "AWS::SQS::", "AWS::SSM::",
-    "AWS::Scheduler::", "AWS::SecretsManager::", "AWS::Serverless::", "AWS::StepFunctions::", "Custom::",
-)  # fmt: skip
+_FREE = frozenset(
+    f"AWS::{service}::{name}"
+    for service, names in {
+        "ApiGateway": "Account ApiKey Authorizer BasePathMapping Deployment GatewayResponse Method Model RequestValidator Resource Stage UsagePlan UsagePlanKey",
+        "ApiGatewayV2": "ApiMapping Authorizer Deployment Integration IntegrationResponse Model Route RouteResponse Stage",
+        "Athena": "NamedQuery PreparedStatement WorkGroup",
+        "CloudFormation": "CustomResource WaitCondition WaitConditionHandle",
+        "CloudWatch": "Alarm CompositeAlarm Dashboard",
+        "Events": "ApiDestination Archive Connection EventBusPolicy",
+        "Glue": "Classifier Database Partition Table",
+        "IAM": "InstanceProfile ManagedPolicy Policy Role",
+        "KMS": "Alias Key",
+        "Lambda": "Alias CodeSigningConfig EventInvokeConfig EventSourceMapping LayerVersion LayerVersionPermission Permission Url Version",
+        "Logs": "LogGroup LogStream MetricFilter ResourcePolicy SubscriptionFilter",
+        "Pipes": "Pipe",
+        "S3": "BucketPolicy",
+        "SES": "ConfigurationSet EmailIdentity Template",
+        "SNS": "Subscription TopicPolicy",
+        "SQS": "QueuePolicy",
+        "SSM": "Parameter",
+        "Scheduler": "Schedule ScheduleGroup",
+        "SecretsManager": "ResourcePolicy Secret SecretTargetAttachment",
+        "Serverless": "Connector LayerVersion",
+        "StepFunctions": "Activity StateMachineAlias StateMachineVersion",
+    }.items()
+    for name in names.split()
+)
 _KINESIS_UNIT, _FIREHOSE_UNIT, _DYNAMODB_UNIT = 25 * 1024, 5 * 1024, 1024
 _GB = 1e9
 # Some regions ask for twice what us-east-1 does.
 _REGIONS = 2
+# By the hour, whatever the load is.
+_PROVISIONED = ("CacheClusterEnabled", "ProvisionedConcurrencyConfig", "ProvisionedThroughput")
+_NESTED = {"AWS::CloudFormation::Stack": "TemplateURL", "AWS::Serverless::Application": "Location"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +82,7 @@ def prices() -> Prices:
 def estimate(
     template: Template, parameters: Mapping[str, str], records: int, payload_bytes: int
 ) -> tuple[dict[str, float], set[str]]:
-    """Returns US dollars by service for a template and a load, and the types of resources without a price: each record goes alone through each resource, twice into those that
+    """Returns US dollars by service for a template and a load, and what has no price here, by types of resources: each record goes alone through each resource, twice into those that
     store, and each function takes a second for it."""
     load = _Load(records, payload_bytes / max(records, 1))
     values = parameter_values(template.document, parameters, "")
@@ -70,8 +95,12 @@ def estimate(
         told = {name: value_of(value, values) for name, value in properties.items()}
         for service, usd in _COSTS.get(kind, ()):
             found[service] = found.get(service, 0.0) + usd(told, load, prices()) * _REGIONS
-        if kind not in _COSTS and not kind.startswith(_FREE):
+        unpriced |= {f"{kind} with {name}" for name in _PROVISIONED if told.get(name)}
+        # A local one is a template of its own.
+        is_known = is_local(told.get(_NESTED[kind])) if kind in _NESTED else kind in _COSTS or kind in _FREE
+        if not (is_known or kind.startswith("Custom::")):
             unpriced.add(kind)
+    unpriced |= {name for name in template.document["Resources"] if str(name).startswith("Fn::")}
     return found, unpriced
 
 

@@ -55,8 +55,8 @@ class Watch:
             if clients("stepfunctions").describe_state_machine(stateMachineArn=arn)["type"] == "STANDARD"
         ]
 
-    def look(self) -> Seen:
-        """Returns what is under way now. Raises botocore's errors."""
+    def look(self, *, fresh: bool = False) -> Seen:
+        """Returns what is under way now; the metrics with it may be a minute old, unless they must be `fresh`. Raises botocore's errors."""
         sqs, machines = self._clients("sqs"), self._clients("stepfunctions")
         under_way = {"messages in queues": 0, "executions": 0}
         marks: list[object] = []
@@ -69,7 +69,7 @@ class Watch:
         for arn in self._standard:
             under_way["executions"] += len(machines.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"])
         # Each metric that is asked for costs something, and changes once a minute.
-        if self._clients.endpoint or time.monotonic() - self._counted_at_s >= _MINUTE_S:
+        if fresh or self._clients.endpoint or time.monotonic() - self._counted_at_s >= _MINUTE_S:
             self._counted, self._counted_at_s = tuple(self._metrics()), time.monotonic()
         marks += self._counted
         return Seen({what: count for what, count in under_way.items() if count}, tuple(marks))

@@ -99,7 +99,15 @@ class AwsSchedules:
                 yield {"arn": one["Arn"], "name": name, "expression": one["ScheduleExpression"], "targets": [one["Target"]]}
 
     def _send(self, target: dict[str, Any], text: str) -> None:
-        match target["Arn"].split(":")[2]:
+        arn = target["Arn"]
+        of_stack = made(self._clients, self._stack)
+        own = {*of_stack.machines, *(url.rpartition("/")[2] for url in of_stack.queues), *of_stack.functions}
+        if (arn not in own and own.isdisjoint(arn.split(":")[5:])) or arn.split(":")[3:5] != [
+            self._clients.region,
+            self._clients.account,
+        ]:
+            raise UnknownVerdictError(f"{arn} is nothing that the stack has made: it is not fired from here")
+        match arn.split(":")[2]:
             case "lambda":
                 self._clients("lambda").invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=text.encode())
             case "states":

@@ -20,6 +20,8 @@ class Made:
 
     by_type: dict[str, list[str]]
     stacks: tuple[str, ...] = ()
+    called: frozenset[str] = frozenset()
+    """The functions that there are or were: their logs outlive them."""
 
     def of(self, kind: str) -> list[str]:
         return self.by_type.get(kind, [])
@@ -51,14 +53,16 @@ def made(clients: Clients, stack: str) -> Made:
     """Returns what a stack has made, with that of its nested stacks. Raises botocore's errors."""
     found: dict[str, list[str]] = {}
     cloudformation = clients("cloudformation")
-    stacks = [stack]
+    stacks, called = [stack], set()
     for one in stacks:
         pages: Any = cloudformation.get_paginator("list_stack_resources").paginate(StackName=one)
         for resource in (each for page in pages for each in page["StackResourceSummaries"]):
             # One that is not complete has no id yet. One that could not be created may have that of somebody else's, which had the name before.
             identity = resource.get("PhysicalResourceId")
+            if identity and resource["ResourceType"] == "AWS::Lambda::Function" and resource["ResourceStatus"] != "CREATE_FAILED":
+                called.add(identity)
             if identity and resource["ResourceStatus"] not in _NOT_ITS_OWN:
                 found.setdefault(resource["ResourceType"], []).append(identity)
                 if resource["ResourceType"] == "AWS::CloudFormation::Stack":
                     stacks.append(identity)
-    return Made(found, tuple(stacks))
+    return Made(found, tuple(stacks), frozenset(called))

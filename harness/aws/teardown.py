@@ -51,7 +51,7 @@ def remove(clients: Clients, stack: str) -> list[str]:
         if status not in {None, _GONE}:
             refused.append(f"stack {stack}: it is {status}")
         left += refused
-        for name in of_stack.functions:
+        for name in sorted(of_stack.called):
             # Lambda makes it, and CloudFormation does not know it.
             group = f"/aws/lambda/{name}"
             _tried(
@@ -129,12 +129,18 @@ def _emptied(clients: Clients, bucket: str, of_stack: Made) -> None:
 
 def _deleted(clients: Clients, stack: str, identity: str) -> str:
     """Deletes a stack and waits until it is gone. Returns its status then."""
-    cloudformation = clients("cloudformation")
-    cloudformation.delete_stack(StackName=stack)
+    # What is being updated cannot be deleted.
+    _status(clients, identity, lambda status: not (status.startswith("UPDATE") and status.endswith("IN_PROGRESS")))
+    clients("cloudformation").delete_stack(StackName=stack)
+    return _status(clients, identity, lambda status: status in {_GONE, _FAILED})
+
+
+def _status(clients: Clients, identity: str, is_reached: Callable[[str], bool]) -> str:
+    """Waits for a status of a stack. Returns it, or the one that it has when the time is over."""
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
-        status: str = cloudformation.describe_stacks(StackName=identity)["Stacks"][0]["StackStatus"]
-        if status in {_GONE, _FAILED} or time.monotonic() > deadline:
+        status: str = clients("cloudformation").describe_stacks(StackName=identity)["Stacks"][0]["StackStatus"]
+        if is_reached(status) or time.monotonic() > deadline:
             return status
         time.sleep(_POLL_OF_A_SERVER_S if clients.endpoint else _POLL_S)
 

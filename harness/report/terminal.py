@@ -257,7 +257,10 @@ def _left(finished: events.RunFinished) -> list[str]:
         return []
     assert finished.emulator is not None
     lines = ["[bold red]  LEFT on AWS[/]", *(f"    {escape(one)}" for one in finished.left)]
-    return [*lines, f"    `pipeproof sweep` tells it again, and removes it with --delete (--region {finished.emulator.region})"]
+    return [
+        *lines,
+        f"    `pipeproof sweep` tells stacks again, and removes them with --delete (--region {finished.emulator.region})",
+    ]
 
 
 def stdout_console() -> Console:

@@ -34,6 +34,9 @@ def new_stack(
     # A stack's name has letters, digits and hyphens alone; a file's may have anything.
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"pp-{run.recipe.name}")[:16].rstrip("-") + f"-{time.time_ns() // 1_000_000:x}"
     standing.name = state.stack = name
+    if clients.aws:
+        # Whatever ends the run before all is removed names it.
+        state.left = (f"stack {name}, with all that it has made",)
     before_deployment(clients, scenario.setup)
     with timed(state, "deploy_s"):
         wish = stacks.Wish(resources_named(scenario.document()), description.abilities, run.strict_runtime, run.ignore_unsupported)

@@ -28,7 +28,7 @@ from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
 from harness.run.load import load
 from harness.run.lookup import put_lookup
-from harness.run.on_aws import schedules
+from harness.run.on_aws import require_own, schedules
 from harness.run.recipe import lookup_of
 from harness.run.rehearsal import rehearse
 from harness.run.replay import keep_names, keep_plan
@@ -44,6 +44,8 @@ from harness.stack.runtimes import needs_node
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from harness.emulator.emulator import Description
+    from harness.faults.plan import Plan
     from harness.run.state import Run
     from harness.scenario.scenario import Scenario
 
@@ -258,6 +260,8 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         state.stack,
         description.abilities,
     )
+    if description.aws:
+        require_own(scenario, context)
     if standing.offered:
         require_empty(scenario.probes, context)
     if scenario.setup.items or scenario.setup.objects:
@@ -267,16 +271,23 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         yield events.PhaseStarted("lookup", "what the pipeline looks up")
         for _ in put_lookup(clients, scenario.lookup.table, lookup_of(run.load).lookup(), run.run_dir / LOOKUP):
             emulator.check()
-    faults = state.faults = FaultRun(plan, run.load, description.endpoint, run.account)
-    if emulator.stays and not description.aws:
+    _disturb(run, state, plan, context, description)
+    return context, scenario, Clock(schedules(context), scenario.schedules, standing.scheduled)
+
+
+def _disturb(run: Run, state: State, plan: Plan, context: Context, place: Description) -> None:
+    """Arms the faults, and lets a replay repeat its order. Both name what the deployment has made."""
+    faults = state.faults = FaultRun(plan, run.load, context.endpoint, run.account)
+    if run.emulator.stays and not place.aws:
         faults.clear()
-    physical = stacks.physical_names(clients, state.stack)
+    assert state.stack is not None
+    assert state.beside is not None
+    physical = stacks.physical_names(context.clients, state.stack)
     keep_names(physical, run.run_dir)
-    beside.names = logical(physical)
+    state.beside.names = logical(physical)
     if plan:
         faults.arm(physical)
-    beside.repeat(run.recipe.batches, run.recipe.writes, physical)
-    return context, scenario, Clock(schedules(context), scenario.schedules, standing.scheduled)
+    state.beside.repeat(run.recipe.batches, run.recipe.writes, physical)
 
 
 def _drain(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from harness.aws.estimate import estimate, prices
 from harness.aws.schedules import AwsSchedules
+from harness.aws.stack import made
 from harness.emulator.schedules import SchedulesClient
 from harness.errors import UsageError
 from harness.faults.plan import RecordFault
@@ -28,6 +31,10 @@ _RESOURCES = frozenset(
     {"bucket", "bus", "delivery_stream", "queue_url", "rule", "stream", "table", "to_queue_url", "topic_arn", "url"}
 )  # fmt: skip
 """The keys of parts that name a resource to write to, to read or to fire."""
+_DATA = frozenset({"dimensions", "fields", "headers", "output", "parameters"})
+_NAMED = re.compile(r"\$\{(outputs|resources)\.[^}]+\}")
+_API = re.compile(r"([a-z0-9]+)\.execute-api\..+")
+_KEY_ID = re.compile(r"[a-z0-9]{10}")
 
 
 def refuse(recipe: Recipe, endpoint: str = "") -> None:
@@ -55,26 +62,58 @@ def refuse(recipe: Recipe, endpoint: str = "") -> None:
 
 
 def _of_others(scenario: Scenario) -> Iterator[str]:
-    """Yields each key that names a resource which is not the stack's."""
+    """Yields each key that names a resource otherwise than by the stack."""
+    for place, key, value in _named(scenario):
+        if (_NAMED.search if key == "url" else _NAMED.fullmatch)(value) is None:
+            yield f"{place}: {value!r} is not of the stack: on AWS only ${{outputs.…}} and ${{resources.…}} are used"
+
+
+def _named(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
+    """Yields what the parts name of resources: the place, its key and the value."""
     for place in ("lookup", "setup", "send", "actors", "probes", "checks"):
         part = getattr(scenario, place)
         for number, one in enumerate(part) if isinstance(part, tuple) else ((None, part),):
             if one is not None:
-                yield from _literals(one.model_dump(serialize_as_any=True), place if number is None else f"{place}.{number}")
+                yield from _names_in(one.model_dump(serialize_as_any=True), place if number is None else f"{place}.{number}")
 
 
-def _literals(value: Any, place: str) -> Iterator[str]:
+def _names_in(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             where = f"{place}.{key}"
             if key in _RESOURCES and isinstance(inner, str):
-                if "${outputs." not in inner and "${resources." not in inner:
-                    yield f"{where}: {inner!r} is not of the stack: on AWS only ${{outputs.…}} and ${{resources.…}} are used"
-            else:
-                yield from _literals(inner, where)
+                yield where, key, inner
+            # The items of a table are data, too; those of `setup` are parts.
+            elif key not in _DATA and not (key == "items" and "table" in value):
+                yield from _names_in(inner, where)
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            yield from _literals(inner, f"{place}.{number}")
+            yield from _names_in(inner, f"{place}.{number}")
+
+
+def require_own(scenario: Scenario, context: Context) -> None:
+    """Raises UsageError where what a part names, once its references are replaced, is not what the stack has made: an output may be a resource of somebody else's."""
+    of_stack = made(context.clients, context.stack)
+    own = {name for ids in of_stack.by_type.values() for identity in ids for name in (identity, *_ends(identity))}
+    found = []
+    for place, key, value in _named(scenario):
+        if key == "url":
+            api = _API.fullmatch(urlsplit(value).hostname or "")
+            is_own = api is not None and api[1] in own
+        else:
+            is_own = value in own
+        if not is_own:
+            found.append(f"{place}: {value!r} is nothing that the stack has made")
+    key_id = getattr(scenario.send, "api_key", None)
+    if isinstance(key_id, str) and _KEY_ID.fullmatch(key_id) and key_id not in own:
+        found.append("send.api_key: it may be the id of a key that the stack has not made")
+    if found:
+        raise UsageError("--target aws:\n" + "\n".join(f"  {one}" for one in found))
+
+
+def _ends(identity: str) -> Iterator[str]:
+    """Yields the name in a physical id, which may be a URL, an ARN or a pair."""
+    yield from (identity.rpartition(sign)[2] for sign in "/:|")
 
 
 def require_budget(recipe: Recipe, load: Load, most_usd: float) -> str:
@@ -86,8 +125,8 @@ def require_budget(recipe: Recipe, load: Load, most_usd: float) -> str:
     stack = recipe.scenario.stack
     costs: Counter[str] = Counter()
     unpriced: set[str] = set()
-    for template in with_nested(read_template(stack.template)):
-        some, unknown = estimate(template, stack.parameters, records, size)
+    for number, template in enumerate(with_nested(read_template(stack.template))):
+        some, unknown = estimate(template, stack.parameters if number == 0 else {}, records, size)
         costs.update(some)
         unpriced |= unknown
     if unpriced:

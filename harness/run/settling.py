@@ -41,8 +41,11 @@ def settle(
             if seen.under_way or seen.marks != marks:
                 since, marks = now, seen.marks
             if now - since >= settle_s:
-                yield Rest(known=True)
-                return
+                seen = watch.look(fresh=True)
+                if seen.marks == marks and not seen.under_way:
+                    yield Rest(known=True)
+                    return
+                since, marks = now, seen.marks
             under_way = ", ".join(f"{count:,} {what}" for what, count in seen.under_way.items())
             if now - began > timeout_s + _TIMES * settle_s:
                 yield Rest(

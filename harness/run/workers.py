@@ -135,7 +135,9 @@ class _Crew:
     def begin(self) -> None:
         """Lets all begin."""
         for connection in self._connections:
-            connection.send(None)
+            # Of one that is gone `heard` tells.
+            with contextlib.suppress(OSError):
+                connection.send(None)
 
     def heard_until(self, reached: Callable[[], bool], check: Callable[[], None]) -> Iterator[None]:
         """Hears the workers until something is so."""

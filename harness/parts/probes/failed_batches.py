@@ -6,14 +6,20 @@ Source of the message: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-f
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from harness.accounting.record import Observation, Outcome, payload_hash
+from harness.errors import UnknownVerdictError
 from harness.parts.ports import Context, Probe
 from harness.parts.probes.sqs import documents, retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Five reads in a second of a shard are allowed.
+_PAUSE_S = 0.25
+_MOST_EMPTY = 240
 
 
 class FailedBatches(Probe):
@@ -50,6 +56,7 @@ def _records(context: Context, stream: str, shard: str, first: str, last: int) -
     iterator = kinesis.get_shard_iterator(
         StreamARN=stream, ShardId=shard, ShardIteratorType="AT_SEQUENCE_NUMBER", StartingSequenceNumber=first
     )["ShardIterator"]
+    empty = 0
     while iterator:
         answer = kinesis.get_records(ShardIterator=iterator, StreamARN=stream)
         for record in answer["Records"]:
@@ -58,8 +65,14 @@ def _records(context: Context, stream: str, shard: str, first: str, last: int) -
             yield record
         # A page may be empty before the end.
         # https://docs.aws.amazon.com/streams/latest/dev/troubleshooting-consumers.html
-        if not answer["Records"] and not answer.get("MillisBehindLatest"):
-            return
+        if not answer["Records"]:
+            if not answer.get("MillisBehindLatest"):
+                return
+            context.check()
+            empty += 1
+            if empty > _MOST_EMPTY:
+                raise UnknownVerdictError(f"{stream}: shard {shard} does not show its records from {first} on")
+            time.sleep(_PAUSE_S)
         if answer["Records"] and int(answer["Records"][-1]["SequenceNumber"]) >= last:
             return
         iterator = answer.get("NextShardIterator")

@@ -2,7 +2,7 @@
 
     spark-submit build.py --bronze s3://LAKE/bronze/ --silver s3://LAKE/by-spark/silver/ --gold s3://LAKE/by-spark/gold/ --queries DIR
 
-The queries are those of the functions. What bronze has in many small objects is one object per hour in silver, and one per day in gold. A job that comes again overwrites its days with the same rows.
+The places are the job's alone: a day that it builds replaces what lies below it there, which must not be the builds of the functions. The queries are those of the functions. What bronze has in many small objects is one object per hour in silver, and one per day in gold. A job that comes again overwrites its days with the same rows.
 
 Source: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-partitions.html
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import SparkSession
+from pyspark.sql.functions import lit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,13 +31,15 @@ def build(spark: SparkSession, bronze: str, silver: str, gold: str, queries: Pat
     by_hour, by_type = ((queries / f"{layer}.sql").read_text() for layer in ("silver", "gold"))
     # All is text, the hour "07" too, which Spark would take for a number.
     schema = ", ".join(f"{column} STRING" for column in COLUMNS)
+    # An hour that a day no longer has must go with the day.
+    spark.conf.set("spark.sql.sources.partitionOverwriteMode", "static")
     spark.read.schema(schema).option("mode", "FAILFAST").json(bronze).createOrReplaceTempView("bronze")
-    days = sorted(row.dt for row in spark.sql("SELECT DISTINCT dt FROM bronze").collect())
+    days = sorted(row.dt for row in spark.sql("SELECT DISTINCT dt FROM bronze WHERE dt IS NOT NULL").collect())
     for day in days:
         rows = spark.sql(by_hour, [day]).repartition("hour")
         rows.write.mode("overwrite").partitionBy("hour").parquet(f"{silver}dt={day}/")
         # What was written, and not what would be computed again.
-        written = spark.read.schema(rows.schema).parquet(f"{silver}dt={day}/").selectExpr("*", f"'{day}' AS dt")
+        written = spark.read.schema(rows.schema).parquet(f"{silver}dt={day}/").withColumn("dt", lit(day))
         written.createOrReplaceTempView("silver")
         spark.sql(by_type, [day]).coalesce(1).write.mode("overwrite").parquet(f"{gold}dt={day}/")
     return days

@@ -15,7 +15,6 @@ DOCUMENT = {
         "Work": {"Type": "AWS::Serverless::Function", "Properties": {"MemorySize": {"Ref": "Memory"}}},
         "Other": {"Type": "AWS::Serverless::Function"},
         "Role": {"Type": "AWS::IAM::Role"},
-        "Fn::ForEach::Queues": ["Name", ["a"], {}],
     },
 }
 
@@ -49,9 +48,32 @@ def test_a_record_of_no_bytes_is_paid_like_a_small_one():
     assert costs(table, 100, 0)[0]["DynamoDB"] > 0
 
 
-def test_a_type_without_a_price_is_named():
-    database = {"Resources": {"D": {"Type": "AWS::RDS::DBInstance"}, "T": {"Type": "AWS::SNS::Topic"}}}
-    assert costs(database, 1, 1)[1] == {"AWS::RDS::DBInstance"}
+@pytest.mark.parametrize(
+    ("resource", "named"),
+    [
+        ({"Type": "AWS::SNS::Topic"}, set()),
+        ({"Type": "Custom::Own"}, set()),
+        ({"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "inner.yaml"}}, set()),
+        ({"Type": "AWS::RDS::DBInstance"}, {"AWS::RDS::DBInstance"}),
+        ({"Type": "AWS::Glue::Job"}, {"AWS::Glue::Job"}),
+        ({"Type": "AWS::CloudFormation::StackSet"}, {"AWS::CloudFormation::StackSet"}),
+        ({"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "https://a/b"}}, {"AWS::CloudFormation::Stack"}),
+        (
+            {"Type": "AWS::DynamoDB::Table", "Properties": {"ProvisionedThroughput": {"ReadCapacityUnits": 1}}},
+            {"AWS::DynamoDB::Table with ProvisionedThroughput"},
+        ),
+        (
+            {"Type": "AWS::Serverless::Function", "Properties": {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 5}}},
+            {"AWS::Serverless::Function with ProvisionedConcurrencyConfig"},
+        ),
+    ],
+)  # fmt: skip
+def test_what_has_no_price_is_named(resource, named):
+    assert costs({"Resources": {"R": resource}}, 1, 1)[1] == named
+
+
+def test_resources_that_a_macro_makes_have_no_price():
+    assert costs({"Resources": {"Fn::ForEach::Queues": ["Name", ["a"], {}]}}, 1, 1)[1] == {"Fn::ForEach::Queues"}
 
 
 @given(st.lists(st.sampled_from(sorted(_COSTS)), max_size=8), st.integers(1, 10**6), st.integers(0, 10**9), st.integers(1, 9))

@@ -49,6 +49,11 @@ def described(stubs, status="CREATE_COMPLETE", tag=STACK, name=STACK):
     stubs["cloudformation"].add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": name})
 
 
+def deletes(stubs):
+    described(stubs, name=ID)
+    stubs["cloudformation"].add_response("delete_stack", {}, {"StackName": STACK})
+
+
 def without_packages(stubs):
     stubs["s3"].add_client_error("list_multipart_uploads", "NoSuchBucket")
 
@@ -78,7 +83,7 @@ def test_only_a_bucket_that_cloudformation_has_marked_is_emptied(aws):
         stubs["s3"].add_response("get_bucket_tagging", tags, {"Bucket": bucket})
         if bucket == "own":
             empties(stubs, bucket)
-    stubs["cloudformation"].add_response("delete_stack", {}, {"StackName": STACK})
+    deletes(stubs)
     described(stubs, "DELETE_COMPLETE", name=ID)
     lists(stubs, ID, row("AWS::S3::Bucket", "imported", "DELETE_SKIPPED"), row("AWS::S3::Bucket", "own", "DELETE_COMPLETE"))
     without_packages(stubs)
@@ -92,7 +97,7 @@ def test_a_bucket_that_is_written_to_meanwhile_is_emptied_again(aws):
     for status in ("DELETE_FAILED", "DELETE_COMPLETE"):
         stubs["s3"].add_response("get_bucket_tagging", {"TagSet": [{"Key": "aws:cloudformation:stack-id", "Value": ID}]})
         empties(stubs, "own")
-        stubs["cloudformation"].add_response("delete_stack", {}, {"StackName": STACK})
+        deletes(stubs)
         described(stubs, status, name=ID)
     lists(stubs, ID)
     without_packages(stubs)
@@ -104,11 +109,40 @@ def test_a_stack_that_does_not_go_is_named_with_its_resources(aws):
     described(stubs)
     lists(stubs, ID, row("AWS::SQS::Queue", "queue"))
     for _ in range(3):
-        stubs["cloudformation"].add_response("delete_stack", {}, {"StackName": STACK})
+        deletes(stubs)
         described(stubs, "DELETE_FAILED", name=ID)
     lists(stubs, ID, {**row("AWS::SQS::Queue", "queue", "DELETE_FAILED"), "ResourceStatusReason": "denied"})
     without_packages(stubs)
     assert remove(clients, STACK) == ["AWS::SQS::Queue queue: denied", f"stack {STACK}: it is DELETE_FAILED"]
+
+
+def test_a_stack_that_is_being_updated_is_waited_for(aws, monkeypatch):
+    clients, stubs = aws
+    monkeypatch.setattr("harness.aws.teardown._POLL_S", 0)
+    described(stubs)
+    lists(stubs, ID)
+    described(stubs, "UPDATE_IN_PROGRESS", name=ID)
+    deletes(stubs)
+    described(stubs, "DELETE_COMPLETE", name=ID)
+    lists(stubs, ID)
+    without_packages(stubs)
+    assert remove(clients, STACK) == []
+
+
+def test_the_logs_of_a_function_that_a_rollback_took_along_go_too(aws):
+    clients, stubs = aws
+    described(stubs, "ROLLBACK_COMPLETE")
+    rows = [row("AWS::Lambda::Function", "was", "DELETE_COMPLETE"), row("AWS::Lambda::Function", "of-somebody", "CREATE_FAILED")]
+    lists(stubs, ID, *rows)
+    deletes(stubs)
+    described(stubs, "DELETE_COMPLETE", name=ID)
+    lists(stubs, ID, *rows)
+    groups = [{"logGroupName": f"/aws/lambda/was{more}", "creationTime": 1_800_000_000_000} for more in ("", "-another")]
+    stubs["logs"].add_response("describe_log_groups", {"logGroups": groups}, {"logGroupNamePrefix": "/aws/lambda/was"})
+    stubs["logs"].add_response("delete_log_group", {}, {"logGroupName": "/aws/lambda/was"})
+    without_packages(stubs)
+    assert remove(clients, STACK) == []
+    stubs["logs"].assert_no_pending_responses()
 
 
 def test_a_stack_without_our_tag_is_left_alone(aws):

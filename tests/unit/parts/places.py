@@ -72,6 +72,8 @@ class Table:
 class Places:
     """A factory of such clients."""
 
+    aws = False
+
     endpoint, account, region = "http://127.0.0.1:1", "000000000000", "us-east-1"
 
     def __init__(self, **services):

@@ -28,11 +28,13 @@ class Clock:
         self.now += seconds
 
 
-def settled(looks, at=lambda: ()):
+def settled(looks, at=lambda: (), not_before_s=0):
     """What `settle` says where AWS tells this, look for look (the last one again and again), and how long that took."""
     clock, told = Clock(), list(looks)
 
-    def look():
+    def look(*, fresh=False):
+        if fresh and clock.now - 100.0 < not_before_s:
+            return Seen({}, ("news",))
         found = told.pop(0) if len(told) > 1 else told[0]
         if isinstance(found, Exception):
             raise found
@@ -71,6 +73,12 @@ def test_what_never_rests_is_a_doubt_that_says_what_is_under_way():
     assert not rest.known
     assert "something changed within the last 10 s" in rest.doubt
     assert took_s > TIMEOUT_S
+
+
+def test_metrics_that_came_since_the_last_look_begin_it_anew():
+    rest, took_s = settled([QUIET], not_before_s=SETTLE_S + 1)
+    assert rest.known
+    assert took_s > 2 * SETTLE_S
 
 
 def test_what_aws_does_not_say_is_a_doubt():
