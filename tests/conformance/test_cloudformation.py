@@ -109,6 +109,16 @@ def test_a_failed_creation_rolls_back(clients, cloudformation, deploy):
     assert queues(clients) == []
 
 
+@pytest.mark.rule("AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html")
+def test_a_bucket_whose_name_is_taken_is_not_the_stacks(clients, deploy):
+    """A bucket with a name that is taken is not created, and what was there before stays as it is."""
+    s3, name = clients("s3"), f"taken-{clients.account}"
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="kept", Body=b"kept")
+    assert deploy({"Taken": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}}) == "ROLLBACK_COMPLETE"
+    assert s3.get_object(Bucket=name, Key="kept")["Body"].read() == b"kept"
+
+
 @pytest.mark.rule(FAILURE)
 def test_without_rollback_the_resources_stay(clients, cloudformation, deploy):
     """With DisableRollback a failed creation ends in CREATE_FAILED, and what was created stays."""

@@ -190,6 +190,30 @@ def ec2_types(_module: Any) -> None:
     later("localstack.aws.api.ec2", {"AvailabilityZoneList": list, "DescribeAvailabilityZonesResult": dict})
 
 
+@patch(
+    "localstack.services.s3.resource_providers.aws_s3_bucket",
+    {"S3BucketProvider._create_bucket_if_does_not_exist": ("self", "model", "region_name", "s3_client"), "ClientError": NAME},
+)
+def taken_buckets(module: Any) -> None:
+    """LocalStack takes a bucket that is there before the stack for the stack's own, that of another account too, and deletes it with the stack. CloudFormation creates none
+    whose name is taken."""
+    provider = module.S3BucketProvider
+    create = provider._create_bucket_if_does_not_exist  # noqa: SLF001 - LocalStack's
+
+    @functools.wraps(create)
+    def created(self: Any, model: Any, region_name: str, s3_client: Any) -> None:
+        try:
+            s3_client.head_bucket(Bucket=model["BucketName"])
+        except module.ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                create(self, model, region_name, s3_client)
+                return
+        message = f"{model['BucketName']} already exists"
+        raise ValueError(message)
+
+    provider._create_bucket_if_does_not_exist = created  # noqa: SLF001 - as above
+
+
 PATCHES = (
     ec2_types,
     deploy_poll,
@@ -200,4 +224,5 @@ PATCHES = (
     protected_stacks,
     delivery_streams,
     inline_code,
+    taken_buckets,
 )
