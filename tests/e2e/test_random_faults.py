@@ -22,7 +22,7 @@ from harness.parts.ports import DUPLICATE, LATE
 from harness.parts.sources.clickstream import MALFORMERS
 from harness.run.drain import Rest, drain
 from harness.run.fault_run import FaultRun
-from harness.run.offering import offer
+from harness.run.offering import offer, units
 from harness.run.recipe import Recipe, open_load
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
@@ -138,7 +138,7 @@ def test_whatever_fails_every_record_is_accounted_for(stack, tmp_path_factory):
         try:
             context = loads.context(clients, run_dir)
             with Ledger(run_dir / "ledger.parquet") as ledger:
-                for batch in offer(source, ingress, context):
+                for batch in offer(units(source, ingress), ingress, context):
                     for record, answer in batch:
                         ledger.add(record, answer)
             if run.armed:
