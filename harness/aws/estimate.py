@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.documents import read_yaml
 from harness.stack.template import is_local, value_of
-from harness.stack.values import parameter_values
+from harness.stack.values import holds, parameter_values
 
 if TYPE_CHECKING:
     from harness.stack.template import Template
@@ -92,7 +92,9 @@ def estimate(
     for resource in template.resources.values():
         kind = str(resource["Type"])
         properties = {**common, **(resource.get("Properties") or {})}
-        told = {name: value_of(value, values) for name, value in properties.items()}
+        if "Condition" in resource and holds(template.document, resource["Condition"], values) is False:
+            continue
+        told = {name: _chosen(value, template, values) for name, value in properties.items()}
         for service, usd in _COSTS.get(kind, ()):
             found[service] = found.get(service, 0.0) + usd(told, load, prices()) * _REGIONS
         unpriced |= {f"{kind} with {name}" for name in _PROVISIONED if told.get(name)}
@@ -102,6 +104,17 @@ def estimate(
             unpriced.add(kind)
     unpriced |= {name for name in template.document["Resources"] if str(name).startswith("Fn::")}
     return found, unpriced
+
+
+def _chosen(value: Any, template: Template, values: Mapping[str, Any]) -> Any:
+    """Returns the value of a property: of a condition the side that holds, None for AWS::NoValue. What only CloudFormation can tell stays as it is."""
+    match value:
+        case {"Fn::If": [str() as name, then, otherwise]} if (decided := holds(template.document, name, values)) is not None:
+            return _chosen(then if decided else otherwise, template, values)
+        case {"Ref": "AWS::NoValue"}:
+            return None
+        case _:
+            return value_of(value, values)
 
 
 def _calls(properties: Mapping[str, Any], load: _Load, of: Prices) -> float:

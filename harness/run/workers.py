@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,8 @@ class _Crew:
         spawning = multiprocessing.get_context("spawn")
         ours, theirs = spawning.Pipe()
         process = spawning.Process(target=_work, args=(order, theirs), name=f"pipeproof-worker-{order.number + 1}", daemon=True)
+        # It unblocks what it has blocked for its own process, so it comes first.
+        resource_tracker.ensure_running()
         with interrupts.held():
             # A terminal's Ctrl-C goes to all its processes: it is this one that ends the others.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})

@@ -72,6 +72,24 @@ def test_what_has_no_price_is_named(resource, named):
     assert costs({"Resources": {"R": resource}}, 1, 1)[1] == named
 
 
+@pytest.mark.parametrize(
+    ("ready", "named"), [("0", set()), ("5", {"AWS::Lambda::Alias with ProvisionedConcurrencyConfig", "AWS::RDS::DBInstance"})]
+)
+def test_what_a_condition_leaves_out_costs_nothing(ready, named):
+    document = {
+        "Parameters": {"Ready": {"Type": "Number", "Default": "0"}},
+        "Conditions": {"IsReady": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Ready"}, "0"]}]}},
+        "Resources": {
+            "Live": {
+                "Type": "AWS::Lambda::Alias",
+                "Properties": {"ProvisionedConcurrencyConfig": {"Fn::If": ["IsReady", {"A": 5}, {"Ref": "AWS::NoValue"}]}},
+            },
+            "Database": {"Type": "AWS::RDS::DBInstance", "Condition": "IsReady"},
+        },
+    }
+    assert costs(document, 1, 1, Ready=ready)[1] == named
+
+
 def test_resources_that_a_macro_makes_have_no_price():
     assert costs({"Resources": {"Fn::ForEach::Queues": ["Name", ["a"], {}]}}, 1, 1)[1] == {"Fn::ForEach::Queues"}
 

@@ -79,7 +79,9 @@ def test_of_each_system_of_the_sample_one_scenario_may_run_there():
     may = set()
     for name, path in scenario_files().items():
         try:
-            refuse(make_recipe(name, load_scenario(path)))
+            made = make_recipe(name, load_scenario(path), records=20)
+            refuse(made)
+            require_budget(made, open_load(made), 1000)
         except UsageError:
             continue
         may.add(name)
