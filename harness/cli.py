@@ -142,7 +142,7 @@ def run(
                 begin, recipe, command, account, aws=aws, allow_remote=allow_remote, strict_runtime=strict_runtime,
                 ignore_unsupported=ignore_unsupported, quiet=quiet, as_json=as_json, engine=engine, workers=workers,
             )  # fmt: skip
-    # What is left on AWS costs something, and nobody reads the output of a pass.
+    # What is left on AWS costs something: a CI job must not pass with it.
     return EXIT[finished.verdict.judgement] or (EXIT[Judgement.UNKNOWN] if finished.left else 0)
 
 

@@ -130,7 +130,7 @@ def aws_options(command: F) -> F:
         endpoint_url_option,
         click.option(
             "--max-usd", type=click.FloatRange(min=0), callback=_finite,
-            help=f"The most US$ that a run on AWS may cost, as it is estimated before anything is made. [default: {_MAX_USD:g}]",
+            help=f"The most US$ that a run on AWS may cost, by the estimate that is made before it begins. [default: {_MAX_USD:g}]",
         ),
         click.option(
             "--settle", callback=_settle,

@@ -1,4 +1,4 @@
-"""A ledger that several processes write: each has a part of its own, and the parts become the ledger of the run."""
+"""The ledger of several processes. Each process writes a part, and `join` makes the ledger of the parts."""
 
 from __future__ import annotations
 

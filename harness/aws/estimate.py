@@ -98,7 +98,7 @@ def estimate(
         for service, usd in _COSTS.get(kind, ()):
             found[service] = found.get(service, 0.0) + usd(told, load, prices()) * _REGIONS
         unpriced |= {f"{kind} with {name}" for name in _PROVISIONED if told.get(name)}
-        # A local one is a template of its own.
+        # The caller estimates a local template by itself.
         is_known = is_local(told.get(_NESTED[kind])) if kind in _NESTED else kind in _COSTS or kind in _FREE
         if not (is_known or kind.startswith("Custom::")):
             unpriced.add(kind)

@@ -119,7 +119,7 @@ def _settle_time_s(clients: Clients, of_stack: Made) -> int:
     functions, queues = clients("lambda"), clients("sqs")
     longest = [functions.get_function_configuration(FunctionName=name)["Timeout"] for name in of_stack.functions]
     windows = [_window_s(one) for one in _mappings(clients, of_stack)]
-    # An Express execution lasts for five minutes at most, and nobody lists it.
+    # An Express execution lasts for five minutes at most, and ListExecutions does not have it.
     longest += [_EXPRESS_S] * bool(of_stack.machines)
     for url in of_stack.queues:
         told = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout", "DelaySeconds"])["Attributes"]

@@ -113,7 +113,7 @@ def _is_absent(error: Exception) -> bool:
         return False
     told = error.response.get("Error", {})
     code, message = told.get("Code"), told.get("Message", "")
-    # CloudFormation has no code of its own for it.
+    # CloudFormation answers ValidationError for a stack that does not exist.
     return code in _ABSENT or (code == "ValidationError" and message.startswith("Stack ") and "does not exist" in message)
 
 

@@ -38,7 +38,7 @@ _RECORDS_PER_LOOK = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class _Task:
     """What a worker is told. The recipe is in the run's directory; `send` has the keys of its ingress, without references."""
 
     context: Context
@@ -64,11 +64,11 @@ def offer_by_workers(load: Load, ingress: Ingress, context: Context, ledger: Joi
     # A worker ends with this process: it needs no check that only this one can make.
     told = replace(context, check=_nothing)
     send = ingress.model_dump(serialize_as_any=True, exclude_unset=True)
-    orders = [_Order(told, send, number, len(ledger.parts), part) for number, part in enumerate(ledger.parts)]
+    tasks = [_Task(told, send, number, len(ledger.parts), part) for number, part in enumerate(ledger.parts)]
     crew = _Crew(ledger)
     try:
-        for order in orders:
-            crew.hire(order)
+        for task in tasks:
+            crew.hire(task)
         yield from crew.heard_until(lambda: crew.ready, context.check)
         crew.begin()
         fingerprint, number = Fingerprint(), 0
@@ -115,11 +115,11 @@ class _Crew:
         """Returns whether all have offered their shares."""
         return all(self.fingerprints)
 
-    def hire(self, order: _Order) -> None:
+    def hire(self, task: _Task) -> None:
         """Starts a worker."""
         spawning = multiprocessing.get_context("spawn")
         ours, theirs = spawning.Pipe()
-        process = spawning.Process(target=_work, args=(order, theirs), name=f"pipeproof-worker-{order.number + 1}", daemon=True)
+        process = spawning.Process(target=_work, args=(task, theirs), name=f"pipeproof-worker-{task.number + 1}", daemon=True)
         # It unblocks what it has blocked for its own process, so it comes first.
         resource_tracker.ensure_running()
         with interrupts.held():
@@ -199,29 +199,29 @@ def _nothing() -> None:
     """Checks nothing."""
 
 
-def _work(order: _Order, connection: Connection) -> None:
+def _work(task: _Task, connection: Connection) -> None:
     """Is a worker."""
     threading.Thread(target=_end_with_the_harness, name="end-with-the-harness", daemon=True).start()
     try:
-        said = _offer_share(order, connection)
+        said = _offer_share(task, connection)
     except _GoneError:
         return
     except UsageError as error:
         said = _Said({}, error=error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the share was not offered: the run has no verdict, and says why
-        said = _Said({}, error=UnknownVerdictError(f"worker {order.number + 1} of {order.of}: {type(error).__name__}: {error}"))
+        said = _Said({}, error=UnknownVerdictError(f"worker {task.number + 1} of {task.of}: {type(error).__name__}: {error}"))
     with contextlib.suppress(_GoneError):
         _tell(connection, said)
 
 
-def _offer_share(order: _Order, connection: Connection) -> _Said:
-    recipe = kept(order.context.run_dir)
-    ingress = type(recipe.scenario.send).model_validate(order.send)
-    share = Share(units(open_load(recipe), ingress), order.number, order.of)
+def _offer_share(task: _Task, connection: Connection) -> _Said:
+    recipe = kept(task.context.run_dir)
+    ingress = type(recipe.scenario.send).model_validate(task.send)
+    share = Share(units(open_load(recipe), ingress), task.number, task.of)
     _tell(connection, None)
     _hear(connection)
     told = time.monotonic()
-    with Ledger(order.part) as ledger, contextlib.closing(offer(share.units(), ingress, order.context, share=share)) as offers:
+    with Ledger(task.part) as ledger, contextlib.closing(offer(share.units(), ingress, task.context, share=share)) as offers:
         for batch in offers:
             for record, answer in batch:
                 ledger.add(record, answer, share.places.popleft())

@@ -98,7 +98,7 @@ class Email(Check):
     def open(self, context: Context) -> Finding:
         """Returns how many e-mails match. Raises UnknownVerdictError where the endpoint does not keep them."""
         if context.clients.aws:
-            raise UnknownVerdictError("AWS tells nobody which e-mails were sent")
+            raise UnknownVerdictError("AWS does not report which e-mails were sent")
         # LocalStack serves the e-mails once SES is loaded, which its first request does.
         context.clients("ses").get_send_quota()
         try:
