@@ -203,8 +203,8 @@ class Probe(Part, ABC):
         """Prepares the place, before the load: what passes there may not stay. By default nothing is to be done."""
 
     def makes(self) -> Iterable[str]:
-        """Returns in words what `begin` makes of its own in the account: on AWS nothing may be made that the stack does not have. A probe with a `begin` is taken to make something
-        where it does not say."""
+        """Returns in words what `begin` makes in the account. A run on AWS refuses a probe that makes something. A probe that overrides `begin` and not this method is taken to
+        make something."""
         return () if type(self).begin is Probe.begin else ("what begin() makes",)
 
     def end(self, context: Context) -> None:

@@ -27,7 +27,7 @@ class Beside:
     def __init__(self, place: Description, account: str, run_dir: Path, mode: Mode) -> None:
         self._endpoint, self._account, self._run_dir = place.endpoint, account, run_dir
         self._is_aws = place.aws
-        # AWS itself enforces permissions, and tells nobody which.
+        # AWS enforces permissions itself, and does not report what it has denied.
         self._mode: Mode = "off" if place.aws else mode
         self._permissions = PermissionsClient(place.endpoint, account)
         self._journal = False

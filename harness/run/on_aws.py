@@ -38,7 +38,8 @@ _KEY_ID = re.compile(r"[a-z0-9]{10}")
 
 
 def refuse(recipe: Recipe, endpoint: str = "") -> None:
-    """Raises UsageError for all of a scenario that cannot be on AWS, or that would change what the account has of its own. `endpoint` is a server that is taken for AWS."""
+    """Raises UsageError that names every key of a scenario that does not work on AWS, or that would change resources which the stack does not have. `endpoint` is a server that is taken
+    for AWS."""
     scenario = recipe.scenario
     faults = [fault for fault in (*recipe.faults, *recipe.chaos[0]) if not isinstance(fault, RecordFault)]
     found = [f"faults: {fault.id} ({fault.kind}): calls and functions on AWS cannot be disturbed from here" for fault in faults]
@@ -46,7 +47,7 @@ def refuse(recipe: Recipe, endpoint: str = "") -> None:
         found.append(f"send: to: {scenario.send.to or scenario.send.use}: what runs on AWS cannot reach this machine")
     found += _of_others(scenario)
     found += [
-        f"probes.{number}: it makes something of its own in the account: {what}"
+        f"probes.{number}: it makes what the stack does not have: {what}"
         for number, probe in enumerate(scenario.probes)
         for what in probe.makes()
     ]

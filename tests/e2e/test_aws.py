@@ -77,7 +77,7 @@ def told(cwd):
 
 
 def with_parameters(path, tmp_path, **values):
-    """A scenario with other parameters of its stack, in a file of its own."""
+    """Writes a copy of a scenario that gives its stack these parameters. Returns the path of the copy."""
     text = path.read_text().replace("../pipeline", str(path.parents[1] / "pipeline"))
     lines = "".join(f'    {name}: "{value}"\n' for name, value in values.items())
     copied = tmp_path / path.name
@@ -144,7 +144,7 @@ def test_faults_of_calls_and_functions_are_refused_by_name(tmp_path, aws):
         ({"--endpoint-url": "localhost:4566"}, "'localhost:4566' is not an endpoint"),
         ({"--emulator": "embedded"}, "--emulator and --target aws exclude each other"),
         ({"--max-usd": "nan"}, "expected a number of US$"),
-        ({"AWS_PROFILE": "nobody"}, "the configuration of AWS's SDK cannot be used"),
+        ({"AWS_PROFILE": "missing"}, "the configuration of AWS's SDK cannot be used"),
         ({"--endpoint-url": "http://127.0.0.1:9"}, "AWS does not say whose credentials these are"),
         ({"AWS_ACCESS_KEY_ID": "", "HOME": "/nowhere"}, "there are no AWS credentials: set AWS_PROFILE"),
     ],

@@ -46,7 +46,7 @@ def build(spark: SparkSession, bronze: str, silver: str, gold: str, queries: Pat
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs the job. Glue gives it arguments of its own besides."""
+    """Runs the job. Glue passes further arguments, which the job ignores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for layer in ("bronze", "silver", "gold"):
         parser.add_argument(f"--{layer}", required=True, help="a path or an s3:// URL with a slash at its end")

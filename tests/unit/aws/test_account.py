@@ -64,8 +64,8 @@ def test_a_server_that_cannot_be_taken_for_aws(endpoint, says):
 
 
 def test_a_profile_that_there_is_not(monkeypatch):
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(UsageError, match=r"the configuration of AWS's SDK cannot be used: .*nobody"):
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    with pytest.raises(UsageError, match=r"the configuration of AWS's SDK cannot be used: .*missing"):
         Aws(MINE, "eu-central-1")
 
 

@@ -46,7 +46,7 @@ def test_a_scenario_of_the_stack_alone_is_not_refused(tmp_path):
         ({"more": "checks: [{kind: sql, query: 'SELECT 1', lake: {t: {bucket: mine}}}]"}, "checks.0.lake.t.bucket: 'mine'"),
         (
             {"probe": "{kind: anywhere, places: [{topic_arn: '${resources.AlertTopic}', outcome: alerted}]}"},
-            "probes.0: it makes something of its own in the account: a queue that is subscribed to ${resources.AlertTopic}",
+            "probes.0: it makes what the stack does not have: a queue that is subscribed to ${resources.AlertTopic}",
         ),
         ({"send": "{to: api, url: '${endpoint}/${outputs.EventApiId}'}"}, "${endpoint}: there is no emulator"),
         ({"more": "faults: [{kind: throttle, service: s3}]"}, "cannot be disturbed from here"),
