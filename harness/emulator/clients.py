@@ -1,15 +1,15 @@
-"""The one factory of boto3 clients."""
+"""The one factory of boto3 clients. They are imported with the first: an emulator can be launched before that."""
 
 from __future__ import annotations
 
 import functools
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-from botocore.credentials import Credentials
+if TYPE_CHECKING:
+    import boto3
+    from botocore.credentials import Credentials
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
@@ -43,6 +43,8 @@ class Clients:
 
     def credentials(self) -> Credentials:
         """Returns what requests are signed with that no client makes."""
+        from botocore.credentials import Credentials  # noqa: PLC0415 - a fifth of a second, as everywhere here
+
         return _session().get_credentials() if self.aws else Credentials(self.account, _DUMMY)
 
     def close(self) -> None:
@@ -54,6 +56,8 @@ class Clients:
 
 
 def _client(clients: Clients, service: str, *, retries: bool) -> Any:
+    from botocore.config import Config  # noqa: PLC0415
+
     config = Config(
         s3={"addressing_style": "path" if clients.endpoint else "auto"},
         # Newer defaults add checksums that other emulators do not know.
@@ -86,4 +90,6 @@ _making = threading.Lock()
 @functools.cache
 def _session() -> boto3.session.Session:
     """Returns the only session: each has the descriptions of the services for itself, some ten megabytes apiece."""
+    import boto3  # noqa: PLC0415
+
     return boto3.session.Session()

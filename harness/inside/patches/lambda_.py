@@ -219,9 +219,9 @@ def refused_invocations(module: Any) -> None:
 @patch("localstack.services.lambda_.invocation.lambda_models", {"unzip": NAME, "S3Code.prepare_for_execution": ("self",)})
 def unpacking(module: Any) -> None:
     """LocalStack unpacks with `unzip`, which follows symbolic links of the archive out of its directory, and believes no size."""
-    from harness.inside.lambda_.archive import unpack  # noqa: PLC0415
+    from harness.inside.lambda_.archive import unpack_beside  # noqa: PLC0415
 
-    module.unzip = unpack
+    module.unzip = unpack_beside
 
 
 @patch(

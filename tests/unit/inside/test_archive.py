@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import stat
 import struct
 import tempfile
@@ -90,6 +91,26 @@ def test_what_leads_out_or_is_no_file_is_refused(entries, tmp_path):
     with pytest.raises(BadArchiveError):
         unpacked(content, tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_process_beside_unpacks_and_refuses_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_MUCH", 0)
+    monkeypatch.setattr(archive, "unpack", None)
+    file = tmp_path / "a.zip"
+    file.write_bytes(made(("app.py", "code"), link("lib.so", "app.py")))
+    archive.unpack_beside(str(file), str(tmp_path / "code"))
+    assert (tmp_path / "code/lib.so").read_text() == "code"
+    file.write_bytes(made(("../ö", "x")))
+    with pytest.raises(BadArchiveError, match=r"^'../ö' is no path below"):
+        archive.unpack_beside(str(file), str(tmp_path / "other"))
+
+
+def test_a_process_beside_that_dies_has_unpacked_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_MUCH", 0)
+    monkeypatch.setattr(archive.sys, "executable", shutil.which("false"))
+    (tmp_path / "a.zip").write_bytes(made(("app.py", "code")))
+    with pytest.raises(BadArchiveError, match="ended with 1"):
+        archive.unpack_beside(str(tmp_path / "a.zip"), str(tmp_path / "code"))
 
 
 def test_more_than_aws_unpacks_is_refused():
