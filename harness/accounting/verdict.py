@@ -124,11 +124,13 @@ def judge(
     doubts: tuple[str, ...] = (),
     broken: tuple[str, ...] = (),
     unchecked: tuple[str, ...] = (),
+    *,
+    shown: bool = False,
 ) -> Verdict:
     """Returns unknown where there are doubts; else a fail where an anomaly exceeds what the scenario allows, or a check is broken; else unknown where
     something could not be checked; else a pass.
 
-    What would be a pass is a doubt where no healthy record was stored: nothing shows that the way works."""
+    What would be a pass is a doubt where no healthy record was stored: nothing shows that the way works, unless another run has `shown` that."""
     excess = tuple(
         f"{count:,} of {account.ingress.offered:,} records {name}"
         for name, count in account.anomalies.items()
@@ -151,7 +153,7 @@ def judge(
             *doubts,
             f"{account.turned_away.count:,} malformed records were refused for a reason that is not theirs ({account.turned_away.why})",
         )
-    if account.reconciled and account.ingress.offered and not account.healthy_stored and not excess:
+    if account.reconciled and account.ingress.offered and not account.healthy_stored and not excess and not shown:
         what = (
             "every record of the load is malformed"
             if account.malformed == account.ingress.offered

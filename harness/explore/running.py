@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from harness.emulator.emulator import Emulator
     from harness.explore.search import Explored, Finding, Known
+    from harness.faults.plan import Plan
     from harness.run.prove import Record
     from harness.run.recipe import Recipe
     from harness.scenario.scenario import Scenario
@@ -195,12 +196,15 @@ class Running:
     def _run(self, recipe: Recipe, emulator: Shared, account: str, standing: Standing | None = None) -> Tried:
         run_dir = create_run_dir(self._out, self._name, latest=False)
         command = f"pipeproof replay {run_dir}"
+        shown = not _all_of_records(recipe.faults)
         keep(recipe, run_dir)
-        run = Run(recipe, open_load(recipe), emulator, "shared", command, run_dir, account, patient=False, standing=standing)
+        run = Run(
+            recipe, open_load(recipe), emulator, "shared", command, run_dir, account, patient=False, shown=shown, standing=standing
+        )
         finished = self._record(run_dir, conduct(run))
         judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
         reasons = finished.verdict.reasons
-        if not all(isinstance(fault, RecordFault) for fault in recipe.faults) and anomalies.get("misrouted"):
+        if shown and anomalies.get("misrouted"):
             anomalies["misrouted"] = stored = _stored_wrongly(run_dir)
             if stored and judgement is Judgement.PASS:
                 judgement, reasons = Judgement.FAIL, (f"{stored:,} records are stored that must not be",)
@@ -211,6 +215,10 @@ class Running:
             seen = []
         met = not any(fault["fired"] == 0 for fault in finished.faults)
         return Tried(judgement, reasons, anomalies, tuple(seen), str(run_dir), met)
+
+
+def _all_of_records(faults: Plan) -> bool:
+    return all(isinstance(fault, RecordFault) for fault in faults)
 
 
 def _stored_wrongly(run_dir: Path) -> int:

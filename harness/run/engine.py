@@ -1,4 +1,4 @@
-"""Conducts one run: start, deploy, load, drain, act, observe, check, reconcile. Yields events; the last one holds the verdict."""
+"""Conducts one run: start, deploy, load, drain, act, observe, reconcile, check. Yields events; the last one holds the verdict."""
 
 from __future__ import annotations
 
@@ -172,13 +172,12 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     write_observations(run.run_dir / OBSERVATIONS, sightings)
     fleeting = tuple(doubt for probe in scenario.probes for doubt in probe.doubts(context))
     run.emulator.check()
-    broken, unchecked = yield from _check(scenario, state, context)
-
     yield events.PhaseStarted("reconcile", f"{state.ledger.offered:,} records")
     account = reconcile(
         state.ledger.path, run.run_dir / OBSERVATIONS, run.run_dir, faults.met, put_besides(run.run_dir), run.engine
     )
     state.account = with_ways(account, run.run_dir, faults_by_request(faults.log), state.beside.names)
+    broken, unchecked = yield from _check(scenario, state, context)
     unmet = scenario.send.doubts(context)
     doubts = (
         *(() if rest.known else (rest.doubt,)),
@@ -186,10 +185,10 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
         *unmet,
         *scenario.source.doubts(state.account),
         *faults.doubts(),
-        *acting.doubts(),
+        *(() if run.shown else acting.doubts()),
         *fleeting,
     )
-    return judge(state.account, scenario.allowed, doubts, broken, unchecked)
+    return judge(state.account, scenario.allowed, doubts, broken, unchecked, shown=run.shown)
 
 
 def _under_faults(run: Run, context: Context, acting: Acting, clock: Clock) -> Generator[events.Event, None, bool]:

@@ -27,7 +27,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class PhaseStarted:
-    """The phases are emulator, deploy, lookup, load, faults, drain, act, observe, check and reconcile, in this order."""
+    """The phases are emulator, deploy, lookup, load, faults, drain, act, observe, reconcile and check, in this order."""
 
     phase: str
     text: str

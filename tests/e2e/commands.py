@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from harness.emulator import container
 from harness.emulator.docker_engine import connect
@@ -33,6 +34,12 @@ def _kind():
     except UsageError:
         return "embedded"
     return "container"
+
+
+def shipped(scenario):
+    """A scenario of the project, as a document that can be written anywhere."""
+    text = (ROOT / "scenarios" / f"{scenario}.yaml").read_text()
+    return yaml.safe_load(text.replace("../pipeline/", f"{ROOT}/pipeline/"))
 
 
 KIND = _kind()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.e2e.commands import ROOT
+from tests.e2e.commands import shipped
 
 
 @pytest.mark.parametrize("scenario", ["customers", "customers-malformed", "customers-api", "customers-faults"])
@@ -17,14 +17,8 @@ def test_all_customers_are_accounted_for(tmp_path, run, scenario):
 
 
 def changed(tmp_path, **send):
-    document = yaml.safe_load((ROOT / "scenarios" / "customers.yaml").read_text())
-    document["stack"]["template"] = str(ROOT / "pipeline" / "customers" / "template.yaml")
-    document["source"] |= {"promise": f"{ROOT}/pipeline/customers/load.py:expected", "records": 200}
-    for probe in document["probes"]:
-        if "preset" in probe:
-            probe["preset"] = str(ROOT / "pipeline" / "delivery" / "dead_letter.yaml")
-        for name in probe.get("names", ()):
-            name["preset"] = str(ROOT / "pipeline" / "delivery" / "alert.yaml")
+    document = shipped("customers")
+    document["source"]["records"] = 200
     document["send"] |= send
     path = tmp_path / "changed.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))

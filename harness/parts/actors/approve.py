@@ -17,7 +17,6 @@ from pydantic import Field, model_validator
 from pydantic_core import from_json
 
 from harness.backoff import TryAgainError, attempts
-from harness.errors import UnknownVerdictError
 from harness.parts.part import Part
 from harness.parts.ports import Actor, Context, Deed
 from harness.parts.reading import Expression
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 Choice = Literal["approve", "reject", "nothing", "look", "approve_twice", "forge"]
 _TIMEOUT_S = 35
+_AT_ONCE = 4
+"""Attempts of a click, until the person tries again later."""
 # Answers of API Gateway and of Step Functions that ask for another try.
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 # What tells that the task waits no more: of Step Functions, and of a page behind a link.
@@ -60,7 +61,8 @@ class Approve(Actor):
     link to reject, and writes in it that he approves; he then leaves out or cuts off each of its parameters in turn.
 
     The verdict is unknown where no message was of an entry, and where each of its decisions came too late or was refused: the run did not test
-    that entry. A decision whose first answer was lost counts as refused, as nothing tells whether it was taken."""
+    that entry. A decision whose first answer was lost counts as refused, as nothing tells whether it was taken. A link behind which something fails is used again at each turn
+    until the task waits no more."""
 
     when: Literal["at_rest", "meanwhile"] = "meanwhile"
 
@@ -85,8 +87,9 @@ class Approve(Actor):
         yield from (_named(planned) for planned in self.plan)
 
     def open(self, context: Context) -> Iterator[Deed | None]:
-        """Yields what was answered; None where no task waits at the moment. Raises UnknownVerdictError where a decision cannot be sent."""
+        """Yields what was answered; None where no task waits at the moment."""
         sqs = context.clients("sqs")
+        put_off = set()
         with closing(_Person(self, context)) as person:
             while True:
                 messages = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=1).get("Messages", [])
@@ -94,9 +97,25 @@ class Approve(Actor):
                     yield None
                     continue
                 (message,) = messages
-                done = person.does(_document(message["Body"]))
+                about = f"the task of message {message['MessageId']}"
+                planned = person.plans(document := _document(message["Body"]))
+                try:
+                    done = person.does(planned, document)
+                except TryAgainError as error:
+                    # Other tasks have their turn meanwhile.
+                    sqs.change_message_visibility(
+                        QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=1
+                    )
+                    text = f"could not answer ({error.reason}), and tries again, {about}"
+                    yield None if about in put_off else Deed(text, self.entry(planned), refused=True)
+                    put_off.add(about)
+                    continue
                 sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
-                yield replace(done, text=f"{done.text} the task of message {message['MessageId']}") if done else None
+                yield replace(done, text=f"{done.text} {about}") if done else None
+
+    def entry(self, planned: Planned | None) -> str:
+        """Returns the name of an entry of the plan; that of the decision where there is none."""
+        return _named(planned) if planned else self.decision
 
 
 class _Person:
@@ -113,12 +132,15 @@ class _Person:
         """Closes the connections."""
         self._http.clear()
 
-    def does(self, message: Any) -> Deed | None:
-        """Does what the plan says; returns what that was, None for a message without a task."""
-        planned = next((planned for where, planned in self._plan if _true(where, message)), None)
+    def plans(self, message: Any) -> Planned | None:
+        """Returns the entry of the plan that the message is of, None where no entry is about it."""
+        return next((planned for where, planned in self._plan if _true(where, message)), None)
+
+    def does(self, planned: Planned | None, message: Any) -> Deed | None:
+        """Does what is planned; returns what that was, None for a message without a task. Raises TryAgainError where a link cannot be used now."""
         choice: Choice = planned.do if planned else self._part.decision
         reason = planned.reason if planned else "rejected by the scenario"
-        entry = _named(planned) if planned else choice
+        entry = self._part.entry(planned)
         decide = self._by_link if self._part.links else self._by_token
         if not decide(message, "", reason):
             return None
@@ -180,13 +202,10 @@ class _Person:
 
     def _request(self, method: str, url: str, body: str = "") -> str:
         status = 0
-        try:
-            for attempt in attempts():
-                with attempt:
-                    self._context.check()
-                    status = self._attempt(method, url, body)
-        except TryAgainError as error:
-            raise UnknownVerdictError(f"approve: {url.partition('?')[0]} could not be used: {error.reason}") from error
+        for attempt in attempts(_AT_ONCE):
+            with attempt:
+                self._context.check()
+                status = self._attempt(method, url, body)
         return str(status)
 
     def _attempt(self, method: str, url: str, body: str) -> int:
@@ -194,9 +213,9 @@ class _Person:
         try:
             status = self._http.request(method, url, body=body or None, headers=headers).status
         except urllib3.exceptions.HTTPError as error:
-            raise TryAgainError(str(error)) from error
+            raise TryAgainError(f"{url.partition('?')[0]}: {error}") from error
         if status in _TRY_AGAIN:
-            raise TryAgainError(f"it answers {status}")
+            raise TryAgainError(f"{url.partition('?')[0]} answers {status}")
         return status
 
 

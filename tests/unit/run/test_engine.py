@@ -122,7 +122,7 @@ def phases(told):
 
 def test_a_run_goes_through_its_phases_in_order_and_passes(conducted):
     told = conducted(actors=(Act(),), checks=(Holds(name="it"),))
-    assert phases(told) == ["emulator", "deploy", "load", "drain", "act", "observe", "check", "reconcile"]
+    assert phases(told) == ["emulator", "deploy", "load", "drain", "act", "observe", "reconcile", "check"]
     assert [type(event) for event in (told[0], told[-1])] == [events.RunStarted, events.RunFinished]
     finished = told[-1]
     assert (finished.verdict.judgement, finished.account.outcome.stored) == (Judgement.PASS, 3)
