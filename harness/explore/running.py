@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import yaml
 
 from harness import interrupts
 from harness.accounting.verdict import Judgement
 from harness.emulator.shared import Shared
 from harness.errors import UsageError
+from harness.explore.judging import TOLD, found_among_told, under_faults
 from harness.explore.points import points
 from harness.explore.schedules import Schedule
 from harness.explore.search import Limits, Tried, explore
@@ -204,10 +204,10 @@ class Running:
         finished = self._record(run_dir, conduct(run))
         judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
         reasons = finished.verdict.reasons
-        if shown and anomalies.get("misrouted"):
-            anomalies["misrouted"] = stored = _stored_wrongly(run_dir)
-            if stored and judgement is Judgement.PASS:
-                judgement, reasons = Judgement.FAIL, (f"{stored:,} records are stored that must not be",)
+        if shown and any(anomalies.get(name) for name in TOLD):
+            anomalies |= (found := found_among_told(run_dir))
+            if any(found.values()) and judgement is Judgement.PASS:
+                judgement, reasons = Judgement.FAIL, tuple(f"{count:,} records {name}" for name, count in found.items() if count)
         try:
             seen = points(run_dir, self._resources)
         except UsageError:
@@ -221,33 +221,16 @@ def _all_of_records(faults: Plan) -> bool:
     return all(isinstance(fault, RecordFault) for fault in faults)
 
 
-def _stored_wrongly(run_dir: Path) -> int:
-    """Returns how many of the misrouted records were stored; the others were given up."""
-    with duckdb.connect() as db:
-        found = db.execute(
-            "SELECT count(DISTINCT index) FROM read_parquet($1) WHERE anomaly = 'misrouted' AND contains(why, 'and stored')",
-            [str(run_dir / "anomalies.parquet")],
-        ).fetchall()
-    return int(found[0][0])
-
-
 def searched(scenario: Scenario) -> Scenario:
     """Returns what is searched of a scenario: all but its faults of calls and functions, which the search chooses itself."""
     of_records = tuple(fault for fault in scenario.faults if isinstance(fault, RecordFault))
     return scenario.model_copy(update={"faults": of_records, "chaos": None})
 
 
-def under_faults(scenario: Scenario) -> Scenario:
-    """Returns the scenario with leave to give up healthy records, because what an outage drives into a dead-letter queue is told, and not lost; and without checks of
-    metrics, because what is tried again is counted again."""
-    checks = tuple(check for check in scenario.checks if check.kind != "metric")
-    return scenario.model_copy(update={"allow": {**scenario.allow, "misrouted": "all"}, "checks": checks})
-
-
 def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | None, records: int | None) -> None:
     """Writes a scenario with the faults of a finding, which fails by itself. Raises UsageError where it cannot be written."""
     document = {
-        **(under_faults(scenario) if finding.faults and not finding.tried.anomalies.get("misrouted") else scenario).document(),
+        **(under_faults(scenario, finding.tried.anomalies) if finding.faults else scenario).document(),
         "description": f"Found: {finding.name}.",
         "faults": [*dump(searched(scenario).faults), *finding.faults],
     }

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from harness.accounting.verdict import Judgement
-from harness.explore.running import Running, searched, under_faults, write_found
+from harness.explore.judging import under_faults
+from harness.explore.running import Running, searched, write_found
 from harness.explore.search import Finding, Tried
 from harness.faults.plan import load
 from harness.scenario.catalogue import scenario_files

@@ -1,0 +1,52 @@
+"""How a run under faults is judged. What an outage does to a pipeline that works is no finding: records that are given up and told, also such as were stored before an attempt failed."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from harness.run.trace import ways
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harness.run.trace import Hop
+    from harness.scenario.scenario import Scenario
+
+TOLD = ("misrouted", "conflicting")
+"""Anomalies that faults bring about in a pipeline that works."""
+
+_ATTEMPTS = frozenset({"invocation", "execution", "state"})
+
+
+def under_faults(scenario: Scenario, found: Mapping[str, int] = MappingProxyType({})) -> Scenario:
+    """Returns the scenario with leave to give up healthy records, because what an outage drives into a dead-letter queue is told, and not lost; and without checks of
+    metrics, because what is tried again is counted again. Anomalies that were `found` are not allowed."""
+    told = {name: "all" for name in TOLD if not found.get(name)}
+    checks = tuple(check for check in scenario.checks if check.kind != "metric")
+    return scenario.model_copy(update={"allow": {**scenario.allow, **told}, "checks": checks})
+
+
+def found_among_told(run_dir: Path) -> dict[str, int]:
+    """Returns how many records of a run under faults have one of these anomalies by no fault: those that are stored and must not be; and those that are stored and given up
+    although each attempt at them succeeded, or that the first hop had rejected."""
+    with duckdb.connect() as db:
+        anomalies, ledger = (f"read_parquet('{run_dir}/{name}.parquet')" for name in ("anomalies", "ledger"))
+        stored = db.execute(
+            f"SELECT count(DISTINCT index) FROM {anomalies} WHERE anomaly = 'misrouted' AND contains(why, 'and stored')"
+        ).fetchall()
+        conflicting = db.execute(
+            f"SELECT record_id, shard, sequence, status FROM {ledger} SEMI JOIN (FROM {anomalies} WHERE anomaly = 'conflicting') USING (index)"
+        ).fetchall()
+    of_these = ways(run_dir, [(record_id, shard, sequence) for record_id, shard, sequence, _ in conflicting], {})
+    undisturbed = [
+        status == "rejected" or not any(map(_failed, hops)) for (*_, status), hops in zip(conflicting, of_these, strict=True)
+    ]
+    return {"misrouted": int(stored[0][0]), "conflicting": sum(undisturbed)}
+
+
+def _failed(hop: Hop) -> bool:
+    return hop.entry["kind"] in _ATTEMPTS and bool(hop.entry.get("error"))
