@@ -137,7 +137,8 @@ def end(run: Run, state: State) -> None:
             if state.beside is not None and not state.interrupted:
                 state.causes = _causes(run, state, state.beside.names)
         finally:
-            if state.description is not None:
+            # The next run on a stack that stands uses the same clients.
+            if state.description is not None and run.standing is None:
                 state.description.clients(run.account).close()
             run.emulator.stop()
 

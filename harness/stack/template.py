@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +74,8 @@ def load_template(path: Path) -> dict[str, Any]:
 
 def read_template(path: Path) -> Template:
     """Returns what `load_template` does, with its lines."""
-    node, document = read_yaml(path, "template", loader=_Loader, nodes=_MOST_NODES)
+    node, document = _as_written(path, _edition(path))
+    # This makes it anew: nobody changes what is kept.
     document = _included(document, path, ())
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         message = f"template {path} has no Resources: expected a SAM or CloudFormation template"
@@ -80,6 +83,19 @@ def read_template(path: Path) -> Template:
     if (wrong := _mistyped(document)) is not None:
         raise UsageError(f"template {path}: {wrong}")
     return Template(path, document, node)
+
+
+def _edition(path: Path) -> tuple[int, ...]:
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+    return ()
+
+
+@functools.lru_cache(maxsize=16)
+def _as_written(path: Path, _edition: tuple[int, ...]) -> tuple[yaml.Node | None, Any]:
+    """Returns what `read_yaml` does of this edition of a template: a search reads the same one for each of its runs."""
+    return read_yaml(path, "template", loader=_Loader, nodes=_MOST_NODES)
 
 
 def read_document(path: Path, what: str) -> Any:
