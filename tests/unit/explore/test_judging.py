@@ -1,0 +1,62 @@
+"""What faults bring about in a pipeline that works is no finding of a search; what it does by itself is one."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from harness.accounting.ledger import Ledger
+from harness.accounting.observations import write_observations
+from harness.accounting.reconcile import reconcile
+from harness.accounting.record import Answer, Observation, Outcome, Record, Status
+from harness.explore.judging import found_among_told
+from harness.run.journal import JOURNAL
+
+FAILED = {"kind": "invocation", "error": "E: later", "took_ms": 5}
+SUCCEEDED = {"kind": "invocation", "error": None, "took_ms": 5}
+REFUSED = {
+    "kind": "call",
+    "error": "SlowDown",
+    "call": "s3.PutObject",
+    "status": 503,
+    "invocation": "i-0",
+    "put": None,
+    "keys": None,
+}
+ENDED = {"kind": "execution", "error": "E: given up"}
+
+
+@pytest.fixture
+def found(tmp_path):
+    """What is found in a run of one record, which was stored and is named by an alert."""
+
+    def of(*journal, status=Status.ACKED):
+        with Ledger(tmp_path / "ledger.parquet") as ledger:
+            ledger.add(Record("id-17", b"x", None), Answer(status, 500, detail="taken"))
+        seen = [Observation(outcome, "there", "id-17") for outcome in (Outcome.STORED, Outcome.ALERTED)]
+        write_observations(tmp_path / "observations.parquet", seen)
+        account = reconcile(tmp_path / "ledger.parquet", tmp_path / "observations.parquet", tmp_path)
+        assert account.anomalies["conflicting"] == 1
+        with pa.CompressedOutputStream(str(tmp_path / JOURNAL), "zstd") as file:
+            for number, entry in enumerate(journal):
+                ids = {"at_ms": 1000 + number, "id": f"i-{number}", "name": "Store", "log": ""}
+                file.write(json.dumps({**ids, **entry, "carried": "id-17"}).encode() + b"\n")
+        return found_among_told(tmp_path)["conflicting"]
+
+    return of
+
+
+@pytest.mark.parametrize("way", [[FAILED], [FAILED, SUCCEEDED], [SUCCEEDED, FAILED], [SUCCEEDED, ENDED]])
+def test_what_is_given_up_after_an_attempt_that_failed_is_told_and_no_finding(found, way):
+    assert found(*way) == 0
+
+
+@pytest.mark.parametrize("way", [[], [SUCCEEDED], [REFUSED, SUCCEEDED]])
+def test_what_is_given_up_though_each_attempt_succeeded_is_a_finding(found, way):
+    assert found(*way) == 1
+
+
+def test_what_was_rejected_and_is_stored_is_a_finding_whatever_failed(found):
+    assert found(FAILED, status=Status.REJECTED) == 1
