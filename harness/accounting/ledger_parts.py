@@ -45,7 +45,7 @@ class JoinedLedger:
     def join(self, records: int, fingerprint: str) -> None:
         """Makes the ledger of a load with so many records and this hash, and removes the parts. Raises UnknownVerdictError where they do not have each record exactly once."""
         self._whole = True
-        of_duckdb.run(self.path.parent, lambda engine: _join(engine, self.parts, self.path, records))
+        of_duckdb.run(self.path.parent, lambda engine: _join(engine, self.parts, self.path, records), records)
         self._remove_parts()
         self.fingerprint = fingerprint
 

@@ -12,6 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
+
 from harness.accounting import engines
 from harness.accounting.contents import broken_promise
 from harness.accounting.resolve import resolve
@@ -185,7 +187,8 @@ def reconcile(
                 (Path(folder) / name).replace(scratch / name)
         return account
 
-    return engines.run(engine, scratch, work)
+    rows = sum(pq.read_metadata(path).num_rows for path in (ledger, observations))
+    return engines.run(engine, scratch, work, rows)
 
 
 def _account(db: Engine, met: Callable[[str | None, str | None], str]) -> Account:

@@ -43,10 +43,10 @@ def require(engine: str) -> None:
         _module(engine).require()
 
 
-def run(engine: str, scratch: Path, work: Callable[[Engine], T]) -> T:
-    """Returns what `work` does on a new database of this engine. What does not fit into memory is kept in `scratch`. Raises UsageError where the engine is not installed,
+def run(engine: str, scratch: Path, work: Callable[[Engine], T], rows: int) -> T:
+    """Returns what `work` does on a new database of this engine, with tables of so many rows. What does not fit into memory is kept in `scratch`. Raises UsageError where the engine is not installed,
     UnknownVerdictError where it fails."""
-    done: T = _module(engine).run(scratch, work)
+    done: T = _module(engine).run(scratch, work, rows)
     return done
 
 

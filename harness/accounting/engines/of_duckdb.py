@@ -15,23 +15,25 @@ if TYPE_CHECKING:
     from harness.accounting.engines import Engine, Row
 
 # DuckDB's memory, beside Python's. DuckDB moves what exceeds a limit to disk, and raises OutOfMemoryException where one step needs more: then the next
-# limit is tried. A million records need less than the first limit.
-_MEMORY_LIMITS = ("280MB", "640MB", "1280MB", "2560MB", "5GB", "10GB")
+# limit is tried. Which one suffices depends on the rows: with less a run is made for nothing, with more the machine lacks memory that the run has no use for.
+_MEMORY_LIMITS_MB = (280, 640, 1280, 2560, 5120, 10240)
+_ROWS_IN_A_MB = 8_000
 _ROWS_PER_FETCH = 10_000
 
 T = TypeVar("T")
 
 
-def run(scratch: Path, work: Callable[[Engine], T]) -> T:
-    """Returns what `work` does, with as little memory as it can be done."""
-    for limit in _MEMORY_LIMITS[:-1]:
+def run(scratch: Path, work: Callable[[Engine], T], rows: int) -> T:
+    """Returns what `work` does with tables of so many rows, with as little memory as it can be done."""
+    *others, last = [limit for limit in _MEMORY_LIMITS_MB if limit * _ROWS_IN_A_MB >= rows] or _MEMORY_LIMITS_MB[-1:]
+    for limit in others:
         with contextlib.suppress(duckdb.OutOfMemoryException):
             return _within(limit, scratch, work)
-    return _within(_MEMORY_LIMITS[-1], scratch, work)
+    return _within(last, scratch, work)
 
 
-def _within(limit: str, scratch: Path, work: Callable[[Engine], T]) -> T:
-    with duckdb.connect(config={"memory_limit": limit, "temp_directory": str(scratch), "threads": 2}) as db:
+def _within(limit_mb: int, scratch: Path, work: Callable[[Engine], T]) -> T:
+    with duckdb.connect(config={"memory_limit": f"{limit_mb}MB", "temp_directory": str(scratch), "threads": 2}) as db:
         # The progress bar would overwrite what the terminal shows.
         db.execute("SET enable_progress_bar = false")
         return work(_DuckDB(db))

@@ -45,7 +45,7 @@ def require() -> None:
         )
 
 
-def run(scratch: Path, work: Callable[[Engine], T]) -> T:
+def run(scratch: Path, work: Callable[[Engine], T], rows: int) -> T:  # noqa: ARG001 - its memory is the same for all
     """Returns what `work` does. A session that is there is used, and stays; else one begins, and ends with it. Raises UsageError as `require` does, UnknownVerdictError where
     Spark fails."""
     require()

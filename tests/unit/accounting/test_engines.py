@@ -24,5 +24,5 @@ def test_spark_that_cannot_run_is_refused_with_what_is_missing(monkeypatch, tmp_
     with pytest.raises(UsageError, match=told):
         engines.require("spark")
     with pytest.raises(UsageError, match=told):
-        engines.run("spark", tmp_path, lambda _: None)
+        engines.run("spark", tmp_path, lambda _: None, 1)
     assert list(tmp_path.iterdir()) == []

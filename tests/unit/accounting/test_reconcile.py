@@ -46,7 +46,10 @@ def test_a_dead_letter_and_an_alert_of_one_record_are_one_outcome_and_storage_be
     assert account.anomalies["conflicting"] == 1
 
 
-def test_more_records_than_fit_into_the_memory_are_reconciled_with_more_of_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("rows_in_a_mb", "tried"), [(40_000, ["1MB", "2MB", "320MB"]), (20_000, ["2MB", "320MB"]), (200, ["320MB"]), (1, ["320MB"])]
+)
+def test_more_records_than_fit_into_the_memory_are_reconciled_with_more_of_it(tmp_path, monkeypatch, rows_in_a_mb, tried):
     limits = []
     connect = duckdb.connect
 
@@ -54,12 +57,13 @@ def test_more_records_than_fit_into_the_memory_are_reconciled_with_more_of_it(tm
         limits.append(config["memory_limit"])
         return connect(config=config)
 
-    monkeypatch.setattr("harness.accounting.engines.of_duckdb._MEMORY_LIMITS", ("1MB", "2MB", "320MB"))
+    monkeypatch.setattr("harness.accounting.engines.of_duckdb._MEMORY_LIMITS_MB", (1, 2, 320))
+    monkeypatch.setattr("harness.accounting.engines.of_duckdb._ROWS_IN_A_MB", rows_in_a_mb)
     monkeypatch.setattr("harness.accounting.engines.of_duckdb.duckdb.connect", connected)
     records = [Record(f"id-{n}", b"x", b"{}") for n in range(20_000)]
     seen = [Observation(Outcome.STORED, "here", record.record_id, content=b"{}") for record in records]
     account = reconciled(tmp_path, [(record, Answer(Status.ACKED, 1)) for record in records], seen)
-    assert limits == ["1MB", "2MB", "320MB"]
+    assert limits == tried
     assert account.outcome.stored == len(records)
 
 
