@@ -113,6 +113,7 @@ def run(
     scenario: str, seed: int | None, records: int | None, emulator: str, input_path: Path | None, lookup_path: Path | None,
     out: Path, account: str, allow_remote: bool, engine: str, as_json: bool, quiet: bool, strict_runtime: bool, ignore_unsupported: bool,  # noqa: FBT001
     workers: int, target: str, region: str | None, endpoint_url: str | None, max_usd: float | None, settle: float | None,
+    served_url: str | None, served_port: int | None,
 ) -> int:  # fmt: skip
     """Runs SCENARIO (a name from `pipeproof list`, or a .yaml file) and says whether any record was lost.
 
@@ -120,7 +121,7 @@ def run(
     from harness.run.begin import begun  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
 
-    aws = aws_target(target, account, region, endpoint_url, max_usd, settle)
+    aws = aws_target(target, account, region, endpoint_url, max_usd, settle, served_url, served_port)
     name, path = find_scenario(scenario)
     with begun(name, emulator, out, allow_remote=allow_remote, aws=_aws(aws, account, allow_remote=allow_remote)) as begin:
         with held():
@@ -209,8 +210,10 @@ def _aws(target: AwsTarget | None, account: str, *, allow_remote: bool) -> Aws |
     if target is None:
         return None
     from harness.aws.account import Aws  # noqa: PLC0415
+    from harness.aws.served import ServedHere  # noqa: PLC0415
 
-    return Aws(account, target.region, target.endpoint, allow_remote=allow_remote)
+    served = ServedHere(target.served_url, target.served_port, account) if target.served_url else None
+    return Aws(account, target.region, target.endpoint, served, allow_remote=allow_remote)
 
 
 def _run(
@@ -234,7 +237,7 @@ def _run(
 
     load = open_load(recipe)
     if aws:
-        refuse(recipe, aws.endpoint)
+        refuse(recipe, aws.endpoint, aws.served_url)
         begin = replace(begin, why=f"{begin.why}: {require_budget(recipe, load, aws.most_usd)}")
         # What runs there is on another machine, unless a server here is taken for it.
         allow_remote = allow_remote or not aws.endpoint

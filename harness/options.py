@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -22,6 +23,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 DEFAULT_ACCOUNT = "000000000000"
 _MAX_USD = 1.0
+SERVED_PORT = 8765
 SHORTEST_SETTLE_S = 180
 
 emulator_option = click.option(
@@ -110,12 +112,16 @@ class AwsTarget:
     endpoint: str
     most_usd: float
     settle_s: float | None
+    served_url: str = ""
+    served_port: int = SERVED_PORT
 
     @property
     def options(self) -> list[str]:
         """Returns the options that say the same."""
         parts = ["--target", "aws", "--region", self.region, "--max-usd", f"{self.most_usd:g}"]
         parts += ["--endpoint-url", self.endpoint] if self.endpoint else []
+        if self.served_url:
+            parts += ["--served-url", self.served_url, "--served-port", str(self.served_port)]
         return parts + (["--settle", f"{self.settle_s:g}s"] if self.settle_s is not None else [])
 
 
@@ -136,6 +142,14 @@ def aws_options(command: F) -> F:
             "--settle", callback=_settle,
             help="On AWS: for how long nothing must change until the pipeline is at rest. [default: what its stack may need]",
         ),
+        click.option(
+            "--served-url",
+            help="On AWS, for `to: served`: where the pipeline reaches this machine, such as the address of a tunnel to --served-port.",
+        ),
+        click.option(
+            "--served-port", type=click.IntRange(1, 65535),
+            help=f"The port of 127.0.0.1 that a `to: served` for AWS listens on. [default: {SERVED_PORT}]",
+        ),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -143,12 +157,13 @@ def aws_options(command: F) -> F:
 
 
 def aws_target(
-    target: str, account: str, region: str | None, endpoint_url: str | None, max_usd: float | None, settle: float | None
-) -> AwsTarget | None:
+    target: str, account: str, region: str | None, endpoint_url: str | None, max_usd: float | None, settle: float | None,
+    served_url: str | None, served_port: int | None,
+) -> AwsTarget | None:  # fmt: skip
     """Returns where on AWS a run is; None for an emulator. Raises UsageError for options that do not go together."""
     if target != "aws":
-        if region or endpoint_url or max_usd is not None or settle is not None:
-            raise UsageError("--region, --endpoint-url, --max-usd and --settle are for --target aws")
+        if region or endpoint_url or served_url or not all(value is None for value in (max_usd, settle, served_port)):
+            raise UsageError("--region, --endpoint-url, --max-usd, --settle, --served-url and --served-port are for --target aws")
         return None
     context = click.get_current_context()
     # A variable may name an emulator for other runs.
@@ -162,7 +177,12 @@ def aws_target(
         raise UsageError(
             f"--settle: AWS tells of what has happened up to {SHORTEST_SETTLE_S} s later; a shorter time would prove nothing"
         )
-    return AwsTarget(region, endpoint_url or "", _MAX_USD if max_usd is None else max_usd, settle)
+    if served_url and urlsplit(served_url).scheme not in {"http", "https"}:
+        raise UsageError(f"--served-url {served_url}: expected http:// or https://")
+    if served_port and not served_url:
+        raise UsageError("--served-port: --served-url must say where AWS reaches it")
+    most = _MAX_USD if max_usd is None else max_usd
+    return AwsTarget(region, endpoint_url or "", most, settle, served_url or "", served_port or SERVED_PORT)
 
 
 def require_account(account: str, region: str | None) -> None:

@@ -17,15 +17,19 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.aws.served import ServedHere
+
 
 class Aws:
-    """The account and region, with the credentials that the SDK finds. With an `endpoint` another server is taken for AWS, and asked for nothing else.
+    """The account and region, with the credentials that the SDK finds, and what serves APIs to pipelines there, where something does. With an `endpoint` another server is taken for AWS, and asked for nothing else.
 
     Raises UsageError for a region that there is not, and for an endpoint on another machine unless that is allowed."""
 
     stays = True
 
-    def __init__(self, account: str, region: str, endpoint: str = "", *, allow_remote: bool = False) -> None:
+    def __init__(
+        self, account: str, region: str, endpoint: str = "", served: ServedHere | None = None, *, allow_remote: bool = False
+    ) -> None:
         try:
             session = boto3.session.Session()
             known = {
@@ -40,7 +44,7 @@ class Aws:
             raise UsageError(
                 f"--region {region}: AWS has no such region" + (f"; did you mean {' or '.join(near)}?" if near else "")
             )
-        self._account, self._region = account, region
+        self._account, self._region, self.served = account, region, served
         self._endpoint = require_endpoint(endpoint, allow_remote=allow_remote) if endpoint else ""
 
     def prepare(self, *, node: bool = False) -> Iterator[str]:  # noqa: ARG002 - AWS has Node.js
@@ -58,12 +62,16 @@ class Aws:
             raise UsageError(f"AWS does not say whose credentials these are: {error}") from error
         if found != self._account:
             raise UsageError(f"these credentials are of account {found}, and --account says {self._account}: nothing was made")
+        if self.served is not None:
+            self.served.start()
         # Packages are built for this one, which AWS has too.
         runtime = f"python3.{sys.version_info.minor}"
         return Description("aws", "AWS", "", self._endpoint, runtime, aws=True, region=self._region)
 
     def stop(self) -> None:
-        """Does nothing: AWS stays."""
+        """Serves no more. AWS stays."""
+        if self.served is not None:
+            self.served.stop()
 
     def check(self) -> None:
         """Does nothing: whatever AWS does not answer is told by who asked."""

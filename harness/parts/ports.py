@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.accounting.verdict import Account
     from harness.emulator.clients import Clients
     from harness.emulator.emulator import Abilities
+    from harness.emulator.served import ServedApis
     from harness.parts.units import Offer, Unit
 
 Malformer = Callable[[bytes, random.Random], bytes]
@@ -65,6 +66,8 @@ class Context:
     """Its name."""
     abilities: Abilities | None = None
     """What the emulator can run; None where it does not say."""
+    served: ServedApis | None = None
+    """What serves paged APIs to a pipeline on AWS; None where the emulator does it."""
 
     @property
     def endpoint(self) -> str:
@@ -148,8 +151,8 @@ class Ingress(Part, ABC):
     rate: Rate = Unlimited()
     whole_files: ClassVar[bool] = False
     """Whether `send` takes files. Otherwise the engine passes the rows of a file as single records."""
-    reaches_aws: ClassVar[bool] = True
-    """Whether it can offer to a pipeline on AWS (`--target aws`)."""
+    is_fetched: ClassVar[bool] = False
+    """Whether the pipeline fetches the records from here: on AWS it then needs an address at which it reaches this machine (`--served-url`)."""
     shareable: ClassVar[bool] = False
     """Whether several processes may have it open at once (`--workers`), each for other keys and other files."""
 

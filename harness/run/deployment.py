@@ -12,6 +12,7 @@ from harness.errors import UnknownVerdictError
 from harness.run.setup import before_deployment
 from harness.run.state import timed
 from harness.scenario.references import resolved, resources_named, substitute
+from harness.served import PATH
 from harness.stack import deploy as stacks
 
 if TYPE_CHECKING:
@@ -44,12 +45,13 @@ def new_stack(
     return standing.stack
 
 
-def values_of(place: Description, account: str) -> dict[str, str]:
-    """Returns what references mean before there is a stack."""
+def values_of(place: Description, account: str, served_url: str = "") -> dict[str, str]:
+    """Returns what references mean before there is a stack. `served_url` is where a pipeline reaches the APIs of `to: served`; that is the emulator where it is empty."""
     return {
         "account": account,
         "region": place.region,
         "endpoint": place.endpoint,
+        "served": f"{served_url or place.endpoint}{PATH}/{account}",
         "emulator.python_runtime": place.python_runtime,
     }
 

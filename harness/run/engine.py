@@ -16,6 +16,7 @@ from harness import interrupts
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.verdict import Verdict, judge
+from harness.aws.account import Aws
 from harness.emulator import accounts
 from harness.errors import UnknownVerdictError, UsageError
 from harness.parts.ports import Context
@@ -224,7 +225,8 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
     yield events.EmulatorReady(description, state.timing.start_s)
 
     clients = description.clients(run.account)
-    values = values_of(description, run.account)
+    served = emulator.served if isinstance(emulator, Aws) else None
+    values = values_of(description, run.account, served.url if served else "")
     plan = run.recipe.faults
     if any(run.recipe.chaos):
         yield events.PhaseStarted("rehearse", "the load without its chaos, to know which faults it can meet")
@@ -258,6 +260,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
         scenario.stack.template,
         state.stack,
         description.abilities,
+        served,
     )
     if description.aws:
         require_own(scenario, context)

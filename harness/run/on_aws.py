@@ -37,14 +37,14 @@ _API = re.compile(r"([a-z0-9]+)\.execute-api\..+")
 _KEY_ID = re.compile(r"[a-z0-9]{10}")
 
 
-def refuse(recipe: Recipe, endpoint: str = "") -> None:
+def refuse(recipe: Recipe, endpoint: str = "", served_url: str = "") -> None:
     """Raises UsageError that names every key of a scenario that does not work on AWS, or that would change resources which the stack does not have. `endpoint` is a server that is taken
-    for AWS."""
+    for AWS, `served_url` where AWS reaches this machine."""
     scenario = recipe.scenario
     faults = [fault for fault in (*recipe.faults, *recipe.chaos[0]) if not isinstance(fault, RecordFault)]
     found = [f"faults: {fault.id} ({fault.kind}): calls and functions on AWS cannot be disturbed from here" for fault in faults]
-    if not scenario.send.reaches_aws:
-        found.append(f"send: to: {scenario.send.to or scenario.send.use}: what runs on AWS cannot reach this machine")
+    if scenario.send.is_fetched and not served_url:
+        found.append(f"send: to: {scenario.send.to or scenario.send.use}: --served-url must say where AWS reaches this machine")
     found += _of_others(scenario)
     found += [
         f"probes.{number}: it makes what the stack does not have: {what}"

@@ -18,7 +18,7 @@ Place = tuple[int | str, ...]
 
 AnyPart = TypeVar("AnyPart", bound="Part")
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
-_EVERYWHERE = ("account", "region", "endpoint", "emulator.python_runtime")
+_EVERYWHERE = ("account", "region", "endpoint", "served", "emulator.python_runtime")
 _PARTS = ("lookup", "setup", "send", "schedules", "actors", "probes", "checks")
 """The parts whose strings may name what the stack has."""
 _KNOWN_TRANSFORMS = ("AWS::Serverless-2016-10-31", "AWS::LanguageExtensions")

@@ -1,4 +1,4 @@
-"""A paged HTTP API that the pipeline fetches from: it is served inside the emulator (harness/inside/served.py), where functions reach it."""
+"""A paged HTTP API that the pipeline fetches from (harness/served.py)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pydantic import Field, model_validator
 from pydantic_core import from_json
 
 from harness.accounting.record import Answer, Record, Status, now_ms
+from harness.aws.schedules import AwsSchedules
 from harness.emulator.plugin import ask
 from harness.emulator.schedules import SchedulesClient
+from harness.emulator.served import EmulatorsApis, ServedApis
 from harness.errors import UnknownVerdictError, UsageError
 from harness.faults.window import Window
 from harness.parts.part import Part
@@ -21,7 +23,11 @@ from harness.parts.units import Offer, Unit, records
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.emulator.schedules import Schedules
+
 _POLL_S = 0.1
+_AGAIN_AFTER_S = 20
+"""On AWS, where nobody tells whether what was started has ended, the schedule is fired again once nothing was fetched for so long."""
 _RECORDS_PER_REQUEST = 2000
 
 
@@ -42,7 +48,7 @@ class Other(Part):
 
 
 class Served(Ingress):
-    """Serves the records as items of JSON pages at ${endpoint}/_served/${account}/`name` to whoever sends `api_key`, and fires the schedule `rule` until every
+    """Serves the records as items of JSON pages at ${served}/`name` to whoever sends `api_key`, and fires the schedule `rule` until every
     record was fetched.
 
     A record is acked once a page with it was answered whole by 200, or once the client asks for what comes after it. A record that was not fetched
@@ -53,7 +59,7 @@ class Served(Ingress):
     `stale` (also older versions of records of the page before: `version` is an hour before, the fields of `older` are as they were), `superseded` (older
     versions before the newest: of records of this page, and of the next)."""
 
-    reaches_aws: ClassVar[bool] = False
+    is_fetched: ClassVar[bool] = True
 
     name: str
     api_key: str
@@ -79,8 +85,7 @@ class Served(Ingress):
 
     def doubts(self, context: Context) -> Iterator[str]:
         """Yields each of the answers that no request has met."""
-        query = {"account": context.account, "name": self.name}
-        met = ask("GET", f"{context.endpoint}/_pipeproof/served", query, "met")["met"]
+        met = _apis(context).told(self.name)["met"]
         for other, count in zip(self.answers, met, strict=True):
             if not count:
                 yield f"the served API never answered {other.answer} (requests {other.requests}): there were not so many requests"
@@ -94,13 +99,16 @@ class ServedSender:
     def __init__(self, part: Served, context: Context) -> None:
         self._part = part
         self._context = context
-        self._schedules = SchedulesClient(context.endpoint, context.account)
-        self._url = f"{context.endpoint}/_pipeproof/served"
-        self._query = {"account": context.account, "name": part.name}
+        self._schedules: Schedules = (
+            AwsSchedules(context.clients, context.stack, context.run_dir)
+            if context.clients.aws
+            else SchedulesClient(context.endpoint, context.account)
+        )
+        self._apis = _apis(context)
         self._rule = self._arn()
         others = [other.model_dump() for other in part.answers]
         made = {"key": part.api_key, "page_size": part.page_size, "answers": others, "version": part.version, "older": part.older}
-        ask("PUT", self._url, self._query, "records", made)
+        self._apis.make(part.name, made)
 
     def _arn(self) -> str:
         found, _ = self._schedules.schedules()
@@ -115,11 +123,12 @@ class ServedSender:
         offered_at_ms = now_ms()
         batch = list(records(units))
         items = [record for record in batch if _is_object(record)]
-        first = int(ask("GET", self._url, self._query, "records")["records"])
+        first = int(self._apis.told(self._part.name)["records"])
         for start in range(0, len(items), _RECORDS_PER_REQUEST):
             some = items[start : start + _RECORDS_PER_REQUEST]
-            body = [[base64.b64encode(record.payload).decode(), record.malformed is None] for record in some]
-            ask("POST", self._url, self._query, "records", {"records": body})
+            self._apis.add(
+                self._part.name, [(base64.b64encode(record.payload).decode(), record.malformed is None) for record in some]
+            )
         served = iter(self._fetched(first, len(items)))
         for record in batch:
             if not _is_object(record):
@@ -141,16 +150,21 @@ class ServedSender:
         served: list[int | None] = [None] * count
         while None in served and time.monotonic() < deadline:
             self._schedules.fire(self._rule)
+            missing, since = served.count(None), time.monotonic()
             while time.monotonic() < deadline:
                 self._context.check()
-                served = list(ask("GET", self._url, {**self._query, "first": str(first)}, "served")["served"])[:count]
-                if None not in served or self._at_rest():
+                served = list(self._apis.told(self._part.name, first)["served"])[:count]
+                if served.count(None) < missing:
+                    missing, since = served.count(None), time.monotonic()
+                if not missing or self._has_ended(time.monotonic() - since):
                     break
                 time.sleep(_POLL_S)
         return served
 
-    def _at_rest(self) -> bool:
-        """Returns whether nothing is under way: what was to fetch has ended before it had all, and is to be started again."""
+    def _has_ended(self, quiet_s: float) -> bool:
+        """Returns whether nothing is under way: what was to fetch has ended before it had all, and is to be started again. `quiet_s` is the time since the last fetch."""
+        if self._context.clients.aws:
+            return quiet_s > _AGAIN_AFTER_S
         try:
             return bool(
                 ask("GET", f"{self._context.endpoint}/_pipeproof/activity", {"account": self._context.account}, "at_rest")[
@@ -159,6 +173,10 @@ class ServedSender:
             )
         except UnknownVerdictError:
             return False
+
+
+def _apis(context: Context) -> ServedApis:
+    return context.served or EmulatorsApis(context.endpoint, context.account)
 
 
 def _is_object(record: Record) -> bool:
