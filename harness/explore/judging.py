@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 TOLD = ("misrouted", "conflicting")
 """Anomalies that faults bring about in a pipeline that works."""
 
+_COUNTED, _SENT = frozenset({"metric"}), frozenset({"alarm", "email"})
 _ATTEMPTS = frozenset({"invocation", "execution", "state"})
 
 
-def under_faults(scenario: Scenario, found: Mapping[str, int] = MappingProxyType({})) -> Scenario:
+def under_faults(scenario: Scenario, *, outage: bool, found: Mapping[str, int] = MappingProxyType({})) -> Scenario:
     """Returns the scenario with leave to give up healthy records, because what an outage drives into a dead-letter queue is told, and not lost; and without checks of
-    metrics, because what is tried again is counted again. Anomalies that were `found` are not allowed."""
+    metrics, because what is tried again is counted again. An `outage` may also keep an e-mail from being sent, and an alarm from ringing by keeping away what it watches. Anomalies
+    that were `found` are not allowed."""
     told = {name: "all" for name in TOLD if not found.get(name)}
-    checks = tuple(check for check in scenario.checks if check.kind != "metric")
+    left_out = _COUNTED | _SENT if outage else _COUNTED
+    checks = tuple(check for check in scenario.checks if check.kind not in left_out)
     return scenario.model_copy(update={"allow": {**scenario.allow, **told}, "checks": checks})
 
 

@@ -23,7 +23,7 @@ from harness.emulator.shared import Shared
 from harness.errors import UsageError
 from harness.explore.judging import TOLD, found_among_told, under_faults
 from harness.explore.points import points
-from harness.explore.schedules import Schedule
+from harness.explore.schedules import Schedule, is_outage
 from harness.explore.search import Limits, Tried, explore
 from harness.faults.plan import RecordFault, dump, load, named
 from harness.run.engine import conduct
@@ -81,7 +81,7 @@ class Running:
         self.failed: list[Path] = []
         self._accounts = itertools.count(1)
         self._idle: dict[Shared, list[Standing]] = {emulator: [] for emulator in emulators}
-        self._may_stand = may_stand(under_faults(self._scenario))
+        self._may_stand = may_stand(under_faults(self._scenario, outage=False))
         self._busy: Counter[Shared] = Counter()
         self._views: set[Shared] = set()
         self._counting = threading.Lock()
@@ -168,7 +168,7 @@ class Running:
 
     def _recipe(self, faults: tuple[dict[str, Any], ...], other: int | None = None) -> Recipe:
         """Returns the recipe of a run; where `other` is given, with other records."""
-        scenario = under_faults(self._scenario) if faults else self._scenario
+        scenario = under_faults(self._scenario, outage=is_outage(faults)) if faults else self._scenario
         seed = self._scenario.seed if self._seed is None else self._seed
         recipe = make_recipe(self._name, scenario, seed if other is None else seed + 1 + other, records=self._records)
         # With few records, or with those of another seed, a fault of records may meet none: that is no doubt here.
@@ -229,8 +229,11 @@ def searched(scenario: Scenario) -> Scenario:
 
 def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | None, records: int | None) -> None:
     """Writes a scenario with the faults of a finding, which fails by itself. Raises UsageError where it cannot be written."""
+    judged = scenario
+    if finding.faults:
+        judged = under_faults(scenario, outage=is_outage(finding.faults), found=finding.tried.anomalies)
     document = {
-        **(under_faults(scenario, finding.tried.anomalies) if finding.faults else scenario).document(),
+        **judged.document(),
         "description": f"Found: {finding.name}.",
         "faults": [*dump(searched(scenario).faults), *finding.faults],
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.faults.plan import HARNESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.explore.points import Point
 
@@ -33,6 +33,11 @@ _REFUSED = {"throttle", "error"}
 _NOT_TRIED = frozenset({HARNESS})
 
 
+def is_outage(faults: Sequence[Mapping[str, Any]]) -> bool:
+    """Returns whether one of these faults lasts until the faults end."""
+    return any(str(fault.get("calls") or fault["invocations"]).endswith(f"-{_OUTAGE}") for fault in faults)
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Faults, as a scenario has them; a schedule with a smaller `rank` is tried sooner."""
@@ -47,8 +52,8 @@ class Schedule:
 
     @property
     def is_outage(self) -> bool:
-        """Returns whether a fault lasts until the faults end: a run with it mostly waits."""
-        return any((fault.get("calls") or fault["invocations"]).endswith(f"-{_OUTAGE}") for fault in self.faults)
+        """Returns whether a run with it mostly waits."""
+        return is_outage(self.faults)
 
     @property
     def at(self) -> list[tuple[str, str, str, str]]:

@@ -11,8 +11,10 @@ from harness.accounting.ledger import Ledger
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
 from harness.accounting.record import Answer, Observation, Outcome, Record, Status
-from harness.explore.judging import found_among_told
+from harness.explore.judging import found_among_told, under_faults
 from harness.run.journal import JOURNAL
+from harness.scenario.catalogue import scenario_files
+from harness.scenario.loading import load_scenario
 
 FAILED = {"kind": "invocation", "error": "E: later", "took_ms": 5}
 SUCCEEDED = {"kind": "invocation", "error": None, "took_ms": 5}
@@ -60,3 +62,9 @@ def test_what_is_given_up_though_each_attempt_succeeded_is_a_finding(found, way)
 
 def test_what_was_rejected_and_is_stored_is_a_finding_whatever_failed(found):
     assert found(FAILED, status=Status.REJECTED) == 1
+
+
+def test_an_outage_may_keep_an_alarm_from_ringing_and_an_email_from_being_sent():
+    scenario = load_scenario(scenario_files()["orders-malformed"])
+    kinds = [[check.kind for check in under_faults(scenario, outage=outage).checks] for outage in (False, True)]
+    assert kinds == [["archive", "email", "alarm"], ["archive"]]
