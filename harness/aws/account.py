@@ -68,6 +68,10 @@ class Aws:
         runtime = f"python3.{sys.version_info.minor}"
         return Description("aws", "AWS", "", self._endpoint, runtime, aws=True, region=self._region)
 
+    def release(self) -> None:
+        """Does what `stop` does."""
+        self.stop()
+
     def stop(self) -> None:
         """Serves no more. AWS stays."""
         if self.served is not None:

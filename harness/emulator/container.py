@@ -132,6 +132,10 @@ class Container:
             message = f"the container emulator cannot be reached: its door (container {_door(self._name)}) has ended"
             raise EmulatorDiedError(message)
 
+    def release(self) -> None:
+        """Does what `stop` does."""
+        self.stop()
+
     def stop(self) -> None:
         """Removes the containers and their networks. Does nothing the second time."""
         with interrupts.held():

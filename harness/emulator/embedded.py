@@ -48,6 +48,7 @@ class Embedded:
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self._work_dir: Path | None = None
+        self._cleaner: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -126,17 +127,23 @@ class Embedded:
         message = f"the embedded emulator (LocalStack, process {self.pid}) {how}{last_lines(self._log)}"
         raise EmulatorDiedError(message)
 
+    def release(self) -> None:
+        """Begins to end LocalStack, beside what is still to do here."""
+        with interrupts.held():
+            if self._process is not None and self._cleaner is None:
+                # Killed, not asked: its state is thrown away, and its own shutdown takes seconds.
+                self._cleaner = clean(self.pid, str(self._work_dir))
+
     def stop(self) -> None:
         """Ends LocalStack and all it started, and removes its directory. Does nothing the second time."""
         with interrupts.held():
-            if self._process is not None:
-                # Killed, not asked: its state is thrown away, and its own shutdown takes seconds.
-                cleaner = clean(self.pid, str(self._work_dir))
+            self.release()
+            if self._process is not None and self._cleaner is not None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     # First: the cleaner waits until nothing is left, and this child stays until it is waited for.
                     self._process.wait(_ENDS_WITHIN_S)
-                cleaner.wait()
-                self._process = None
+                self._cleaner.wait()
+                self._process = self._cleaner = None
             if self._lifeline is not None:
                 os.close(self._lifeline)
                 self._lifeline = None

@@ -42,8 +42,8 @@ class Description:
 
 
 class Emulator(Protocol):
-    """A LocalStack to deploy to; `stays` where it goes on after the run. `prepare` does what takes long and is done once, `start` returns when it answers, `stop` leaves
-    nothing behind."""
+    """A LocalStack to deploy to; `stays` where it goes on after the run. `prepare` does what takes long and is done once, `start` returns when it answers, `release` begins to stop
+    what is needed no more, `stop` leaves nothing behind."""
 
     @property
     def stays(self) -> bool: ...
@@ -54,6 +54,10 @@ class Emulator(Protocol):
 
     def start(self) -> Description:
         """Raises UnknownVerdictError where it does not come up."""
+        ...
+
+    def release(self) -> None:
+        """Begins to stop it, and may not wait for the end of that: `stop` does."""
         ...
 
     def stop(self) -> None: ...

@@ -41,6 +41,9 @@ class External:
             ) from error
         return Description("external", health.edition, health.version, self._endpoint, health.python_runtime, health.abilities)
 
+    def release(self) -> None:
+        """Does nothing, as `stop`."""
+
     def stop(self) -> None:
         """Does nothing: this process did not start the endpoint."""
 

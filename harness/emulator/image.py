@@ -35,6 +35,7 @@ _INSIDE = (
     "errors.py",
     "processes.py",
     "redaction.py",
+    "served.py",
     "settings.py",
     "faults/__init__.py",
     "faults/carried.py",

@@ -41,6 +41,9 @@ class Shared:
     def start(self) -> Description:
         return self._description
 
+    def release(self) -> None:
+        """Does nothing, as `stop`."""
+
     def stop(self) -> None:
         """Does nothing: other runs still use the emulator."""
 

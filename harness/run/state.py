@@ -119,7 +119,7 @@ def undecided(run: Run, state: State, error: Exception) -> Verdict:
 
 
 def end(run: Run, state: State) -> None:
-    """Writes what is left to be written, and stops and removes what the run has started."""
+    """Writes what is left to be written, removes what the run has made, and begins to stop its emulator."""
     try:
         if state.ledger is not None:
             state.ledger.close()
@@ -140,7 +140,7 @@ def end(run: Run, state: State) -> None:
             # The next run on a stack that stands uses the same clients.
             if state.description is not None and run.standing is None:
                 state.description.clients(run.account).close()
-            run.emulator.stop()
+            run.emulator.release()
 
 
 def _causes(run: Run, state: State, names: Mapping[str, str]) -> tuple[events.Cause, ...]:

@@ -89,6 +89,10 @@ class MiniStack:
             message = f"MiniStack ended with status {status}{last_lines(self._log)}"
             raise EmulatorDiedError(message)
 
+    def release(self) -> None:
+        """Does what `stop` does."""
+        self.stop()
+
     def stop(self) -> None:
         """See Emulator."""
         if self._process is not None:

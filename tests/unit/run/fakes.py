@@ -73,6 +73,9 @@ class FakeEmulator:
     def start(self):
         return Description("fake", "localstack", "0", self.endpoint, "python3.13")
 
+    def release(self):
+        self.stop()
+
     def stop(self):
         self.stopped += 1
 
