@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -30,7 +30,11 @@ def under_faults(scenario: Scenario, *, outage: bool, found: Mapping[str, int] =
     told = {name: "all" for name in TOLD if not found.get(name)}
     left_out = _COUNTED | _SENT if outage else _COUNTED
     checks = tuple(check for check in scenario.checks if check.kind not in left_out)
-    return scenario.model_copy(update={"allow": {**scenario.allow, **told}, "checks": checks})
+    send: Any = scenario.send
+    if outage and send.is_fetched:
+        # What is not fetched while the outage lasts is fetched after it: to wait for longer shows no more.
+        send = send.model_copy(update={"within_s": min(send.within_s, scenario.faults_timeout_s)})
+    return scenario.model_copy(update={"allow": {**scenario.allow, **told}, "checks": checks, "send": send})
 
 
 def found_among_told(run_dir: Path) -> dict[str, int]:

@@ -68,3 +68,10 @@ def test_an_outage_may_keep_an_alarm_from_ringing_and_an_email_from_being_sent()
     scenario = load_scenario(scenario_files()["orders-malformed"])
     kinds = [[check.kind for check in under_faults(scenario, outage=outage).checks] for outage in (False, True)]
     assert kinds == [["archive", "email", "alarm"], ["archive"]]
+
+
+def test_what_is_fetched_is_waited_for_as_long_as_an_outage_lasts():
+    scenario = load_scenario(scenario_files()["customers-malformed"])
+    within = [under_faults(scenario, outage=outage).send.within_s for outage in (False, True)]
+    assert within == [scenario.send.within_s, scenario.faults_timeout_s]
+    assert within[1] < within[0]
