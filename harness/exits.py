@@ -28,10 +28,9 @@ class ErrorsAsMessages(click.Group):
         end_at_once()
         try:
             sys.exit(super().main(*args, **kwargs) or 0)
-        except click.exceptions.Abort:
-            self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
-        except KeyboardInterrupt:
-            self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
+        except (click.exceptions.Abort, KeyboardInterrupt) as error:
+            # Click raises its own in the place of the other.
+            self._interrupted((error.__cause__ or error).args)
         except click.ClickException as error:
             error.show()
             sys.exit(EXIT_USAGE)
@@ -42,14 +41,19 @@ class ErrorsAsMessages(click.Group):
         except OSError as error:
             if came():
                 # A terminal that was closed: what is written to it is an error too.
-                self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
+                self._interrupted()
             where = f" ({error.filename})" if error.filename else ""
             self._fail(f"{error.strerror or error}{where}", EXIT[Judgement.UNKNOWN])
         except Exception:  # noqa: BLE001 - a defect of ours, to be seen as it is; but no verdict, so not the code of one
             if came():
-                self._fail("interrupted; everything that was started has been stopped", EXIT_INTERRUPTED)
+                self._interrupted()
             traceback.print_exc()
             sys.exit(EXIT[Judgement.UNKNOWN])
+
+    def _interrupted(self, left: tuple[Any, ...] = ()) -> None:
+        named = ", ".join(map(str, left))
+        what = f"what was started has been stopped, but for {named}" if left else "everything that was started has been stopped"
+        self._fail(f"interrupted; {what}", EXIT_INTERRUPTED)
 
     @staticmethod
     def _fail(message: str, code: int) -> None:

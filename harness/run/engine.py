@@ -57,7 +57,7 @@ def conduct(run: Run) -> Generator[events.Event]:
     """Runs the recipe, and yields what happens.
 
     A failure of the emulator or the stack ends in a RunFinished with an unknown verdict. So does an interrupt, which is raised again
-    after it. A UsageError is raised. The emulator begins to stop in every case; whoever made it waits for that."""
+    after it, with what is left. A UsageError is raised. The emulator begins to stop in every case; whoever made it waits for that."""
     recipe = run.recipe
     started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     yield events.RunStarted(
@@ -103,7 +103,7 @@ def conduct(run: Run) -> Generator[events.Event]:
         left=state.left,
     )
     if state.interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(*state.left)
 
 
 def _judged(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
