@@ -177,12 +177,20 @@ def aws_target(
         raise UsageError(
             f"--settle: AWS tells of what has happened up to {SHORTEST_SETTLE_S} s later; a shorter time would prove nothing"
         )
-    if served_url and urlsplit(served_url).scheme not in {"http", "https"}:
-        raise UsageError(f"--served-url {served_url}: expected http:// or https://")
+    if served_url and not _is_http(served_url):
+        raise UsageError(f"--served-url {served_url}: expected http:// or https:// and a host")
     if served_port and not served_url:
         raise UsageError("--served-port: --served-url must say where AWS reaches it")
     most = _MAX_USD if max_usd is None else max_usd
     return AwsTarget(region, endpoint_url or "", most, settle, served_url or "", served_port or SERVED_PORT)
+
+
+def _is_http(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+    except ValueError:
+        return False
+    return address.scheme in {"http", "https"} and bool(address.hostname)
 
 
 def require_account(account: str, region: str | None) -> None:

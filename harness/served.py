@@ -39,11 +39,12 @@ _BESIDE, _WITHIN = 3, 1
 
 
 class Answered(NamedTuple):
-    """A status, a document of JSON, and the headers beside its type and length."""
+    """A status, a document of JSON, and the headers beside its type and length. `shown` are the places of the records that count as served once all of it is written."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = MappingProxyType({})
+    shown: range = range(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Api:
             return {"records": len(self._records), "served": served, "met": [self._met.get(i, 0) for i in range(len(self.others))]}
 
     def answer(self, key: str, cursor: str, limit: str) -> Answered:
-        """Answers one request."""
+        """Answers one request. What it shows counts once `served` is told so."""
         with self._lock:
             self._requests += 1
             place = next((i for i, each in enumerate(self.others) if each.requests.holds(self._requests, "")), None)
@@ -94,7 +95,7 @@ class Api:
             count = min(int(limit or self.page_size), self.page_size)
         except ValueError:
             return _error(400, "the cursor or the limit is not valid")
-        self._served(range(min(first, len(self._records))))
+        self.served(range(min(first, len(self._records))))
         if place is None:
             return self._page(first, max(count, 1), "")[0]
         other = self.others[place]
@@ -113,7 +114,8 @@ class Api:
         with self._lock:
             self._met[place] = self._met.get(place, 0) + 1
 
-    def _served(self, places: range) -> None:
+    def served(self, places: range) -> None:
+        """Notes that records were answered whole."""
         with self._lock:
             now_ms = time.time_ns() // 1_000_000
             for i in places:
@@ -140,8 +142,7 @@ class Api:
             body = head[:-1].encode() + b', "items": [' + b", ".join(shown) + b"]}"
         if how == "truncated" and shown:
             return Answered(200, body[: len(body) // 2]), True
-        self._served(range(first, last))
-        return Answered(200, body), is_other
+        return Answered(200, body, shown=range(first, last)), is_other
 
     def _older(self, places: Iterable[int], at_most: int) -> list[bytes]:
         """Returns older versions of the first records there that can have one."""
@@ -197,6 +198,11 @@ class Apis:
         self._apis.pop(account, None)
 
     def answer(self, account: str, name: str, key: str, cursor: str, limit: str) -> Answered:
-        """Answers who fetches."""
+        """Answers who fetches. `served` is to be called once the answer is written."""
         api = self.api(account, name)
         return api.answer(key, cursor, limit) if api else _error(404, "there is no such API")
+
+    def served(self, account: str, name: str, answered: Answered) -> None:
+        """Notes that an answer was written whole."""
+        if (api := self.api(account, name)) is not None:
+            api.served(answered.shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from harness.errors import UsageError
 from harness.served import PATH, Apis
@@ -30,13 +30,13 @@ class ServedHere:
         """Listens, where it does not yet. Raises UsageError where the port is taken."""
         if self._server is not None:
             return
-        apis = self._apis
+        served = self._apis
 
         class Handler(_Handler):
-            served = apis
+            apis = served
 
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+            self._server = _Server(("127.0.0.1", self._port), Handler)
         except OSError as error:
             raise UsageError(f"--served-port {self._port}: {error.strerror}") from error
         threading.Thread(target=self._server.serve_forever, name="served", daemon=True).start()
@@ -63,25 +63,35 @@ class ServedHere:
         return api.told(first)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Says nothing: who fetches may leave at any time, and the terminal shows the run."""
+
+
 class _Handler(BaseHTTPRequestHandler):
-    served: Apis
+    apis: Apis
     timeout = _IDLE_S
 
     def do_GET(self) -> None:
-        address = urlsplit(self.path)
-        base, _, name = address.path.rpartition("/")
+        path, _, query = self.path.partition("?")
+        base, _, name = path.rpartition("/")
         root, _, account = base.rpartition("/")
-        query = {key: values[0] for key, values in parse_qs(address.query).items()}
-        # A proxy may have put a path of its own before it.
+        given = {key: values[0] for key, values in parse_qs(query).items()}
+        # A proxy may have put a path before it.
         account = account if root.endswith(PATH) else ""
-        status, body, headers = self.served.answer(
-            account, name, self.headers.get("x-api-key", ""), query.get("cursor", ""), query.get("limit", "")
+        answered = self.apis.answer(
+            account, name, self.headers.get("x-api-key", ""), given.get("cursor", ""), given.get("limit", "")
         )
-        self.send_response(status)
-        for key, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+        self.send_response(answered.status)
+        for key, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(answered.body)),
+            **answered.headers,
+        }.items():
             self.send_header(key, value)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(answered.body)
+        self.apis.served(account, name, answered)
 
     def log_message(self, *_: Any) -> None:
         """Says nothing: the terminal shows the run."""

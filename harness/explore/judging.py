@@ -31,22 +31,29 @@ def under_faults(scenario: Scenario, *, outage: bool, found: Mapping[str, int] =
     left_out = _COUNTED | _SENT if outage else _COUNTED
     checks = tuple(check for check in scenario.checks if check.kind not in left_out)
     send: Any = scenario.send
-    if outage and send.is_fetched:
+    if outage and "within_s" in type(send).model_fields:
         # What is not fetched while the outage lasts is fetched after it: to wait for longer shows no more.
         send = send.model_copy(update={"within_s": min(send.within_s, scenario.faults_timeout_s)})
     return scenario.model_copy(update={"allow": {**scenario.allow, **told}, "checks": checks, "send": send})
 
 
+def beyond(scenario: Scenario, found: Mapping[str, int]) -> dict[str, int]:
+    """Returns those of the told anomalies that were found of more records than the scenario itself allows."""
+    return {name: count for name in TOLD if (count := found.get(name, 0)) > scenario.allowed.get(name, 0)}
+
+
 def found_among_told(run_dir: Path) -> dict[str, int]:
-    """Returns how many records of a run under faults have one of these anomalies by no fault: those that are stored and must not be; and those that are stored and given up
-    although each attempt at them succeeded, or that the first hop had rejected."""
+    """Returns of how many records of a run under faults no fault explains the anomaly. Misrouted are those that are stored and must not be; conflicting are those that are stored and
+    given up although each attempt at them succeeded, or that the first hop had rejected."""
+    anomalies, ledger = (str(run_dir / f"{name}.parquet") for name in ("anomalies", "ledger"))
     with duckdb.connect() as db:
-        anomalies, ledger = (f"read_parquet('{run_dir}/{name}.parquet')" for name in ("anomalies", "ledger"))
         stored = db.execute(
-            f"SELECT count(DISTINCT index) FROM {anomalies} WHERE anomaly = 'misrouted' AND contains(why, 'and stored')"
+            "SELECT count(DISTINCT index) FROM read_parquet($1) WHERE anomaly = 'misrouted' AND contains(why, 'and stored')",
+            [anomalies],
         ).fetchall()
         conflicting = db.execute(
-            f"SELECT record_id, shard, sequence, status FROM {ledger} SEMI JOIN (FROM {anomalies} WHERE anomaly = 'conflicting') USING (index)"
+            "SELECT record_id, shard, sequence, status FROM read_parquet($1) SEMI JOIN (FROM read_parquet($2) WHERE anomaly = 'conflicting') USING (index)",
+            [ledger, anomalies],
         ).fetchall()
     of_these = ways(run_dir, [(record_id, shard, sequence) for record_id, shard, sequence, _ in conflicting], {})
     undisturbed = [

@@ -21,7 +21,7 @@ from harness import interrupts
 from harness.accounting.verdict import Judgement
 from harness.emulator.shared import Shared
 from harness.errors import UsageError
-from harness.explore.judging import TOLD, found_among_told, under_faults
+from harness.explore.judging import TOLD, beyond, found_among_told, under_faults
 from harness.explore.points import points
 from harness.explore.schedules import Schedule, is_outage
 from harness.explore.search import Limits, Tried, explore
@@ -205,9 +205,10 @@ class Running:
         judgement, anomalies = finished.verdict.judgement, dict(finished.account.anomalies)
         reasons = finished.verdict.reasons
         if shown and any(anomalies.get(name) for name in TOLD):
-            anomalies |= (found := found_among_told(run_dir))
-            if any(found.values()) and judgement is Judgement.PASS:
-                judgement, reasons = Judgement.FAIL, tuple(f"{count:,} records {name}" for name, count in found.items() if count)
+            anomalies |= found_among_told(run_dir)
+            found = beyond(self._scenario, anomalies)
+            if found and judgement is Judgement.PASS:
+                judgement, reasons = Judgement.FAIL, tuple(f"{count:,} records {name}" for name, count in found.items())
         try:
             seen = points(run_dir, self._resources)
         except UsageError:
@@ -231,7 +232,7 @@ def write_found(scenario: Scenario, finding: Finding, path: Path, seed: int | No
     """Writes a scenario with the faults of a finding, which fails by itself. Raises UsageError where it cannot be written."""
     judged = scenario
     if finding.faults:
-        judged = under_faults(scenario, outage=is_outage(finding.faults), found=finding.tried.anomalies)
+        judged = under_faults(scenario, outage=is_outage(finding.faults), found=beyond(scenario, finding.tried.anomalies))
     document = {
         **judged.document(),
         "description": f"Found: {finding.name}.",

@@ -211,7 +211,7 @@ def _findings(
     def smallest(group: Sequence[tuple[Schedule, Tried]]) -> tuple[Schedule, Tried]:
         candidates = sorted(group, key=lambda one: (len(one[0].faults), one[0].rank, one[0].name))
         tell(f"      smaller than {candidates[0][0].name}?")
-        steady = (one for one in candidates[:_MOST_CANDIDATES] if _fails_again(guarded, one[0].faults) is not None)
+        steady = (one for one in candidates[:_MOST_CANDIDATES] if _fails_again(guarded, one[0].faults, one[1]) is not None)
         return _shrunk(guarded, *next(steady, candidates[0]))
 
     with ThreadPoolExecutor(workers, thread_name_prefix="shrink") as pool:
@@ -232,9 +232,13 @@ def _findings(
     return found
 
 
-def _fails_again(run: Run, faults: tuple[dict[str, Any], ...]) -> Tried | None:
-    """Returns what came of the first of several runs with these faults that all fail; None where one does not."""
-    outcomes = list(itertools.takewhile(lambda one: one.judgement is Judgement.FAIL, (run(faults) for _ in range(_AGAIN))))
+def _fails_again(run: Run, faults: tuple[dict[str, Any], ...], before: Tried) -> Tried | None:
+    """Returns what came of the first of several runs with these faults that all fail and have the anomalies from before; None where one does not."""
+
+    def fails_so(one: Tried) -> bool:
+        return one.judgement is Judgement.FAIL and _anomalies(before) <= _anomalies(one)
+
+    outcomes = list(itertools.takewhile(fails_so, (run(faults) for _ in range(_AGAIN))))
     return outcomes[0] if len(outcomes) == _AGAIN else None
 
 
@@ -243,7 +247,11 @@ def _group(schedule: Schedule, tried: Tried) -> Group:
     points = tuple(
         (fault.get("caller") or fault["function"], fault.get("operation"), fault.get("resource")) for fault in schedule.faults
     )
-    return points, frozenset(name for name, count in tried.anomalies.items() if count)
+    return points, _anomalies(tried)
+
+
+def _anomalies(tried: Tried) -> frozenset[str]:
+    return frozenset(name for name, count in tried.anomalies.items() if count)
 
 
 def side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callable[[], bool]) -> Iterator[tuple[Schedule, Tried]]:
@@ -297,7 +305,7 @@ def _shrunk(run: Run, schedule: Schedule, tried: Tried) -> tuple[Schedule, Tried
         again = False
         for simpler in smaller(faults):
             tries += 1
-            if (other := _fails_again(run, simpler)) is not None:
+            if (other := _fails_again(run, simpler, tried)) is not None:
                 faults, tried, again = simpler, other, True
                 break
             if tries >= _MOST_SMALLER:

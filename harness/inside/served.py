@@ -24,10 +24,10 @@ _forget = forgotten.with_account(_apis.forget)
 def serve(request: Request, account: str, name: str) -> Response:
     """Answers what fetches."""
     args = request.args
-    status, body, headers = _apis.answer(
-        account, name, request.headers.get("x-api-key", ""), args.get("cursor", ""), args.get("limit", "")
-    )
-    return Response(body, status, headers, content_type="application/json")
+    answered = _apis.answer(account, name, request.headers.get("x-api-key", ""), args.get("cursor", ""), args.get("limit", ""))
+    # Between processes of one machine an answer that is made is written.
+    _apis.served(account, name, answered)
+    return Response(answered.body, answered.status, answered.headers, content_type="application/json")
 
 
 @route("/_pipeproof/served", methods=["PUT", "POST", "GET"])

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from harness import interrupts
 from harness.accounting.observations import write_observations
 from harness.accounting.reconcile import reconcile
-from harness.accounting.verdict import Verdict, judge
+from harness.accounting.verdict import Judgement, Verdict, judge
 from harness.aws.account import Aws
 from harness.emulator import accounts
 from harness.errors import UnknownVerdictError, UsageError
@@ -186,10 +186,15 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
         *unmet,
         *scenario.source.doubts(state.account),
         *faults.doubts(),
-        *(() if run.shown else acting.doubts()),
         *fleeting,
     )
-    return judge(state.account, scenario.allowed, doubts, broken, unchecked, shown=run.shown)
+    if run.shown:
+        # What another run has shown is no doubt of a pass. What fails must fail by itself.
+        verdict = judge(state.account, scenario.allowed, doubts, broken, unchecked, shown=True)
+        if verdict.judgement is Judgement.PASS:
+            return verdict
+    doubts = (*doubts, *acting.doubts())
+    return judge(state.account, scenario.allowed, doubts, broken, unchecked)
 
 
 def _under_faults(run: Run, context: Context, acting: Acting, clock: Clock) -> Generator[events.Event, None, bool]:

@@ -105,11 +105,13 @@ class Standing:
     def end(self, endpoint: str) -> None:
         """Deletes the stack, and all else of its account where nothing else was or is there. Raises as `empty` does."""
         clients = Clients(endpoint, self.account)
-        if self.name:
-            stacks.delete(clients, self.name)
-            if self.unused and stacks.is_empty(clients):
-                accounts.forget(endpoint, self.account)
-        clients.close()
+        try:
+            if self.name:
+                stacks.delete(clients, self.name)
+                if self.unused and stacks.is_empty(clients):
+                    accounts.forget(endpoint, self.account)
+        finally:
+            clients.close()
 
 
 def may_stand(scenario: Scenario) -> bool:

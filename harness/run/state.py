@@ -56,7 +56,7 @@ class Run:
     patient: bool = True
     """Whether the faults last as long as the scenario says where streams only try again what they never give up."""
     shown: bool = False
-    """Whether another run has shown that the way works and that the actors act: in this one an outage may leave nothing to store or to act on."""
+    """Whether another run has shown that the way works and that the actors act. In this one an outage may leave nothing to store or to act on, or refuse what an actor does."""
     standing: Standing | None = None
     """The stack that this run is to use, and not to delete; it deploys one that is not there yet."""
     engine: str = "duckdb"

@@ -75,7 +75,7 @@ def load_template(path: Path) -> dict[str, Any]:
 def read_template(path: Path) -> Template:
     """Returns what `load_template` does, with its lines."""
     node, document = _as_written(path, _edition(path))
-    # This makes it anew: nobody changes what is kept.
+    # `_included` makes the document anew, so that what is kept stays as it is.
     document = _included(document, path, ())
     if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
         message = f"template {path} has no Resources: expected a SAM or CloudFormation template"

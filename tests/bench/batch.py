@@ -23,7 +23,6 @@ from harness.emulator.clients import Clients
 from harness.emulator.embedded import Embedded
 from harness.errors import UnknownVerdictError
 from harness.run import events
-from harness.run.engine import conduct
 from harness.run.recipe import Recipe, open_load
 from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
@@ -31,6 +30,7 @@ from harness.scenario.loading import load_scenario
 from tests.bench import ministack
 from tests.bench.figures import Figure, write
 from tests.bench.ministack import MiniStack
+from tests.bench.rig import conducted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -162,7 +162,7 @@ def _complete(
     description: Description | None = None
     stages: dict[str, float] = {}
     ended_at_s, finished = 0.0, None
-    for event in conduct(run):
+    for event in conducted(run):
         match event:
             case events.EmulatorReady():
                 description = event.emulator

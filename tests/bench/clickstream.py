@@ -30,12 +30,12 @@ from harness.errors import UnknownVerdictError, UsageError
 from harness.faults.plan import load, named
 from harness.parts.sources.clickstream import ClickstreamLoad
 from harness.run import events
-from harness.run.engine import conduct
 from harness.run.recipe import Recipe, open_load
 from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from tests.bench.figures import Figure, write
+from tests.bench.rig import conducted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +197,7 @@ def _run(on: str | Shared, records: int, root: Path, faults: Plan = ()) -> event
     run_dir = Path(tempfile.mkdtemp(prefix=f"run-{records}-", dir=root))
     recipe = Recipe(name, scenario, scenario.seed, records, faults=faults)
     emulator: Emulator = choose_own(on, run_dir / "emulator.log")[0] if isinstance(on, str) else on
-    *_, finished = conduct(Run(recipe, open_load(recipe), emulator, "", "bench", run_dir))
+    *_, finished = conducted(Run(recipe, open_load(recipe), emulator, "", "bench", run_dir))
     assert isinstance(finished, events.RunFinished)
     stored = finished.account.outcome.stored == records and not any(finished.account.anomalies.values())
     if finished.verdict.judgement != ("unknown" if faults else "pass") or not stored:

@@ -10,13 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from harness.emulator.clients import Clients
 from harness.errors import UnknownVerdictError
+from harness.run.engine import conduct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from harness.emulator.emulator import Description
+    from harness.run.events import Event
+    from harness.run.state import Run
 
 _WITHIN_S = 300
+
+
+def conducted(run: Run) -> Generator[Event]:
+    """Yields the events of a run, and ends with its emulator: what runs next is to have the machine for itself."""
+    try:
+        yield from conduct(run)
+    finally:
+        run.emulator.stop()
+
+
 _POLL_S = 0.02
 ROLE = "arn:aws:iam::000000000000:role/bench"
 

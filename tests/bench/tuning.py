@@ -21,13 +21,13 @@ from harness.emulator.embedded import Embedded
 from harness.errors import UnknownVerdictError
 from harness.parts.rate import Unlimited
 from harness.run import events
-from harness.run.engine import conduct
 from harness.run.journal import JOURNAL
 from harness.run.recipe import make_recipe, open_load
 from harness.run.state import Run
 from harness.scenario.catalogue import find_scenario
 from harness.scenario.loading import load_scenario
 from tests.bench.figures import Figure, write
+from tests.bench.rig import conducted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -117,7 +117,7 @@ def _run(name: str, scenario: Scenario, records: int, root: Path) -> events.RunF
     run_dir = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root))
     recipe = make_recipe(f"clickstream-{name}", scenario, None, records=records)
     run = Run(recipe, open_load(recipe), Embedded(run_dir / "emulator.log"), "embedded", "", run_dir)
-    finished = next(event for event in conduct(run) if isinstance(event, events.RunFinished))
+    finished = next(event for event in conducted(run) if isinstance(event, events.RunFinished))
     if finished.verdict.judgement.value != "pass":
         raise UnknownVerdictError(f"{name}: {'; '.join(finished.verdict.reasons)}")
     return finished

@@ -14,11 +14,18 @@ from harness.served import Api, Other
 KEY = "key"
 
 
+def ask(api, key=KEY, cursor=""):
+    """An answer that arrives."""
+    answer = api.answer(key, cursor, "")
+    api.served(answer.shown)
+    return answer
+
+
 def fetched(api, *, most=200):
     """All items that a patient client gets, page after page; a page that is none is asked for again."""
     found, cursor = [], ""
     for _ in range(most):
-        answer = api.answer(KEY, cursor, "")
+        answer = ask(api, cursor=cursor)
         if answer.status != 200:
             cursor = "" if answer.status == 410 else cursor
             continue
@@ -75,67 +82,76 @@ def test_whatever_else_is_answered_a_patient_client_gets_every_record_and_never_
 def test_an_answer_counts_only_where_it_is_another_one():
     api = Api(KEY, 2, [Other("stale", Window.parse("2, 5")), Other("shuffled", Window.parse("3, 4"))], "at", {"name": "then"})
     api.add(records(4))
-    first = json.loads(api.answer(KEY, "", "").body)
-    second = json.loads(api.answer(KEY, first["next"], "").body)
+    first = json.loads(ask(api).body)
+    second = json.loads(ask(api, cursor=first["next"]).body)
     # The older versions of the page before, of which one can have none, and of one record of the page itself.
     assert [(item["id"], item["name"]) for item in second["items"]] == [(2, "now"), (3, "now"), (1, "then"), (2, "then")]
     assert api.told(0)["met"] == [1, 0]
-    again = json.loads(api.answer(KEY, first["next"], "").body)
+    again = json.loads(ask(api, cursor=first["next"]).body)
     assert [item["id"] for item in again["items"]] == [3, 2, 1]
     # A page without a record is the same in any order.
-    assert json.loads(api.answer(KEY, second["next"], "").body)["items"] == []
+    assert json.loads(ask(api, cursor=second["next"]).body)["items"] == []
     assert api.told(0)["met"] == [1, 1]
 
 
 def test_a_superseded_version_comes_before_the_newest():
     api = Api(KEY, 2, [Other("superseded", Window.parse("1, 3"))], "at", {"name": "then"})
     api.add(records(5))
-    first = json.loads(api.answer(KEY, "", "").body)
+    first = json.loads(ask(api).body)
     shown = [(item["id"], item["name"]) for item in first["items"]]
     assert shown == [(1, "then"), (0, "now"), (1, "now"), (2, "then")]
-    second = json.loads(api.answer(KEY, first["next"], "").body)
+    second = json.loads(ask(api, cursor=first["next"]).body)
     assert [item["name"] for item in second["items"]] == ["now", "now"]
     # Behind the last page there is nothing.
-    assert [item["name"] for item in json.loads(api.answer(KEY, second["next"], "").body)["items"]] == ["then", "now"]
+    assert [item["name"] for item in json.loads(ask(api, cursor=second["next"]).body)["items"]] == ["then", "now"]
     assert api.told(0)["met"] == [1]
 
 
 def test_older_versions_of_a_pages_own_records_are_no_other_answer():
     api = Api(KEY, 3, [Other("stale", Window.parse("1"))], "at", {"name": "then"})
     api.add(records(3))
-    assert [item["name"] for item in json.loads(api.answer(KEY, "", "").body)["items"]] == ["now", "now", "now", "then"]
+    assert [item["name"] for item in json.loads(ask(api).body)["items"]] == ["now", "now", "now", "then"]
     assert api.told(0)["met"] == [0]
 
 
 def test_half_a_page_is_served_once_the_client_asks_for_what_comes_after_it():
     api = Api(KEY, 2, [Other("truncated", Window.parse("1"))])
     api.add(records(3))
-    api.answer(KEY, "", "")
+    ask(api)
     assert api.told(0)["served"] == [None, None, None]
-    api.answer(KEY, base64.urlsafe_b64encode(b"2").decode(), "")
+    ask(api, cursor=base64.urlsafe_b64encode(b"2").decode())
     assert None not in api.told(0)["served"]
 
 
 def test_without_the_key_no_page_is_answered_and_a_wrong_cursor_is_refused():
     api = Api(KEY, 5)
     api.add(records(3))
-    assert api.answer("another", "", "").status == 401
-    assert api.answer(KEY, "no cursor", "").status == 400
+    assert ask(api, "another").status == 401
+    assert ask(api, cursor="no cursor").status == 400
     assert api.told(0)["served"] == [None, None, None]
 
 
 def test_what_is_added_later_comes_after_the_last_cursor():
     api = Api(KEY, 5)
     api.add(records(3))
-    cursor = json.loads(api.answer(KEY, "", "").body)["next"]
+    cursor = json.loads(ask(api).body)["next"]
     api.add(records(2))
-    assert [item["id"] for item in json.loads(api.answer(KEY, cursor, "").body)["items"]] == [0, 1]
+    assert [item["id"] for item in json.loads(ask(api, cursor=cursor).body)["items"]] == [0, 1]
 
 
 def test_a_cursor_expires_only_where_there_is_one():
     api = Api(KEY, 1, [Other("expired", Window.parse("1-2"))])
     api.add(records(2))
-    first = api.answer(KEY, "", "")
+    first = ask(api)
     assert (first.status, api.told(0)["met"]) == (200, [0])
-    assert api.answer(KEY, json.loads(first.body)["next"], "").status == 410
+    assert ask(api, cursor=json.loads(first.body)["next"]).status == 410
     assert api.told(0)["met"] == [1]
+
+
+def test_a_page_counts_once_it_is_written():
+    api = Api(KEY, 2)
+    api.add(records(2))
+    answer = api.answer(KEY, "", "")
+    assert api.told(0)["served"] == [None, None]
+    api.served(answer.shown)
+    assert None not in api.told(0)["served"]

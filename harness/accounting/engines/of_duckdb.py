@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.accounting.engines import Engine, Row
 
 # DuckDB's memory, beside Python's. DuckDB moves what exceeds a limit to disk, and raises OutOfMemoryException where one step needs more: then the next
-# limit is tried. Which one suffices depends on the rows: with less a run is made for nothing, with more the machine lacks memory that the run has no use for.
+# limit is tried. Too low a limit wastes an attempt, too high a limit takes memory from the machine; which one suffices depends on the rows.
 _MEMORY_LIMITS_MB = (280, 640, 1280, 2560, 5120, 10240)
 _ROWS_IN_A_MB = 8_000
 _ROWS_PER_FETCH = 10_000

@@ -117,7 +117,7 @@ def unpack(path: str, directory: str) -> None:
 
 def unpack_beside(path: str, directory: str) -> None:
     """Does what `unpack` does; where there is much to unpack, in another process. LocalStack deploys the rest of the stack meanwhile, and all its threads share one core."""
-    if Path(path).stat().st_size < _MUCH:
+    if not Path(path).exists() or Path(path).stat().st_size < _MUCH:
         unpack(path, directory)
         return
     command = [sys.executable, "-m", "harness.inside.lambda_.archive", path, directory]
@@ -196,7 +196,7 @@ def _write(archive: zipfile.ZipFile, entry: Entry, to: Path) -> None:
 
 
 def main() -> None:
-    """Is the process beside: unpacks the archive at the first argument into the second. Exits with what is wrong with it."""
+    """Unpacks the archive at the first argument into the directory at the second. Exits with what is wrong with it."""
     try:
         unpack(*sys.argv[1:])
     except BadArchiveError as error:

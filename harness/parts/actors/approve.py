@@ -61,8 +61,8 @@ class Approve(Actor):
     link to reject, and writes in it that he approves; he then leaves out or cuts off each of its parameters in turn.
 
     The verdict is unknown where no message was of an entry, and where each of its decisions came too late or was refused: the run did not test
-    that entry. A decision whose first answer was lost counts as refused, as nothing tells whether it was taken. A link behind which something fails is used again at each turn
-    until the task waits no more."""
+    that entry. A decision whose first answer was lost counts as refused, as nothing tells whether it was taken. With `when: meanwhile` a link behind which something fails is used again at
+    each turn, until the task waits no more."""
 
     when: Literal["at_rest", "meanwhile"] = "meanwhile"
 

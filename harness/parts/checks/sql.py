@@ -39,7 +39,7 @@ class Lake(Part):
 
 
 class Sql(Check):
-    """Runs `query` over the tables of the run (`ledger`, `observations`, `outcomes`, `anomalies`: docs/run-directory.md) and those of `lake`, which may have the name of another.
+    """Runs `query` over the tables of the run (`ledger`, `observations`, `outcomes`, `anomalies`: docs/run-directory.md) and those of `lake`. A table of the lake may take the place of one of the run.
 
     Without `equals` the query finds what must not be: the check holds where it returns no row. With `equals` it returns one value, which
     must be equal to it."""
@@ -71,7 +71,8 @@ def _answer(query: str, context: Context, lakes: Mapping[str, Lake]) -> tuple[li
     with tempfile.TemporaryDirectory(dir=context.run_dir) as scratch, duckdb.connect() as db:
         db.execute("SET enable_progress_bar = false")
         try:
-            for name in {"ledger", "observations", "outcomes", "anomalies"} - lakes.keys():
+            # DuckDB's names have no case.
+            for name in {"ledger", "observations", "outcomes", "anomalies"} - {one.casefold() for one in lakes}:
                 db.execute(f"CREATE VIEW {name} AS FROM read_parquet('{context.run_dir}/{name}.parquet')")
             for name, lake in lakes.items():
                 _add(db, name, lake, context, Path(scratch) / name)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.1
 _AGAIN_AFTER_S = 20
-"""On AWS, where nobody tells whether what was started has ended, the schedule is fired again once nothing was fetched for so long."""
+"""On AWS nothing tells whether what was started has ended. The schedule is fired again once no new record was fetched for so long, and for as long as an answer may take."""
 _RECORDS_PER_REQUEST = 2000
 
 
@@ -164,7 +164,7 @@ class ServedSender:
     def _has_ended(self, quiet_s: float) -> bool:
         """Returns whether nothing is under way: what was to fetch has ended before it had all, and is to be started again. `quiet_s` is the time since the last fetch."""
         if self._context.clients.aws:
-            return quiet_s > _AGAIN_AFTER_S
+            return quiet_s > _AGAIN_AFTER_S + max((other.seconds for other in self._part.answers), default=0)
         try:
             return bool(
                 ask("GET", f"{self._context.endpoint}/_pipeproof/activity", {"account": self._context.account}, "at_rest")[

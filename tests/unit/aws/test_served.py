@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import socket
+import struct
 
 import pytest
 import urllib3
@@ -54,7 +56,23 @@ def test_a_port_that_is_taken_is_told(here):
 
 def test_it_listens_no_more_at_the_end(here):
     here.stop()
-    with pytest.raises(urllib3.exceptions.HTTPError):
-        fetched(here, "/")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", here._port), timeout=5)
     here.start()
     assert fetched(here, "/").status == 404
+
+
+def test_what_a_client_did_not_get_is_not_served_and_nothing_is_said(here, capfd):
+    here.make("customers", {**MADE, "page_size": 10})
+    here.add("customers", [(base64.b64encode(b'{"n": "%s"}' % (b"x" * 5_000_000)).decode(), True) for _ in range(10)])
+    with socket.create_connection(("127.0.0.1", here._port)) as client:
+        client.sendall(f"GET /_served/{ACCOUNT}/customers HTTP/1.1\r\nx-api-key: secret\r\n\r\n".encode())
+        client.recv(1000)
+        # It goes at once, with what is not read.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with socket.create_connection(("127.0.0.1", here._port)) as scanner:
+        scanner.sendall(b"GET http://[x HTTP/1.0\r\n\r\n")
+        assert b" 404 " in scanner.recv(1000)
+    here.stop()
+    assert here.told("customers")["served"] == [None] * 10
+    assert capfd.readouterr() == ("", "")

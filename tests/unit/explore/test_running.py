@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.accounting.verdict import Judgement
+from harness.accounting.verdict import Judgement, Verdict
+from harness.explore import running
 from harness.explore.judging import under_faults
 from harness.explore.running import Running, searched, write_found
 from harness.explore.search import Finding, Tried
@@ -96,3 +97,33 @@ def test_on_a_stack_that_stands_a_schedule_has_records_of_its_own_and_the_same_e
         run._on_standing(faults, emulator, None, "1")
     assert seeds[0] == seeds[1] != seeds[2]
     assert 7 not in seeds
+
+
+@pytest.mark.parametrize(
+    ("faults", "allow", "shown", "judgement"),
+    [
+        ((), {}, False, Judgement.PASS),
+        ((REFUSED,), {}, True, Judgement.FAIL),
+        ((REFUSED,), {"conflicting": "all"}, True, Judgement.PASS),
+    ],
+)
+def test_what_no_fault_explains_is_a_finding_unless_the_scenario_allows_it(monkeypatch, tmp_path, faults, allow, shown, judgement):
+    """The run without faults must show the way itself: it alone stands for those under faults."""
+    conducted = []
+
+    def recorded(_run_dir, run):
+        conducted.append(run)
+        return SimpleNamespace(verdict=Verdict(Judgement.PASS), account=SimpleNamespace(anomalies={"conflicting": 5}), faults=())
+
+    for name, stub in {
+        "conduct": lambda run: run,
+        "open_load": lambda _: None,
+        "points": lambda *_: [],
+        "found_among_told": lambda _: {"misrouted": 0, "conflicting": 3},
+    }.items():
+        monkeypatch.setattr(running, name, stub)
+    scenario = load_scenario(scenario_files()["lake"]).model_copy(update={"allow": allow})
+    run = Running("lake", scenario, [], tmp_path, recorded, seed=None, records=100)
+    tried = run._run(run._recipe(faults), None, "000000000001")
+    assert (conducted[0].shown, tried.judgement) == (shown, judgement)
+    assert tried.reasons == (("3 records conflicting",) if judgement is Judgement.FAIL else ())

@@ -334,3 +334,21 @@ def test_one_schedule_without_a_verdict_makes_the_search_unknown_though_others_s
     found = explored(run)
     assert found.survived > 0
     assert found.judgement is Judgement.UNKNOWN
+
+
+def test_a_smaller_form_must_lose_what_was_lost():
+    """A narrow fault may keep an e-mail from being sent, where the outage loses records."""
+
+    def run(faults):
+        if not faults:
+            return Tried(Judgement.PASS, points=tuple(POINTS))
+        (fault,) = faults
+        if (fault["kind"], fault.get("operation")) != ("throttle", "PutObject"):
+            return Tried(Judgement.PASS)
+        lost = 1 if fault["calls"].endswith("-1000000000") else 0
+        return Tried(Judgement.FAIL, ("no e-mail",), {"lost": lost})
+
+    found = explore(run, Limits(), tell=lambda _: None)
+    assert {finding.tried.anomalies["lost"] for finding in found.findings} == {0, 1}
+    (loss,) = [finding for finding in found.findings if finding.tried.anomalies["lost"]]
+    assert loss.faults[0]["calls"].endswith("-1000000000")

@@ -100,7 +100,7 @@ def conducted(tmp_path, monkeypatch):
     gauges = Gauges(REST)
     emulator = FakeEmulator(gauges.endpoint)
 
-    def conduct(send=None, *, actors=(), checks=(), probes=(), answers=(REST,), told=None, **keys):
+    def conduct(send=None, *, actors=(), checks=(), probes=(), answers=(REST,), told=None, shown=False, **keys):
         told = [] if told is None else told
         gauges.answers = list(answers)
         scenario = Scenario(
@@ -108,7 +108,7 @@ def conducted(tmp_path, monkeypatch):
             checks=checks, probes=probes or (Look(where="${outputs.Place}"),), **keys,
         )  # fmt: skip
         recipe = Recipe("fake", scenario, 1)
-        told.extend(engine.conduct(Run(recipe, open_load(recipe), emulator, "fake", "command", tmp_path)))
+        told.extend(engine.conduct(Run(recipe, open_load(recipe), emulator, "fake", "command", tmp_path, shown=shown)))
         return told
 
     conduct.emulator, conduct.gauges = emulator, gauges
@@ -129,6 +129,19 @@ def test_a_run_goes_through_its_phases_in_order_and_passes(conducted):
     assert events.ActorActed("Act", "something") in told or any(isinstance(e, events.ActorActed) for e in told)
     assert finished.checks == (events.CheckFinished("it", holds=True, text="expected this, found that"),)
     assert conducted.emulator.stopped == 1
+
+
+def test_what_another_run_has_shown_is_no_doubt_of_a_pass_alone(conducted):
+    def judgement(send=None, **keys):
+        STORE.clear()
+        return conducted(send, **keys)[-1].verdict.judgement
+
+    idle = (Act(does="nothing"),)
+    assert judgement(actors=idle) is Judgement.UNKNOWN
+    assert judgement(actors=idle, shown=True) is Judgement.PASS
+    # What fails must fail without that, too.
+    assert judgement(Put(fails="loses"), actors=idle, shown=True) is Judgement.UNKNOWN
+    assert judgement(Put(fails="loses"), shown=True) is Judgement.FAIL
 
 
 def test_what_was_not_stored_is_lost_and_the_run_fails(conducted):
