@@ -125,6 +125,7 @@ def explore(
 
     from harness.emulator.choose import choose_several  # noqa: PLC0415
     from harness.explore.memory import code_of, read_known, write_known  # noqa: PLC0415
+    from harness.explore.room import Room  # noqa: PLC0415
     from harness.explore.running import explored, write_found  # noqa: PLC0415
     from harness.explore.search import Explored, Known, Limits, in_words  # noqa: PLC0415
     from harness.report.html.page import left_report  # noqa: PLC0415
@@ -141,6 +142,7 @@ def explore(
     note, code = found / f"{name}.explored.json", code_of(loaded, seed, records)
     known = read_known(note, code) if resume else Known()
     run_dir = create_run_dir(out, f"explore-{name}", latest=False)
+    room = Room() if workers is None else lambda: False
     workers = workers or 2 * (os.cpu_count() or 1)
     chosen, why = choose_several(emulator, run_dir, workers)
     console.print(f"for all runs: {why}", highlight=False)
@@ -148,7 +150,7 @@ def explore(
     try:
         explored(
         name, loaded, chosen, run_dir, record, lambda step: console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True),
-        limits=Limits(depth, workers, most=schedules, first=first), budget_s=budget, seed=seed, records=records, known=known, found=came,
+        limits=Limits(depth, workers, most=schedules, first=first, room=room), budget_s=budget, seed=seed, records=records, known=known, found=came,
         )  # fmt: skip
     finally:
         if came.outcomes:

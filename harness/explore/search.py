@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.accounting.verdict import Judgement
+from harness.explore.room import LOOKS_EVERY_S
 from harness.explore.schedules import Schedule, of_changes, of_points, skipped, smaller
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _LAST = 1000
 _MOST_SMALLER = 20
 _MOST_UNDECIDED = 5
 _WAITING_FOR_EACH_WORKER = 2
+# More than these would be too many for one emulator.
+_MOST_TIMES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,14 @@ class Explored:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How far a search goes: `depth` faults in a schedule, `workers` runs at a time and twice as many more that mostly wait, no new schedule once it is `over`, `most` schedules where that is given, and with
-    `first` no further than to the first one that fails."""
+    `first` no further than to the first one that fails. Where there is `room`, more runs than these begin, one after the other."""
 
     depth: int = 1
     workers: int = 2
     over: Callable[[], bool] = lambda: False
     most: int | None = None
     first: bool = False
+    room: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +262,8 @@ def side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callabl
     """Takes schedules from `todo` while it has any, within the limits and until there is `enough`, and yields what came of each, in the order in which they end. What has
     no verdict once there is enough is left in `todo`."""
     waiting = _WAITING_FOR_EACH_WORKER * limits.workers
-    with ThreadPoolExecutor(limits.workers + waiting, thread_name_prefix="explore") as pool:
+    most = _MOST_TIMES * (limits.workers + waiting)
+    with ThreadPoolExecutor(most, thread_name_prefix="explore") as pool:
         running: dict[Future[Tried], Schedule] = {}
         begun = 0
 
@@ -271,7 +276,8 @@ def side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callabl
             left = todo if limits.most is None else todo[: limits.most - begun]
             waits = sum(one.is_outage for one in running.values())
             has_room = {False: len(running) - waits < limits.workers, True: waits < waiting}
-            return next((place for place, one in enumerate(left) if has_room[one.is_outage]), None)
+            place = next((place for place, one in enumerate(left) if has_room[one.is_outage]), None)
+            return 0 if place is None and left and len(running) < most and limits.room() else place
 
         try:
             while goes_on() or running:
@@ -279,7 +285,8 @@ def side_by_side(run: Run, todo: list[Schedule], limits: Limits, enough: Callabl
                     schedule = todo.pop(place)
                     running[pool.submit(run, schedule.faults)] = schedule
                     begun += 1
-                for done in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+                looks_again = LOOKS_EVERY_S if goes_on() else None
+                for done in wait(running, looks_again, return_when=FIRST_COMPLETED).done if running else ():
                     schedule, tried = running.pop(done), done.result()
                     if enough() and tried.judgement is Judgement.UNKNOWN:
                         todo.append(schedule)

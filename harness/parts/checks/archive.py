@@ -11,10 +11,15 @@ from harness.parts.objects import hashes
 from harness.parts.ports import Check, Context, Finding
 
 _SHOWN = 5
+_UPLOADS = """
+SELECT DISTINCT shard, file_hash, shard IN (SELECT shard FROM read_parquet($2) WHERE outcome <> 'stored' AND sequence IS NULL AND shard IS NOT NULL)
+FROM read_parquet($1) SEMI JOIN (FROM read_parquet($2) WHERE outcome = 'stored') USING (shard)
+WHERE file_hash IS NOT NULL ORDER BY shard
+"""
 
 
 class Archive(Check):
-    """Expects every uploaded file of which a record was stored below `prefix` of `bucket`, byte for byte.
+    """Expects every uploaded file of which a record was stored below `prefix` of `bucket`, byte for byte; but for those that were given up as a whole: these wait for a person where they are.
 
     Which upload a stored record is of must be known: a probe of what is stored reads `shard`. Where nothing was stored the check holds, and
     says nothing."""
@@ -24,14 +29,13 @@ class Archive(Check):
 
     def open(self, context: Context) -> Finding:
         """Returns which files are not there. Raises UnknownVerdictError where no stored record names its file."""
+        ledger, observations = (str(context.run_dir / f"{name}.parquet") for name in ("ledger", "observations"))
         with duckdb.connect() as db:
-            uploads = db.execute(
-                f"SELECT DISTINCT shard, file_hash FROM '{context.run_dir}/ledger.parquet' WHERE file_hash IS NOT NULL "
-                f"AND shard IN (SELECT shard FROM '{context.run_dir}/observations.parquet' WHERE outcome = 'stored') ORDER BY shard"
-            ).fetchall()
-            stored = db.execute(f"FROM '{context.run_dir}/observations.parquet' WHERE outcome = 'stored' LIMIT 1").fetchone()
-        if not uploads and stored:
+            found = db.execute(_UPLOADS, [ledger, observations]).fetchall()
+            stored = db.execute("FROM read_parquet($1) WHERE outcome = 'stored' LIMIT 1", [observations]).fetchone()
+        if not found and stored:
             raise UnknownVerdictError("no stored record names the file that it is of")
+        uploads = [(upload, digest) for upload, digest, given_up in found if not given_up]
         # The same file may have been uploaded twice: both must be kept.
         kept = Counter(digest for _, digest in hashes(context, self.bucket, self.prefix))
         missing = []

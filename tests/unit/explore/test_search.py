@@ -352,3 +352,22 @@ def test_a_smaller_form_must_lose_what_was_lost():
     assert {finding.tried.anomalies["lost"] for finding in found.findings} == {0, 1}
     (loss,) = [finding for finding in found.findings if finding.tried.anomalies["lost"]]
     assert loss.faults[0]["calls"].endswith("-1000000000")
+
+
+@pytest.mark.parametrize(("room", "at_once"), [(True, 6), (False, 1)])
+def test_more_runs_begin_while_there_is_room(room, at_once):
+    together = threading.Barrier(at_once)
+    running, most = [], []
+
+    def run(faults):
+        if not faults:
+            return Tried(Judgement.PASS, points=tuple(POINTS))
+        running.append(1)
+        most.append(len(running))
+        if len(most) <= at_once:
+            together.wait(20)
+        running.pop()
+        return Tried(Judgement.PASS)
+
+    explore(run, Limits(workers=1, most=12, room=lambda: room), tell=lambda _: None)
+    assert at_once <= max(most) <= (6 if room else 3)

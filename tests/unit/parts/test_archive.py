@@ -17,12 +17,13 @@ from tests.unit.parts.places import Bucket, Places
 FILES = {"in/a.csv@1": b"id\n1\n", "in/b.csv@1": b"id\n2\n", "in/a.csv@2": b"id\n1\n"}
 
 
-def found(tmp_path, objects, *, stored=tuple(FILES), shard=True):
+def found(tmp_path, objects, *, stored=tuple(FILES), shard=True, given_up=()):
     with Ledger(tmp_path / "ledger.parquet") as ledger:
         for upload, body in FILES.items():
             answer = Answer(Status.ACKED, 1, upload, "2", file_hash=payload_hash(body))
             ledger.add(Record(upload, b"row", b"{}"), answer)
     seen = [Observation(Outcome.STORED, "t", upload, upload if shard else None) for upload in stored]
+    seen += [Observation(Outcome.ALERTED, "q", None, upload, sequence) for upload, sequence in given_up]
     write_observations(tmp_path / "observations.parquet", seen)
     places = Places(s3=Bucket({key: (body, {}) for key, body in objects.items()}))
     return Archive(bucket="b", prefix="done/").open(replace(context(places), run_dir=tmp_path))
@@ -55,3 +56,11 @@ def test_a_file_of_which_nothing_was_stored_need_not_be_archived(tmp_path):
     assert found(tmp_path, {}, stored=[]).holds
     with pytest.raises(UnknownVerdictError, match="no stored record names the file that it is of"):
         found(tmp_path, {}, shard=False)
+
+
+def test_a_file_that_was_given_up_as_a_whole_need_not_be_archived(tmp_path):
+    kept = {"done/1": b"id\n1\n", "done/3": b"id\n1\n"}
+    assert found(tmp_path, kept, given_up=[("in/b.csv@1", None)]).holds
+    assert not found(tmp_path, kept, given_up=[("in/a.csv@1", None)]).holds
+    assert not found(tmp_path, kept, given_up=[("in/b.csv@1", "2")]).holds, "one of its rows was given up"
+    assert found(tmp_path, {}, given_up=[(upload, None) for upload in FILES]).holds
