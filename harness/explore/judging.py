@@ -1,4 +1,4 @@
-"""How a run under faults is judged. What an outage does to a pipeline that works is no finding: records that are given up and told, also such as were stored before an attempt failed."""
+"""How a run under faults is judged. What an outage does to a pipeline that works is no finding: records that are given up and told, also such as were stored before their last attempt failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import duckdb
 from harness.run.trace import ways
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.run.trace import Hop
@@ -20,7 +20,7 @@ TOLD = ("misrouted", "conflicting")
 """Anomalies that faults bring about in a pipeline that works."""
 
 _COUNTED, _SENT = frozenset({"metric"}), frozenset({"alarm", "email"})
-_ATTEMPTS = frozenset({"invocation", "execution", "state"})
+_OF_MACHINES = frozenset({"execution", "state"})
 
 
 def under_faults(scenario: Scenario, *, outage: bool, found: Mapping[str, int] = MappingProxyType({})) -> Scenario:
@@ -44,7 +44,7 @@ def beyond(scenario: Scenario, found: Mapping[str, int]) -> dict[str, int]:
 
 def found_among_told(run_dir: Path) -> dict[str, int]:
     """Returns of how many records of a run under faults no fault explains the anomaly. Misrouted are those that are stored and must not be; conflicting are those that are stored and
-    given up although each attempt at them succeeded, or that the first hop had rejected."""
+    given up although the last attempt at them succeeded, or that the first hop had rejected."""
     anomalies, ledger = (str(run_dir / f"{name}.parquet") for name in ("anomalies", "ledger"))
     with duckdb.connect() as db:
         stored = db.execute(
@@ -56,11 +56,14 @@ def found_among_told(run_dir: Path) -> dict[str, int]:
             [ledger, anomalies],
         ).fetchall()
     of_these = ways(run_dir, [(record_id, shard, sequence) for record_id, shard, sequence, _ in conflicting], {})
-    undisturbed = [
-        status == "rejected" or not any(map(_failed, hops)) for (*_, status), hops in zip(conflicting, of_these, strict=True)
+    unexplained = [
+        status == "rejected" or not _failed_at_last(hops) for (*_, status), hops in zip(conflicting, of_these, strict=True)
     ]
-    return {"misrouted": int(stored[0][0]), "conflicting": sum(undisturbed)}
+    return {"misrouted": int(stored[0][0]), "conflicting": sum(unexplained)}
 
 
-def _failed(hop: Hop) -> bool:
-    return hop.entry["kind"] in _ATTEMPTS and bool(hop.entry.get("error"))
+def _failed_at_last(hops: Sequence[Hop]) -> bool:
+    """Returns whether the last invocation with a record failed; where there is none, whether an execution did. An invocation that succeeds knows what it gives up."""
+    invocations = [hop for hop in hops if hop.entry["kind"] == "invocation"]
+    attempts = invocations or [hop for hop in hops if hop.entry["kind"] in _OF_MACHINES]
+    return bool(attempts and attempts[-1].entry.get("error"))
