@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 TOLD = ("misrouted", "conflicting")
 """Anomalies that faults bring about in a pipeline that works."""
 
-_COUNTED, _SENT = frozenset({"metric"}), frozenset({"alarm", "email"})
+_COUNTED, _BESIDES = frozenset({"metric"}), frozenset({"alarm", "archive", "email"})
 _OF_MACHINES = frozenset({"execution", "state"})
 
 
 def under_faults(scenario: Scenario, *, outage: bool, found: Mapping[str, int] = MappingProxyType({})) -> Scenario:
     """Returns the scenario with leave to give up healthy records, because what an outage drives into a dead-letter queue is told, and not lost; and without checks of
-    metrics, because what is tried again is counted again. An `outage` may also keep an e-mail from being sent, and an alarm from ringing by keeping away what it watches. Anomalies
-    that were `found` are not allowed."""
+    metrics, because what is tried again is counted again. An `outage` may also keep an e-mail from being sent, a file from being archived, and
+    an alarm from ringing by keeping away what it watches. Anomalies that were `found` are not allowed."""
     told = {name: "all" for name in TOLD if not found.get(name)}
-    left_out = _COUNTED | _SENT if outage else _COUNTED
+    left_out = _COUNTED | _BESIDES if outage else _COUNTED
     checks = tuple(check for check in scenario.checks if check.kind not in left_out)
     send: Any = scenario.send
     if outage and "within_s" in type(send).model_fields:
