@@ -127,7 +127,8 @@ def explore(
     from harness.explore.memory import code_of, read_known, write_known  # noqa: PLC0415
     from harness.explore.room import Room  # noqa: PLC0415
     from harness.explore.running import explored, write_found  # noqa: PLC0415
-    from harness.explore.search import Explored, Known, Limits, in_words  # noqa: PLC0415
+    from harness.explore.search import Explored, Known, Limits  # noqa: PLC0415
+    from harness.explore.words import in_words  # noqa: PLC0415
     from harness.report.html.page import left_report  # noqa: PLC0415
     from harness.report.run_record import record  # noqa: PLC0415
     from harness.report.search import left_page  # noqa: PLC0415

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.accounting.verdict import Judgement
 from harness.errors import UsageError
 from harness.explore.schedules import Schedule
-from harness.explore.search import kills
+from harness.explore.words import kills
 from harness.faults.plan import HARNESS
 from harness.report.html.page import REPORT, write_search
 

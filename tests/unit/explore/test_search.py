@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness.accounting.verdict import Judgement
 from harness.explore.points import Point
 from harness.explore.schedules import Schedule, of_changes, of_points, smaller
-from harness.explore.search import Explored, Known, Limits, Tried, _Agenda, explore, in_words
+from harness.explore.search import Explored, Known, Limits, Tried, _Agenda, explore
+from harness.explore.words import in_words
 from harness.faults.plan import load
 
 POINTS = (
