@@ -17,7 +17,15 @@ def offered(cwd):
 
 
 def workers_of(process):
-    return [one for one in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+    return [one for one in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(_command_of(one))]
+
+
+def _command_of(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        # The emulator's processes come and go: this one has ended since it was listed.
+        return []
 
 
 def loading(cwd):
