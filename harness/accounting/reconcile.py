@@ -233,19 +233,22 @@ def _examples(db: Engine, name: str, met: Callable[[str | None, str | None], str
         """
         yield from (Example(*row) for row in db.rows(query))
     else:
-        query = f"""
-        WITH first AS (SELECT index, record_id, why FROM anomalies WHERE anomaly = '{name}' ORDER BY index LIMIT {MAX_EXAMPLES}),
-        places AS (
-            SELECT index, string_agg(place, ', ' ORDER BY place) AS places
-            FROM (SELECT DISTINCT index, place FROM resolved SEMI JOIN first USING (index)) GROUP BY index
-        )
-        SELECT first.record_id,
-               coalesce('accepted by the first hop as ' || shard || ':' || sequence, 'the first hop: ' || status) || coalesce('; seen at ' || places, '') AS hop,
-               why, shard, sequence
-        FROM first JOIN (SELECT index, shard, sequence, status FROM accounts) USING (index) LEFT JOIN places USING (index) ORDER BY index
+        found = db.rows(f"SELECT index, record_id, why FROM anomalies WHERE anomaly = '{name}' ORDER BY index LIMIT {MAX_EXAMPLES}")
+        # By their numbers: an engine passes over parts of a table in which none of these is.
+        these = f"index IN ({', '.join(str(index) for index, *_ in found)})"
+        hops = f"""
+        SELECT index, coalesce('accepted by the first hop as ' || shard || ':' || sequence, 'the first hop: ' || status) AS hop, shard, sequence
+        FROM accounts WHERE {these}
         """
-        for record_id, hop, why, *where in db.rows(query):
-            yield Example(record_id, f"{hop}{met(*where)}", why, *where)
+        accepted = {index: row for index, *row in db.rows(hops)}
+        places = f"""
+        SELECT index, string_agg(place, ', ' ORDER BY place) AS places FROM (SELECT DISTINCT index, place FROM resolved WHERE {these}) GROUP BY index
+        """
+        seen: dict[int, str | None] = dict(db.rows(places))
+        for index, record_id, why in found:
+            hop, *where = accepted[index]
+            at = f"; seen at {seen[index]}" if seen.get(index) else ""
+            yield Example(record_id, f"{hop}{at}{met(*where)}", why, *where)
 
 
 def _rejected_why(db: Engine) -> str:

@@ -22,6 +22,9 @@ class Engine(Protocol):
         """Makes a view of Parquet files, which have these columns at least; `columns` gives their types for where there is no file. With `number` the view has a column of that name
         with the row's place in its file, from 0."""
 
+    def view(self, name: str, query: str) -> None:
+        """Gives a query a name. What it finds is found anew each time."""
+
     def table(self, name: str, query: str) -> None:
         """Makes a table of what a query finds."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # DuckDB's memory, beside Python's. DuckDB moves what exceeds a limit to disk, and raises OutOfMemoryException where one step needs more: then the next
 # limit is tried. Too low a limit wastes an attempt, too high a limit takes memory from the machine; which one suffices depends on the rows.
 _MEMORY_LIMITS_MB = (280, 640, 1280, 2560, 5120, 10240)
-_ROWS_IN_A_MB = 8_000
+_ROWS_IN_A_MB = 16_000
 _ROWS_PER_FETCH = 10_000
 
 T = TypeVar("T")
@@ -53,6 +53,9 @@ class _DuckDB:
         files = ", ".join(map(_quoted, paths))
         numbered, numbers = (f", file_row_number AS {number}", ", file_row_number = true") if number else ("", "")
         self._db.execute(f"CREATE VIEW {name} AS SELECT *{numbered} FROM read_parquet([{files}]{numbers})")
+
+    def view(self, name: str, query: str) -> None:
+        self._db.execute(f"CREATE VIEW {name} AS {query}")
 
     def table(self, name: str, query: str) -> None:
         self._db.execute(f"CREATE TABLE {name} AS {query}")

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -101,6 +101,8 @@ def _session(folder: Path) -> SparkSession:
             "spark.local.dir": str(folder),
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.driver.memory": "2g",
+            # Where its memory does not suffice a thread of it ends, and the query never would.
+            "spark.driver.extraJavaOptions": "-XX:+ExitOnOutOfMemoryError",
             "spark.log.level": "ERROR",
         }
     builder = SparkSession.builder
@@ -129,6 +131,9 @@ class _Spark:
             found = found.selectExpr("*", f"_metadata.row_index AS {number}")
         found.createOrReplaceTempView(name)
 
+    def view(self, name: str, query: str) -> None:
+        self._query(query).createOrReplaceTempView(name)
+
     def table(self, name: str, query: str) -> None:
         self._keep(name, self._query(query))
 
@@ -156,11 +161,15 @@ class _Spark:
 
     def write(self, query: str, path: Path) -> None:
         found = self._query(query)
+        # By the workers, a file for each part of the order: here a part that is whole may not fit into memory.
+        parts = self._folder / path.name
+        found.write.parquet(_as_url(parts))
         schema = _schema(found)
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            # A part at a time: the whole would not fit into this process.
-            for rows in _grouped(found.toLocalIterator()):
-                writer.write_table(pa.Table.from_pylist([row.asDict() for row in rows], schema=schema))
+            for part in sorted(parts.glob("part-*.parquet")):
+                for rows in pq.ParquetFile(part).iter_batches(_ROWS_PER_GROUP):
+                    writer.write_table(pa.Table.from_batches([rows]).cast(schema))
+        shutil.rmtree(parts)
 
     def _keep(self, name: str, found: DataFrame) -> None:
         path = self._folder / name
@@ -174,17 +183,6 @@ class _Spark:
 def _as_url(path: Path) -> str:
     """Returns a path of this machine as Hadoop takes it: unescaped. A cluster may have another file system as its default."""
     return f"file://{path.resolve()}"
-
-
-def _grouped(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    group: list[Any] = []
-    for row in rows:
-        group.append(row)
-        if len(group) == _ROWS_PER_GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def _schema(found: DataFrame) -> pa.Schema:
