@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from harness.run.trace import ways
+from harness.explore.given_back import given_back
+from harness.run.trace import carries, ways
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ def beyond(scenario: Scenario, found: Mapping[str, int]) -> dict[str, int]:
 
 def found_among_told(run_dir: Path) -> dict[str, int]:
     """Returns of how many records of a run under faults no fault explains the anomaly. Misrouted are those that are stored and must not be; conflicting are those that are stored and
-    given up although the last attempt at them succeeded, or that the first hop had rejected."""
+    given up although the last attempt at them succeeded and did not give them back, or that the first hop had rejected."""
     anomalies, ledger = (str(run_dir / f"{name}.parquet") for name in ("anomalies", "ledger"))
     with duckdb.connect() as db:
         stored = db.execute(
@@ -55,15 +56,20 @@ def found_among_told(run_dir: Path) -> dict[str, int]:
             "SELECT record_id, shard, sequence, status FROM read_parquet($1) SEMI JOIN (FROM read_parquet($2) WHERE anomaly = 'conflicting') USING (index)",
             [ledger, anomalies],
         ).fetchall()
-    of_these = ways(run_dir, [(record_id, shard, sequence) for record_id, shard, sequence, _ in conflicting], {})
-    unexplained = [
-        status == "rejected" or not _failed_at_last(hops) for (*_, status), hops in zip(conflicting, of_these, strict=True)
+    records = [(record_id, shard, sequence) for record_id, shard, sequence, _ in conflicting]
+    last = [_last_attempt(hops) for hops in ways(run_dir, records, {})]
+    returned = given_back(run_dir, {attempt.request_id for attempt in last if attempt})
+    explained = [
+        status != "rejected"
+        and attempt is not None
+        and bool(attempt.entry.get("error") or carries(returned.get(attempt.request_id, ""), record))
+        for (*_, status), record, attempt in zip(conflicting, records, last, strict=True)
     ]
-    return {"misrouted": int(stored[0][0]), "conflicting": sum(unexplained)}
+    return {"misrouted": int(stored[0][0]), "conflicting": explained.count(False)}
 
 
-def _failed_at_last(hops: Sequence[Hop]) -> bool:
-    """Returns whether the last invocation with a record failed; where there is none, whether an execution did. An invocation that succeeds knows what it gives up."""
+def _last_attempt(hops: Sequence[Hop]) -> Hop | None:
+    """Returns the last invocation with a record; where there is none, the last execution. One that succeeds, and does not give the record back, knows what it gives up."""
     invocations = [hop for hop in hops if hop.entry["kind"] == "invocation"]
     attempts = invocations or [hop for hop in hops if hop.entry["kind"] in _OF_MACHINES]
-    return bool(attempts and attempts[-1].entry.get("error"))
+    return attempts[-1] if attempts else None

@@ -261,6 +261,11 @@ def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], m
     return [sorted(one.hops, key=lambda hop: hop.entry["at_ms"]) for one in sought]
 
 
+def carries(text: str, record: tuple[str, str | None, str | None]) -> bool:
+    """Returns whether a text has a record (its id, shard and sequence)."""
+    return _sought(*record).stands_in(text)
+
+
 def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Account:
     """Returns the account in which the first examples of each anomaly have their hops. `names` maps the names that the deployment has made
     to those of the template. A phantom gets no hops, because the load did not offer it."""

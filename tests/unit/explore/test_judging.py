@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pyarrow as pa
@@ -42,9 +43,10 @@ def found(tmp_path):
         account = reconcile(tmp_path / "ledger.parquet", tmp_path / "observations.parquet", tmp_path)
         assert account.anomalies["conflicting"] == 1
         with pa.CompressedOutputStream(str(tmp_path / JOURNAL), "zstd") as file:
-            for number, entry in enumerate(journal):
+            for number, entry in enumerate(map(dict, journal)):
                 ids = {"at_ms": 1000 + number, "id": f"i-{number}", "name": "Store", "log": ""}
-                file.write(json.dumps({**ids, **entry, "carried": "id-17"}).encode() + b"\n")
+                contents = {"carried": entry.pop("carried", "id-17"), "answer": entry.pop("answer", "")}
+                file.write(json.dumps({**ids, **entry, **contents}).encode() + b"\n")
         return found_among_told(tmp_path)["conflicting"]
 
     return of
@@ -58,6 +60,35 @@ def test_what_is_given_up_because_its_last_attempt_failed_is_told_and_no_finding
 @pytest.mark.parametrize("way", [[], [SUCCEEDED], [REFUSED, SUCCEEDED], [FAILED, SUCCEEDED], [FAILED, SUCCEEDED, ENDED]])
 def test_what_is_given_up_by_an_invocation_that_succeeds_is_a_finding(found, way):
     assert found(*way) == 1
+
+
+def _reporting(failed, *, batch=("id-16", "id-17", "id-18"), of="messageId"):
+    """An invocation that succeeds, and reports these items of its batch."""
+    if of == "messageId":
+        items = [{"messageId": f"m-{body}", "body": body} for body in batch]
+    else:
+        items = [
+            {"kinesis": {"sequenceNumber": f"m-{body}", "partitionKey": body, "data": base64.b64encode(body.encode()).decode()}}
+            for body in batch
+        ]
+    answer = json.dumps({"batchItemFailures": [{"itemIdentifier": f"m-{body}"} for body in failed]})
+    return {**SUCCEEDED, "carried": json.dumps({"Records": items}), "answer": answer}
+
+
+@pytest.mark.parametrize(
+    ("failed", "of", "findings"),
+    [
+        (["id-17"], "messageId", 0), (["id-16", "id-17"], "messageId", 0), (["id-16"], "messageId", 1), ([], "messageId", 1),
+        (["of another batch"], "messageId", 0), (["id-17"], "kinesis", 0), (["id-16"], "kinesis", 0), (["id-18"], "kinesis", 1), ([], "kinesis", 1),
+    ],
+)  # fmt: skip
+def test_what_an_invocation_gives_back_is_told_and_no_finding(found, failed, of, findings):
+    assert found(_reporting(failed, of=of)) == findings
+
+
+def test_a_long_report_that_is_cut_off_tells_those_that_it_names(found):
+    whole = _reporting(["id-17", "id-16"])
+    assert found({**whole, "answer": whole["answer"][: whole["answer"].index("m-id-16")]}) == 0
 
 
 def test_what_was_rejected_and_is_stored_is_a_finding_whatever_failed(found):
