@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Choice = Literal["approve", "reject", "nothing", "look", "approve_twice", "forge"]
 _TIMEOUT_S = 35
+_DECIDES_WITHIN_S = 3600
+"""A message is hidden for so long at most: no decision takes longer, and none is made twice."""
 _AT_ONCE = 4
 """Attempts of a click, until the person tries again later."""
 # Answers of API Gateway and of Step Functions that ask for another try.
@@ -92,7 +94,8 @@ class Approve(Actor):
         put_off = set()
         with closing(_Person(self, context)) as person:
             while True:
-                messages = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=1).get("Messages", [])
+                answer = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=1, VisibilityTimeout=_DECIDES_WITHIN_S)
+                messages = answer.get("Messages", [])
                 if not messages:
                     yield None
                     continue

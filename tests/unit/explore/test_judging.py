@@ -95,6 +95,19 @@ def test_what_was_rejected_and_is_stored_is_a_finding_whatever_failed(found):
     assert found(FAILED, status=Status.REJECTED) == 1
 
 
+def test_of_the_misrouted_those_count_that_are_stored(tmp_path):
+    healthy, malformed = Record("h", b"{}", b"{}"), Record("m", b"x", None, "bad_json")
+    with Ledger(tmp_path / "ledger.parquet") as ledger:
+        for record in (healthy, malformed):
+            ledger.add(record, Answer(Status.ACKED, 200))
+    write_observations(
+        tmp_path / "observations.parquet", [Observation(Outcome.ALERTED, "there", "h"), Observation(Outcome.STORED, "here", "m")]
+    )
+    account = reconcile(tmp_path / "ledger.parquet", tmp_path / "observations.parquet", tmp_path)
+    assert account.anomalies["misrouted"] == 2
+    assert found_among_told(tmp_path)["misrouted"] == 1
+
+
 def test_an_outage_may_keep_away_what_is_beside_the_records():
     scenario = load_scenario(scenario_files()["orders-malformed"])
     kinds = [[check.kind for check in under_faults(scenario, outage=outage).checks] for outage in (False, True)]
