@@ -9,7 +9,7 @@ import botocore.session
 from botocore.exceptions import UnknownServiceError
 
 from harness.errors import UsageError
-from harness.faults.plan import HARNESS, LOCALSTACK, LambdaFault, RecordFault, ServiceFault
+from harness.faults.plan import HARNESS, LOCALSTACK, LambdaFault, RecordFault, ServiceFault, SettingFault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -54,7 +54,7 @@ def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) 
                     ("resource", fault.resource, resources, "is no resource of the template"),
                     ("caller", fault.caller, [*functions, HARNESS, LOCALSTACK], "is no function of the template"),
                 )
-            case LambdaFault():
+            case LambdaFault() | SettingFault():
                 asked = (("function", fault.function, functions, "is no function of the template"),)
             case RecordFault():
                 asked = (("malform", fault.malform, malformers, "spoils no record of this source"),)

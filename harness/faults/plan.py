@@ -183,7 +183,43 @@ class RecordFault(_Fault):
         return f"record {self.records}"
 
 
-Fault = Annotated[ServiceFault | LambdaFault | RecordFault, Field(discriminator="kind")]
+class SettingFault(_Fault):
+    """A setting of a function (logical id) that Lambda itself has, from before the load until the faults end. It counts no events, and is possible on AWS, too.
+
+    reserved_concurrency    `executions` at a time, 0 by default: the others are throttled
+    timeout                 `seconds` for an invocation, and what has not ended then is ended"""
+
+    kind: Literal["reserved_concurrency", "timeout"]
+    function: str
+    executions: Annotated[int, Field(ge=0, le=100_000)] = 0
+    seconds: Annotated[int, Field(ge=1, le=900)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> SettingFault:
+        if (self.kind == "timeout") != (self.seconds is not None):
+            raise ValueError(
+                "timeout: needs seconds" if self.kind == "timeout" else "reserved_concurrency: takes executions, and no seconds"
+            )
+        if self.kind == "timeout" and self.executions:
+            raise ValueError("timeout: takes seconds, and no executions")
+        return self
+
+    @property
+    def window(self) -> Window:
+        return Window.parse("all")
+
+    @property
+    def expects(self) -> str:
+        """Returns what Lambda must count for it to have met something, in words."""
+        return f"{SETTING_METRICS[self.kind].lower()} of {self.function}, as Lambda's metric counts them"
+
+
+SETTING_METRICS = {"reserved_concurrency": "Throttles", "timeout": "Errors"}
+"""Which metric of Lambda tells that a setting has met an invocation."""
+
+# What has a window of events.
+EventFault = Annotated[ServiceFault | LambdaFault | RecordFault, Field(discriminator="kind")]
+Fault = Annotated[ServiceFault | LambdaFault | RecordFault | SettingFault, Field(discriminator="kind")]
 Plan = tuple[Fault, ...]
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.faults.carried import holds, names, text_of_event, with_plain
-from harness.faults.plan import LOCALSTACK, LambdaFault, RecordFault, ServiceFault
+from harness.faults.plan import LOCALSTACK, LambdaFault, RecordFault, ServiceFault, SettingFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -279,7 +279,7 @@ def _is_at(entry: Entry, fault: Fault) -> bool:
 def _rewritten(fault: Fault, firings: Sequence[_Firing], seen: int) -> Iterator[Fault]:
     """Yields a fault per event; one without an end for the last events of a record, where the fault would have met more of them: how often
     a record is tried again may differ by one in the next run."""
-    if not firings or isinstance(fault, RecordFault):
+    if not firings or isinstance(fault, RecordFault | SettingFault):
         yield fault
         return
     if not any(firing.texts for firing in firings):

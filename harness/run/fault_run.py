@@ -7,35 +7,50 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from harness.emulator.faults import FaultClient
 from harness.errors import UnknownVerdictError
-from harness.faults.plan import RecordFault, dump, resolved
+from harness.faults.plan import RecordFault, SettingFault, dump, resolved
 from harness.run.record_faults import FaultyLoad
+from harness.run.setting_faults import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from harness.emulator.clients import Clients
     from harness.faults.plan import Fault, Plan
     from harness.parts.ports import Load
 
 
 class FaultRun:
-    """The faults of a run. `log` is what the emulator reports of each service and Lambda fault (harness/inside/faults/armed.py)."""
+    """The faults of a run that began at `started_at_s`, in seconds since the epoch. `log` is what the emulator reports of each service and Lambda fault
+    (harness/inside/faults/armed.py)."""
 
-    def __init__(self, plan: Plan, load: Load, endpoint: str, account: str) -> None:
+    def __init__(self, plan: Plan, load: Load, clients: Clients, started_at_s: float) -> None:
         self.plan = plan
         self._load = load
-        self._client = FaultClient(endpoint, account)
+        self._clients = clients
+        self._started_at_s = started_at_s
+        self._client = FaultClient(clients.endpoint, clients.account)
         self.armed = False
+        self._in_emulator = False
+        self._settings: Settings | None = None
         self.log: list[dict[str, Any]] = []
 
     def arm(self, physical: Mapping[str, str]) -> None:
-        """Arms the service and Lambda faults, with the stack's physical names. The load carries the record faults."""
+        """Arms the service and Lambda faults, and makes the settings, with the stack's physical names. The load carries the record faults."""
         plan = resolved(self.plan, physical)
-        if plan:
-            # Set before the answer comes: a plan whose answer was lost is armed too, and must be disarmed.
+        settings = tuple(fault for fault in plan if isinstance(fault, SettingFault))
+        plan = tuple(fault for fault in plan if not isinstance(fault, SettingFault))
+        # Each is set before the answer comes: what was armed and not answered must be ended, too.
+        if settings:
+            self._settings = Settings(settings, self._clients, self._started_at_s)
             self.armed = True
+            self._settings.make()
+        if plan:
+            self.armed = self._in_emulator = True
             self._client.arm(plan)
 
     def clear(self) -> None:
@@ -46,13 +61,23 @@ class FaultRun:
 
     def end(self) -> None:
         """Ends all faults. Raises UnknownVerdictError where another run has armed its own in this account meanwhile."""
-        if self.armed:
-            self.log = self._client.disarm()
-            self.armed = False
+        try:
+            if self._settings is not None:
+                self._settings.take_back()
+        finally:
+            if self._in_emulator:
+                self.log = self._client.disarm()
+                self._in_emulator = False
+        self.armed = False
+
+    def count(self) -> None:
+        """Asks what the settings have met, once the pipeline is at rest."""
+        if self._settings is not None:
+            self._settings.count()
 
     def abandon(self) -> None:
         """Ends the faults of a run that broke off: an emulator that stays must not keep them."""
-        with contextlib.suppress(UnknownVerdictError):
+        with contextlib.suppress(UnknownVerdictError, ClientError, BotoCoreError):
             self.end()
 
     def results(self) -> tuple[dict[str, Any], ...]:
@@ -76,6 +101,8 @@ class FaultRun:
         seen = {entry["id"]: entry["seen"] for entry in self.log}
         if isinstance(self._load, FaultyLoad):
             fired |= self._load.fired
+        if self._settings is not None:
+            fired |= self._settings.counts
         for fault in self.plan:
             yield fault, seen.get(fault.id), fired.get(fault.id, 0)
 
@@ -90,7 +117,7 @@ class FaultRun:
         for name, of_it in missing.items():
             fault, seen = of_it[0]
             never = "never fired" if parts[name] == 1 else f"did not fire at {len(of_it):,} of {parts[name]:,} events"
-            came = "" if isinstance(fault, RecordFault) else f"; {seen or 0} such events came"
+            came = "" if isinstance(fault, RecordFault | SettingFault) else f"; {seen or 0} such events came"
             reasons.append(f"fault {name} ({fault.kind}) {never}: expected {fault.expects}{came}")
         return tuple(reasons)
 

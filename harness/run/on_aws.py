@@ -13,7 +13,7 @@ from harness.aws.schedules import AwsSchedules
 from harness.aws.stack import made
 from harness.emulator.schedules import SchedulesClient
 from harness.errors import UsageError
-from harness.faults.plan import RecordFault
+from harness.faults.plan import RecordFault, SettingFault
 from harness.parts import units
 from harness.stack.nested import with_nested
 from harness.stack.template import read_template
@@ -41,8 +41,11 @@ def refuse(recipe: Recipe, endpoint: str = "", served_url: str = "") -> None:
     """Raises UsageError that names every key of a scenario that does not work on AWS, or that would change resources which the stack does not have. `endpoint` is a server that is taken
     for AWS, `served_url` where AWS reaches this machine."""
     scenario = recipe.scenario
-    faults = [fault for fault in (*recipe.faults, *recipe.chaos[0]) if not isinstance(fault, RecordFault)]
-    found = [f"faults: {fault.id} ({fault.kind}): calls and functions on AWS cannot be disturbed from here" for fault in faults]
+    faults = [fault for fault in (*recipe.faults, *recipe.chaos[0]) if not isinstance(fault, RecordFault | SettingFault)]
+    found = [
+        f"faults: {fault.id} ({fault.kind}): single calls and invocations on AWS cannot be disturbed from here; reserved_concurrency and timeout can be set"
+        for fault in faults
+    ]
     if scenario.send.is_fetched and not served_url:
         found.append(f"send: to: {scenario.send.to or scenario.send.use}: --served-url must say where AWS reaches this machine")
     found += _of_others(scenario)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from harness.accounting.verdict import ALLOWABLE
-from harness.faults.plan import Fault
+from harness.faults.plan import EventFault, Fault
 from harness.parts.part import MOST_RECORDS, Beside, NotEmpty, Part, Seconds, one_of
 from harness.parts.ports import Actor, Check, Ingress, Probe, Source
 from harness.scenario.setup import SetupPart
@@ -37,7 +37,7 @@ class ChaosPart(Part):
     A window begins with one of the first `begin` events and is 1 to `length` events long."""
 
     pick: PositiveInt
-    of: Annotated[tuple[Fault, ...], NotEmpty]
+    of: Annotated[tuple[EventFault, ...], NotEmpty]
     begin: Annotated[int, Field(gt=0, le=MOST_RECORDS)] = 4
     length: Annotated[int, Field(gt=0, le=MOST_RECORDS)] = 3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -217,6 +218,40 @@ def test_reserved_concurrency_of_zero_throttles(lambda_, functions):
     lambda_.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
     code, status, _ = refused(lambda_.invoke, FunctionName="f")
     assert (code, status) == ("TooManyRequestsException", 429)
+
+
+WAITING = """
+import os, time
+import boto3
+def handler(event, context):
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=event, Key="begun")
+    while not s3.list_objects_v2(Bucket=event, Prefix="updated")["KeyCount"]:
+        time.sleep(0.1)
+    import later
+    return [os.environ["NAME"], later.NAME, context.get_remaining_time_in_millis() > 5000]
+"""
+
+
+@pytest.mark.rule("lambda/latest/dg/functions-states.html")
+def test_an_invocation_ends_on_what_it_began_with_while_its_function_is_updated(clients, lambda_, functions):
+    """An update of the configuration or of the code does not touch what runs: it is for the next invocation."""
+    bucket = f"begun-{clients.account}"
+    clients("s3").create_bucket(Bucket=bucket)
+    old, new = "NAME = 'old'", "NAME = 'new'"
+    functions.create("f", WAITING, files={"later.py": old}, Timeout=20, Environment={"Variables": {"NAME": "old"}})
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(functions.invoke, "f", bucket)
+        wait_until(lambda: clients("s3").list_objects_v2(Bucket=bucket)["KeyCount"], "the invocation to begin")
+        lambda_.update_function_configuration(FunctionName="f", Timeout=5, Environment={"Variables": {"NAME": "new"}})
+        lambda_.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+        lambda_.update_function_code(FunctionName="f", ZipFile=zipped({"app.py": WAITING, "later.py": new}))
+        lambda_.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+        clients("s3").put_object(Bucket=bucket, Key="updated")
+        error, ended, _ = running.result(60)
+    assert (error, ended) == (None, ["old", "old", True])
+    error, ended, _ = functions.invoke("f", bucket)
+    assert (error, ended) == (None, ["new", "new", False])
 
 
 @pytest.mark.rule("lambda/latest/dg/configuration-envvars.html")

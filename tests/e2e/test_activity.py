@@ -83,6 +83,25 @@ def test_records_behind_a_mapping_are_no_rest_until_they_are_processed(functions
     clients("lambda").delete_event_source_mapping(UUID=mapping["UUID"])
 
 
+@pytest.mark.parametrize("updates", [0, 1])
+def test_a_function_that_is_deleted_leaves_nothing_under_way(functions, clients, updates):
+    """Also not what still runs of it from before an update, nor the log of that."""
+    functions.create("f", "import time\ndef handler(event, context):\n    time.sleep(300)\n", Timeout=600)
+    functions.created.clear()
+    client = clients("lambda")
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(client.invoke, FunctionName="f")
+        wait_until(lambda: activity(clients)["in_flight"]["invocations"], "the invocation to begin")
+        for _ in range(updates):
+            client.update_function_configuration(FunctionName="f", Timeout=500)
+            client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+            assert activity(clients)["in_flight"]["invocations"] == 1
+        client.delete_function(FunctionName="f")
+        # It may have been about to begin.
+        wait_until(running.done, "the invocation to end", 30)
+    wait_until(lambda: at_rest(clients), "rest", 20)
+
+
 def test_a_message_in_a_queue_that_a_function_reads_is_no_rest(functions, clients):
     gate = Gate(clients)
     functions.create("taker", f"{gate.source}\ndef handler(event, context):\n    wait_at_gate()\n", Timeout=30)

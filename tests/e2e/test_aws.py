@@ -18,6 +18,7 @@ from harness.stack import deploy
 from tests.conformance.functions import wait_until
 from tests.e2e.commands import KIND, pipeproof, result, start
 from tests.e2e.conftest import new_account
+from tests.e2e.waiting import SETTINGS, write_waiting_project
 
 REGION = "eu-central-1"
 
@@ -148,7 +149,16 @@ def test_what_is_fetched_needs_an_address_that_aws_reaches(tmp_path, aws):
 def test_faults_of_calls_and_functions_are_refused_by_name(tmp_path, aws):
     code, output, _ = aws.run(tmp_path, "students-faults")
     assert code == 64
-    assert "faults: writes-throttled (throttle): calls and functions on AWS cannot be disturbed from here" in output
+    assert "faults: writes-throttled (throttle): single calls and invocations on AWS cannot be disturbed from here" in output
+    assert aws.made() == []
+
+
+@pytest.mark.parametrize("fault", SETTINGS)
+def test_a_setting_of_a_function_is_a_fault_on_aws_too(tmp_path, aws, fault):
+    write_waiting_project(tmp_path, fault)
+    code, output, found = aws.run(tmp_path, "orders.yaml", "--records", 4)
+    assert (code, found["outcome"]["stored"]) == (0, 4), output
+    assert found["faults"][0]["fired"] > 0
     assert aws.made() == []
 
 

@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from localstack.aws.api.lambda_ import TooManyRequestsException
+from localstack.aws.api.lambda_ import ServiceException, TooManyRequestsException
 from localstack.services.lambda_.invocation.assignment import AssignmentService
 from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException, RuntimeStatus
 
@@ -79,6 +79,11 @@ def get_environment(
             environment = _free_unless_awaited(queue, environments, function_version) or _started(
                 queue, environments, lambda: self.start_environment(version_manager_id, function_version)
             )
+            if self.environments.get(version_manager_id) is not environments:
+                # The function went while this one started.
+                with suppress(InvalidStatusException):
+                    environment.stop()
+                raise ServiceException("The function was deleted, or updated.")
             began = time.monotonic()
             try:
                 yield environment
@@ -96,6 +101,14 @@ def get_environment(
                     queue.changed.notify_all()
         finally:
             queue.turns.release()
+
+
+def stop_environments_for_version(self: AssignmentService, version_manager_id: str) -> None:
+    """Replaces AssignmentService.stop_environments_for_version. An environment that is about to start ends itself: its version is not there any more."""
+    for environment in list(self.environments.pop(version_manager_id, {}).values()):
+        # It may have ended by itself.
+        with suppress(InvalidStatusException):
+            environment.stop()
 
 
 @forgotten.with_account

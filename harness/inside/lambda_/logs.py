@@ -6,6 +6,7 @@ LocalStack writes it with one request per invocation, which takes longer than th
 from __future__ import annotations
 
 import logging
+import threading
 from datetime import UTC, datetime
 from queue import Empty
 from typing import TYPE_CHECKING, Any
@@ -31,28 +32,42 @@ def add_logs(self: LogHandler, log_item: LogItem) -> None:
     """Replaces LogHandler.add_logs. A log on its way is under way: a subscription may turn it into records, a metric into an alarm."""
     DELIVERIES.enter(_account(self))
     self.log_queue.put(log_item)
+    if self._shutdown_event.is_set():
+        # An invocation that outlived its version: whoever ships the logs of that may have looked for the last time.
+        items = _rest(self)
+        if QUEUE_SHUTDOWN in items:
+            # It has not looked for the last time.
+            self.log_queue.put(QUEUE_SHUTDOWN)
+        threading.Thread(target=_ship_all, args=(self, _client(self), items), name="last-logs", daemon=True).start()
 
 
 def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
     """Replaces LogHandler.run_log_loop: ships the logs of one function version until it is stopped."""
-    logs = connect_to.with_assumed_role(
-        region_name=self.region, role_arn=self.role_arn, service_principal=ServicePrincipal.lambda_
-    ).logs
-    account = _account(self)
+    logs = _client(self)
     while True:
         item = self.log_queue.get()
         if item is not QUEUE_SHUTDOWN:
             self._shutdown_event.wait(LINGER_S)
         items = [item, *_rest(self)]
-        for (group, stream), lines in _by_stream(items).items():
-            try:
-                _ship(logs, group, stream, lines)
-            except Exception as error:  # noqa: BLE001 - the log of a function must not end the shipping of logs
-                LOG.warning("Log of %s in %s was refused: %s", group, self.region, error)
-        for _item in range(len(items) - items.count(QUEUE_SHUTDOWN)):
-            DELIVERIES.leave(account)
+        _ship_all(self, logs, items)
         if QUEUE_SHUTDOWN in items:
             return
+
+
+def _client(handler: LogHandler) -> Any:
+    return connect_to.with_assumed_role(
+        region_name=handler.region, role_arn=handler.role_arn, service_principal=ServicePrincipal.lambda_
+    ).logs
+
+
+def _ship_all(handler: LogHandler, logs: Any, items: list[Any]) -> None:
+    for (group, stream), lines in _by_stream(items).items():
+        try:
+            _ship(logs, group, stream, lines)
+        except Exception as error:  # noqa: BLE001 - the log of a function must not end the shipping of logs
+            LOG.warning("Log of %s in %s was refused: %s", group, handler.region, error)
+    for _item in range(len(items) - items.count(QUEUE_SHUTDOWN)):
+        DELIVERIES.leave(_account(handler))
 
 
 def _account(handler: LogHandler) -> str:

@@ -16,13 +16,44 @@ _MAJORS = range(8, 41, 2)
 
 @patch(
     "localstack.services.lambda_.invocation.assignment",
-    {"AssignmentService.get_environment": ("self", "version_manager_id", "function_version", "provisioning_type")},
+    {
+        "AssignmentService.get_environment": ("self", "version_manager_id", "function_version", "provisioning_type"),
+        "AssignmentService.stop_environments_for_version": ("self", "version_manager_id"),
+    },
 )
 def assignment(module: Any) -> None:
-    """LocalStack starts execution environments without bound, and chooses them from a dictionary while other threads change it."""
+    """LocalStack starts execution environments without bound, and chooses them from a dictionary while other threads change it. One that starts while its function is deleted stays."""
     from harness.inside.lambda_ import assignment as ours  # noqa: PLC0415
 
     module.AssignmentService.get_environment = ours.get_environment
+    module.AssignmentService.stop_environments_for_version = ours.stop_environments_for_version
+
+
+@patch(
+    "localstack.services.lambda_.invocation.version_manager",
+    {"LambdaVersionManager.invoke": ("self",), "LambdaVersionManager.stop": ("self",)},
+)
+def version_managers(module: Any) -> None:
+    """LocalStack kills the invocations of a function that is updated."""
+    from harness.inside.lambda_ import updates  # noqa: PLC0415
+
+    module.LambdaVersionManager.invoke = updates.invoke(module.LambdaVersionManager.invoke)
+    module.LambdaVersionManager.stop = updates.stop(module.LambdaVersionManager.stop)
+
+
+@patch(
+    "localstack.services.lambda_.invocation.lambda_service",
+    {
+        "LambdaService.update_version_state": ("self", "function_version", "new_state"),
+        "LambdaService.stop_version": ("self", "qualified_arn"),
+    },
+)
+def replaced_versions(module: Any) -> None:
+    """LocalStack stops a version that is replaced as one that is deleted."""
+    from harness.inside.lambda_ import updates  # noqa: PLC0415
+
+    module.LambdaService.update_version_state = updates.update_version_state(module.LambdaService.update_version_state)
+    module.LambdaService.stop_version = updates.stop_version(module.LambdaService.stop_version)
 
 
 @patch(
@@ -253,6 +284,8 @@ PATCHES = (
     unpacking,
     archives,
     assignment,
+    version_managers,
+    replaced_versions,
     invocation,
     refused_invocations,
     function_logs,

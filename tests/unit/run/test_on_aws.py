@@ -75,6 +75,11 @@ def test_records_may_be_spoilt_there(tmp_path):
     refuse(recipe(tmp_path, more="faults: [{kind: record, malform: truncated, records: '3'}]"))
 
 
+def test_settings_may_be_faults_there(tmp_path):
+    settings = "{kind: reserved_concurrency, function: IngestFunction}, {kind: timeout, function: IngestFunction, seconds: 1}"
+    refuse(recipe(tmp_path, more=f"faults: [{settings}]"))
+
+
 def test_of_each_system_of_the_sample_one_scenario_may_run_there():
     may = set()
     for name, path in scenario_files().items():
