@@ -179,6 +179,9 @@ def reconcile(
         db.table("corrupted", _CORRUPTED)
         db.table("anomalies", _ALL_ANOMALIES)
         account = _account(db, met)
+        # The last query puts all accounts in order: where they are many, it needs the room.
+        for name in ("seen", "seen_as_put", "resolved", "kept", "broken", "corrupted"):
+            db.drop(name)
         # Both files are of one reconciliation, also where it ends in between.
         with tempfile.TemporaryDirectory(prefix="reconciled-", dir=scratch) as folder:
             for name, query in ((ANOMALIES_FILE, _ANOMALY_ROWS), (OUTCOMES_FILE, _ENDS)):

@@ -138,7 +138,8 @@ FROM seen s JOIN ({" UNION ALL ".join(f"FROM {name}" for name in found)}) r USIN
 
 
 def resolve(db: Engine) -> None:
-    """Makes the tables `ledger`, `seen`, `seen_as_put` and `resolved` from the views `offered`, `observed` and `lookup`. Ways to find a record that no sighting of the run can be found by are left out."""
+    """Makes the view `ledger` and the tables `seen`, `seen_as_put` and `resolved` from the views `offered`, `observed` and `lookup`. Ways to find a record that no sighting of the run can
+    be found by are left out."""
     db.view("ledger", _LEDGER)
     for name, query in _TABLES.items():
         db.table(name, query)
@@ -159,3 +160,5 @@ def resolve(db: Engine) -> None:
         db.table(key.name, key.query(found))
         found.append(key.name)
     db.table("resolved", _resolved(found))
+    for name in ("put", *found):
+        db.drop(name)

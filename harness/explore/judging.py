@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.explore.given_back import Batch
     from harness.run.trace import Hop
     from harness.scenario.scenario import Scenario
 
@@ -62,10 +63,14 @@ def found_among_told(run_dir: Path) -> dict[str, int]:
     explained = [
         status != "rejected"
         and attempt is not None
-        and bool(attempt.entry.get("error") or carries(returned.get(attempt.request_id, ""), record))
+        and (bool(attempt.entry.get("error")) or _is_back(returned.get(attempt.request_id), record))
         for (*_, status), record, attempt in zip(conflicting, records, last, strict=True)
     ]
     return {"misrouted": int(stored[0][0]), "conflicting": explained.count(False)}
+
+
+def _is_back(batch: Batch | None, record: tuple[str, str | None, str | None]) -> bool:
+    return batch is not None and carries(batch.back, record) and not carries(batch.kept, record)
 
 
 def _last_attempt(hops: Sequence[Hop]) -> Hop | None:

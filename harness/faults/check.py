@@ -63,6 +63,23 @@ def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) 
                 yield number, place, _unknown(name, names, what)
         if isinstance(fault, ServiceFault) and (told := _of_another_service(fault, resources)):
             yield number, "resource", told
+        if isinstance(fault, SettingFault):
+            yield from ((number, "function", told) for told in _of_setting(fault, plan[:number], template))
+
+
+def _of_setting(fault: SettingFault, earlier: Plan, template: dict[str, Any]) -> Iterator[str]:
+    """Yields why a function cannot have this setting."""
+    if any((fault.kind, fault.function) == (other.kind, other.function) for other in earlier if isinstance(other, SettingFault)):
+        yield f"{fault.function} has this setting already"
+    if fault.kind == "timeout" and _has_versions(template, fault.function):
+        yield f"{fault.function} has AutoPublishAlias: what is invoked is a version, whose time-out cannot be changed"
+
+
+def _has_versions(template: dict[str, Any], function: str) -> bool:
+    """Returns whether events go to a published version of a function, as far as the template says so itself."""
+    properties = template["Resources"].get(function, {}).get("Properties") or {}
+    shared = (template.get("Globals") or {}).get("Function") or {}
+    return bool(properties.get("AutoPublishAlias") or shared.get("AutoPublishAlias"))
 
 
 def _of_another_service(fault: ServiceFault, resources: dict[str, Any]) -> str:

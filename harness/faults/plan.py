@@ -186,22 +186,19 @@ class RecordFault(_Fault):
 class SettingFault(_Fault):
     """A setting of a function (logical id) that Lambda itself has, from before the load until the faults end. It counts no events, and is possible on AWS, too.
 
-    reserved_concurrency    `executions` at a time, 0 by default: the others are throttled
-    timeout                 `seconds` for an invocation, and what has not ended then is ended"""
+    reserved_concurrency    0: each invocation is throttled
+    timeout                 `seconds`, fewer than the function has: an invocation that takes longer is ended"""
 
     kind: Literal["reserved_concurrency", "timeout"]
     function: str
-    executions: Annotated[int, Field(ge=0, le=100_000)] = 0
-    seconds: Annotated[int, Field(ge=1, le=900)] | None = None
+    seconds: Annotated[int, Field(ge=1, le=899)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> SettingFault:
-        if (self.kind == "timeout") != (self.seconds is not None):
-            raise ValueError(
-                "timeout: needs seconds" if self.kind == "timeout" else "reserved_concurrency: takes executions, and no seconds"
-            )
-        if self.kind == "timeout" and self.executions:
-            raise ValueError("timeout: takes seconds, and no executions")
+        if self.kind == "timeout" and self.seconds is None:
+            raise ValueError("timeout: needs seconds")
+        if self.kind == "reserved_concurrency" and self.seconds is not None:
+            raise ValueError("reserved_concurrency: takes no seconds")
         return self
 
     @property
@@ -210,12 +207,14 @@ class SettingFault(_Fault):
 
     @property
     def expects(self) -> str:
-        """Returns what Lambda must count for it to have met something, in words."""
-        return f"{SETTING_METRICS[self.kind].lower()} of {self.function}, as Lambda's metric counts them"
+        """Returns what must happen for it to have met something, in words."""
+        what = (
+            "an invocation that is throttled"
+            if self.kind == "reserved_concurrency"
+            else f"an invocation that takes more than {self.seconds} s"
+        )
+        return f"{what} of {self.function}"
 
-
-SETTING_METRICS = {"reserved_concurrency": "Throttles", "timeout": "Errors"}
-"""Which metric of Lambda tells that a setting has met an invocation."""
 
 # What has a window of events.
 EventFault = Annotated[ServiceFault | LambdaFault | RecordFault, Field(discriminator="kind")]

@@ -2,7 +2,8 @@
 
 PUT begins a journal, GET with &offset=… returns its next bytes, DELETE ends it. A journal has a JSON object per line, in the order in which things ended:
 
-    {"kind": "invocation", "at_ms", "began_ms", "id", "name", "error", "took_ms", "log", "carried": the event, "answer"}
+    {"kind": "invocation", "at_ms", "began_ms", "id", "name", "error", "took_ms", "log", "gives_back": whether its mapping reads which items
+     of the batch the answer reports as failed, "carried": the event, "answer"}
     {"kind": "call", "at_ms", "began_ms", "id", "name": who calls, "invocation", "call": "s3.PutObject", "of": the resources that it
      names, "status", "error", "put": bucket/key,
      "keys": of a write to DynamoDB each table's key attributes, "carried": the request, "body", "answer"}
@@ -92,7 +93,16 @@ _journals: dict[str, _Journal] = {}
 
 
 def invocation(
-    account: str, name: str, request_id: str, payload: bytes, answer: bytes, *, error: bool, log: str, began: float
+    account: str,
+    name: str,
+    request_id: str,
+    payload: bytes,
+    answer: bytes,
+    *,
+    error: bool,
+    log: str,
+    began: float,
+    gives_back: bool = False,
 ) -> None:
     """Notes an invocation that has ended; `began` is of `time.monotonic`."""
     journal = _journals.get(account)
@@ -108,6 +118,7 @@ def invocation(
             "error": redacted(_error_of(answer)) if error else None,
             "took_ms": round((time.monotonic() - began) * 1000),
             "log": redacted(log[-_LOG_CHARACTERS:]),
+            **({"gives_back": True} if gives_back else {}),
             "carried": payload[:_ENTRY_BYTES].decode(errors="replace"),
             "answer": answer[:_ANSWER_CHARACTERS].decode(errors="replace"),
         }

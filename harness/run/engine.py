@@ -169,7 +169,7 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     assert state.beside is not None
     state.beside.end_journal()
     yield events.PhaseStarted("observe", f"{len(scenario.probes)} place{'s' if len(scenario.probes) != 1 else ''}")
-    faults.count()
+    state.doubts += faults.count()
     sightings = itertools.chain.from_iterable(probe.open(context) for probe in scenario.probes)
     write_observations(run.run_dir / OBSERVATIONS, sightings)
     fleeting = tuple(doubt for probe in scenario.probes for doubt in probe.doubts(context))
@@ -285,7 +285,7 @@ def _deployed(run: Run, state: State) -> Generator[events.Event, None, tuple[Con
 
 def _disturb(run: Run, state: State, plan: Plan, context: Context, place: Description) -> None:
     """Arms the faults, and lets a replay repeat its order. Both name what the deployment has made."""
-    faults = state.faults = FaultRun(plan, run.load, context.clients, context.started_at_s)
+    faults = state.faults = FaultRun(plan, run.load, context.clients)
     if run.emulator.stays and not place.aws:
         faults.clear()
     assert state.stack is not None

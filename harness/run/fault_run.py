@@ -25,14 +25,12 @@ if TYPE_CHECKING:
 
 
 class FaultRun:
-    """The faults of a run that began at `started_at_s`, in seconds since the epoch. `log` is what the emulator reports of each service and Lambda fault
-    (harness/inside/faults/armed.py)."""
+    """The faults of a run. `log` is what the emulator reports of each service and Lambda fault (harness/inside/faults/armed.py)."""
 
-    def __init__(self, plan: Plan, load: Load, clients: Clients, started_at_s: float) -> None:
+    def __init__(self, plan: Plan, load: Load, clients: Clients) -> None:
         self.plan = plan
         self._load = load
         self._clients = clients
-        self._started_at_s = started_at_s
         self._client = FaultClient(clients.endpoint, clients.account)
         self.armed = False
         self._in_emulator = False
@@ -46,7 +44,7 @@ class FaultRun:
         plan = tuple(fault for fault in plan if not isinstance(fault, SettingFault))
         # Each is set before the answer comes: what was armed and not answered must be ended, too.
         if settings:
-            self._settings = Settings(settings, self._clients, self._started_at_s)
+            self._settings = Settings(settings, self._clients)
             self.armed = True
             self._settings.make()
         if plan:
@@ -70,10 +68,9 @@ class FaultRun:
                 self._in_emulator = False
         self.armed = False
 
-    def count(self) -> None:
-        """Asks what the settings have met, once the pipeline is at rest."""
-        if self._settings is not None:
-            self._settings.count()
+    def count(self) -> tuple[str, ...]:
+        """Asks what the settings have met, once the pipeline is at rest. Returns a doubt for each that cannot be asked about."""
+        return self._settings.count() if self._settings is not None else ()
 
     def abandon(self) -> None:
         """Ends the faults of a run that broke off: an emulator that stays must not keep them."""

@@ -52,6 +52,14 @@ def test_throttles(clients, function, metric):
 
 
 @pytest.mark.rule(LAMBDA)
+def test_dropped_events(clients, function, metric):
+    """Lambda counts AsyncEventsDropped of a function whose reserved concurrency is 0."""
+    clients("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    clients("lambda").invoke(FunctionName=function, InvocationType="Event")
+    assert metric("AWS/Lambda", "AsyncEventsDropped", "Sum", FunctionName="measured") == 1
+
+
+@pytest.mark.rule(LAMBDA)
 @pytest.mark.parametrize("kind", ["DeadLetterErrors", "DestinationDeliveryFailures"])
 def test_what_could_not_be_given_up_is_counted(clients, functions, metric, kind):
     """Lambda counts the events that it could send neither to a dead-letter queue nor to a destination."""

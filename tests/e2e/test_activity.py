@@ -83,22 +83,21 @@ def test_records_behind_a_mapping_are_no_rest_until_they_are_processed(functions
     clients("lambda").delete_event_source_mapping(UUID=mapping["UUID"])
 
 
-@pytest.mark.parametrize("updates", [0, 1])
-def test_a_function_that_is_deleted_leaves_nothing_under_way(functions, clients, updates):
-    """Also not what still runs of it from before an update, nor the log of that."""
+@pytest.mark.parametrize(("many", "updates"), [(1, 0), (1, 1), (7, 0)])
+def test_a_function_that_is_deleted_leaves_nothing_under_way(functions, clients, many, updates):
+    """Not what still runs of it from before an update, nor the log of that, nor what waits for one of its environments."""
     functions.create("f", "import time\ndef handler(event, context):\n    time.sleep(300)\n", Timeout=600)
     functions.created.clear()
     client = clients("lambda")
-    with ThreadPoolExecutor(1) as threads:
-        running = threads.submit(client.invoke, FunctionName="f")
-        wait_until(lambda: activity(clients)["in_flight"]["invocations"], "the invocation to begin")
+    with ThreadPoolExecutor(many) as threads:
+        running = [threads.submit(client.invoke, FunctionName="f") for _ in range(many)]
+        wait_until(lambda: activity(clients)["in_flight"]["invocations"] == many, "the invocations to begin")
         for _ in range(updates):
             client.update_function_configuration(FunctionName="f", Timeout=500)
             client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
             assert activity(clients)["in_flight"]["invocations"] == 1
         client.delete_function(FunctionName="f")
-        # It may have been about to begin.
-        wait_until(running.done, "the invocation to end", 30)
+        wait_until(lambda: all(one.done() for one in running), "the invocations to end", 30)
     wait_until(lambda: at_rest(clients), "rest", 20)
 
 

@@ -6,7 +6,6 @@ A failing example is printed as a scenario file that `pipeproof run` reproduces.
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 import yaml
@@ -132,7 +131,7 @@ def test_whatever_fails_every_record_is_accounted_for(stack, tmp_path_factory):
 
         _empty(clients, values)
         source = open_load(Recipe("random", mine, seed, faults=plan))
-        run = FaultRun(plan, source, clients, time.time())
+        run = FaultRun(plan, source, clients)
         run_dir = root / str(next(_runs))
         run_dir.mkdir()
         run.arm(physical)

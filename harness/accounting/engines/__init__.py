@@ -28,6 +28,9 @@ class Engine(Protocol):
     def table(self, name: str, query: str) -> None:
         """Makes a table of what a query finds."""
 
+    def drop(self, name: str) -> None:
+        """Removes a table, and with it the memory or the disk that it has taken."""
+
     def tell(self, name: str, query: str, why: Callable[..., str | None], given: int) -> None:
         """Makes a table of those rows of a query for which `why` says something, with that as the column `why`. The last `given` columns of the query are what it is called with, and are not
         in the table; the others are whole numbers."""

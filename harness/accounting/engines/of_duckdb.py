@@ -60,6 +60,9 @@ class _DuckDB:
     def table(self, name: str, query: str) -> None:
         self._db.execute(f"CREATE TABLE {name} AS {query}")
 
+    def drop(self, name: str) -> None:
+        self._db.execute(f"DROP TABLE {name}")
+
     def tell(self, name: str, query: str, why: Callable[..., str | None], given: int) -> None:
         # Another cursor: what is inserted would end the result that is being read.
         found = self._db.cursor().execute(query)

@@ -101,7 +101,7 @@ def _session(folder: Path) -> SparkSession:
             "spark.local.dir": str(folder),
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.driver.memory": "2g",
-            # Where its memory does not suffice a thread of it ends, and the query never would.
+            # Ends Java when it runs out of memory. Otherwise one of its threads ends, and the query hangs.
             "spark.driver.extraJavaOptions": "-XX:+ExitOnOutOfMemoryError",
             "spark.log.level": "ERROR",
         }
@@ -137,6 +137,10 @@ class _Spark:
     def table(self, name: str, query: str) -> None:
         self._keep(name, self._query(query))
 
+    def drop(self, name: str) -> None:
+        self._spark.catalog.dropTempView(name)
+        shutil.rmtree(self._folder / name)
+
     def tell(self, name: str, query: str, why: Callable[..., str | None], given: int) -> None:
         found = self._query(query)
         names = found.columns[:-given]
@@ -166,9 +170,10 @@ class _Spark:
         found.write.parquet(_as_url(parts))
         schema = _schema(found)
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            for part in sorted(parts.glob("part-*.parquet")):
-                for rows in pq.ParquetFile(part).iter_batches(_ROWS_PER_GROUP):
-                    writer.write_table(pa.Table.from_batches([rows]).cast(schema))
+            for part in sorted(parts.glob("part-*.parquet"), key=lambda path: int(path.name.split("-")[1])):
+                with pq.ParquetFile(part) as file:
+                    for rows in file.iter_batches(_ROWS_PER_GROUP):
+                        writer.write_table(pa.Table.from_batches([rows]).cast(schema))
         shutil.rmtree(parts)
 
     def _keep(self, name: str, found: DataFrame) -> None:

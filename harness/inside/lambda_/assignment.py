@@ -50,6 +50,8 @@ class _Queue:
         self.turns = threading.Semaphore(environments_per_function())
         self.changed = threading.Condition()
         self.starting = 0
+        self.ended = False
+        """Whether the function was deleted, or updated and its last invocation has ended."""
         self.wait_s = 0.0
         """How long the last start took, up to _LONGEST_WAIT_S."""
 
@@ -75,17 +77,14 @@ def get_environment(
         if not queue.turns.acquire(timeout=wait_for_environment_s()):
             raise _throttled()
         try:
+            _require_function(queue, function_version)
             environments = self.environments[version_manager_id]
             environment = _free_unless_awaited(queue, environments, function_version) or _started(
                 queue, environments, lambda: self.start_environment(version_manager_id, function_version)
             )
-            if self.environments.get(version_manager_id) is not environments:
-                # The function went while this one started.
-                with suppress(InvalidStatusException):
-                    environment.stop()
-                raise ServiceException("The function was deleted, or updated.")
             began = time.monotonic()
             try:
+                _require_function(queue, function_version)
                 yield environment
                 function_metrics.record_duration(
                     function_version.id, (time.monotonic() - began) * 1000, environments_per_function() - queue.free()
@@ -104,11 +103,18 @@ def get_environment(
 
 
 def stop_environments_for_version(self: AssignmentService, version_manager_id: str) -> None:
-    """Replaces AssignmentService.stop_environments_for_version. An environment that is about to start ends itself: its version is not there any more."""
-    for environment in list(self.environments.pop(version_manager_id, {}).values()):
-        # It may have ended by itself.
-        with suppress(InvalidStatusException):
-            environment.stop()
+    """Replaces AssignmentService.stop_environments_for_version. An invocation that waits for an environment, or for the start of one, fails once it has it."""
+    with _lock:
+        queue = _queues.pop(version_manager_id, None)
+        if queue is not None:
+            queue.ended = True
+    for environment in list(self.environments.get(version_manager_id, {}).values()):
+        self.stop_environment(environment)
+
+
+def _require_function(queue: _Queue, version: FunctionVersion) -> None:
+    if queue.ended:
+        raise ServiceException(f"The function {version.id.function_name} was deleted.")
 
 
 @forgotten.with_account

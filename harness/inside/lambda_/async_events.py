@@ -17,6 +17,8 @@ from uuid import uuid4
 from localstack.aws.connect import connect_to
 from localstack.services.lambda_.api_utils import qualifier_is_alias
 
+from harness.inside.lambda_ import function_metrics
+
 LOG = logging.getLogger(__name__)
 
 _LONGEST_MESSAGE = 1024
@@ -97,11 +99,12 @@ def _begin(poller: Any, client: Any, message: Any) -> None:
 
 
 def with_error(process: Any) -> Any:
-    """Returns Poller.process_dead_letter_queue that can tell of any failure. LocalStack loses an event whose function was not invoked at all, or has
+    """Returns Poller.process_dead_letter_queue that can tell of any failure, and counts it. LocalStack loses an event whose function was not invoked at all, or has
     failed without a text."""
 
     @functools.wraps(process)
     def once(self: Any, sqs_invocation: Any, result: Any) -> Any:
+        function_metrics.record_dropped(self.version_manager.function_version.id)
         if hasattr(result, "payload"):
             told = copy.copy(result)
             told.payload = json.dumps(_told(result.payload)).encode()

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,7 @@ class Environment:
         if private is None:
             self._variables["TMPDIR"] = str(self._tmp)
         self._process: subprocess.Popen[bytes] | None = None
+        self._ending = threading.Lock()
         self._status: int | None = None
         """The open /proc/PID/status: every invocation reads it."""
         self._initialised = False
@@ -245,29 +247,32 @@ class Environment:
 
     def _kill(self) -> None:
         """Kills the process and what it started. Nothing of an environment outlives it."""
-        process = self._process
+        with self._ending:
+            # The thread of an invocation and that of a deletion may both come here.
+            process, self._process = self._process, None
+            status, self._status = self._status, None
+            self._initialised = False
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        if self._status is not None:
-            os.close(self._status)
-        self._process = self._status = None
-        self._initialised = False
+        if status is not None:
+            os.close(status)
 
     def _read_peak_mb(self) -> float:
         """Returns the most memory that the process held at any time, in MB; 0 where it cannot be read."""
-        if self._process is None:
+        process, status = self._process, self._status
+        if process is None:
             return 0
-        if self._status is None:
+        if status is None:
             # The memory at this moment is the best there is.
             with contextlib.suppress(psutil.Error):
-                return float(psutil.Process(self._process.pid).memory_info().rss) / _MB
+                return float(psutil.Process(process.pid).memory_info().rss) / _MB
             return 0
         # It has ended, or is about to.
-        with contextlib.suppress(IndexError, ProcessLookupError):
-            return int(os.pread(self._status, _STATUS_BYTES, 0).partition(b"VmHWM:")[2].split(maxsplit=1)[0]) / 1024
+        with contextlib.suppress(IndexError, OSError):
+            return int(os.pread(status, _STATUS_BYTES, 0).partition(b"VmHWM:")[2].split(maxsplit=1)[0]) / 1024
         return 0
 
     def _report(self, request_id: str, version: str, failure: Reply | None, duration_ms: float) -> str:

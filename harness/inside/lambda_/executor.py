@@ -6,6 +6,7 @@ them: their zip, their layers, boto3 and the runtime client, and the environment
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localstack.services.lambda_.invocation.lambda_models import InvocationResult
+from localstack.services.lambda_.invocation.models import lambda_stores
 from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntimeException, RuntimeExecutor
 
 from harness.inside import callers, journal
@@ -114,6 +116,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         journal.invocation(
             identity.account, identity.function_name, invocation.request_id, invocation.payload, reply.payload,
             error=reply.is_error, log=outcome.log, began=began,
+            gives_back=_gives_back(self.function_version, invocation.payload, reply.payload),
         )  # fmt: skip
         return InvocationResult(request_id=invocation.request_id, payload=reply.payload, is_error=reply.is_error, logs=outcome.log)
 
@@ -136,6 +139,22 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
     def get_logs(self) -> str:
         """Returns nothing: each invocation's result carries its log."""
         return ""
+
+
+def _gives_back(version: FunctionVersion, payload: bytes, answer: bytes) -> bool:
+    """Returns whether an answer reports failed items of a batch to a mapping that reads such answers."""
+    if b"batchItemFailures" not in answer:
+        return False
+    try:
+        source = json.loads(payload)["Records"][0]["eventSourceARN"]
+    except (ValueError, TypeError, LookupError):
+        return False
+    return any(
+        mapping.get("EventSourceArn") == source
+        and version.id.function_name in str(mapping.get("FunctionArn")).split(":")
+        and "ReportBatchItemFailures" in (mapping.get("FunctionResponseTypes") or ())
+        for mapping in list(lambda_stores[version.id.account][version.id.region].event_source_mappings.values())
+    )
 
 
 def _variables(given: dict[str, Any], version: FunctionVersion, task_root: Path, layers: Path | None) -> dict[str, str]:

@@ -31,6 +31,11 @@ def record_duration(version: Any, duration_ms: float, running: int) -> None:
     _count("ConcurrentExecutions", version.function_name, version.account, version.region, running)
 
 
+def record_dropped(version: Any) -> None:
+    """Counts an asynchronous event that is given up, whatever becomes of it then. `version` is LocalStack's identity of the function."""
+    _count("AsyncEventsDropped", version.function_name, version.account, version.region)
+
+
 def record_iterator_age(function_arn: str, age_ms: float) -> None:
     """Counts how old the last record of a stream's batch was when it was handed over."""
     parts = function_arn.split(":")

@@ -34,11 +34,7 @@ def add_logs(self: LogHandler, log_item: LogItem) -> None:
     self.log_queue.put(log_item)
     if self._shutdown_event.is_set():
         # An invocation that outlived its version: whoever ships the logs of that may have looked for the last time.
-        items = _rest(self)
-        if QUEUE_SHUTDOWN in items:
-            # It has not looked for the last time.
-            self.log_queue.put(QUEUE_SHUTDOWN)
-        threading.Thread(target=_ship_all, args=(self, _client(self), items), name="last-logs", daemon=True).start()
+        threading.Thread(target=_ship_rest, args=(self,), name="last-logs", daemon=True).start()
 
 
 def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
@@ -54,6 +50,14 @@ def run_log_loop(self: LogHandler, *_: Any, **__: Any) -> None:
             return
 
 
+def _ship_rest(handler: LogHandler) -> None:
+    items = _rest(handler)
+    if QUEUE_SHUTDOWN in items:
+        # The other one has not looked for the last time.
+        handler.log_queue.put(QUEUE_SHUTDOWN)
+    _ship_all(handler, None, items)
+
+
 def _client(handler: LogHandler) -> Any:
     return connect_to.with_assumed_role(
         region_name=handler.region, role_arn=handler.role_arn, service_principal=ServicePrincipal.lambda_
@@ -61,9 +65,10 @@ def _client(handler: LogHandler) -> Any:
 
 
 def _ship_all(handler: LogHandler, logs: Any, items: list[Any]) -> None:
+    """Ships what has come, by these clients or by others. Whatever happens, it is no longer under way."""
     for (group, stream), lines in _by_stream(items).items():
         try:
-            _ship(logs, group, stream, lines)
+            _ship(logs or _client(handler), group, stream, lines)
         except Exception as error:  # noqa: BLE001 - the log of a function must not end the shipping of logs
             LOG.warning("Log of %s in %s was refused: %s", group, handler.region, error)
     for _item in range(len(items) - items.count(QUEUE_SHUTDOWN)):

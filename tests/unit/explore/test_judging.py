@@ -65,14 +65,14 @@ def test_what_is_given_up_by_an_invocation_that_succeeds_is_a_finding(found, way
 def _reporting(failed, *, batch=("id-16", "id-17", "id-18"), of="messageId"):
     """An invocation that succeeds, and reports these items of its batch."""
     if of == "messageId":
-        items = [{"messageId": f"m-{body}", "body": body} for body in batch]
+        items = [{"messageId": f"m-{body}", "body": body, "attributes": {"SenderId": "id-17"}} for body in batch]
     else:
         items = [
             {"kinesis": {"sequenceNumber": f"m-{body}", "partitionKey": body, "data": base64.b64encode(body.encode()).decode()}}
             for body in batch
         ]
     answer = json.dumps({"batchItemFailures": [{"itemIdentifier": f"m-{body}"} for body in failed]})
-    return {**SUCCEEDED, "carried": json.dumps({"Records": items}), "answer": answer}
+    return {**SUCCEEDED, "gives_back": True, "carried": json.dumps({"Records": items}), "answer": answer}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,35 @@ def _reporting(failed, *, batch=("id-16", "id-17", "id-18"), of="messageId"):
 )  # fmt: skip
 def test_what_an_invocation_gives_back_is_told_and_no_finding(found, failed, of, findings):
     assert found(_reporting(failed, of=of)) == findings
+
+
+def test_what_nobody_reads_is_not_given_back(found):
+    """The mapping does not read such answers, or the event is of no mapping."""
+    assert found({**_reporting(["id-17"]), "gives_back": False}) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"batchItemFailures": [{"itemIdentifier": null}]}', '{"batchItemFailures": [{}]}', '{"batchItemFailures": 1}']
+)
+def test_an_answer_that_makes_no_sense_gives_all_back(found, answer):
+    assert found({**_reporting([]), "answer": answer}) == 0
+
+
+def test_other_items_with_such_a_key_are_not_reported(found):
+    assert found({**_reporting([]), "answer": '{"batchItemFailures": [], "log": [{"itemIdentifier": "m-id-17"}]}'}) == 1
+
+
+def test_a_record_that_also_stands_in_an_item_which_was_kept_is_a_finding(found):
+    assert found(_reporting(["id-17"], batch=("id-17", "of id-17"))) == 1
+
+
+def test_items_of_a_table_are_given_back_from_the_first_on(found):
+    items = [
+        {"dynamodb": {"SequenceNumber": f"{n}00", "Keys": {"id": {"S": name}}}} for n, name in enumerate(("id-16", "id-17"), 1)
+    ]
+    entry = {**SUCCEEDED, "gives_back": True, "carried": json.dumps({"Records": items})}
+    answers = [json.dumps({"batchItemFailures": [{"itemIdentifier": number}] if number else []}) for number in ("100", "200", None)]
+    assert [found({**entry, "answer": answer}) for answer in answers] == [0, 0, 1]
 
 
 def test_a_long_report_that_is_cut_off_tells_those_that_it_names(found):
