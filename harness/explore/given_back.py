@@ -58,7 +58,7 @@ def _failed(answer: str, batch: Sequence[str]) -> set[str]:
         named = set(_FAILED_ITEM.findall(answer))
     except (TypeError, LookupError):
         return set(batch)
-    return min(named, set(batch))
+    return named if named.issubset(batch) else set(batch)
 
 
 def _identity(item: Mapping[str, Any]) -> str:
