@@ -142,3 +142,16 @@ def test_what_cannot_be_asked_is_a_doubt(stubbed):
     stubs["cloudwatch"].add_client_error("get_metric_statistics", "AccessDenied", "not allowed")
     (doubt,) = settings(clients, STOPPED).count()
     assert doubt.startswith("fault f0 (reserved_concurrency): what it has met is not known: ")
+
+
+def test_what_could_not_be_taken_back_is_tried_again(stubbed):
+    clients, stubs = stubbed
+    stubs["lambda"].add_response("get_function_concurrency", {})
+    stubs["lambda"].add_response("put_function_concurrency", {})
+    made = settings(clients, STOPPED)
+    made.make()
+    stubs["lambda"].add_client_error("delete_function_concurrency", "TooManyRequestsException", http_status_code=429)
+    with pytest.raises(ClientError):
+        made.take_back()
+    stubs["lambda"].add_response("delete_function_concurrency", {})
+    made.take_back()
