@@ -150,7 +150,9 @@ def test_whatever_fails_every_record_is_accounted_for(stack, tmp_path_factory):
         write_observations(run_dir / "observations.parquet", (o for probe in probes for o in probe.open(context)))
         account = reconcile(run_dir / "ledger.parquet", run_dir / "observations.parquet", run_dir, run.met)
         verdict = judge(account, {"unacknowledged": records * 2, "healthy_rejected": records * 2})
-        assert verdict.judgement is Judgement.PASS, (verdict, account.examples)
+        # Without a healthy record nothing shows that the way works.
+        expected = Judgement.UNKNOWN if account.malformed == account.ingress.offered else Judgement.PASS
+        assert verdict.judgement is expected, (verdict, account.examples)
 
     conserve()
 
