@@ -170,12 +170,6 @@ def processing(module: Any) -> None:
         module.start_worker_thread = lambda function, params=None, *_args, **_named: in_background("", function, params)
 
 
-@patch("localstack.services.events.scheduler", {"JobScheduler.start_loop": ("self",)})
-def clock(module: Any) -> None:
-    """LocalStack starts a rule with a schedule by a clock of its own, up to a minute too early: a run would have a refresh in its middle when it crosses a quarter of an hour, and another one would not."""
-    module.JobScheduler.start_loop = lambda _: None
-
-
 @patch(
     "localstack.services.events.provider",
     {"EventsProvider.put_rule": ("self", "context", "name", "schedule_expression", "event_pattern")},
@@ -263,7 +257,6 @@ PATCHES = (
     conditions,
     archives,
     processing,
-    clock,
     patterns,
     schedules,
     schedule_pages,

@@ -16,7 +16,7 @@ from werkzeug import routing
 from werkzeug.routing import rules
 
 from harness.inside import kept, patches
-from harness.inside.patches import declare, events, gateway, lambda_, runtime, stepfunctions, templates
+from harness.inside.patches import declare, gateway, lambda_, runtime, stepfunctions, templates
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
 
@@ -89,15 +89,6 @@ def test_the_links_to_code_of_one_endpoint_are_made_by_one_client():
     one, other, again = (module.boto3.client("s3", endpoint_url=url) for url in ("here", "there", "here"))
     assert one is again is not other
     assert len(made) == 2
-
-
-def test_no_rule_is_started_by_a_clock_of_localstacks_own():
-    def loops(_):
-        pytest.fail("it looks at the clock")
-
-    module = SimpleNamespace(JobScheduler=type("JobScheduler", (), {"start_loop": loops}))
-    events.clock.apply(module)
-    module.JobScheduler().start_loop()
 
 
 def test_a_route_makes_the_address_that_werkzeug_would_make_and_compiles_it_only_then():
