@@ -40,8 +40,8 @@ def test_what_lambda_drops_meets_the_concurrency_too(tmp_path):
     write_notified_project(tmp_path, SETTINGS[0])
     code, output, found = pipeproof(tmp_path, "run", "orders.yaml", "--records", 3)
     assert found["outcome"]["dead_lettered"] == 3, output
-    # LocalStack's SNS may try an event again before Lambda takes it.
-    assert found["faults"][0]["fired"] >= 3
+    # Where LocalStack invokes the function by a request (2026.3), its client is throttled five times before the event is dropped.
+    assert found["faults"][0]["fired"] in {3, 3 + 3 * 5}
     assert (code, found["reasons"]) == (2, ["no healthy record was stored: nothing shows that the way through the pipeline works"])
 
 
