@@ -26,7 +26,8 @@ class Manager:
     @updates.invoke
     def invoke(self, *, invocation):
         self.has_begun.set()
-        assert self.may_end.wait(TIMEOUT_S)
+        # Longer than any test waits: an invocation that gave up by itself would look like one that was ended.
+        assert self.may_end.wait(3 * TIMEOUT_S)
         return invocation, self
 
     @updates.stop
