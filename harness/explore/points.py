@@ -13,11 +13,14 @@ from harness.faults.carried import last_part, named_in
 from harness.faults.plan import HARNESS, LOCALSTACK, PARTIAL
 from harness.run.journal import entries
 from harness.run.run_dir import PLAN, readable
+from harness.run.trace import faults_met
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
+# Who makes which call of which resource, as in a point.
+_Address = tuple[str, str, str]
 # Who calls, as the journal and as a fault names it.
 _CALLERS = {HARNESS: HARNESS, "a state machine": LOCALSTACK}
 
@@ -25,13 +28,15 @@ _CALLERS = {HARNESS: HARNESS, "a state machine": LOCALSTACK}
 @dataclass(frozen=True, slots=True)
 class Point:
     """`count` calls of an operation (`s3.PutObject`) on a resource by a function, a state machine (LOCALSTACK) or the harness, by logical ids; or as many invocations of a
-    function, where `call` is empty. `calls` is how many calls the busiest of its invocations made. `resource` is empty where the call names none of the stack."""
+    function, where `call` is empty. `calls` is how many calls the busiest of its invocations made. `resource` is empty where the call names none of the stack. `behind` are the
+    numbers of those calls that come first behind a fault: in the invocation that it met, and in one that repeats it."""
 
     who: str
     call: str
     count: int
     calls: int = 0
     resource: str = ""
+    behind: tuple[int, ...] = ()
 
     @property
     def address(self) -> dict[str, Any]:
@@ -57,25 +62,76 @@ class Point:
         return f"{self.who} → {self.call}" + (f" of {self.resource}" if self.resource else "") if self.call else self.who
 
 
+class _Behind:
+    """Follows a journal, and knows which calls come behind a fault: in the invocation that it met, and in those that have one of its items again."""
+
+    def __init__(self, met: Collection[str]) -> None:
+        self._met = met
+        self._begun: set[str] = set()
+        self._calls: dict[str, list[tuple[_Address, int]]] = {}
+        self._failed: set[tuple[str, str]] = set()
+        self._within: dict[_Address, int] = {}
+        self._again: dict[_Address, int] = {}
+
+    def call(self, entry: Mapping[str, Any], address: _Address, number: int) -> None:
+        invocation = entry["invocation"]
+        if entry["id"] in self._met:
+            self._begun.add(invocation)
+        elif invocation in self._begun:
+            self._within.setdefault(address, number)
+        elif invocation:
+            self._calls.setdefault(invocation, []).append((address, number))
+
+    def invocation(self, entry: Mapping[str, Any]) -> None:
+        """Takes an invocation that has ended, as all its calls have."""
+        calls = self._calls.pop(entry["id"], [])
+        items = {(entry["name"], item) for item in _items(entry["carried"])}
+        if entry["id"] in self._begun or entry["id"] in self._met:
+            self._failed |= items
+        elif not self._failed.isdisjoint(items):
+            for address, number in calls:
+                self._again.setdefault(address, number)
+
+    def of(self, address: _Address) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(found[address] for found in (self._within, self._again) if address in found))
+
+
+def _items(carried: str) -> set[str]:
+    """Returns what names the items of an event: its messages and records, or else itself."""
+    try:
+        records = json.loads(carried)["Records"]
+        names = {str(one.get("messageId") or one.get("eventID") or one["Sns"]["MessageId"]) for one in records}
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return {carried}
+    return names
+
+
 def points(run_dir: Path, resources: Collection[str] = ()) -> list[Point]:
     """Returns the points of a run, by name. Calls are told apart by the one of these resources that they name. Raises UsageError for a directory that is none of a run with a journal."""
     with readable(run_dir):
         made = {physical: name for name, physical in read_json(run_dir / PLAN, "plan")["names"].items() if physical}
         named = {last_part(physical): name for physical, name in made.items() if name in resources}
-        found: Counter[tuple[str, str, str]] = Counter()
+        found: Counter[_Address] = Counter()
         of_invocation: Counter[str] = Counter()
         most: Counter[str] = Counter()
+        behind = _Behind(faults_met(run_dir).keys())
         for entry, _ in entries(run_dir):
             who = made.get(entry["name"], entry["name"])
             if entry["kind"] == "invocation":
                 found[who, "", ""] += 1
                 most[who] = max(most[who], of_invocation.pop(entry["id"], 0))
+                behind.invocation(entry)
             elif entry["kind"] == "call" and (caller := _CALLERS.get(who, who if entry["name"] in made else None)):
-                found[caller, entry["call"], _resource(entry["carried"], named)] += 1
+                address = caller, entry["call"], _resource(entry["carried"], named)
+                found[address] += 1
                 of_invocation[entry.get("invocation") or ""] += 1
+                behind.call(entry, address, found[address])
     if not found:
         raise UsageError(f"{run_dir} has no journal: nothing is known of what a fault could meet")
-    return [Point(who, call, count, 0 if call else most[who], resource) for (who, call, resource), count in sorted(found.items())]
+    return [
+        Point(*address[:2], count, 0 if address[1] else most[address[0]], address[2], behind.of(address))
+        for address, count in sorted(found.items())
+    ]
 
 
 def _resource(carried: str, resources: Mapping[str, str]) -> str:

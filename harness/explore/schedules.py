@@ -44,6 +44,8 @@ class Schedule:
 
     faults: tuple[dict[str, Any], ...]
     rank: int
+    is_behind: bool = False
+    """Whether the second fault meets the first call of its point behind the first fault."""
 
     @property
     def name(self) -> str:
@@ -71,7 +73,7 @@ class Schedule:
     @property
     def signature(self) -> tuple[object, ...]:
         """Returns what schedules have in common that lead the same way: where their faults are, whether the call is refused, answered in part or done, and for how long."""
-        return tuple(
+        return self.is_behind, *(
             (
                 "refused" if fault["kind"] in _REFUSED else fault["kind"],
                 fault.get("caller") or fault["function"],
@@ -86,8 +88,8 @@ class Schedule:
 
 
 def _length(fault: dict[str, Any]) -> int:
-    first, _, last = str(fault.get("calls") or fault.get("invocations")).partition("-")
-    return min(int(last or first) - int(first) + 1, _OUTAGE // 2)
+    first, last = _window(fault)
+    return min(last - first + 1, _OUTAGE // 2)
 
 
 def _told(fault: dict[str, Any]) -> str:
@@ -113,8 +115,8 @@ def skipped(points: Sequence[Point]) -> int:
 
 
 def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) -> list[Schedule]:
-    """Returns the schedules of two faults: the first one, and another where that one led to calls that there were not without it, such as a retry, a dead letter or
-    an alert; or to another invocation of a function, whose calls are then those of a retry."""
+    """Returns the schedules of two faults: the first one, and another at the first calls behind it; where that one led to calls that there were not without it, such as a
+    retry, a dead letter or an alert; and to another invocation of a function, whose calls are then those of a retry."""
     before = {(point.who, point.call, point.resource): point.count for point in clean}
     again = {point.who for point in after if not point.call and point.count > before.get((point.who, "", ""), 0)}
     found = []
@@ -124,20 +126,68 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
             continue
         seconds: list[tuple[dict[str, Any], int]] = []
         if point.count > had:
-            place = had + 1
-            seconds.append((_denied(point, f"{place}"), _DENIED_ONCE))
-            for kind, rank in _kinds(point):
-                once = [f"{place}"]
-                windows = once if kind == "reply_lost" else [*once, f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
-                seconds += [(_fault(kind, point, window), rank) for window in windows]
+            seconds += _at(point, had + 1)
         elif point.who in again:
             # Which of the calls are those of the retry is not known before: the last one is likely, and an outage meets all of them.
+            begin = _window(first.faults[0])[1] + 1 if _is_at(first.faults[0], point) else 1
             seconds += [(_denied(point, f"{point.count}"), _DENIED_ONCE)]
-            seconds += [(_denied(point, f"1-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"1-{_OUTAGE}"), _OUT)]
-        # What is called at no other time comes first, and of the others what finds most by itself.
-        later = _PAIRS + first.rank + (2 * _PAIRS if had else 0)
-        found += [Schedule((*first.faults, second), later + rank) for second, rank in seconds if second not in first.faults]
-    return sorted(found, key=lambda one: one.rank)
+            seconds += [(_denied(point, f"{begin}-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"{begin}-{_OUTAGE}"), _OUT)]
+        # What is called at no other time comes first, then what the first fault leads to, and of all that what finds most by itself.
+        later = _PAIRS + first.rank
+        found += [_pair(first, second, later + _PAIRS + rank, is_behind=True) for second, rank in _behind(first, point)]
+        found += [_pair(first, second, later + (2 * _PAIRS if had else 0) + rank) for second, rank in seconds]
+    # A retry may be the first call behind the fault, and also the first that there was not without it.
+    each = {schedule.name: schedule for schedule in sorted(found, key=lambda one: -one.rank) if not _overlap(schedule.faults)}
+    return sorted(each.values(), key=lambda one: one.rank)
+
+
+def _at(point: Point, place: int) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yields what may meet a point from its call number `place` on, and the rank of each."""
+    yield _denied(point, f"{place}"), _DENIED_ONCE
+    for kind, rank in _kinds(point):
+        once = [f"{place}"]
+        windows = once if kind == "reply_lost" else [*once, f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
+        for window in windows:
+            yield _fault(kind, point, window), rank
+
+
+def _behind(first: Schedule, point: Point) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yields what may meet the first calls of a point behind the first fault. What a client tries again by itself ends as a refusal does, or as if nothing was."""
+    (fault,) = first.faults
+    places = point.behind
+    if fault["kind"] == "partial" and _is_at(fault, point):
+        # The rest of what was done in part is sent again at once.
+        places = tuple(dict.fromkeys((int(fault["calls"].partition("-")[0]) + 1, *places)))
+    for place in places:
+        yield _denied(point, f"{place}"), _DENIED_ONCE
+        for kind, rank in _kinds(point):
+            if rank in {_PARTIAL, _IDEMPOTENCE}:
+                yield _fault(kind, point, f"{place}"), rank
+
+
+def _is_at(fault: Mapping[str, Any], point: Point) -> bool:
+    return point.address.items() <= fault.items()
+
+
+def _pair(first: Schedule, second: dict[str, Any], rank: int, *, is_behind: bool = False) -> Schedule:
+    """Returns both faults. The first one is answered in part no longer than until the second one."""
+    (fault,) = first.faults
+    if fault["kind"] == "partial" and _overlap((fault, second)) and not is_outage(first.faults):
+        begin, end = fault["calls"].partition("-")[0], int(second["calls"].partition("-")[0]) - 1
+        fault = {**fault, "calls": begin if int(begin) >= end else f"{begin}-{end}"}
+    return Schedule((fault, second), rank, is_behind)
+
+
+def _overlap(faults: Sequence[dict[str, Any]]) -> bool:
+    """Returns whether both faults are at the same point and would meet the same call: only one of them does."""
+    one, other = ({key: fault.get(key) for key in ("service", "operation", "caller", "resource")} for fault in faults)
+    (begin, end), (begin_of_other, end_of_other) = map(_window, faults)
+    return one == other and begin <= end_of_other and begin_of_other <= end
+
+
+def _window(fault: Mapping[str, Any]) -> tuple[int, int]:
+    first, _, last = str(fault.get("calls") or fault.get("invocations")).partition("-")
+    return int(first), int(last or first)
 
 
 def _of_point(point: Point) -> Iterator[Schedule]:

@@ -16,7 +16,7 @@ from harness.emulator.external import is_loopback
 from harness.errors import UsageError
 from harness.report.result import read_result
 from harness.run.journal import heads
-from harness.run.run_dir import PLAN, readable
+from harness.run.run_dir import FAULTS, PLAN, readable
 from harness.run.trace import faults_by_request, logical, renamed
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _spans(run_dir: Path) -> Iterator[dict[str, Any]]:
     """Yields the spans of a run: itself first."""
     result = read_result(run_dir)
     names = logical(read_json(run_dir / PLAN, "plan").get("names") or {})
-    faults = run_dir / "faults.json"
+    faults = run_dir / FAULTS
     met = faults_by_request(read_json(faults, "faults")["fired"]) if faults.exists() else {}
     trace = _id(run_dir.resolve().name, 16)
     hops = [entry for entry, _ in heads(run_dir) if entry["kind"] != "init"]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from harness.documents import MISTYPED, read_json
+from harness.documents import read_json
 from harness.errors import UsageError
 from harness.run.journal import JOURNAL
 from harness.run.run_dir import LEDGER, OBSERVATIONS, PLAN, readable
-from harness.run.trace import as_they_began, faults_by_request, logical, renamed, ways
+from harness.run.trace import as_they_began, faults_met, logical, renamed, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def told(run_dir: Path, record_id: str) -> Iterator[str]:
             raise UsageError(f"{run_dir} offered no record {record_id}{hint}")
         plan = read_json(run_dir / PLAN, "plan") if (run_dir / PLAN).exists() else {}
         names = logical(plan.get("names") or {})
-        found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], _faults(run_dir))
+        found = ways(run_dir, [(record_id, record[0], record[1]) for record in records], faults_met(run_dir))
         for record, hops in zip(records, found, strict=True):
             yield f"{record_id}: {_what_it_is(*record[5:])}"
             yield f"  {_at(record[4])} offered: {_answer(record)}"
@@ -95,11 +95,3 @@ def _answer(record: Any) -> str:
 
 def _at(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, tz=UTC):%H:%M:%S.%f}"[:-3]
-
-
-def _faults(run_dir: Path) -> dict[str, list[str]]:
-    """Returns the faults that met each call and invocation, from what the run has left."""
-    try:
-        return faults_by_request(read_json(run_dir / "faults.json", "the faults of a run")["fired"])
-    except (UsageError, *MISTYPED):
-        return {}

@@ -19,7 +19,7 @@ from harness.run.journal import JOURNAL, entries
 from harness.run.order import batches, writes
 from harness.run.recipe import Recipe
 from harness.run.reproduced import anomalies
-from harness.run.run_dir import PLAN, readable
+from harness.run.run_dir import FAULTS, PLAN, readable
 from harness.scenario.loading import scenario_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.faults.plan import Plan
 
 _RESULT, _FAULTS, _LEDGER, _INPUT, _LOOKUP = (
-    "result.json", "faults.json", "ledger.parquet", "input", "lookup",
+    "result.json", FAULTS, "ledger.parquet", "input", "lookup",
 )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 200
 PLAN = "plan.json"
 """What the run is, with the plan of its faults."""
+FAULTS = "faults.json"
+"""The plan of its faults, and what each of them met."""
 REFUSED = "refused.txt"
 """Why a run was refused once its emulator was ready."""
 LEDGER, OBSERVATIONS = "ledger.parquet", "observations.parquet"

@@ -19,6 +19,7 @@ from harness.emulator.clients import DEFAULT_ACCOUNT
 from harness.errors import UnknownVerdictError
 from harness.run import events
 from harness.run.causes import causes
+from harness.run.run_dir import FAULTS
 from harness.run.trace import faults_by_request
 from harness.stack import deploy as stacks
 
@@ -131,7 +132,7 @@ def end(run: Run, state: State) -> None:
             if state.faults.plan:
                 # The verdict does not depend on this file; a full disk has been reported by then.
                 with contextlib.suppress(OSError):
-                    state.faults.write(run.run_dir / "faults.json")
+                    state.faults.write(run.run_dir / FAULTS)
         try:
             _delete_stack(run, state)
             if state.beside is not None and not state.interrupted:

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote
 
+from harness.documents import MISTYPED, read_json
+from harness.errors import UsageError
 from harness.faults.carried import last_part
 from harness.run.journal import heads
+from harness.run.run_dir import FAULTS
 from harness.run.writes import writes
 
 if TYPE_CHECKING:
@@ -226,6 +229,14 @@ def faults_by_request(log: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
             if request_id:
                 found.setdefault(request_id, []).append(entry["id"])
     return found
+
+
+def faults_met(run_dir: Path) -> dict[str, list[str]]:
+    """Returns the ids of the faults that met each call and invocation of a run, from what it has left; nothing where it has left none."""
+    try:
+        return faults_by_request(read_json(run_dir / FAULTS, "the faults of a run")["fired"])
+    except (UsageError, *MISTYPED):
+        return {}
 
 
 def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], met: Mapping[str, Sequence[str]]) -> list[list[Hop]]:

@@ -19,7 +19,7 @@ from harness.report.html.happened import Happened, happened
 from harness.report.html.traits import traits
 from harness.report.result import read_result
 from harness.run.journal import JOURNAL
-from harness.run.run_dir import LEDGER, OBSERVATIONS, PLAN, readable
+from harness.run.run_dir import FAULTS, LEDGER, OBSERVATIONS, PLAN, readable
 from harness.run.trace import HOW, Hop, faults_by_request, logical, renamed, ways
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class Gathered:
         with readable(run_dir), duckdb.connect() as db:
             result = read_result(run_dir)
             plan = read_json(run_dir / PLAN, "plan") if (run_dir / PLAN).exists() else {}
-            faults = (
-                read_json(run_dir / "faults.json", "faults") if (run_dir / "faults.json").exists() else {"plan": [], "fired": []}
-            )
+            faults = read_json(run_dir / FAULTS, "faults") if (run_dir / FAULTS).exists() else {"plan": [], "fired": []}
             names = logical(plan.get("names") or {})
             # The same few names stand in all entries.
             self._named = functools.cache(lambda text: renamed(text, names))

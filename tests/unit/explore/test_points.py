@@ -86,3 +86,57 @@ def test_a_state_machine_calls_as_localstack(tmp_path):
     left_run(tmp_path, [STORED], [{**CALL, "id": "c-1", "name": "a state machine", "call": "sns.Publish", "carried": "{}"}])
     (found,) = points(tmp_path)
     assert found.address == {"service": "sns", "operation": "Publish", "caller": "localstack"}
+
+
+def invocation(name, *, of, error=None):
+    carried = of if isinstance(of, str) else json.dumps({"Records": [{"messageId": one} for one in of]})
+    return {
+        "kind": "invocation", "at_ms": 2, "id": name, "name": "made-store", "error": error, "took_ms": 1, "log": "", "carried": carried,
+    }  # fmt: skip
+
+
+def behind(tmp_path, entries, *met):
+    firings = [{"request_id": one} for one in met]
+    left_run(tmp_path, [STORED], entries, {"plan": [], "fired": [{"id": "fault", "seen": 9, "firings": firings}]})
+    return {point.call: point.behind for point in points(tmp_path) if point.call}
+
+
+PUT, SEND = "s3.PutObject", "sqs.SendMessageBatch"
+
+
+def calls(invocation, *those):
+    return [{**CALL, "id": name, "invocation": invocation, "call": call, "carried": ""} for name, call in those]
+
+
+def test_of_each_point_is_known_which_call_comes_behind_a_fault_where_it_met_one_and_where_that_is_repeated(tmp_path):
+    entries = [
+        *calls("i-1", ("c-1", PUT)),
+        invocation("i-1", of=["a"]),
+        *calls("i-2", ("c-2", PUT), ("c-3", PUT), ("c-4", SEND)),
+        invocation("i-2", of=["b", "c"], error="Refused"),
+        *calls("i-3", ("c-5", PUT), ("c-6", SEND)),
+        invocation("i-3", of=["d"]),
+        *calls("i-4", ("c-7", PUT), ("c-8", SEND)),
+        invocation("i-4", of=["c"]),
+    ]
+    assert behind(tmp_path, entries, "c-2") == {PUT: (3, 5), SEND: (1, 3)}
+    assert behind(tmp_path, entries, "c-2", "c-3") == {PUT: (5,), SEND: (1, 3)}
+    assert behind(tmp_path, entries, "i-2") == {PUT: (5,), SEND: (3,)}
+    assert behind(tmp_path, entries) == {PUT: (), SEND: ()}
+
+
+@pytest.mark.parametrize(
+    "event", ['{"key": "value"}', '{"Records": [{"s3": {}}]}', '[{"x": 1}]', "no JSON", '{"Records": [7]}', '{"Records": null}']
+)
+def test_an_event_without_items_is_known_again_as_a_whole(tmp_path, event):
+    entries = [invocation("i-1", of=event, error="Refused")]
+    entries += [*calls("i-2", ("c-1", PUT)), invocation("i-2", of=["other"])]
+    entries += [*calls("i-3", ("c-2", PUT)), invocation("i-3", of=event)]
+    assert behind(tmp_path, entries, "i-1") == {PUT: (2,)}
+
+
+@pytest.mark.parametrize("item", [{"eventID": "shard:1"}, {"Sns": {"MessageId": "1"}}])
+def test_items_of_streams_and_topics_are_known_again(tmp_path, item):
+    first, again = (json.dumps({"Records": [item, *more]}) for more in ([], [{"messageId": "other"}]))
+    entries = [invocation("i-1", of=first, error="Refused"), *calls("i-2", ("c-1", PUT)), invocation("i-2", of=again)]
+    assert behind(tmp_path, entries, "i-1") == {PUT: (1,)}
