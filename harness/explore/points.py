@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.documents import read_json
 from harness.errors import UsageError
-from harness.faults.carried import last_part, named_in
+from harness.faults.carried import items_of_event, last_part, named_in
 from harness.faults.plan import HARNESS, LOCALSTACK, PARTIAL
 from harness.run.journal import entries
 from harness.run.run_dir import PLAN, readable
@@ -28,15 +28,15 @@ _CALLERS = {HARNESS: HARNESS, "a state machine": LOCALSTACK}
 @dataclass(frozen=True, slots=True)
 class Point:
     """`count` calls of an operation (`s3.PutObject`) on a resource by a function, a state machine (LOCALSTACK) or the harness, by logical ids; or as many invocations of a
-    function, where `call` is empty. `calls` is how many calls the busiest of its invocations made. `resource` is empty where the call names none of the stack. `behind` are the
-    numbers of those calls that come first behind a fault: in the invocation that it met, and in one that repeats it."""
+    function, where `call` is empty. `calls` is how many calls the busiest of its invocations made. `resource` is empty where the call names none of the stack. `behind` says
+    where some of the calls came behind a fault: in the invocation that it met (`after`), and in one that repeats it (`repeats`)."""
 
     who: str
     call: str
     count: int
     calls: int = 0
     resource: str = ""
-    behind: tuple[int, ...] = ()
+    behind: tuple[str, ...] = ()
 
     @property
     def address(self) -> dict[str, Any]:
@@ -63,47 +63,38 @@ class Point:
 
 
 class _Behind:
-    """Follows a journal, and knows which calls come behind a fault: in the invocation that it met, and in those that have one of its items again."""
+    """Follows a journal, and knows which points are called behind a fault: in the invocation that it met, and in those that repeat it."""
 
     def __init__(self, met: Collection[str]) -> None:
-        self._met = met
+        self._met = set(met)
         self._begun: set[str] = set()
-        self._calls: dict[str, list[tuple[_Address, int]]] = {}
+        self._calls: dict[str, set[_Address]] = {}
         self._failed: set[tuple[str, str]] = set()
-        self._within: dict[_Address, int] = {}
-        self._again: dict[_Address, int] = {}
+        self._after: set[_Address] = set()
+        self._repeats: set[_Address] = set()
 
-    def call(self, entry: Mapping[str, Any], address: _Address, number: int) -> None:
+    def call(self, entry: Mapping[str, Any], address: _Address) -> None:
         invocation = entry["invocation"]
         if entry["id"] in self._met:
             self._begun.add(invocation)
         elif invocation in self._begun:
-            self._within.setdefault(address, number)
+            self._after.add(address)
         elif invocation:
-            self._calls.setdefault(invocation, []).append((address, number))
+            self._calls.setdefault(invocation, set()).add(address)
 
     def invocation(self, entry: Mapping[str, Any]) -> None:
-        """Takes an invocation that has ended, as all its calls have."""
-        calls = self._calls.pop(entry["id"], [])
-        items = {(entry["name"], item) for item in _items(entry["carried"])}
-        if entry["id"] in self._begun or entry["id"] in self._met:
+        """Takes an invocation that has ended, as all its calls have. One that is tried again may keep its id."""
+        calls = self._calls.pop(entry["id"], set())
+        items = {(entry["name"], item) for item in items_of_event(entry["carried"])}
+        if entry["id"] in self._begun | self._met:
             self._failed |= items
+            self._begun.discard(entry["id"])
+            self._met.discard(entry["id"])
         elif not self._failed.isdisjoint(items):
-            for address, number in calls:
-                self._again.setdefault(address, number)
+            self._repeats |= calls
 
-    def of(self, address: _Address) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(found[address] for found in (self._within, self._again) if address in found))
-
-
-def _items(carried: str) -> set[str]:
-    """Returns what names the items of an event: its messages and records, or else itself."""
-    try:
-        records = json.loads(carried)["Records"]
-        names = {str(one.get("messageId") or one.get("eventID") or one["Sns"]["MessageId"]) for one in records}
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return {carried}
-    return names
+    def of(self, address: _Address) -> tuple[str, ...]:
+        return tuple(key for key, found in (("after", self._after), ("repeats", self._repeats)) if address in found)
 
 
 def points(run_dir: Path, resources: Collection[str] = ()) -> list[Point]:
@@ -125,7 +116,7 @@ def points(run_dir: Path, resources: Collection[str] = ()) -> list[Point]:
                 address = caller, entry["call"], _resource(entry["carried"], named)
                 found[address] += 1
                 of_invocation[entry.get("invocation") or ""] += 1
-                behind.call(entry, address, found[address])
+                behind.call(entry, address)
     if not found:
         raise UsageError(f"{run_dir} has no journal: nothing is known of what a fault could meet")
     return [

@@ -19,6 +19,9 @@ _MOST_KILLS = 50
 _FIRST_KILLS = 8
 # More calls than a run makes: what is asked stays away until the faults end.
 _OUTAGE = 1_000_000_000
+# The id of the first of two faults, and where the second one meets calls by what the first one has met.
+_FIRST = "the-first"
+_FOLLOWS = {"after": "behind that", "repeats": "of a repetition"}
 # How services say that they deny a call; the others say AccessDeniedException.
 _DENIED = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403), "sns": ("AuthorizationError", 403)}
 # What waits for a visibility timeout or for a restart comes after what does not. All points meet a kind at one of their calls before any meets it at another one.
@@ -44,8 +47,6 @@ class Schedule:
 
     faults: tuple[dict[str, Any], ...]
     rank: int
-    is_behind: bool = False
-    """Whether the second fault meets the first call of its point behind the first fault."""
 
     @property
     def name(self) -> str:
@@ -73,13 +74,14 @@ class Schedule:
     @property
     def signature(self) -> tuple[object, ...]:
         """Returns what schedules have in common that lead the same way: where their faults are, whether the call is refused, answered in part or done, and for how long."""
-        return self.is_behind, *(
+        return tuple(
             (
                 "refused" if fault["kind"] in _REFUSED else fault["kind"],
                 fault.get("caller") or fault["function"],
                 fault.get("operation"),
                 fault.get("resource"),
                 fault.get("after_calls"),
+                *(key for key in _FOLLOWS if key in fault),
                 # How many calls the first one refuses is seen by what it has changed.
                 None if fault is self.faults[0] else _length(fault),
             )
@@ -98,6 +100,7 @@ def _told(fault: dict[str, Any]) -> str:
     if "function" in fault:
         after = f" after call {fault['after_calls']}" if "after_calls" in fault else ""
         return f"{fault['kind']}{after} of {fault['function']}, invocation {window}"
+    window += "".join(f" {words}" for key, words in _FOLLOWS.items() if key in fault)
     of = f" of {fault['resource']}" if "resource" in fault else ""
     what = f"{fault['kind']} {fault['code']}" if "code" in fault else fault["kind"]
     return f"{what} of {fault['caller']} → {fault['service']}.{fault['operation']}{of}, call {window}"
@@ -134,11 +137,11 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
             seconds += [(_denied(point, f"{begin}-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"{begin}-{_OUTAGE}"), _OUT)]
         # What is called at no other time comes first, then what the first fault leads to, and of all that what finds most by itself.
         later = _PAIRS + first.rank
-        found += [_pair(first, second, later + _PAIRS + rank, is_behind=True) for second, rank in _behind(first, point)]
-        found += [_pair(first, second, later + (2 * _PAIRS if had else 0) + rank) for second, rank in seconds]
-    # A retry may be the first call behind the fault, and also the first that there was not without it.
-    each = {schedule.name: schedule for schedule in sorted(found, key=lambda one: -one.rank) if not _overlap(schedule.faults)}
-    return sorted(each.values(), key=lambda one: one.rank)
+        if not (first.is_outage and _is_at(first.faults[0], point)):
+            found += [Schedule(_following(first, second), later + _PAIRS + rank) for second, rank in _behind(point)]
+        pairs = (((*first.faults, second), rank) for second, rank in seconds)
+        found += [Schedule(pair, later + (2 * _PAIRS if had else 0) + rank) for pair, rank in pairs if not _overlap(pair)]
+    return sorted(found, key=lambda one: one.rank)
 
 
 def _at(point: Point, place: int) -> Iterator[tuple[dict[str, Any], int]]:
@@ -151,31 +154,25 @@ def _at(point: Point, place: int) -> Iterator[tuple[dict[str, Any], int]]:
             yield _fault(kind, point, window), rank
 
 
-def _behind(first: Schedule, point: Point) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yields what may meet the first calls of a point behind the first fault. What a client tries again by itself ends as a refusal does, or as if nothing was."""
-    (fault,) = first.faults
-    places = point.behind
-    if fault["kind"] == "partial" and _is_at(fault, point):
-        # The rest of what was done in part is sent again at once.
-        places = tuple(dict.fromkeys((int(fault["calls"].partition("-")[0]) + 1, *places)))
-    for place in places:
-        yield _denied(point, f"{place}"), _DENIED_ONCE
+def _behind(point: Point) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yields what may meet the first call of a point behind the first fault: in the invocation that it met, and in one that repeats it. What a client tries again by itself ends as
+    a refusal does, or as if nothing was."""
+    for key in point.behind:
+        yield {**_denied(point, "1"), key: _FIRST}, _DENIED_ONCE
         for kind, rank in _kinds(point):
             if rank in {_PARTIAL, _IDEMPOTENCE}:
-                yield _fault(kind, point, f"{place}"), rank
+                yield {**_fault(kind, point, "1"), key: _FIRST}, rank
+
+
+def _following(first: Schedule, second: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Returns both faults. The first one is answered in part only once: what is sent again then is for the second one."""
+    (fault,) = first.faults
+    once = {"calls": fault["calls"].partition("-")[0]} if fault["kind"] == "partial" and not first.is_outage else {}
+    return {**fault, **once, "id": _FIRST}, second
 
 
 def _is_at(fault: Mapping[str, Any], point: Point) -> bool:
     return point.address.items() <= fault.items()
-
-
-def _pair(first: Schedule, second: dict[str, Any], rank: int, *, is_behind: bool = False) -> Schedule:
-    """Returns both faults. The first one is answered in part no longer than until the second one."""
-    (fault,) = first.faults
-    if fault["kind"] == "partial" and _overlap((fault, second)) and not is_outage(first.faults):
-        begin, end = fault["calls"].partition("-")[0], int(second["calls"].partition("-")[0]) - 1
-        fault = {**fault, "calls": begin if int(begin) >= end else f"{begin}-{end}"}
-    return Schedule((fault, second), rank, is_behind)
 
 
 def _overlap(faults: Sequence[dict[str, Any]]) -> bool:
@@ -232,10 +229,15 @@ def _fault(kind: str, point: Point, window: str) -> dict[str, Any]:
     return {"kind": kind, **point.address, point.window: window} | ({"entries": "every 2"} if kind == "partial" else {})
 
 
+def _alone(fault: dict[str, Any]) -> dict[str, Any]:
+    """Returns a fault without what binds it to another one."""
+    return {key: value for key, value in fault.items() if key not in {"id", *_FOLLOWS}}
+
+
 def smaller(faults: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any], ...]]:
     """Yields what may still lose a record and is simpler: one fault less, or a fault that meets one event in place of several."""
     if len(faults) > 1:
-        yield from (faults[:place] + faults[place + 1 :] for place in range(len(faults)))
+        yield from (tuple(map(_alone, faults[:place] + faults[place + 1 :])) for place in range(len(faults)))
     for place, fault in enumerate(faults):
         key = "calls" if "calls" in fault else "invocations"
         first, separator, last = str(fault[key]).partition("-")

@@ -31,6 +31,16 @@ def text_of_event(payload: bytes | str) -> str:
     return with_plain(text)
 
 
+def items_of_event(payload: bytes | str) -> frozenset[str]:
+    """Returns what names the items of an event, its messages or records, by which it is known when they are delivered again; where they have no names, the event itself."""
+    text = payload if isinstance(payload, str) else payload.decode(errors="replace")
+    try:
+        records = json.loads(text)["Records"]
+        return frozenset(str(one.get("messageId") or one.get("eventID") or one["Sns"]["MessageId"]) for one in records)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return frozenset({text})
+
+
 def with_plain(text: str) -> str:
     """Returns the text, and behind it what it is without the escapes of JSON, and of JSON that is a text in JSON."""
     if "\\" not in text:

@@ -51,6 +51,13 @@ def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) 
             case ServiceFault():
                 asked: tuple[_Asked, ...] = (
                     *_operations(fault),
+                    ("after", fault.after, _ids(plan, fault, ServiceFault), "is the id of no other fault of a call"),
+                    (
+                        "repeats",
+                        fault.repeats,
+                        _ids(plan, fault, ServiceFault, LambdaFault),
+                        "is the id of no other fault of a call or an invocation",
+                    ),
                     ("resource", fault.resource, resources, "is no resource of the template"),
                     ("caller", fault.caller, [*functions, HARNESS, LOCALSTACK], "is no function of the template"),
                 )
@@ -65,6 +72,11 @@ def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) 
             yield number, "resource", told
         if isinstance(fault, SettingFault):
             yield from ((number, "function", told) for told in _of_setting(fault, plan[:number], template))
+
+
+def _ids(plan: Plan, fault: ServiceFault, *kinds: type) -> list[str]:
+    """Returns the ids of the other faults of these kinds."""
+    return [other.id for other in plan if other.id and other is not fault and isinstance(other, kinds)]
 
 
 def _of_setting(fault: SettingFault, earlier: Plan, template: dict[str, Any]) -> Iterator[str]:
@@ -108,7 +120,9 @@ def _unknown(name: str, names: Iterable[str], what: str) -> str:
         name.lower(), list(names), n=3, cutoff=0.5
     )
     known = sorted(names)
-    there = f"there is {', '.join(known[:_SHOWN])}" + (f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else "")
+    there = f"there is {', '.join(known[:_SHOWN]) or 'none'}" + (
+        f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
+    )
     if near:
         there = f"did you mean {' or '.join(near)}?"
     return f"{name} {what}; {there}"

@@ -87,8 +87,9 @@ class ServiceFault(_Fault):
 
     `caller` is a function's logical id, "harness" or "localstack"; `resource` a logical id of the template. `carrying` names texts, such as
     the id of a record, that all stand in the request (not in the body of an object); `during` texts that stand in the event of the
-    invocation that makes the call. `calls` counts the calls that match all of these. With `until_success` the fault is over when one
-    of them got through."""
+    invocation that makes the call. `after` and `repeats` name another fault: only calls match that the invocation makes which that fault met, behind it; or
+    that an invocation makes which has one of the messages or records, or the event, of one that it met. `calls` counts the calls that match all of these. With `until_success`
+    the fault is over when one of them got through."""
 
     kind: Literal["throttle", "error", "partial", "latency", "hang", "cut", "reply_lost"]
     service: str
@@ -97,6 +98,8 @@ class ServiceFault(_Fault):
     caller: str | None = None
     carrying: Texts = ()
     during: Texts = ()
+    after: str | None = None
+    repeats: str | None = None
     calls: Counted = "1"
     entries: Events = "all"
     seconds: Seconds | None = None
@@ -111,7 +114,14 @@ class ServiceFault(_Fault):
             raise ValueError(f"partial: {self.service} {self.operation} has no answer per entry; there is {known}")
         if self.kind in {"latency", "hang"} and self.seconds is None:
             raise ValueError(f"{self.kind}: needs seconds")
+        if self.after and self.repeats:
+            raise ValueError("after and repeats: an invocation is either the one that a fault met, or repeats it")
         return self
+
+    @property
+    def follows(self) -> str | None:
+        """Returns the id of the fault that it comes after, or that what it meets repeats."""
+        return self.after or self.repeats
 
     @property
     def window(self) -> Window:
@@ -123,6 +133,8 @@ class ServiceFault(_Fault):
         what = f"{self.operation or 'a call'} of {self.service}"
         what += f" on {self.resource}" if self.resource else ""
         what += _of("with", self.carrying) + f" by {self.caller or 'any caller'}" + _of("in an invocation with", self.during)
+        what += f" in the invocation that fault {self.after} met, behind it" if self.after else ""
+        what += f" in an invocation that repeats one that fault {self.repeats} met" if self.repeats else ""
         return f"{what}, calls {self.calls}"
 
 

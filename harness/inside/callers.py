@@ -5,6 +5,7 @@ LocalStack gives each execution environment its own access key id, which stands 
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,17 +26,18 @@ OTHER = "other"
 @dataclass(slots=True)
 class Caller:
     """An execution environment, as far as its requests go. `payload` and `request_id` are those of the invocation that is running, `text` is
-    what the payload carries, once it was asked for."""
+    what the payload carries, once it was asked for. An invocation that is tried again may keep its request id, but is another `attempt`."""
 
     access_key_id: str
     function: str
     payload: bytes = b""
     request_id: str = ""
     text: str | None = None
+    attempt: int = 0
 
     def begins(self, payload: bytes, request_id: str) -> None:
         """Notes the invocation that begins."""
-        self.payload, self.request_id, self.text = payload, request_id, None
+        self.payload, self.request_id, self.text, self.attempt = payload, request_id, None, next(_attempts)
 
     def carried(self) -> str:
         """Returns what the event of the running invocation carries."""
@@ -44,6 +46,7 @@ class Caller:
         return self.text
 
 
+_attempts = itertools.count(1)
 _callers: dict[str, Caller] = {}
 _counting: dict[str, tuple[int, Callable[[], None]]] = {}
 _lock = threading.Lock()

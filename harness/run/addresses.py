@@ -302,6 +302,7 @@ def _rewritten(fault: Fault, firings: Sequence[_Firing], seen: int) -> Iterator[
             # A replay of a replay adds nothing to what is known.
             changes["carrying"] = tuple(dict.fromkeys(firing.carrying))
             if isinstance(fault, ServiceFault):
+                changes |= {"after": None, "repeats": None}
                 changes["during"] = tuple(dict.fromkeys(firing.within))
         if isinstance(fault, ServiceFault):
             changes["until_success"] = False

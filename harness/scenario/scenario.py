@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
 from harness.accounting.verdict import ALLOWABLE
 from harness.faults.plan import EventFault, Fault
@@ -31,13 +31,19 @@ class LookupPart(Part):
     table: str
 
 
+def _alone(faults: tuple[Any, ...]) -> tuple[Any, ...]:
+    if any(getattr(fault, "follows", None) for fault in faults):
+        raise ValueError("after and repeats name another fault, which may not be picked: write such a pair as faults")
+    return faults
+
+
 class ChaosPart(Part):
     """The seed picks `pick` of the faults in `of`, which name no calls or invocations, and a window of events for each.
 
     A window begins with one of the first `begin` events and is 1 to `length` events long."""
 
     pick: PositiveInt
-    of: Annotated[tuple[EventFault, ...], NotEmpty]
+    of: Annotated[tuple[EventFault, ...], NotEmpty, AfterValidator(_alone)]
     begin: Annotated[int, Field(gt=0, le=MOST_RECORDS)] = 4
     length: Annotated[int, Field(gt=0, le=MOST_RECORDS)] = 3
 

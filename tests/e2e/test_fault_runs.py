@@ -118,6 +118,22 @@ def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path
         ("{kind: thortle, service: s3}", ["mine.yaml:", "thortle", "throttle"]),
         ("{kind: throttle, service: s3, call: 1}", ["mine.yaml:", "call: unknown key; did you mean calls?"]),
         (
+            "{kind: cut, service: s3, after: a, repeats: b}",
+            ["mine.yaml:", "after and repeats: an invocation is either the one that a fault met, or repeats it"],
+        ),
+        (
+            "{id: a, kind: cut, service: s3, after: a}",
+            ["mine.yaml:", "faults.0.after: a is the id of no other fault of a call; there is none"],
+        ),
+        (
+            "{id: killed, kind: lambda_killed_after, function: IngestFunction}\n  - {kind: cut, service: s3, after: killed}",
+            ["mine.yaml:", "faults.1.after: killed is the id of no other fault of a call"],
+        ),
+        (
+            "{id: killed, kind: lambda_killed_after, function: IngestFunction}\n  - {kind: cut, service: s3, repeats: kiled}",
+            ["mine.yaml:", "faults.1.repeats: kiled is the id of no other fault", "did you mean killed?"],
+        ),
+        (
             "{id: a, kind: cut, service: s3}\n  - {id: a, kind: cut, service: s3}",
             ["mine.yaml:", "faults.1.id: two faults have this id"],
         ),

@@ -274,6 +274,35 @@ def test_callers_are_told_apart(clients, gateway, functions):
     assert firing["request_id"]
 
 
+def test_a_fault_meets_what_its_invocation_does_behind_another_one_or_what_a_repetition_does(clients, gateway, functions):
+    source = (
+        "import boto3\n"
+        "from botocore.config import Config\n"
+        "db = boto3.client('dynamodb', config=Config(retries={'total_max_attempts': 1}))\n"
+        "def put(key):\n"
+        "    try:\n"
+        "        db.put_item(TableName='table', Item={'k': {'S': key}})\n"
+        "    except db.exceptions.ProvisionedThroughputExceededException:\n"
+        "        return '-'\n"
+        "    return '+'\n"
+        "def handler(event, context):\n"
+        "    return ''.join(put(key) for key in 'abc')\n"
+    )
+    table(clients)
+    functions.create("writer", source, Timeout=30)
+    throttled = {"kind": "throttle", "service": "dynamodb", "operation": "PutItem", "caller": "writer"}
+    arm(
+        gateway,
+        {"id": "first", **throttled, "calls": "4"},
+        {"id": "behind", **throttled, "after": "first", "calls": "1"},
+        {"id": "again", **throttled, "repeats": "first", "calls": "2"},
+    )
+    said = [functions.invoke("writer", event)[1] for event in ("one", "two", "one", "two", "two")]
+    assert said == ["+++", "--+", "+++", "+-+", "+++"]
+    seen = {entry["id"]: (entry["seen"], [firing["event"] for firing in entry["firings"]]) for entry in gateway.log()}
+    assert seen == {"first": (15, [4]), "behind": (2, [1]), "again": (6, [2])}
+
+
 def test_accounts_do_not_meet(clients, gateway):
     url = queue(clients)
     other = FaultClient(clients.endpoint, "999999999999")

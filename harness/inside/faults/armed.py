@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from harness.faults.carried import holds, text_of_event
+from harness.faults.carried import holds, items_of_event, text_of_event
 from harness.faults.plan import LambdaFault, ServiceFault
 
 if TYPE_CHECKING:
     from harness.faults.plan import Plan
+    from harness.inside.callers import Caller
 
 Selection = Callable[[str], bool]
 """Which kinds of faults an event is one of."""
@@ -19,15 +20,18 @@ Selection = Callable[[str], bool]
 
 class ArmedFault:
     """One fault with its counts. `seen` counts the events that matched its address, `firings` those it met; `ended` is set when the plan
-    is disarmed: nothing of it happens after that."""
+    is disarmed: nothing of it happens after that. `followed` says whether another fault comes after it."""
 
-    def __init__(self, fault: ServiceFault | LambdaFault, ended: threading.Event) -> None:
+    def __init__(self, fault: ServiceFault | LambdaFault, ended: threading.Event, *, followed: bool = False) -> None:
         self.fault = fault
         self.seen = 0
         self.over = False
         self.ended = ended
         self.firings: list[dict[str, Any]] = []
         self._owed = 0
+        self._followed = followed
+        self._attempts: set[int] = set()
+        self._items: set[tuple[str, str]] = set()
         self._window = fault.window
         self._lock = threading.Lock()
 
@@ -67,6 +71,26 @@ class ArmedFault:
         with self._lock:
             self.firings.append(firing)
 
+    def met(self, function: str, payload: bytes, attempt: int = 0) -> None:
+        """Notes the invocation that it met, or that made the call which it met: `attempt`, where it goes on."""
+        if self._followed:
+            items = items_of_event(payload)
+            with self._lock:
+                self._attempts.add(attempt)
+                self._items.update((function, item) for item in items)
+
+    def has_met(self, caller: Caller) -> bool:
+        """Returns whether it met the invocation that the caller runs."""
+        with self._lock:
+            return caller.attempt in self._attempts
+
+    def is_repeated_by(self, caller: Caller) -> bool:
+        """Returns whether the invocation that the caller runs has items of one that it met, and is another one."""
+        with self._lock:
+            if not self._items or caller.attempt in self._attempts:
+                return False
+            return not self._items.isdisjoint((caller.function, item) for item in items_of_event(caller.payload))
+
     def got_through(self) -> None:
         """Notes that a call which the fault did not meet has succeeded."""
         if isinstance(self.fault, ServiceFault) and self.fault.until_success:
@@ -79,7 +103,9 @@ class Armed:
     def __init__(self, plan: Plan, run: str) -> None:
         self.run = run
         self.ended = threading.Event()
-        self.faults = [ArmedFault(fault, self.ended) for fault in plan if isinstance(fault, ServiceFault | LambdaFault)]
+        faults = [fault for fault in plan if isinstance(fault, ServiceFault | LambdaFault)]
+        followed = {fault.follows for fault in faults if isinstance(fault, ServiceFault)}
+        self.faults = [ArmedFault(fault, self.ended, followed=fault.whole in followed) for fault in faults]
         self._by_service: dict[str, list[ArmedFault]] = {}
         self._by_function: dict[str, list[ArmedFault]] = {}
         for armed in self.faults:
@@ -90,6 +116,15 @@ class Armed:
 
     def of_service(self, service: str) -> list[ArmedFault]:
         return self._by_service.get(service, [])
+
+    def may_meet(self, fault: Any, caller: Caller | None) -> bool:
+        """Returns whether a call by this caller, None where it is no function, comes after what the fault comes after, if anything."""
+        if fault.follows is None:
+            return True
+        if caller is None:
+            return False
+        earlier = [armed for armed in self.faults if armed.fault.whole == fault.follows]
+        return any(one.has_met(caller) if fault.after else one.is_repeated_by(caller) for one in earlier)
 
     def of_function(self, function: str, matches: Selection, payload: bytes = b"") -> list[tuple[ArmedFault, int]]:
         """Returns the Lambda faults that meet this event of a function, with its number in each one's count: any delay, and the first other one.

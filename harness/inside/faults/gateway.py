@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,7 @@ def on_request(chain: HandlerChain, context: RequestContext, response: Response)
     taken, first = False, None
     for event in plan.of_service(context.service.service_name):
         delays = event.fault.kind == "latency"
-        if not (_matches(event.fault, context) and carried.holds(event.fault)):
+        if not (_matches(event.fault, context) and carried.holds(event.fault) and plan.may_meet(event.fault, carried.caller)):
             continue
         call_of(context).addressed = True
         number = event.next_event(taken=taken and not delays)
@@ -94,6 +93,12 @@ class _Carried:
         self._context = context
         self._request: str | None = None
 
+    @property
+    def caller(self) -> callers.Caller | None:
+        """Returns the function that makes it; None where it is none."""
+        caller = callers.caller_of(self._context)
+        return caller if isinstance(caller, callers.Caller) else None
+
     def holds(self, fault: Any) -> bool:
         """Returns whether the call has what a fault is addressed to."""
         if fault.carrying:
@@ -103,14 +108,12 @@ class _Carried:
                 return False
         if not fault.during:
             return True
-        caller = callers.caller_of(self._context)
-        return isinstance(caller, callers.Caller) and holds(caller.carried(), fault.during)
+        return self.caller is not None and holds(self.caller.carried(), fault.during)
 
 
 def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestContext, response: Response) -> None:
     fault = event.fault
     assert isinstance(fault, ServiceFault)
-    caller = callers.caller_of(context)
     entries = None
     if fault.kind == "partial":
         entries = _failing_entries(fault, context.service_request)
@@ -119,15 +122,7 @@ def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestC
             event.came_to_nothing()
             return
     service = context.service.service_name
-    log = functools.partial(
-        event.fired,
-        number,
-        request_id=context.request_id,
-        call=f"{service}.{context.operation.name}",
-        caller=callers.name_of(context),
-        entries=None if entries is None else [n + 1 for n in entries],
-        batch=None if isinstance(caller, str) else batch_of(caller.payload),
-    )
+    log = _log(event, number, context, entries)
     match fault.kind:
         case "throttle" | "error":
             call_of(context).refused = True
@@ -146,6 +141,27 @@ def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestC
             call_of(context).planned = Planned(event, log)
         case "partial":
             _execute_the_others(event, log, chain, context, response, entries or [])
+
+
+def _log(event: ArmedFault, number: int, context: RequestContext, entries: list[int] | None) -> Callable[[], None]:
+    """Returns what notes that a fault has met this call, and the invocation that makes it."""
+    caller = callers.caller_of(context)
+    # The environment may run another invocation when the answer is lost.
+    met = None if isinstance(caller, str) else (caller.function, caller.payload, caller.attempt)
+
+    def log() -> None:
+        event.fired(
+            number,
+            request_id=context.request_id,
+            call=f"{context.service.service_name}.{context.operation.name}",
+            caller=caller if isinstance(caller, str) else caller.function,
+            entries=None if entries is None else [n + 1 for n in entries],
+            batch=None if met is None else batch_of(met[1]),
+        )
+        if met is not None:
+            event.met(*met)
+
+    return log
 
 
 def _failing_entries(fault: ServiceFault, request: dict[str, Any]) -> list[int]:

@@ -42,6 +42,7 @@ class Injection:
 
     def fired(self, request_id: str, payload: bytes) -> None:
         self.event.fired(self.number, request_id=request_id, call=f"invocation of {self.fault.function}", batch=batch_of(payload))
+        self.event.met(self.fault.function, payload)
 
 
 def into_invocation(account: str, function: str, payload: bytes) -> list[Injection]:

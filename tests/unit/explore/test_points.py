@@ -119,10 +119,21 @@ def test_of_each_point_is_known_which_call_comes_behind_a_fault_where_it_met_one
         *calls("i-4", ("c-7", PUT), ("c-8", SEND)),
         invocation("i-4", of=["c"]),
     ]
-    assert behind(tmp_path, entries, "c-2") == {PUT: (3, 5), SEND: (1, 3)}
-    assert behind(tmp_path, entries, "c-2", "c-3") == {PUT: (5,), SEND: (1, 3)}
-    assert behind(tmp_path, entries, "i-2") == {PUT: (5,), SEND: (3,)}
-    assert behind(tmp_path, entries) == {PUT: (), SEND: ()}
+    assert behind(tmp_path, entries, "c-2") == {PUT: ("after", "repeats"), SEND: ("after", "repeats")}
+    assert behind(tmp_path, entries, "c-2", "c-3") == {PUT: ("repeats",), SEND: ("after", "repeats")}
+    assert behind(tmp_path, entries, "c-2", "c-3", "c-4") == {PUT: ("repeats",), SEND: ("repeats",)}
+    assert behind(tmp_path, entries, "i-2") == {PUT: ("repeats",), SEND: ("repeats",)}
+    assert behind(tmp_path, entries, "i-4") == behind(tmp_path, entries, "c-8") == behind(tmp_path, entries) == {PUT: (), SEND: ()}
+
+
+def test_an_invocation_that_is_tried_again_may_keep_its_id(tmp_path):
+    entries = [
+        *calls("i-1", ("c-1", PUT)),
+        invocation("i-1", of="event", error="Refused"),
+        *calls("i-1", ("c-2", PUT)),
+        invocation("i-1", of="event"),
+    ]
+    assert behind(tmp_path, entries, "c-1") == behind(tmp_path, entries, "i-1") == {PUT: ("repeats",)}
 
 
 @pytest.mark.parametrize(
@@ -130,13 +141,13 @@ def test_of_each_point_is_known_which_call_comes_behind_a_fault_where_it_met_one
 )
 def test_an_event_without_items_is_known_again_as_a_whole(tmp_path, event):
     entries = [invocation("i-1", of=event, error="Refused")]
-    entries += [*calls("i-2", ("c-1", PUT)), invocation("i-2", of=["other"])]
+    entries += [*calls("i-2", ("c-1", SEND)), invocation("i-2", of=["other"])]
     entries += [*calls("i-3", ("c-2", PUT)), invocation("i-3", of=event)]
-    assert behind(tmp_path, entries, "i-1") == {PUT: (2,)}
+    assert behind(tmp_path, entries, "i-1") == {PUT: ("repeats",), SEND: ()}
 
 
 @pytest.mark.parametrize("item", [{"eventID": "shard:1"}, {"Sns": {"MessageId": "1"}}])
 def test_items_of_streams_and_topics_are_known_again(tmp_path, item):
     first, again = (json.dumps({"Records": [item, *more]}) for more in ([], [{"messageId": "other"}]))
     entries = [invocation("i-1", of=first, error="Refused"), *calls("i-2", ("c-1", PUT)), invocation("i-2", of=again)]
-    assert behind(tmp_path, entries, "i-1") == {PUT: (1,)}
+    assert behind(tmp_path, entries, "i-1") == {PUT: ("repeats",)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.explore.points import Point
-from harness.explore.schedules import Schedule, of_changes, of_points
+from harness.explore.schedules import Schedule, of_changes, of_points, smaller
+from harness.faults.plan import load
 
 POINTS = (
     Point("Keep", "", 3, calls=2),
@@ -49,50 +50,64 @@ def test_what_lasts_until_the_faults_end_is_told_so():
     assert "throttle of Keep → s3.PutObject of Bucket, call 1-8" in names
 
 
-def seconds(first, *after):
-    """Returns of each pair what the second fault does at which calls, in the order in which they are tried, and the calls of the first fault."""
-    pairs = of_changes(Schedule((first,), 2), POINTS, after)
-    return {(pair.at[1][1], pair.at[1][3], pair.faults[1]["calls"]): pair.faults[0].get("calls") for pair in pairs}
-
-
 PUT = {"service": "s3", "operation": "PutObject", "caller": "Keep", "resource": "Bucket"}
 WRITE = {"service": "dynamodb", "operation": "BatchWriteItem", "caller": "Keep", "resource": "Table"}
+AGAIN = Point("Keep", "", 4, calls=2)
+
+
+def told(first, *after):
+    """Returns the names of the pairs that begin with a fault, in the order in which they are tried, as far as they tell the second fault."""
+    return [pair.name.partition(" and ")[2] for pair in of_changes(Schedule((first,), 2), POINTS, after)]
 
 
 def test_the_first_calls_behind_a_fault_meet_a_second_one_before_any_other_call_that_there_was_before():
-    retry = Point("Keep", "", 4, calls=2)
-    put, write = Point("Keep", "s3.PutObject", 10, resource="Bucket", behind=(4,)), Point("Keep", "dynamodb.BatchWriteItem", 9, resource="Table", behind=(2, 5))  # fmt: skip
-    pairs = list(seconds({"kind": "error", **PUT, "calls": "3"}, retry, put, write))
-    first = pairs[:8]
-    assert {(call, place) for call, _, place in first} == {
-        ("s3.PutObject", "4"),
-        ("dynamodb.BatchWriteItem", "2"),
-        ("dynamodb.BatchWriteItem", "5"),
+    put = Point("Keep", "s3.PutObject", 10, resource="Bucket", behind=("repeats",))
+    write = Point("Keep", "dynamodb.BatchWriteItem", 9, resource="Table", behind=("after", "repeats"))
+    pairs = told({"kind": "error", **PUT, "calls": "3"}, AGAIN, put, write)
+    assert set(pairs[:8]) == {
+        "error AccessDenied of Keep → s3.PutObject of Bucket, call 1 of a repetition",
+        "reply_lost of Keep → s3.PutObject of Bucket, call 1 of a repetition",
+        *(
+            f"{what} of Keep → dynamodb.BatchWriteItem of Table, call 1 {where}"
+            for what in ("error AccessDeniedException", "reply_lost", "partial")
+            for where in ("behind that", "of a repetition")
+        ),
     }
-    assert {kind for _, kind, _ in first} == {"denied", "reply_lost", "partial"}
     # What is called by the retry alone, and the last call, come after that.
-    assert ("s3.PutObject", "denied", "10") in pairs[8:]
-    assert ("dynamodb.BatchWriteItem", "denied", "9") in pairs[8:]
+    assert "error AccessDenied of Keep → s3.PutObject of Bucket, call 10" in pairs[8:]
+    assert "error AccessDeniedException of Keep → dynamodb.BatchWriteItem of Table, call 9" in pairs[8:]
+    assert len(pairs) == len(set(pairs))
 
 
 def test_what_is_sent_again_because_it_failed_in_part_is_refused_then():
-    more = Point("Keep", "dynamodb.BatchWriteItem", 12, resource="Table")
-    assert seconds({"kind": "partial", **WRITE, "calls": "1-8"}, more)["dynamodb.BatchWriteItem", "denied", "2"] == "1"
-    assert seconds({"kind": "partial", **WRITE, "calls": "1-8"}, more)["dynamodb.BatchWriteItem", "denied", "10"] == "1-8"
+    write = Point("Keep", "dynamodb.BatchWriteItem", 12, resource="Table", behind=("after",))
+    names = [pair.name for pair in of_changes(Schedule(({"kind": "partial", **WRITE, "calls": "1-8"},), 2), POINTS, [write])]
+    first, second = "partial of Keep → dynamodb.BatchWriteItem of Table, call ", "error AccessDeniedException of Keep → dynamodb.BatchWriteItem of Table, call "  # fmt: skip
+    assert {f"{first}1 and {second}1 behind that", f"{first}1-8 and {second}10"} <= set(names)
 
 
 def test_two_faults_never_meet_the_same_call():
-    more = [Point("Keep", "", 4, calls=2), Point("Keep", "s3.PutObject", 12, resource="Bucket", behind=(3, 9))]
+    more = [AGAIN, Point("Keep", "s3.PutObject", 12, resource="Bucket", behind=("after", "repeats"))]
     for kind, window in (("throttle", "1-8"), ("throttle", "3-1000000000"), ("error", "10"), ("partial", "1-11")):
-        for pair in of_changes(Schedule(({"kind": kind, **PUT, "calls": window},), 2), POINTS, more):
+        first = {"kind": kind, **PUT, "calls": window}
+        for pair in of_changes(Schedule((first,), 2), POINTS, more):
+            one, other = pair.faults
+            if "repeats" in other or "after" in other:
+                assert window != "3-1000000000", pair.name
+                continue
             held = [
-                set(range(int(one.split("-")[0]), min(int(one.split("-")[-1]), 99) + 1))
-                for one in (fault["calls"] for fault in pair.faults)
+                set(range(int(text.split("-")[0]), min(int(text.split("-")[-1]), 99) + 1))
+                for text in (one["calls"], other["calls"])
             ]
             assert held[0].isdisjoint(held[1]), pair.name
 
 
-def test_a_pair_is_tried_once():
-    again = [Point("Keep", "", 4, calls=2), Point("Keep", "s3.PutObject", 10, resource="Bucket", behind=(10,))]
-    pairs = [pair.name for pair in of_changes(Schedule(({"kind": "error", **PUT, "calls": "3"},), 2), POINTS, again)]
-    assert len(pairs) == len(set(pairs))
+def test_what_a_pair_is_made_of_stands_alone_without_the_other():
+    put = Point("Keep", "s3.PutObject", 9, resource="Bucket", behind=("after",))
+    pair = of_changes(Schedule(({"kind": "error", **PUT, "calls": "3"},), 2), POINTS, [put])[0]
+    first, second = next(iter(smaller(pair.faults))), list(smaller(pair.faults))[1]
+    assert "after" in pair.faults[1]
+    for (alone,), whole in ((second, pair.faults[0]), (first, pair.faults[1])):
+        assert alone == {key: value for key, value in whole.items() if key not in {"id", "after"}}
+    load(list(pair.faults))
+    load([*first, *second])

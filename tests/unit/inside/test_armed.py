@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.faults.plan import load, named
+from harness.inside.callers import Caller
 from harness.inside.faults.armed import Armed
 
 WINDOWS = st.sampled_from(["1", "2-4", "every 3", "every 2 in 3-9", "1, 5-6", "2 mod 5"])
@@ -46,6 +50,53 @@ def test_an_event_that_came_to_nothing_is_made_up_for(failures):
             else:
                 fires.append(number)
     assert fires == [failures.index(False) + 1 if False in failures else len(failures) + 1]
+
+
+def stream_event(*numbers):
+    return json.dumps({"Records": [{"eventID": f"shard:{number}"} for number in numbers]}).encode()
+
+
+def running(*numbers, function="F"):
+    caller = Caller("key", function)
+    caller.begins(stream_event(*numbers), "the same request id")
+    return caller
+
+
+S3, SECOND = {"kind": "throttle", "service": "s3"}, {"kind": "throttle", "service": "sqs"}
+
+
+@pytest.mark.parametrize("first", [{**S3, "id": "one"}, {"kind": "lambda_error_after", "function": "F", "id": "one"}])
+def test_what_repeats_an_invocation_has_one_of_its_items_and_is_another_attempt_of_the_same_function(first):
+    plan = armed({**SECOND, "id": "zero"}, first, {**SECOND, "repeats": "one"})
+    repeats = plan.faults[2].fault
+    met = running(1, 2)
+    assert not plan.may_meet(repeats, running(1, 2)), "nothing was met so far"
+    plan.faults[1].met("F", met.payload, met.attempt)
+    assert plan.may_meet(repeats, running(2, 3))
+    assert not plan.may_meet(repeats, met)
+    assert not plan.may_meet(repeats, running(3))
+    assert not plan.may_meet(repeats, running(1, 2, function="G"))
+    assert not plan.may_meet(repeats, None)
+
+
+def test_what_comes_after_a_fault_is_in_the_attempt_that_it_met():
+    plan = armed({**S3, "id": "one"}, {**SECOND, "after": "one"})
+    after = plan.faults[1].fault
+    met = running(1)
+    assert not plan.may_meet(after, met)
+    plan.faults[0].met("F", met.payload, met.attempt)
+    assert plan.may_meet(after, met)
+    assert not plan.may_meet(after, running(1))
+    assert not plan.may_meet(after, None)
+    assert plan.may_meet(plan.faults[0].fault, None)
+
+
+def test_in_a_replay_what_comes_after_a_fault_comes_after_each_part_of_it():
+    plan = armed({**S3, "id": "one/1", "of": "one"}, {**S3, "id": "one/2", "of": "one"}, {**SECOND, "after": "one"})
+    for part in plan.faults[:2]:
+        met = running(1)
+        part.met("F", met.payload, met.attempt)
+        assert plan.may_meet(plan.faults[2].fault, met)
 
 
 def test_a_fault_until_success_is_over_once_a_call_gets_through():

@@ -63,6 +63,15 @@ def test_an_invocation_is_addressed_by_its_first_record_and_a_retry_by_its_numbe
     assert first.id != second.id
 
 
+def test_a_call_that_is_addressed_by_its_record_comes_after_no_other_fault():
+    journal = [call("c1", {"Item": {"id": {"S": "order-1"}}}, within="i1"), call("c2", {"Key": "object"}, within="i2", at_ms=9)]
+    fault = {**THROTTLED, "repeats": "first"}
+    (by_record,) = rewritten(fault, [{"event": 1, "at_ms": 0, "request_id": "c1"}], journal, ["order-1"])
+    assert (by_record.carrying, by_record.repeats) == (("order-1",), None)
+    (by_number,) = rewritten(fault, [{"event": 2, "at_ms": 9, "request_id": "c2"}], journal, ["order-1"])
+    assert (by_number.calls, by_number.repeats) == ("2", "first")
+
+
 def test_a_call_is_addressed_by_its_record_else_by_what_its_invocation_carries():
     journal = [
         call("c1", {"Item": {"id": {"S": "order-1"}}}, within="i1"),
