@@ -98,6 +98,10 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
 )
 @emulator_option
 @click.option(
+    "--second-emulator",
+    help="Run what was found again on this one: embedded, container, or the URL of an endpoint. What fails there too is no fault of one emulator. [default: not done]",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("runs"),
@@ -113,7 +117,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
 )
 def explore(
     scenario: str, depth: int, budget: float, schedules: int | None, first: bool, resume: bool, workers: int | None, seed: int | None, records: int | None,  # noqa: FBT001
-    emulator: str, out: Path, found: Path,
+    emulator: str, second_emulator: str | None, out: Path, found: Path,
 ) -> int:  # fmt: skip
     """Searches for faults that make SCENARIO lose or spoil a record. A run without faults shows where they can be; then each kind is tried at each of these points, in
     place of the scenario's own; its faults of records stay. What fails is made small, and written as a new scenario.
@@ -123,8 +127,9 @@ def explore(
     Example: pipeproof explore pipeproof.yaml --records 50 --budget 5m"""
     from rich.console import Console  # noqa: PLC0415
 
-    from harness.emulator.choose import choose_several  # noqa: PLC0415
+    from harness.emulator.choose import choose_emulator, choose_several  # noqa: PLC0415
     from harness.explore.memory import code_of, read_known, write_known  # noqa: PLC0415
+    from harness.explore.opinion import second_opinions  # noqa: PLC0415
     from harness.explore.room import Room  # noqa: PLC0415
     from harness.explore.running import explored, write_found  # noqa: PLC0415
     from harness.explore.search import Explored, Known, Limits  # noqa: PLC0415
@@ -147,15 +152,22 @@ def explore(
     workers = workers or 2 * (os.cpu_count() or 1)
     chosen, why = choose_several(emulator, run_dir, workers)
     console.print(f"for all runs: {why}", highlight=False)
+    second = choose_emulator(second_emulator, run_dir / "emulator-second.log")[0] if second_emulator else None
     came = Explored()
+
+    def tell(step: str) -> None:
+        console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True)
+
     try:
         explored(
-        name, loaded, chosen, run_dir, record, lambda step: console.print(f"  {step}", highlight=False, markup=False, soft_wrap=True),
+        name, loaded, chosen, run_dir, record, tell,
         limits=Limits(depth, workers, most=schedules, first=first, room=room), budget_s=budget, seed=seed, records=records, known=known, found=came,
         )  # fmt: skip
     finally:
         if came.outcomes:
             write_known(note, code, known, came.outcomes)
+    if second:
+        came.findings = second_opinions(name, loaded, second, run_dir, record, tell, came.findings, seed=seed, records=records)
     written = [found / f"{name}-{number}.yaml" for number in range(1, len(came.findings) + 1)]
     lines = []
     for finding, path in zip(came.findings, written, strict=True):

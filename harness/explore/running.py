@@ -107,6 +107,12 @@ class Running:
         reason = f"on a stack that had served other schedules, and with other records: {'; '.join(tried.reasons)}; not on a new one"
         return replace(tried, judgement=Judgement.UNKNOWN, reasons=(reason,), met=True)
 
+    @property
+    def place(self) -> str:
+        """Returns which emulator it runs on, and of which version."""
+        described = self._emulators[0].start()
+        return f"{described.kind} {described.name} {described.version}"
+
     def abandon(self) -> None:
         """Makes the runs that are under way end at their next check, without a verdict."""
         with self._counting:

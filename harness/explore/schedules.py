@@ -135,10 +135,12 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
             begin = _window(first.faults[0])[1] + 1 if _is_at(first.faults[0], point) else 1
             seconds += [(_denied(point, f"{point.count}"), _DENIED_ONCE)]
             seconds += [(_denied(point, f"{begin}-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"{begin}-{_OUTAGE}"), _OUT)]
-        # What is called at no other time comes first, then what the first fault leads to, and of all that what finds most by itself.
+        # What is called at no other time comes first, and what the invocation does once more; then what its repetition does, and of all that what finds most by itself.
         later = _PAIRS + first.rank
         if not (first.is_outage and _is_at(first.faults[0], point)):
-            found += [Schedule(_following(first, second), later + _PAIRS + rank) for second, rank in _behind(point)]
+            for second, rank in _behind(point):
+                is_once_more = "after" in second and point.count > had
+                found.append(Schedule(_following(first, second), later + (0 if is_once_more else _PAIRS) + rank))
         pairs = (((*first.faults, second), rank) for second, rank in seconds)
         found += [Schedule(pair, later + (2 * _PAIRS if had else 0) + rank) for pair, rank in pairs if not _overlap(pair)]
     return sorted(found, key=lambda one: one.rank)

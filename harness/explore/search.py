@@ -15,6 +15,7 @@ from harness.explore.schedules import Schedule, of_changes, of_points, skipped, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from harness.explore.opinion import Opinion
     from harness.explore.points import Point
 
 # The points of a schedule's faults, and the kinds of anomalies that it leads to.
@@ -53,13 +54,14 @@ class Run(Protocol):
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A schedule that loses or spoils records, as small as it was made, what came of it, and how often of `runs` it did. So many other schedules at the same points led to
-    the same anomalies: `alike`."""
+    the same anomalies: `alike`. `opinion` says what it came to on a second emulator, where one was asked."""
 
     faults: tuple[dict[str, Any], ...]
     tried: Tried
     reproduced: int
     runs: int
     alike: int = 0
+    opinion: Opinion | None = None
 
     @property
     def name(self) -> str:

@@ -76,6 +76,7 @@ def _finding(finding: Finding, path: Path, folder: Path) -> dict[str, Any]:
         "reproduced": finding.reproduced,
         "runs": finding.runs,
         "alike": finding.alike,
+        "whose": finding.opinion.text if finding.opinion else None,
         "scenario": str(path),
         "report": os.path.relpath(os.path.join(tried.run_dir, REPORT), folder),  # noqa: PTH118 - a text, as the page has it
     }

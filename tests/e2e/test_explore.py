@@ -35,6 +35,15 @@ def test_a_swallowed_error_is_found_made_small_and_fails_by_itself(project):
     assert not leftovers(project)
 
 
+def test_a_loss_that_comes_on_a_second_emulator_too_is_the_pipelines(project, emulator):
+    args = "--records", "12", "--schedules", "6", "--first", "--second-emulator", emulator.endpoint
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", *args)
+    assert code == 1, output
+    assert "whose fault: the pipeline's: it fails in 3 of 3 runs on" in output
+    code, output, _ = pipeproof(project, "explore", "orders.yaml", *args[:-1], "elsewhere")
+    assert (code, "--emulator elsewhere" in output) == (64, True), output
+
+
 def test_a_search_goes_on_where_the_last_one_ended(project):
     code, output, _ = pipeproof(project, "explore", "orders.yaml", "--records", "12", "--schedules", "1")
     assert (code, "23 schedules of one fault" in output) == (0, True), output

@@ -79,6 +79,14 @@ def test_the_first_calls_behind_a_fault_meet_a_second_one_before_any_other_call_
     assert len(pairs) == len(set(pairs))
 
 
+def test_what_the_invocation_does_once_more_meets_a_second_fault_before_all_else_that_there_was_before():
+    put = Point("Keep", "s3.PutObject", 10, resource="Bucket", behind=("after", "repeats"))
+    write = Point("Keep", "dynamodb.BatchWriteItem", 9, resource="Table", behind=("after",))
+    pairs = told({"kind": "error", **PUT, "calls": "3"}, AGAIN, put, write)
+    assert [name.partition(", ")[2] for name in pairs[:2]] == ["call 1 behind that"] * 2
+    assert all("PutObject" in name for name in pairs[:2])
+
+
 def test_what_is_sent_again_because_it_failed_in_part_is_refused_then():
     write = Point("Keep", "dynamodb.BatchWriteItem", 12, resource="Table", behind=("after",))
     names = [pair.name for pair in of_changes(Schedule(({"kind": "partial", **WRITE, "calls": "1-8"},), 2), POINTS, [write])]
