@@ -151,3 +151,9 @@ def test_items_of_streams_and_topics_are_known_again(tmp_path, item):
     first, again = (json.dumps({"Records": [item, *more]}) for more in ([], [{"messageId": "other"}]))
     entries = [invocation("i-1", of=first, error="Refused"), *calls("i-2", ("c-1", PUT)), invocation("i-2", of=again)]
     assert behind(tmp_path, entries, "i-1") == {PUT: ("repeats",)}
+
+
+def test_another_function_with_the_same_items_repeats_nothing(tmp_path):
+    failed = {**invocation("i-1", of=["a"], error="Refused"), "name": "made-other"}
+    entries = [failed, *calls("i-2", ("c-1", PUT)), invocation("i-2", of=["a"])]
+    assert behind(tmp_path, entries, "i-1") == {PUT: ()}

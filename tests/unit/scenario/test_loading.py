@@ -55,6 +55,11 @@ def test_every_shipped_scenario_loads_and_has_one_line(name):
             "faults: [{kind: throttle, service: s3}, {kind: lambda_timeout, function: Ingest}]\nsend:",
             "s.yaml:12: faults.1.function: Ingest is no function of the template; did you mean IngestFunction?",
         ),
+        (
+            "send:",
+            "chaos: {pick: 1, of: [{id: a, kind: cut, service: s3}, {kind: cut, service: s3, after: a}]}\nsend:",
+            "s.yaml:12: chaos.of: after and repeats name another fault, which may not be picked: write such a pair as faults",
+        ),
         ("description:", "description: 2026-02-30\nwhen:", "is not YAML: day is out of range"),
         ("  records: 2000", "  records: " + "9" * 5000, "has a number of more than 4,096 characters"),
         ("send:", "drain_timeout_s: 1.0e+308\nsend:", "drain_timeout_s: Input should be less than or equal to 604800"),
