@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Who makes which call of which resource, as in a point.
 _Address = tuple[str, str, str]
+_READS = ("Get", "List", "Describe", "Query", "Scan", "Head", "BatchGet")
 # Who calls, as the journal and as a fault names it.
 _CALLERS = {HARNESS: HARNESS, "a state machine": LOCALSTACK}
 
@@ -56,6 +57,11 @@ class Point:
     def is_partial(self) -> bool:
         """Returns whether the answer tells the entries that failed."""
         return tuple(self.call.partition(".")[::2]) in PARTIAL
+
+    @property
+    def only_reads(self) -> bool:
+        """Returns whether the operation changes nothing: to lose its answer is no more than to refuse it."""
+        return self.call.partition(".")[2].startswith(_READS)
 
     @property
     def name(self) -> str:

@@ -29,8 +29,8 @@ _RANKS = _AGAIN, _PARTIAL, _DENIED_ONCE, _IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT,
 _OTHER_PLACE = len(_RANKS)
 _MOST_PLACES = 3
 _PAIRS = _OTHER_PLACE * _MOST_PLACES
-# To lose the answer of what changes nothing is no more than to refuse it.
-_READS = ("Get", "List", "Describe", "Query", "Scan", "Head", "BatchGet")
+# Seconds in which what runs beside it ends.
+_SLOW_S = 2
 _REFUSED = {"throttle", "error"}
 # Asked for what is told to the harness, and not a part of the pipeline.
 _NOT_TRIED = frozenset({HARNESS})
@@ -190,29 +190,37 @@ def _window(fault: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _of_point(point: Point) -> Iterator[Schedule]:
-    places = sorted({1, (point.count + 1) // 2, point.count})
-    if point.call:
-        for number, place in enumerate(places):
-            later = number * _OTHER_PLACE
-            yield Schedule((_denied(point, f"{place}"),), _DENIED_ONCE + later)
-            for kind, rank in _kinds(point):
-                if kind == "reply_lost":
-                    yield Schedule((_fault(kind, point, f"{place}"),), rank + later)
+    return _of_calls(point) if point.call else _of_invocations(point)
+
+
+def _of_calls(point: Point) -> Iterator[Schedule]:
+    for number, place in enumerate(sorted({1, (point.count + 1) // 2, point.count})):
+        later = number * _OTHER_PLACE
+        yield Schedule((_denied(point, f"{place}"),), _DENIED_ONCE + later)
         for kind, rank in _kinds(point):
-            if kind != "reply_lost":
-                yield Schedule((_fault(kind, point, f"1-{_ALL_TRIES}"),), rank)
-            if rank in {_GIVEN_UP, _PARTIAL}:
-                yield Schedule((_fault(kind, point, f"1-{_OUTAGE}"),), _OUT)
-        return
+            if kind == "reply_lost":
+                yield Schedule((_fault(kind, point, f"{place}"),), rank + later)
+    for kind, rank in _kinds(point):
+        if kind != "reply_lost":
+            yield Schedule((_fault(kind, point, f"1-{_ALL_TRIES}"),), rank)
+        if rank in {_GIVEN_UP, _PARTIAL}:
+            yield Schedule((_fault(kind, point, f"1-{_OUTAGE}"),), _OUT)
+    if not point.only_reads:
+        # What it was to be written from may change meanwhile.
+        yield Schedule(({**_fault("latency", point, "1"), "seconds": _SLOW_S},), _OTHER)
+
+
+def _of_invocations(point: Point) -> Iterator[Schedule]:
     # All that an invocation has done is done again.
     yield Schedule((_fault("lambda_error_after", point, "1"),), _AGAIN)
     yield Schedule((_fault("lambda_killed_after", point, "1"),), _KILLED)
     for call in range(1, min(point.calls, _MOST_KILLS) + 1):
-        yield Schedule(
-            ({**_fault("lambda_killed_during", point, "1"), "after_calls": call},), _KILLED if call <= _FIRST_KILLS else _LATE
-        )
+        killed = {**_fault("lambda_killed_during", point, "1"), "after_calls": call}
+        yield Schedule((killed,), _KILLED if call <= _FIRST_KILLS else _LATE)
     for kind in ("lambda_error_before", "lambda_throttled"):
         yield Schedule((_fault(kind, point, "1"),), _OTHER)
+    # Others overtake it.
+    yield Schedule(({**_fault("lambda_slow", point, "1"), "seconds": _SLOW_S},), _OTHER)
 
 
 def _denied(point: Point, window: str) -> dict[str, Any]:
@@ -222,9 +230,8 @@ def _denied(point: Point, window: str) -> dict[str, Any]:
 
 
 def _kinds(point: Point) -> list[tuple[str, int]]:
-    changes_nothing = point.call.partition(".")[2].startswith(_READS)
     partial = [("partial", _PARTIAL)] if point.is_partial else []
-    return [("reply_lost", _LATE if changes_nothing else _IDEMPOTENCE), *partial, ("throttle", _GIVEN_UP), ("error", _OTHER)]
+    return [("reply_lost", _LATE if point.only_reads else _IDEMPOTENCE), *partial, ("throttle", _GIVEN_UP), ("error", _OTHER)]
 
 
 def _fault(kind: str, point: Point, window: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = "search.html"
 _KINDS = (
-    "denied", "throttle", "error", "partial", "reply_lost", "lambda_error_before", "lambda_error_after", "lambda_throttled", "lambda_killed_during", "lambda_killed_after",
+    "denied", "throttle", "error", "partial", "reply_lost", "lambda_error_before", "lambda_error_after", "lambda_throttled", "lambda_killed_during", "lambda_killed_after", "latency", "lambda_slow",
 )  # fmt: skip
 _OUTCOMES = (Judgement.PASS, Judgement.FAIL, Judgement.UNKNOWN)
 

@@ -44,6 +44,13 @@ def test_a_reply_that_is_lost_of_what_changes_nothing_comes_late():
     assert found.index(("s3.GetObject", "reply_lost")) > found.index(("s3.PutObject", "error"))
 
 
+def test_what_writes_and_an_invocation_come_late_once():
+    late = [
+        (*schedule.at[0][1::2], schedule.faults[0]["seconds"]) for schedule in of_points(POINTS) if "seconds" in schedule.faults[0]
+    ]
+    assert sorted(late) == [("", "lambda_slow", 2), ("dynamodb.BatchWriteItem", "latency", 2), ("s3.PutObject", "latency", 2)]
+
+
 def test_what_lasts_until_the_faults_end_is_told_so():
     names = [schedule.name for schedule in of_points(POINTS)]
     assert "throttle of Keep → s3.PutObject of Bucket, call 1 and all after it" in names
