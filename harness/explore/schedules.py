@@ -137,11 +137,13 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
             seconds += [(_denied(point, f"{begin}-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"{begin}-{_OUTAGE}"), _OUT)]
         # What is called at no other time comes first, and what the invocation does once more; then what its repetition does, and of all that what finds most by itself.
         later = _PAIRS + first.rank
-        if not (first.is_outage and _is_at(first.faults[0], point)):
-            for second, rank in _behind(point):
-                is_once_more = "after" in second and point.count > had
-                found.append(Schedule(_following(first, second), later + (0 if is_once_more else _PAIRS) + rank))
-        pairs = (((*first.faults, second), rank) for second, rank in seconds)
+        behind = [] if first.is_outage and _is_at(first.faults[0], point) else list(_behind(point))
+        for second, rank in behind:
+            is_once_more = "after" in second and point.count > had
+            found.append(Schedule(_following(first, second), later + (0 if is_once_more else _PAIRS) + rank))
+        # The first call of a point that has none without the fault is the first one behind it.
+        same = [] if had else [_alone(second) for second, _ in behind]
+        pairs = (((*first.faults, second), rank) for second, rank in seconds if second not in same)
         found += [Schedule(pair, later + (2 * _PAIRS if had else 0) + rank) for pair, rank in pairs if not _overlap(pair)]
     return sorted(found, key=lambda one: one.rank)
 

@@ -94,6 +94,17 @@ def test_what_the_invocation_does_once_more_meets_a_second_fault_before_all_else
     assert all("PutObject" in name for name in pairs[:2])
 
 
+def test_the_first_call_of_what_is_called_at_no_other_time_is_met_once():
+    publish = Point("Keep", "sns.Publish", 1, resource="Topic", behind=("after",))
+    names = told({"kind": "error", **PUT, "calls": "3"}, publish)
+    once = [name for name in names if name.startswith(("error AuthorizationError", "reply_lost"))]
+    assert once == [
+        "error AuthorizationError of Keep → sns.Publish of Topic, call 1 behind that",
+        "reply_lost of Keep → sns.Publish of Topic, call 1 behind that",
+    ]
+    assert "throttle of Keep → sns.Publish of Topic, call 1-8" in names
+
+
 def test_what_is_sent_again_because_it_failed_in_part_is_refused_then():
     write = Point("Keep", "dynamodb.BatchWriteItem", 12, resource="Table", behind=("after",))
     names = [pair.name for pair in of_changes(Schedule(({"kind": "partial", **WRITE, "calls": "1-8"},), 2), POINTS, [write])]
