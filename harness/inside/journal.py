@@ -92,11 +92,6 @@ class _Noted:
 _journals: dict[str, _Journal] = {}
 
 
-def is_begun(account: str) -> bool:
-    """Returns whether an account has a journal, as it has while a run is under way."""
-    return account in _journals
-
-
 def invocation(
     account: str,
     name: str,

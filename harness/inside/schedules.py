@@ -48,7 +48,7 @@ class _Schedule:
 
     @property
     def once(self) -> bool:
-        return is_once(self.expression)
+        return self.expression.startswith("at(")
 
     def fire(self) -> None:
         """Sends its event to all its targets. Raises whatever a target answers."""
@@ -123,11 +123,6 @@ def _schedules(account: str) -> Iterator[_Schedule]:
 def of_scheduler(account: str, region: str, one: Any) -> _Schedule:
     """Returns a schedule of EventBridge Scheduler, as moto keeps it."""
     return _Schedule(one.arn, one.name, one.schedule_expression, account, region, (one.target,), "aws.scheduler")
-
-
-def is_once(expression: str) -> bool:
-    """Returns whether an expression names a single time."""
-    return expression.startswith("at(")
 
 
 def is_over(arn: str) -> bool:

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: starts what is due, but nothing while a run is under way, which starts all when it is at rest. LocalStack only keeps schedules.
+"""EventBridge Scheduler: starts what is due. LocalStack only keeps schedules.
 
 Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/what-is-scheduler.html
 """
@@ -10,7 +10,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness.inside import journal, schedules
+from harness.inside import schedules
 from harness.inside.events import clock
 from harness.inside.events.delivery import delivered
 from harness.inside.kept import SCHEDULES
@@ -68,11 +68,6 @@ def _look(account: str, region: str, group: Any, one: Any) -> None:
         known = (one.schedule_expression, now)
     _looked_at[one.arn] = known
     if one.state != "ENABLED" or schedules.is_over(one.arn):
-        return
-    if journal.is_begun(account):
-        # What repeats goes on after the run as if it had been started all the time; a single time is still to come.
-        if not schedules.is_once(one.schedule_expression):
-            _looked_at[one.arn] = (one.schedule_expression, now)
         return
     due = clock.following(one.schedule_expression, known[1], began, one.schedule_expression_timezone or "UTC")
     if due is None or due > now:

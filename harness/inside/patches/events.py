@@ -172,29 +172,6 @@ def processing(module: Any) -> None:
 
 @patch(
     "localstack.services.events.provider",
-    {"EventsProvider._get_scheduled_rule_job_function": ("self", "account_id", "region", "rule")},
-)
-def by_the_clock(module: Any) -> None:
-    """LocalStack starts a rule within the minute before it is due: a run that comes across a quarter of an hour would have a refresh in its middle, and the next run of the same seed
-    would not. While a run is under way, its rules wait for its rest."""
-    from harness.inside import journal  # noqa: PLC0415
-
-    job_of = module.EventsProvider._get_scheduled_rule_job_function  # noqa: SLF001
-
-    def held(self: Any, account_id: str, region: str, rule: Any) -> Any:
-        start = job_of(self, account_id, region, rule)
-
-        def unless_in_a_run(*args: Any, **named: Any) -> None:
-            if not journal.is_begun(account_id):
-                start(*args, **named)
-
-        return unless_in_a_run
-
-    module.EventsProvider._get_scheduled_rule_job_function = held  # noqa: SLF001
-
-
-@patch(
-    "localstack.services.events.provider",
     {"EventsProvider.put_rule": ("self", "context", "name", "schedule_expression", "event_pattern")},
 )
 def patterns(module: Any) -> None:
@@ -280,7 +257,6 @@ PATCHES = (
     conditions,
     archives,
     processing,
-    by_the_clock,
     patterns,
     schedules,
     schedule_pages,

@@ -15,8 +15,8 @@ import pytest
 from werkzeug import routing
 from werkzeug.routing import rules
 
-from harness.inside import journal, kept, patches
-from harness.inside.patches import declare, events, gateway, lambda_, runtime, stepfunctions, templates
+from harness.inside import kept, patches
+from harness.inside.patches import declare, gateway, lambda_, runtime, stepfunctions, templates
 from harness.inside.patches.apply import PATCHES, PatchRefusedError, verify
 from harness.inside.patches.declare import NAME, Patch
 
@@ -89,23 +89,6 @@ def test_the_links_to_code_of_one_endpoint_are_made_by_one_client():
     one, other, again = (module.boto3.client("s3", endpoint_url=url) for url in ("here", "there", "here"))
     assert one is again is not other
     assert len(made) == 2
-
-
-def test_the_clock_starts_no_rule_of_an_account_with_a_run(monkeypatch):
-    started = []
-
-    class Provider:
-        def _get_scheduled_rule_job_function(self, account_id, region, rule):
-            return lambda *_: started.append((account_id, region, rule))
-
-    events.by_the_clock.apply(SimpleNamespace(EventsProvider=Provider))
-    job = Provider()._get_scheduled_rule_job_function("000000000001", "eu-west-1", "rule")
-    monkeypatch.setitem(journal._journals, "000000000002", object())
-    job()
-    assert started == [("000000000001", "eu-west-1", "rule")]
-    monkeypatch.setitem(journal._journals, "000000000001", object())
-    job()
-    assert len(started) == 1
 
 
 def test_a_route_makes_the_address_that_werkzeug_would_make_and_compiles_it_only_then():
