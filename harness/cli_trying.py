@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from harness.errors import UsageError
 from harness.exits import EXIT
 from harness.interrupts import clean_up
 from harness.options import duration, emulator_option, scenario_argument
+
+if TYPE_CHECKING:
+    from harness.emulator.emulator import Emulator
 
 
 @click.command()
@@ -99,7 +103,7 @@ def prove(scenarios: tuple[str, ...], emulator: str, defects: Path | None, seeds
 @emulator_option
 @click.option(
     "--second-emulator",
-    help="Run what was found again on this one: embedded, container, or the URL of an endpoint. What fails there too is no fault of one emulator. [default: not done]",
+    help="Run what was found again on this emulator: embedded, container, auto, or the URL of an endpoint. What fails there too is caused by the pipeline. [default: not done]",
 )
 @click.option(
     "--out",
@@ -127,7 +131,7 @@ def explore(
     Example: pipeproof explore pipeproof.yaml --records 50 --budget 5m"""
     from rich.console import Console  # noqa: PLC0415
 
-    from harness.emulator.choose import choose_emulator, choose_several  # noqa: PLC0415
+    from harness.emulator.choose import choose_several  # noqa: PLC0415
     from harness.explore.memory import code_of, read_known, write_known  # noqa: PLC0415
     from harness.explore.opinion import second_opinions  # noqa: PLC0415
     from harness.explore.room import Room  # noqa: PLC0415
@@ -152,7 +156,7 @@ def explore(
     workers = workers or 2 * (os.cpu_count() or 1)
     chosen, why = choose_several(emulator, run_dir, workers)
     console.print(f"for all runs: {why}", highlight=False)
-    second = choose_emulator(second_emulator, run_dir / "emulator-second.log")[0] if second_emulator else None
+    second = _second(second_emulator, run_dir)
     came = Explored()
 
     def tell(step: str) -> None:
@@ -166,8 +170,6 @@ def explore(
     finally:
         if came.outcomes:
             write_known(note, code, known, came.outcomes)
-    if second:
-        came.findings = second_opinions(name, loaded, second, run_dir, record, tell, came.findings, seed=seed, records=records)
     written = [found / f"{name}-{number}.yaml" for number in range(1, len(came.findings) + 1)]
     lines = []
     for finding, path in zip(came.findings, written, strict=True):
@@ -175,4 +177,22 @@ def explore(
         lines.append(f"  {path}: {left_report(Path(finding.tried.run_dir))}")
     for line in (*lines, *in_words(came), left_page(name, came, written, run_dir)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if second and came.findings:
+        causes = []
+        for opinion in second_opinions(name, loaded, second, run_dir, record, tell, came.findings, seed=seed, records=records):
+            causes.append(opinion.text)
+            console.print(f"{len(causes)}. cause: {opinion.text}", highlight=False, markup=False, soft_wrap=True)
+        left_page(name, came, written, run_dir, causes)
     return EXIT[came.judgement]
+
+
+def _second(wanted: str | None, run_dir: Path) -> Emulator | None:
+    """Returns the emulator for --second-emulator. Raises UsageError where it cannot be had."""
+    from harness.emulator.choose import choose_emulator  # noqa: PLC0415
+
+    if wanted is None:
+        return None
+    try:
+        return choose_emulator(wanted, run_dir / "emulator-second.log")[0]
+    except UsageError as error:
+        raise UsageError(str(error).replace("--emulator", "--second-emulator")) from error

@@ -130,7 +130,8 @@ def judge(
     """Returns unknown where there are doubts; else a fail where an anomaly exceeds what the scenario allows, or a check is broken; else unknown where
     something could not be checked; else a pass.
 
-    What would be a pass is a doubt where no healthy record was stored: nothing shows that the way works, unless another run has `shown` that."""
+    What would be a pass is a doubt where no healthy record was stored: nothing shows that the way works, unless another run has `shown` that. Then there is also
+    nothing that a check could look at."""
     excess = tuple(
         f"{count:,} of {account.ingress.offered:,} records {name}"
         for name, count in account.anomalies.items()
@@ -160,6 +161,8 @@ def judge(
             else "no healthy record was stored"
         )
         doubts = (*doubts, f"{what}: nothing shows that the way through the pipeline works")
+    if shown and account.reconciled and not account.healthy_stored:
+        unchecked = ()
     if doubts:
         # What was not given its time may look lost: without rest, there is no telling.
         return Verdict(Judgement.UNKNOWN, (*doubts, *excess, *unchecked))

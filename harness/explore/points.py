@@ -81,23 +81,25 @@ class _Behind:
 
     def call(self, entry: Mapping[str, Any], address: _Address) -> None:
         invocation = entry["invocation"]
+        if not invocation:
+            return
         if entry["id"] in self._met:
             self._begun.add(invocation)
-        elif invocation in self._begun:
+            return
+        if invocation in self._begun:
             self._after.add(address)
-        elif invocation:
-            self._calls.setdefault(invocation, set()).add(address)
+        self._calls.setdefault(invocation, set()).add(address)
 
     def invocation(self, entry: Mapping[str, Any]) -> None:
         """Takes an invocation that has ended, as all its calls have. One that is tried again may keep its id."""
         calls = self._calls.pop(entry["id"], set())
         items = {(entry["name"], item) for item in items_of_event(entry["carried"])}
-        if entry["id"] in self._begun | self._met:
+        if not self._failed.isdisjoint(items):
+            self._repeats |= calls
+        if entry["id"] in self._begun or entry["id"] in self._met:
             self._failed |= items
             self._begun.discard(entry["id"])
             self._met.discard(entry["id"])
-        elif not self._failed.isdisjoint(items):
-            self._repeats |= calls
 
     def of(self, address: _Address) -> tuple[str, ...]:
         return tuple(key for key, found in (("after", self._after), ("repeats", self._repeats)) if address in found)

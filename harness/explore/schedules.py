@@ -32,6 +32,7 @@ _PAIRS = _OTHER_PLACE * _MOST_PLACES
 # Seconds in which what runs beside it ends.
 _SLOW_S = 2
 _REFUSED = {"throttle", "error"}
+_DELAYS = {"latency", "lambda_slow"}
 # Asked for what is told to the harness, and not a part of the pipeline.
 _NOT_TRIED = frozenset({HARNESS})
 
@@ -132,12 +133,11 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
             seconds += _at(point, had + 1)
         elif point.who in again:
             # Which of the calls are those of the retry is not known before: the last one is likely, and an outage meets all of them.
-            begin = _window(first.faults[0])[1] + 1 if _is_at(first.faults[0], point) else 1
-            seconds += [(_denied(point, f"{point.count}"), _DENIED_ONCE)]
-            seconds += [(_denied(point, f"{begin}-{_OUTAGE}"), _GIVEN_UP), (_fault("throttle", point, f"{begin}-{_OUTAGE}"), _OUT)]
-        # What is called at no other time comes first, and what the invocation does once more; then what its repetition does, and of all that what finds most by itself.
+            seconds += _at_a_retry(first.faults[0], point)
+        # The order: operations that are not called without the fault, and those that the invocation calls again; then those of its repetition; then all others. Among equals
+        # the kinds of faults come first that find most when they are alone.
         later = _PAIRS + first.rank
-        behind = [] if first.is_outage and _is_at(first.faults[0], point) else list(_behind(point))
+        behind = list(_behind(first.faults[0], point))
         for second, rank in behind:
             is_once_more = "after" in second and point.count > had
             found.append(Schedule(_following(first, second), later + (0 if is_once_more else _PAIRS) + rank))
@@ -158,9 +158,20 @@ def _at(point: Point, place: int) -> Iterator[tuple[dict[str, Any], int]]:
             yield _fault(kind, point, window), rank
 
 
-def _behind(point: Point) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yields what may meet the first call of a point behind the first fault: in the invocation that it met, and in one that repeats it. What a client tries again by itself ends as
-    a refusal does, or as if nothing was."""
+def _at_a_retry(first: Mapping[str, Any], point: Point) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yields what refuses the last call of a point, and all its calls behind those that the first fault meets."""
+    begin = _window(first)[1] + 1 if _is_at(first, point) else 1
+    yield _denied(point, f"{point.count}"), _DENIED_ONCE
+    if begin < _OUTAGE:
+        yield _denied(point, f"{begin}-{_OUTAGE}"), _GIVEN_UP
+        yield _fault("throttle", point, f"{begin}-{_OUTAGE}"), _OUT
+
+
+def _behind(first: Mapping[str, Any], point: Point) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yields what may meet the first call of a point behind the first fault: in the invocation that it met, and in one that repeats it. Throttling is left out: the client tries again, so
+    it ends as a refusal does, or has no effect. So are first faults that only delay, and those that take all calls of the point."""
+    if first["kind"] in _DELAYS or (is_outage([first]) and _is_at(first, point)):
+        return
     for key in point.behind:
         yield {**_denied(point, "1"), key: _FIRST}, _DENIED_ONCE
         for kind, rank in _kinds(point):
@@ -208,7 +219,7 @@ def _of_calls(point: Point) -> Iterator[Schedule]:
         if rank in {_GIVEN_UP, _PARTIAL}:
             yield Schedule((_fault(kind, point, f"1-{_OUTAGE}"),), _OUT)
     if not point.only_reads:
-        # What it was to be written from may change meanwhile.
+        # A function may write what it has computed from an item that another invocation changes meanwhile.
         yield Schedule(({**_fault("latency", point, "1"), "seconds": _SLOW_S},), _OTHER)
 
 
@@ -221,7 +232,7 @@ def _of_invocations(point: Point) -> Iterator[Schedule]:
         yield Schedule((killed,), _KILLED if call <= _FIRST_KILLS else _LATE)
     for kind in ("lambda_error_before", "lambda_throttled"):
         yield Schedule((_fault(kind, point, "1"),), _OTHER)
-    # Others overtake it.
+    # Later events overtake this one.
     yield Schedule(({**_fault("lambda_slow", point, "1"), "seconds": _SLOW_S},), _OTHER)
 
 

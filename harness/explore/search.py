@@ -15,13 +15,13 @@ from harness.explore.schedules import Schedule, of_changes, of_points, skipped, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from harness.explore.opinion import Opinion
     from harness.explore.points import Point
 
 # The points of a schedule's faults, and the kinds of anomalies that it leads to.
 Group = tuple[tuple[tuple[Any, ...], ...], frozenset[str]]
 
-_CONFIRMED = 10
+CONFIRMED = 10
+"""How often the smallest form of a finding is run."""
 _AGAIN = 3
 _MOST_CANDIDATES = 3
 # Behind every rank that a schedule has.
@@ -54,14 +54,13 @@ class Run(Protocol):
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A schedule that loses or spoils records, as small as it was made, what came of it, and how often of `runs` it did. So many other schedules at the same points led to
-    the same anomalies: `alike`. `opinion` says what it came to on a second emulator, where one was asked."""
+    the same anomalies: `alike`."""
 
     faults: tuple[dict[str, Any], ...]
     tried: Tried
     reproduced: int
     runs: int
     alike: int = 0
-    opinion: Opinion | None = None
 
     @property
     def name(self) -> str:
@@ -228,9 +227,9 @@ def _findings(
             found = []
             for schedule, tried, alike in shrunk.values():
                 tell(f"      how often does {schedule.name} fail?")
-                outcomes = list(pool.map(guarded, [schedule.faults] * _CONFIRMED))
+                outcomes = list(pool.map(guarded, [schedule.faults] * CONFIRMED))
                 fails = sum(one.judgement is Judgement.FAIL for one in outcomes)
-                found.append(Finding(schedule.faults, tried, fails, _CONFIRMED, alike))
+                found.append(Finding(schedule.faults, tried, fails, CONFIRMED, alike))
         except BaseException:
             stopped.set()
             raise
@@ -241,7 +240,7 @@ def _fails_again(run: Run, faults: tuple[dict[str, Any], ...], before: Tried) ->
     """Returns what came of the first of several runs with these faults that all fail and have the anomalies from before; None where one does not."""
 
     def fails_so(one: Tried) -> bool:
-        return one.judgement is Judgement.FAIL and _anomalies(before) <= _anomalies(one)
+        return one.judgement is Judgement.FAIL and anomalies_of(before) <= anomalies_of(one)
 
     outcomes = list(itertools.takewhile(fails_so, (run(faults) for _ in range(_AGAIN))))
     return outcomes[0] if len(outcomes) == _AGAIN else None
@@ -252,10 +251,11 @@ def _group(schedule: Schedule, tried: Tried) -> Group:
     points = tuple(
         (fault.get("caller") or fault["function"], fault.get("operation"), fault.get("resource")) for fault in schedule.faults
     )
-    return points, _anomalies(tried)
+    return points, anomalies_of(tried)
 
 
-def _anomalies(tried: Tried) -> frozenset[str]:
+def anomalies_of(tried: Tried) -> frozenset[str]:
+    """Returns the kinds of anomalies of a run."""
     return frozenset(name for name, count in tried.anomalies.items() if count)
 
 

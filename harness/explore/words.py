@@ -24,8 +24,6 @@ def in_words(found: Explored) -> Iterator[str]:
         yield f"{number}. {finding.name or 'without any fault'}: {what}; {finding.reproduced} of {finding.runs} runs"
         if finding.alike:
             yield f"   {finding.alike} more of the schedules at the same place lead to the same"
-        if finding.opinion:
-            yield f"   whose fault: {finding.opinion.text}"
     for schedule, tried in found.undecided[:_MOST_UNDECIDED]:
         yield f"unknown: {schedule.name}: {'; '.join(tried.reasons)}"
     if len(found.undecided) > _MOST_UNDECIDED:

@@ -32,13 +32,13 @@ def text_of_event(payload: bytes | str) -> str:
 
 
 def items_of_event(payload: bytes | str) -> frozenset[str]:
-    """Returns what names the items of an event, its messages or records, by which it is known when they are delivered again; where they have no names, the event itself."""
+    """Returns what names the items of an event, its messages or records, by which it is known when they are delivered again; where they have no names, the digest of the event."""
     text = payload if isinstance(payload, str) else payload.decode(errors="replace")
     try:
         records = json.loads(text)["Records"]
         return frozenset(str(one.get("messageId") or one.get("eventID") or one["Sns"]["MessageId"]) for one in records)
     except (ValueError, TypeError, LookupError, AttributeError):
-        return frozenset({text})
+        return frozenset({digest(text.encode())})
 
 
 def with_plain(text: str) -> str:

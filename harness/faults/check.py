@@ -30,6 +30,7 @@ _SERVICES = {
     "AWS::KinesisFirehose::DeliveryStream": "firehose",
 }
 _SHOWN = 40
+_NO_FUNCTIONS = {HARNESS, LOCALSTACK}
 
 
 def check_plan(plan: Plan, template: dict[str, Any], malformers: Collection[str], key: str) -> None:
@@ -51,12 +52,12 @@ def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) 
             case ServiceFault():
                 asked: tuple[_Asked, ...] = (
                     *_operations(fault),
-                    ("after", fault.after, _ids(plan, fault, ServiceFault), "is the id of no other fault of a call"),
+                    ("after", fault.after, _ids(plan, fault, ServiceFault), "is the id of no other fault of a function's call"),
                     (
                         "repeats",
                         fault.repeats,
                         _ids(plan, fault, ServiceFault, LambdaFault),
-                        "is the id of no other fault of a call or an invocation",
+                        "is the id of no other fault of a function's call or of an invocation",
                     ),
                     ("resource", fault.resource, resources, "is no resource of the template"),
                     ("caller", fault.caller, [*functions, HARNESS, LOCALSTACK], "is no function of the template"),
@@ -68,15 +69,23 @@ def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) 
         for place, name, names, what in asked:
             if name is not None and name not in names:
                 yield number, place, _unknown(name, names, what)
-        if isinstance(fault, ServiceFault) and (told := _of_another_service(fault, resources)):
-            yield number, "resource", told
+        if isinstance(fault, ServiceFault):
+            yield from ((number, place, told) for place, told in _of_call(fault, resources))
         if isinstance(fault, SettingFault):
             yield from ((number, "function", told) for told in _of_setting(fault, plan[:number], template))
 
 
 def _ids(plan: Plan, fault: ServiceFault, *kinds: type) -> list[str]:
     """Returns the ids of the other faults of these kinds."""
-    return [other.id for other in plan if other.id and other is not fault and isinstance(other, kinds)]
+    return [
+        other.id
+        for other in plan
+        if other.id
+        and other is not fault
+        and isinstance(other, kinds)
+        and getattr(other, "caller", None) not in _NO_FUNCTIONS
+        and other.kind != "lambda_init"
+    ]
 
 
 def _of_setting(fault: SettingFault, earlier: Plan, template: dict[str, Any]) -> Iterator[str]:
@@ -92,6 +101,14 @@ def _has_versions(template: dict[str, Any], function: str) -> bool:
     properties = template["Resources"].get(function, {}).get("Properties") or {}
     shared = (template.get("Globals") or {}).get("Function") or {}
     return bool(properties.get("AutoPublishAlias") or shared.get("AutoPublishAlias"))
+
+
+def _of_call(fault: ServiceFault, resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the key that keeps a fault from meeting any call, and why."""
+    if fault.follows and fault.caller in _NO_FUNCTIONS:
+        yield "caller", f"with after or repeats it must be a function: {fault.caller} has no invocations"
+    if told := _of_another_service(fault, resources):
+        yield "resource", told
 
 
 def _of_another_service(fault: ServiceFault, resources: dict[str, Any]) -> str:

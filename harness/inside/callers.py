@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from localstack.utils.aws.request_context import extract_access_key_id_from_auth_header
 
-from harness.faults.carried import text_of_event
+from harness.faults.carried import items_of_event, text_of_event
 from harness.faults.plan import HARNESS, LOCALSTACK
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ OTHER = "other"
 @dataclass(slots=True)
 class Caller:
     """An execution environment, as far as its requests go. `payload` and `request_id` are those of the invocation that is running, `text` is
-    what the payload carries, once it was asked for. An invocation that is tried again may keep its request id, but is another `attempt`."""
+    what the payload carries and `named` its items, once they were asked for. An invocation that is tried again may keep its request id, but is another `attempt`."""
 
     access_key_id: str
     function: str
@@ -34,16 +34,23 @@ class Caller:
     request_id: str = ""
     text: str | None = None
     attempt: int = 0
+    named: frozenset[str] | None = None
 
     def begins(self, payload: bytes, request_id: str) -> None:
         """Notes the invocation that begins."""
-        self.payload, self.request_id, self.text, self.attempt = payload, request_id, None, next(_attempts)
+        self.payload, self.request_id, self.text, self.named, self.attempt = payload, request_id, None, None, next(_attempts)
 
     def carried(self) -> str:
         """Returns what the event of the running invocation carries."""
         if self.text is None:
             self.text = text_of_event(self.payload)
         return self.text
+
+    def items(self) -> frozenset[str]:
+        """Returns what names the items in the event of the running invocation."""
+        if self.named is None:
+            self.named = items_of_event(self.payload)
+        return self.named
 
 
 _attempts = itertools.count(1)

@@ -26,18 +26,18 @@ _KINDS = (
 _OUTCOMES = (Judgement.PASS, Judgement.FAIL, Judgement.UNKNOWN)
 
 
-def left_page(name: str, came: Explored, scenarios: Sequence[Path], folder: Path) -> str:
+def left_page(name: str, came: Explored, scenarios: Sequence[Path], folder: Path, causes: Sequence[str] = ()) -> str:
     """Writes search.html into the directory of a search, and returns a line that says where it is, or why there is none. `scenarios` are those that the findings were
-    written to."""
+    written to, `causes` say for each finding what causes it, where a second emulator was asked."""
     path = folder / PAGE
     try:
-        write_search(document(name, came, scenarios, folder), path)
+        write_search(document(name, came, scenarios, folder, causes), path)
     except (OSError, UsageError) as error:
         return f"Report: none could be written: {error}"
     return f"Report: {path.resolve()}"
 
 
-def document(name: str, came: Explored, scenarios: Sequence[Path], folder: Path) -> dict[str, Any]:
+def document(name: str, came: Explored, scenarios: Sequence[Path], folder: Path, causes: Sequence[str] = ()) -> dict[str, Any]:
     """Returns the page as JSON has it: of each point and kind how many schedules of one fault survived, lost records, and met nothing."""
     cells: Counter[tuple[object, ...]] = Counter()
     for schedule, judgement in came.outcomes:
@@ -61,7 +61,10 @@ def document(name: str, came: Explored, scenarios: Sequence[Path], folder: Path)
             for point in came.points
             if point.who != HARNESS
         ],
-        "findings": [_finding(finding, path, folder) for finding, path in zip(came.findings, scenarios, strict=True)],
+        "findings": [
+            _finding(finding, path, folder) | {"cause": cause}
+            for finding, path, cause in zip(came.findings, scenarios, causes or [""] * len(scenarios), strict=True)
+        ],
         "kills": {function: {call: one.value for call, one in of.items()} for function, of in kills(came.outcomes).items()},
         "outcomes": [[schedule.name, judgement.value] for schedule, judgement in came.outcomes],
     }
@@ -76,7 +79,6 @@ def _finding(finding: Finding, path: Path, folder: Path) -> dict[str, Any]:
         "reproduced": finding.reproduced,
         "runs": finding.runs,
         "alike": finding.alike,
-        "whose": finding.opinion.text if finding.opinion else None,
         "scenario": str(path),
         "report": os.path.relpath(os.path.join(tried.run_dir, REPORT), folder),  # noqa: PTH118 - a text, as the page has it
     }

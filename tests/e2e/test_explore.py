@@ -39,9 +39,10 @@ def test_a_loss_that_comes_on_a_second_emulator_too_is_the_pipelines(project, em
     args = "--records", "12", "--schedules", "6", "--first", "--second-emulator", emulator.endpoint
     code, output, _ = pipeproof(project, "explore", "orders.yaml", *args)
     assert code == 1, output
-    assert "whose fault: the pipeline's: it fails in 3 of 3 runs on" in output
+    assert "1. cause: the pipeline: it fails in 3 of 3 runs on" in output
+    assert "the pipeline: it fails in 3 of 3 runs on" in next(project.glob("runs/*-explore-orders/search.html")).read_text()
     code, output, _ = pipeproof(project, "explore", "orders.yaml", *args[:-1], "elsewhere")
-    assert (code, "--emulator elsewhere" in output) == (64, True), output
+    assert (code, "--second-emulator elsewhere" in output) == (64, True), output
 
 
 def test_a_search_goes_on_where_the_last_one_ended(project):

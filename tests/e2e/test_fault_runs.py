@@ -123,15 +123,27 @@ def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path
         ),
         (
             "{id: a, kind: cut, service: s3, after: a}",
-            ["mine.yaml:", "faults.0.after: a is the id of no other fault of a call; there is none"],
+            ["mine.yaml:", "faults.0.after: a is the id of no other fault of a function's call; there is none"],
         ),
         (
             "{id: killed, kind: lambda_killed_after, function: IngestFunction}\n  - {kind: cut, service: s3, after: killed}",
-            ["mine.yaml:", "faults.1.after: killed is the id of no other fault of a call"],
+            ["mine.yaml:", "faults.1.after: killed is the id of no other fault of a function's call"],
         ),
         (
             "{id: killed, kind: lambda_killed_after, function: IngestFunction}\n  - {kind: cut, service: s3, repeats: kiled}",
             ["mine.yaml:", "faults.1.repeats: kiled is the id of no other fault", "did you mean killed?"],
+        ),
+        (
+            "{id: a, kind: cut, service: s3}\n  - {kind: cut, service: s3, after: a, caller: localstack}",
+            ["mine.yaml:", "faults.1.caller: with after or repeats it must be a function: localstack has no invocations"],
+        ),
+        (
+            "{id: a, kind: cut, service: s3, caller: harness}\n  - {kind: cut, service: s3, after: a}",
+            ["mine.yaml:", "faults.1.after: a is the id of no other fault of a function's call"],
+        ),
+        (
+            "{id: a, kind: lambda_init, function: IngestFunction}\n  - {kind: cut, service: s3, repeats: a}",
+            ["mine.yaml:", "faults.1.repeats: a is the id of no other fault"],
         ),
         (
             "{id: a, kind: cut, service: s3}\n  - {id: a, kind: cut, service: s3}",

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from harness.faults.carried import holds, items_of_event, text_of_event
+from harness.faults.carried import holds, text_of_event
 from harness.faults.plan import LambdaFault, ServiceFault
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harness.faults.plan import Plan
     from harness.inside.callers import Caller
 
@@ -20,18 +22,17 @@ Selection = Callable[[str], bool]
 
 class ArmedFault:
     """One fault with its counts. `seen` counts the events that matched its address, `firings` those it met; `ended` is set when the plan
-    is disarmed: nothing of it happens after that. `followed` says whether another fault comes after it."""
+    is disarmed: nothing of it happens after that. `is_followed` says whether another fault names it in `after` or `repeats`."""
 
-    def __init__(self, fault: ServiceFault | LambdaFault, ended: threading.Event, *, followed: bool = False) -> None:
+    def __init__(self, fault: ServiceFault | LambdaFault, ended: threading.Event, *, is_followed: bool = False) -> None:
         self.fault = fault
         self.seen = 0
         self.over = False
         self.ended = ended
         self.firings: list[dict[str, Any]] = []
         self._owed = 0
-        self._followed = followed
-        self._attempts: set[int] = set()
-        self._items: set[tuple[str, str]] = set()
+        self.is_followed = is_followed
+        self._attempts: dict[tuple[str, str], set[int]] = {}
         self._window = fault.window
         self._lock = threading.Lock()
 
@@ -71,25 +72,27 @@ class ArmedFault:
         with self._lock:
             self.firings.append(firing)
 
-    def met(self, function: str, payload: bytes, attempt: int = 0) -> None:
-        """Notes the invocation that it met, or that made the call which it met: `attempt`, where it goes on."""
-        if self._followed:
-            items = items_of_event(payload)
-            with self._lock:
-                self._attempts.add(attempt)
-                self._items.update((function, item) for item in items)
+    def met(self, function: str, items: Collection[str], attempt: int) -> None:
+        """Notes that it met an invocation with these items, or a call of it. `attempt` is 0 where the function did not get the event."""
+        with self._lock:
+            for item in items:
+                self._attempts.setdefault((function, item), set()).add(attempt)
 
     def has_met(self, caller: Caller) -> bool:
         """Returns whether it met the invocation that the caller runs."""
-        with self._lock:
-            return caller.attempt in self._attempts
+        return any(caller.attempt in attempts for attempts in self._attempts_of(caller))
 
     def is_repeated_by(self, caller: Caller) -> bool:
-        """Returns whether the invocation that the caller runs has items of one that it met, and is another one."""
+        """Returns whether the invocation that the caller runs has an item of another one that it met."""
+        return any(attempts - {caller.attempt} for attempts in self._attempts_of(caller))
+
+    def _attempts_of(self, caller: Caller) -> list[set[int]]:
+        """Returns for each item of the invocation that the caller runs in which attempts it was met."""
+        if not self._attempts:
+            return []
+        items = caller.items()
         with self._lock:
-            if not self._items or caller.attempt in self._attempts:
-                return False
-            return not self._items.isdisjoint((caller.function, item) for item in items_of_event(caller.payload))
+            return [set(self._attempts.get((caller.function, item), ())) for item in items]
 
     def got_through(self) -> None:
         """Notes that a call which the fault did not meet has succeeded."""
@@ -105,7 +108,7 @@ class Armed:
         self.ended = threading.Event()
         faults = [fault for fault in plan if isinstance(fault, ServiceFault | LambdaFault)]
         followed = {fault.follows for fault in faults if isinstance(fault, ServiceFault)}
-        self.faults = [ArmedFault(fault, self.ended, followed=fault.whole in followed) for fault in faults]
+        self.faults = [ArmedFault(fault, self.ended, is_followed=fault.whole in followed) for fault in faults]
         self._by_service: dict[str, list[ArmedFault]] = {}
         self._by_function: dict[str, list[ArmedFault]] = {}
         for armed in self.faults:
@@ -118,7 +121,7 @@ class Armed:
         return self._by_service.get(service, [])
 
     def may_meet(self, fault: Any, caller: Caller | None) -> bool:
-        """Returns whether a call by this caller, None where it is no function, comes after what the fault comes after, if anything."""
+        """Returns whether a call of this caller, None where it is no function, is where the fault's `after` or `repeats` has it; True where the fault has neither."""
         if fault.follows is None:
             return True
         if caller is None:

@@ -71,11 +71,12 @@ def on_response(_chain: HandlerChain, context: RequestContext, response: Respons
         event.got_through()
     if planned is None or planned.event.ended.is_set():
         return
+    # Before the caller can see it: what it calls next comes behind the fault.
+    planned.log()
     if planned.request is not None:
         _answer(context, response, planned.request, dict(context.service_response or {}), list(planned.failed))
     else:
         _lose(context, response)
-    planned.log()
 
 
 def _matches(fault: Any, context: RequestContext) -> bool:
@@ -146,17 +147,19 @@ def _fire(event: ArmedFault, number: int, chain: HandlerChain, context: RequestC
 def _log(event: ArmedFault, number: int, context: RequestContext, entries: list[int] | None) -> Callable[[], None]:
     """Returns what notes that a fault has met this call, and the invocation that makes it."""
     caller = callers.caller_of(context)
+    function = caller if isinstance(caller, callers.Caller) else None
+    batch = batch_of(function.payload) if function else None
     # The environment may run another invocation when the answer is lost.
-    met = None if isinstance(caller, str) else (caller.function, caller.payload, caller.attempt)
+    met = (function.function, function.items(), function.attempt) if function and event.is_followed else None
 
     def log() -> None:
         event.fired(
             number,
             request_id=context.request_id,
             call=f"{context.service.service_name}.{context.operation.name}",
-            caller=caller if isinstance(caller, str) else caller.function,
+            caller=callers.name_of(context),
             entries=None if entries is None else [n + 1 for n in entries],
-            batch=None if met is None else batch_of(met[1]),
+            batch=batch,
         )
         if met is not None:
             event.met(*met)

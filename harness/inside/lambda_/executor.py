@@ -110,7 +110,7 @@ class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
         self._caller.begins(invocation.payload, invocation.request_id)
         visibility.begin(invocation.payload)
         began = time.monotonic()
-        injections = into_invocation(identity.account, identity.function_name, invocation.payload)
+        injections = into_invocation(identity.account, identity.function_name, invocation.payload, self._caller.attempt)
         outcome = self._environment.invoke(invocation, identity.qualifier, injections, self._caller)
         reply = outcome.reply
         journal.invocation(

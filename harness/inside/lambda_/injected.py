@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.faults.carried import items_of_event
 from harness.faults.plan import LambdaFault
 from harness.inside import journal
 from harness.inside.faults import armed
@@ -30,10 +31,11 @@ def served() -> tuple[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A fault that this invocation meets; `number` is the event's."""
+    """A fault that this invocation meets; `number` is the event's, `attempt` the caller's, 0 where the function does not get the event."""
 
     event: ArmedFault
     number: int
+    attempt: int = 0
 
     @property
     def fault(self) -> LambdaFault:
@@ -42,12 +44,13 @@ class Injection:
 
     def fired(self, request_id: str, payload: bytes) -> None:
         self.event.fired(self.number, request_id=request_id, call=f"invocation of {self.fault.function}", batch=batch_of(payload))
-        self.event.met(self.fault.function, payload)
+        if self.event.is_followed:
+            self.event.met(self.fault.function, items_of_event(payload), self.attempt)
 
 
-def into_invocation(account: str, function: str, payload: bytes) -> list[Injection]:
+def into_invocation(account: str, function: str, payload: bytes, attempt: int) -> list[Injection]:
     """Returns the faults of the invocation with this event: delays, and at most one of the others."""
-    return _met(account, function, lambda kind: kind not in {_INIT, _THROTTLED}, payload)
+    return _met(account, function, lambda kind: kind not in {_INIT, _THROTTLED}, payload, attempt)
 
 
 def into_init(account: str, function: str) -> bool:
@@ -76,5 +79,5 @@ def into_assignment(account: str, function: str) -> bool:
     return bool(met)
 
 
-def _met(account: str, function: str, matches: armed.Selection, payload: bytes = b"") -> list[Injection]:
-    return [Injection(event, number) for event, number in armed.lambda_faults(account, function, matches, payload)]
+def _met(account: str, function: str, matches: armed.Selection, payload: bytes = b"", attempt: int = 0) -> list[Injection]:
+    return [Injection(event, number, attempt) for event, number in armed.lambda_faults(account, function, matches, payload)]

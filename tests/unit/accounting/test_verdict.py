@@ -81,6 +81,9 @@ def test_a_run_that_stored_no_healthy_record_shows_nothing():
     assert verdict.judgement is Judgement.UNKNOWN
     assert "no healthy record was stored" in verdict.reasons[0]
     assert judge(poison_only, {}, shown=True).judgement is Judgement.PASS
+    assert judge(poison_only, {}, unchecked=("no column",), shown=True).judgement is Judgement.PASS
+    stored = Account(Ingress(10, 10), Outcomes(stored=10), healthy_stored=10, reconciled=True)
+    assert judge(stored, {}, unchecked=("no column",), shown=True).judgement is Judgement.UNKNOWN
     all_malformed = judge(Account(Ingress(10, 0, 0, 10), Outcomes(rejected=10), malformed=10, reconciled=True), {})
     assert all_malformed.judgement is Judgement.UNKNOWN
     assert "every record of the load is malformed" in all_malformed.reasons[0]

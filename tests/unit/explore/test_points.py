@@ -123,6 +123,8 @@ def test_of_each_point_is_known_which_call_comes_behind_a_fault_where_it_met_one
     assert behind(tmp_path, entries, "c-2", "c-3") == {PUT: ("repeats",), SEND: ("after", "repeats")}
     assert behind(tmp_path, entries, "c-2", "c-3", "c-4") == {PUT: ("repeats",), SEND: ("repeats",)}
     assert behind(tmp_path, entries, "i-2") == {PUT: ("repeats",), SEND: ("repeats",)}
+    # The repetition is one also where a fault meets it, too.
+    assert behind(tmp_path, entries, "c-2", "c-7") == {PUT: ("after",), SEND: ("after", "repeats")}
     assert behind(tmp_path, entries, "i-4") == behind(tmp_path, entries, "c-8") == behind(tmp_path, entries) == {PUT: (), SEND: ()}
 
 
@@ -157,3 +159,8 @@ def test_another_function_with_the_same_items_repeats_nothing(tmp_path):
     failed = {**invocation("i-1", of=["a"], error="Refused"), "name": "made-other"}
     entries = [failed, *calls("i-2", ("c-1", PUT)), invocation("i-2", of=["a"])]
     assert behind(tmp_path, entries, "i-1") == {PUT: ()}
+
+
+def test_nothing_is_behind_the_call_of_a_state_machine(tmp_path):
+    entries = [{**CALL, "id": f"c-{n}", "name": "a state machine", "invocation": "", "call": SEND, "carried": ""} for n in range(2)]
+    assert behind(tmp_path, entries, "c-0") == {SEND: ()}

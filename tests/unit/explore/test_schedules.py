@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.explore.points import Point
 from harness.explore.schedules import Schedule, of_changes, of_points, smaller
 from harness.faults.plan import load
@@ -126,6 +128,26 @@ def test_two_faults_never_meet_the_same_call():
                 for text in (one["calls"], other["calls"])
             ]
             assert held[0].isdisjoint(held[1]), pair.name
+
+
+@pytest.mark.parametrize("first", of_points(POINTS), ids=lambda one: one.name)
+def test_every_pair_is_a_plan(first):
+    """Also where a function is invoked more often and makes no more calls than before, as in an outage."""
+    few = [Point("Keep", "", 9, calls=2), *POINTS[1:3], Point("Keep", "s3.PutObject", 8, resource="Bucket", behind=("repeats",))]
+    for pair in of_changes(first, POINTS, few):
+        load(list(pair.faults))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"kind": "latency", "seconds": 2, **PUT, "calls": "1"},
+        {"kind": "lambda_slow", "seconds": 2, "function": "Keep", "invocations": "1"},
+    ],
+)
+def test_what_only_comes_late_has_nothing_behind_it(first):
+    put = Point("Keep", "s3.PutObject", 9, resource="Bucket", behind=("after", "repeats"))
+    assert told(first, put) == []
 
 
 def test_what_a_pair_is_made_of_stands_alone_without_the_other():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.faults.plan import load, named
 from harness.inside.callers import Caller
 from harness.inside.faults.armed import Armed
+from harness.inside.lambda_.injected import Injection
 
 WINDOWS = st.sampled_from(["1", "2-4", "every 3", "every 2 in 3-9", "1, 5-6", "2 mod 5"])
 
@@ -65,13 +66,18 @@ def running(*numbers, function="F"):
 S3, SECOND = {"kind": "throttle", "service": "s3"}, {"kind": "throttle", "service": "sqs"}
 
 
+def meets(fault, caller, attempt=None):
+    fault.met(caller.function, caller.items(), caller.attempt if attempt is None else attempt)
+
+
 @pytest.mark.parametrize("first", [{**S3, "id": "one"}, {"kind": "lambda_error_after", "function": "F", "id": "one"}])
 def test_what_repeats_an_invocation_has_one_of_its_items_and_is_another_attempt_of_the_same_function(first):
     plan = armed({**SECOND, "id": "zero"}, first, {**SECOND, "repeats": "one"})
     repeats = plan.faults[2].fault
     met = running(1, 2)
     assert not plan.may_meet(repeats, running(1, 2)), "nothing was met so far"
-    plan.faults[1].met("F", met.payload, met.attempt)
+    assert [one.is_followed for one in plan.faults] == [False, True, False]
+    meets(plan.faults[1], met)
     assert plan.may_meet(repeats, running(2, 3))
     assert not plan.may_meet(repeats, met)
     assert not plan.may_meet(repeats, running(3))
@@ -79,12 +85,28 @@ def test_what_repeats_an_invocation_has_one_of_its_items_and_is_another_attempt_
     assert not plan.may_meet(repeats, None)
 
 
+def test_what_repeats_an_invocation_still_does_once_it_is_met_itself():
+    plan = armed({**S3, "id": "one", "calls": "1-8"}, {**SECOND, "repeats": "one"})
+    first, again = running(1), running(1)
+    meets(plan.faults[0], first)
+    meets(plan.faults[0], again)
+    assert plan.may_meet(plan.faults[1].fault, again)
+    # The first attempt has ended by then.
+    assert plan.may_meet(plan.faults[1].fault, first)
+
+
+def test_an_event_that_the_function_never_got_is_repeated_by_its_first_attempt():
+    plan = armed({"kind": "lambda_throttled", "function": "F", "id": "one"}, {**SECOND, "repeats": "one"})
+    meets(plan.faults[0], running(1), attempt=0)
+    assert plan.may_meet(plan.faults[1].fault, running(1))
+
+
 def test_what_comes_after_a_fault_is_in_the_attempt_that_it_met():
     plan = armed({**S3, "id": "one"}, {**SECOND, "after": "one"})
     after = plan.faults[1].fault
     met = running(1)
     assert not plan.may_meet(after, met)
-    plan.faults[0].met("F", met.payload, met.attempt)
+    meets(plan.faults[0], met)
     assert plan.may_meet(after, met)
     assert not plan.may_meet(after, running(1))
     assert not plan.may_meet(after, None)
@@ -95,8 +117,19 @@ def test_in_a_replay_what_comes_after_a_fault_comes_after_each_part_of_it():
     plan = armed({**S3, "id": "one/1", "of": "one"}, {**S3, "id": "one/2", "of": "one"}, {**SECOND, "after": "one"})
     for part in plan.faults[:2]:
         met = running(1)
-        part.met("F", met.payload, met.attempt)
+        meets(part, met)
         assert plan.may_meet(plan.faults[2].fault, met)
+
+
+@pytest.mark.parametrize("kind", ["lambda_slow", "lambda_killed_during", "lambda_error_after"])
+def test_an_invocation_that_a_fault_of_its_own_meets_does_not_repeat_itself(kind):
+    slow = {"seconds": 1} if kind == "lambda_slow" else {}
+    plan = armed({"kind": kind, "function": "F", "id": "one", **slow}, {**SECOND, "repeats": "one"})
+    met = running(1)
+    ((event, number),) = plan.of_function("F", lambda _: True, met.payload)
+    Injection(event, number, met.attempt).fired(met.request_id, met.payload)
+    assert not plan.may_meet(plan.faults[1].fault, met)
+    assert plan.may_meet(plan.faults[1].fault, running(1))
 
 
 def test_a_fault_until_success_is_over_once_a_call_gets_through():

@@ -15,7 +15,7 @@
       facts([
         ["leads to", Object.entries(one.anomalies).map(([name, found]) => `${count(found)} ${name}`).join(", ") || one.reasons.join("; ")],
         ["fails in", `${one.reproduced} of ${plural(one.runs, "run")}`],
-        ["whose fault", one.whose],
+        ["cause", one.cause || null],
         ["alike", one.alike ? `${plural(one.alike, "more schedule")} at the same place` : null],
         ["scenario", make("code", {}, one.scenario)],
         ["a run of it", make("a", {href: encodeURI(one.report)}, "report")],
