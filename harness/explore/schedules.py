@@ -28,7 +28,8 @@ _DENIED = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403), "sns": ("A
 _RANKS = _AGAIN, _PARTIAL, _DENIED_ONCE, _IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER, _LATE = range(9)
 _OTHER_PLACE = len(_RANKS)
 _MOST_PLACES = 3
-_PAIRS = _OTHER_PLACE * _MOST_PLACES
+# Behind the rank of any single fault.
+_BEHIND_SINGLES = _OTHER_PLACE * _MOST_PLACES
 # Seconds in which what runs beside it ends.
 _SLOW_S = 2
 _REFUSED = {"throttle", "error"}
@@ -134,17 +135,17 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
         elif point.who in again:
             # Which of the calls are those of the retry is not known before: the last one is likely, and an outage meets all of them.
             seconds += _at_a_retry(first.faults[0], point)
-        # The order: operations that are not called without the fault, and those that the invocation calls again; then those of its repetition; then all others. Among equals
-        # the kinds of faults come first that find most when they are alone.
-        later = _PAIRS + first.rank
+        # The order: operations that are not called without the fault, and those that the invocation calls again, beside single faults at other calls than the first;
+        # then those of its repetition; then all others. Among equals the kinds of faults come first that find most when they are alone.
+        later = _OTHER_PLACE + first.rank
         behind = list(_behind(first.faults[0], point))
         for second, rank in behind:
             is_once_more = "after" in second and point.count > had
-            found.append(Schedule(_following(first, second), later + (0 if is_once_more else _PAIRS) + rank))
+            found.append(Schedule(_following(first, second), later + (0 if is_once_more else _BEHIND_SINGLES) + rank))
         # The first call of a point that has none without the fault is the first one behind it.
         same = [] if had else [_alone(second) for second, _ in behind]
         pairs = (((*first.faults, second), rank) for second, rank in seconds if second not in same)
-        found += [Schedule(pair, later + (2 * _PAIRS if had else 0) + rank) for pair, rank in pairs if not _overlap(pair)]
+        found += [Schedule(pair, later + (2 * _BEHIND_SINGLES if had else 0) + rank) for pair, rank in pairs if not _overlap(pair)]
     return sorted(found, key=lambda one: one.rank)
 
 

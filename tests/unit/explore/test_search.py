@@ -124,6 +124,18 @@ def test_the_second_faults_of_what_finds_most_by_itself_come_first():
     assert min(ranks(one, letter)) < min(ranks(other, letter)) < min(ranks(one, more)) < min(ranks(other, more))
 
 
+def test_a_pair_at_what_is_called_at_no_other_time_does_not_wait_for_single_faults_at_other_calls():
+    letter = Point("Keep", "sns.Publish", 1)
+    agenda = _Agenda(Known(), Explored(), depth=2)
+    agenda.add(of_points(POINTS))
+    first = next(one for one in agenda.todo if one.name == "error AccessDenied of Keep → s3.PutObject, call 1")
+    agenda.add(of_changes(first, POINTS, [*POINTS, letter]))
+    names = [one.name for one in agenda.todo]
+    pair = names.index(f"{first.name} and error AuthorizationError of Keep → sns.Publish, call 1")
+    assert names.index("error AccessDenied of Keep → sqs.SendMessageBatch, call 1") < pair
+    assert pair < names.index("error AccessDenied of Keep → s3.PutObject, call 20")
+
+
 def test_a_pipeline_that_loses_without_a_fault_is_not_explored_further():
     found = explored(Pipeline([]))
     assert (found.judgement, len(found.findings), found.tried) == (Judgement.FAIL, 1, 0)
