@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.faults.plan import HARNESS
+from harness.faults.plan import HARNESS, LOCALSTACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -258,7 +258,8 @@ def _alone(fault: dict[str, Any]) -> dict[str, Any]:
 
 
 def smaller(faults: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any], ...]]:
-    """Yields what may still lose a record and is simpler: one fault less, or a fault that meets one event in place of several."""
+    """Yields what may still lose a record and is simpler: one fault less, or a fault that meets one event in place of several. A second fault that follows what the first one has met
+    is simpler than one that meets many calls, and meets the same in each run."""
     if len(faults) > 1:
         yield from (tuple(map(_alone, faults[:place] + faults[place + 1 :])) for place in range(len(faults)))
     for place, fault in enumerate(faults):
@@ -268,5 +269,18 @@ def smaller(faults: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any]
             begin, end = int(first), int(last)
             is_outage = end >= _OUTAGE
             ends = (begin, begin + _ALL_TRIES - 1) if is_outage else (begin, (begin + end) // 2, end - 1)
-            for narrower in dict.fromkeys(f"{begin}" if one == begin else f"{begin}-{one}" for one in ends):
-                yield (*faults[:place], {**fault, key: narrower}, *faults[place + 1 :])
+            narrower = dict.fromkeys(f"{begin}" if one == begin else f"{begin}-{one}" for one in ends)
+            forms = [(*faults[:place], {**fault, key: window}, *faults[place + 1 :]) for window in narrower]
+            yield from (*forms[:1], *(_bound(faults) if place else ()), *forms[1:])
+
+
+def _bound(faults: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any], ...]]:
+    """Yields forms of a pair whose second fault follows what the first one has met, in place of a number of its calls. Both must be of functions."""
+    first, *others = faults
+    for second in others:
+        if {first.get("caller"), second.get("caller", HARNESS)} & {HARNESS, LOCALSTACK} or any(key in second for key in _FOLLOWS):
+            return
+        # The client tries again what is throttled, and what fails without a code.
+        calls = f"1-{_ALL_TRIES}" if second["kind"] in _REFUSED and "code" not in second else "1"
+        for key in _FOLLOWS:
+            yield {**first, "id": _FIRST}, {**second, "calls": calls, key: _FIRST}

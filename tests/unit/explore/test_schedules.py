@@ -150,6 +150,36 @@ def test_what_only_comes_late_has_nothing_behind_it(first):
     assert told(first, put) == []
 
 
+def test_a_pair_with_many_calls_becomes_one_that_follows_what_the_first_fault_has_met():
+    first = {"kind": "error", **PUT, "calls": "1"}
+    pair = (first, {"kind": "throttle", **WRITE, "calls": "3-1000000000"})
+    names = [Schedule(one, 0).name.partition(" and ")[2].rpartition(", ")[2] for one in smaller(pair)][2:]
+    assert names == ["call 3", "call 1-8 behind that", "call 1-8 of a repetition", "call 3-10"]
+    refused = (first, {"kind": "error", "code": "AccessDenied", "status": 403, **WRITE, "calls": "3-10"})
+    names = [Schedule(one, 0).name.partition(" and ")[2].rpartition(", ")[2] for one in smaller(refused)][2:]
+    assert names == ["call 3", "call 1 behind that", "call 1 of a repetition", "call 3-6", "call 3-9"]
+    for one in (*smaller(pair), *smaller(refused)):
+        load(list(one))
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ({"kind": "error", **PUT, "calls": "1"}, {"kind": "throttle", **WRITE, "caller": "localstack", "calls": "3-8"}),
+        ({"kind": "error", **PUT, "caller": "localstack", "calls": "1"}, {"kind": "throttle", **WRITE, "calls": "3-8"}),
+        (
+            {"kind": "error", **PUT, "calls": "1", "id": "the-first"},
+            {"kind": "throttle", **WRITE, "calls": "1-8", "after": "the-first"},
+        ),
+        ({"kind": "throttle", **PUT, "calls": "1-8"},),
+    ],
+)
+def test_what_follows_already_or_cannot_follow_becomes_only_narrower(pair):
+    forms = [one for one in smaller(pair) if len(one) == len(pair)]
+    assert len(forms) in {2, 3}
+    assert all(one[-1].get("after") == pair[-1].get("after") and "repeats" not in one[-1] for one in forms)
+
+
 def test_what_a_pair_is_made_of_stands_alone_without_the_other():
     put = Point("Keep", "s3.PutObject", 9, resource="Bucket", behind=("after",))
     pair = of_changes(Schedule(({"kind": "error", **PUT, "calls": "3"},), 2), POINTS, [put])[0]
