@@ -13,7 +13,7 @@ from harness.faults.carried import items_of_event, last_part, named_in
 from harness.faults.plan import HARNESS, LOCALSTACK, PARTIAL
 from harness.run.journal import entries
 from harness.run.run_dir import PLAN, readable
-from harness.run.trace import faults_met
+from harness.run.trace import faults_ended_ms, faults_met
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -29,7 +29,7 @@ _CALLERS = {HARNESS: HARNESS, "a state machine": LOCALSTACK}
 @dataclass(frozen=True, slots=True)
 class Point:
     """`count` calls of an operation (`s3.PutObject`) on a resource by a function, a state machine (LOCALSTACK) or the harness, by logical ids; or as many invocations of a
-    function, where `call` is empty. `calls` is how many calls the busiest of its invocations made. `resource` is empty where the call names none of the stack. `behind` says
+    function, where `call` is empty. Those that begin once the faults have ended do not count: `count` may be 0. `calls` is how many calls the busiest of its invocations made. `resource` is empty where the call names none of the stack. `behind` says
     where some of the calls came behind a fault: in the invocation that it met (`after`), and in one that repeats it (`repeats`)."""
 
     who: str
@@ -114,17 +114,20 @@ def points(run_dir: Path, resources: Collection[str] = ()) -> list[Point]:
         of_invocation: Counter[str] = Counter()
         most: Counter[str] = Counter()
         behind = _Behind(faults_met(run_dir).keys())
+        ended_ms = faults_ended_ms(run_dir)
         for entry, _ in entries(run_dir):
             who = made.get(entry["name"], entry["name"])
+            may_be_met = entry.get("began_ms", entry["at_ms"]) <= ended_ms
             if entry["kind"] == "invocation":
-                found[who, "", ""] += 1
+                found[who, "", ""] += may_be_met
                 most[who] = max(most[who], of_invocation.pop(entry["id"], 0))
                 behind.invocation(entry)
             elif entry["kind"] == "call" and (caller := _CALLERS.get(who, who if entry["name"] in made else None)):
                 address = caller, entry["call"], _resource(entry["carried"], named)
-                found[address] += 1
+                found[address] += may_be_met
                 of_invocation[entry.get("invocation") or ""] += 1
-                behind.call(entry, address)
+                if may_be_met:
+                    behind.call(entry, address)
     if not found:
         raise UsageError(f"{run_dir} has no journal: nothing is known of what a fault could meet")
     return [

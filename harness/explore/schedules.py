@@ -26,10 +26,10 @@ _FOLLOWS = {"after": "behind that", "repeats": "of a repetition"}
 _DENIED = {"s3": ("AccessDenied", 403), "sqs": ("AccessDenied", 403), "sns": ("AuthorizationError", 403)}
 # What waits for a visibility timeout or for a restart comes after what does not. All points meet a kind at one of their calls before any meets it at another one.
 _RANKS = _AGAIN, _PARTIAL, _DENIED_ONCE, _IDEMPOTENCE, _GIVEN_UP, _KILLED, _OUT, _OTHER, _LATE = range(9)
-_OTHER_PLACE = len(_RANKS)
+OTHER_PLACE = len(_RANKS)
 _MOST_PLACES = 3
 # Behind the rank of any single fault.
-_BEHIND_SINGLES = _OTHER_PLACE * _MOST_PLACES
+_BEHIND_SINGLES = OTHER_PLACE * _MOST_PLACES
 # Seconds in which what runs beside it ends.
 _SLOW_S = 2
 _REFUSED = {"throttle", "error"}
@@ -45,10 +45,11 @@ def is_outage(faults: Sequence[Mapping[str, Any]]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Faults, as a scenario has them; a schedule with a smaller `rank` is tried sooner."""
+    """Faults, as a scenario has them; a schedule with a smaller `rank` is tried sooner. `is_new` says that only the first fault leads to the operation of the second one."""
 
     faults: tuple[dict[str, Any], ...]
     rank: int
+    is_new: bool = False
 
     @property
     def name(self) -> str:
@@ -127,7 +128,7 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
     found = []
     for point in after:
         had = before.get((point.who, point.call, point.resource), 0)
-        if point.who in _NOT_TRIED or not point.call:
+        if point.who in _NOT_TRIED or not point.call or not point.count:
             continue
         seconds: list[tuple[dict[str, Any], int]] = []
         if point.count > had:
@@ -135,28 +136,32 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
         elif point.who in again:
             # Which of the calls are those of the retry is not known before: the last one is likely, and an outage meets all of them.
             seconds += _at_a_retry(first.faults[0], point)
-        # The order: operations that are not called without the fault, and those that the invocation calls again, beside single faults at other calls than the first;
-        # then those of its repetition; then all others. Among equals the kinds of faults come first that find most when they are alone.
-        later = _OTHER_PLACE + first.rank
+        # The order: operations that are not called without the fault, behind it; what the invocation calls again, beside single faults at other calls than the first;
+        # then the calls of its repetition; then all others. Among equals the kinds of faults come first that find most when they are alone.
+        soon, later = 1 + first.rank, OTHER_PLACE + first.rank
         behind = list(_behind(first.faults[0], point))
         for second, rank in behind:
-            is_once_more = "after" in second and point.count > had
-            found.append(Schedule(_following(first, second), later + (0 if is_once_more else _BEHIND_SINGLES) + rank))
+            beside = later if "after" in second and point.count > had else later + _BEHIND_SINGLES
+            found.append(Schedule(_following(first, second), (beside if had else soon) + rank, not had))
         # The first call of a point that has none without the fault is the first one behind it.
         same = [] if had else [_alone(second) for second, _ in behind]
         pairs = (((*first.faults, second), rank) for second, rank in seconds if second not in same)
-        found += [Schedule(pair, later + (2 * _BEHIND_SINGLES if had else 0) + rank) for pair, rank in pairs if not _overlap(pair)]
+        beside = later + 2 * _BEHIND_SINGLES if had else soon
+        found += [Schedule(pair, beside + rank, not had) for pair, rank in pairs if not _overlap(pair)]
     return sorted(found, key=lambda one: one.rank)
 
 
 def _at(point: Point, place: int) -> Iterator[tuple[dict[str, Any], int]]:
     """Yields what may meet a point from its call number `place` on, and the rank of each."""
     yield _denied(point, f"{place}"), _DENIED_ONCE
+    yield _denied(point, f"{place}-{_OUTAGE}"), _GIVEN_UP
     for kind, rank in _kinds(point):
-        once = [f"{place}"]
-        windows = once if kind == "reply_lost" else [*once, f"{place}-{place + _ALL_TRIES - 1}", f"{place}-{_OUTAGE}"]
-        for window in windows:
-            yield _fault(kind, point, window), rank
+        if kind in {"reply_lost", "partial"}:
+            yield _fault(kind, point, f"{place}"), rank
+        if kind != "reply_lost":
+            yield _fault(kind, point, f"{place}-{place + _ALL_TRIES - 1}"), rank
+        if kind == "partial":
+            yield _fault(kind, point, f"{place}-{_OUTAGE}"), rank
 
 
 def _at_a_retry(first: Mapping[str, Any], point: Point) -> Iterator[tuple[dict[str, Any], int]]:
@@ -165,7 +170,6 @@ def _at_a_retry(first: Mapping[str, Any], point: Point) -> Iterator[tuple[dict[s
     yield _denied(point, f"{point.count}"), _DENIED_ONCE
     if begin < _OUTAGE:
         yield _denied(point, f"{begin}-{_OUTAGE}"), _GIVEN_UP
-        yield _fault("throttle", point, f"{begin}-{_OUTAGE}"), _OUT
 
 
 def _behind(first: Mapping[str, Any], point: Point) -> Iterator[tuple[dict[str, Any], int]]:
@@ -209,7 +213,7 @@ def _of_point(point: Point) -> Iterator[Schedule]:
 
 def _of_calls(point: Point) -> Iterator[Schedule]:
     for number, place in enumerate(sorted({1, (point.count + 1) // 2, point.count})):
-        later = number * _OTHER_PLACE
+        later = number * OTHER_PLACE
         yield Schedule((_denied(point, f"{place}"),), _DENIED_ONCE + later)
         for kind, rank in _kinds(point):
             if kind == "reply_lost":
@@ -217,8 +221,10 @@ def _of_calls(point: Point) -> Iterator[Schedule]:
     for kind, rank in _kinds(point):
         if kind != "reply_lost":
             yield Schedule((_fault(kind, point, f"1-{_ALL_TRIES}"),), rank)
-        if rank in {_GIVEN_UP, _PARTIAL}:
-            yield Schedule((_fault(kind, point, f"1-{_OUTAGE}"),), _OUT)
+    # What no client tries again drives the pipeline to its last resort before the faults end.
+    yield Schedule((_denied(point, f"1-{_OUTAGE}"),), _OUT)
+    if point.is_partial:
+        yield Schedule((_fault("partial", point, f"1-{_OUTAGE}"),), _OUT)
     if not point.only_reads:
         # A function may write what it has computed from an item that another invocation changes meanwhile.
         yield Schedule(({**_fault("latency", point, "1"), "seconds": _SLOW_S},), _OTHER)

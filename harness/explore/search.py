@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.accounting.verdict import Judgement
 from harness.explore.room import LOOKS_EVERY_S
-from harness.explore.schedules import Schedule, of_changes, of_points, skipped, smaller
+from harness.explore.schedules import OTHER_PLACE, Schedule, of_changes, of_points, skipped, smaller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,7 +121,7 @@ class Known:
 
 class _Agenda:
     """What is to be tried, the most promising first. What is known to survive and leads no further is counted in `found`. Pairs of faults that are like others come after
-    those."""
+    those, and so does what meets an operation that other first faults have led to before."""
 
     def __init__(self, known: Known, found: Explored, depth: int) -> None:
         self.todo: list[Schedule] = []
@@ -133,13 +133,17 @@ class _Agenda:
     def add(self, schedules: Sequence[Schedule]) -> None:
         for schedule in schedules:
             is_pair = len(schedule.faults) > 1
-            alike = is_pair and schedule.signature in self._pairs
-            self._pairs.add(schedule.signature)
+            signature = schedule.signature
+            later = _LAST if is_pair and signature in self._pairs else 0
+            if schedule.is_new:
+                later += OTHER_PLACE if signature[1:] in self._pairs else 0
+                self._pairs.add(signature[1:])
+            self._pairs.add(signature)
             # What a schedule has changed is known only once it runs.
             if schedule.name in self._known.survived and len(schedule.faults) >= self._depth:
                 self._found.known += 1
             else:
-                self.todo.append(replace(schedule, rank=schedule.rank + _LAST) if alike else schedule)
+                self.todo.append(replace(schedule, rank=schedule.rank + later))
         self.todo.sort(key=lambda one: (one.name in self._known.other, one.rank))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 
 class FaultRun:
-    """The faults of a run. `log` is what the emulator reports of each service and Lambda fault (harness/inside/faults/armed.py)."""
+    """The faults of a run. `log` is what the emulator reports of each service and Lambda fault (harness/inside/faults/armed.py), `ended_ms` when they ended, in milliseconds
+    since the epoch."""
 
     def __init__(self, plan: Plan, load: Load, clients: Clients) -> None:
         self.plan = plan
@@ -36,6 +38,7 @@ class FaultRun:
         self._in_emulator = False
         self._settings: Settings | None = None
         self.log: list[dict[str, Any]] = []
+        self.ended_ms: int | None = None
 
     def arm(self, physical: Mapping[str, str]) -> None:
         """Arms the service and Lambda faults, and makes the settings, with the stack's physical names. The load carries the record faults."""
@@ -59,6 +62,7 @@ class FaultRun:
 
     def end(self) -> None:
         """Ends all faults. Raises UnknownVerdictError where another run has armed its own in this account meanwhile."""
+        self.ended_ms = int(time.time() * 1000)
         try:
             if self._settings is not None:
                 self._settings.take_back()
@@ -133,6 +137,6 @@ class FaultRun:
         return f"; met {', '.join(ids)}" if ids else ""
 
     def write(self, path: Path) -> None:
-        """Writes faults.json: the plan, and what fired."""
-        document = {"plan": dump(self.plan), "fired": self.log, "results": self.results()}
+        """Writes faults.json: the plan, what fired, and when the faults ended."""
+        document = {"plan": dump(self.plan), "fired": self.log, "results": self.results(), "ended_ms": self.ended_ms}
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

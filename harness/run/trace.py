@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -237,6 +238,14 @@ def faults_met(run_dir: Path) -> dict[str, list[str]]:
         return faults_by_request(read_json(run_dir / FAULTS, "the faults of a run")["fired"])
     except (UsageError, *MISTYPED):
         return {}
+
+
+def faults_ended_ms(run_dir: Path) -> float:
+    """Returns when the faults of a run ended, in milliseconds since the epoch; infinity where it does not say so."""
+    try:
+        return float(read_json(run_dir / FAULTS, "the faults of a run")["ended_ms"])
+    except (UsageError, *MISTYPED):
+        return math.inf
 
 
 def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], met: Mapping[str, Sequence[str]]) -> list[list[Hop]]:

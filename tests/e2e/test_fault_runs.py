@@ -44,6 +44,8 @@ def test_the_same_seed_twice_fires_the_same_and_counts_the_same_also_from_the_ru
     log = firing_log(kept)
     assert log == firing_log(tmp_path / "runs" / "latest")
     assert log == {f["id"]: f["fired"] for f in first["faults"]}
+    of_first = faults_of(kept)
+    assert max(firing["at_ms"] for fault in of_first["fired"] for firing in fault["firings"]) <= of_first["ended_ms"]
     assert leftovers(tmp_path) == []
 
 

@@ -128,6 +128,18 @@ def test_of_each_point_is_known_which_call_comes_behind_a_fault_where_it_met_one
     assert behind(tmp_path, entries, "i-4") == behind(tmp_path, entries, "c-8") == behind(tmp_path, entries) == {PUT: (), SEND: ()}
 
 
+def test_what_begins_once_the_faults_have_ended_does_not_count(tmp_path):
+    """No second fault could meet it. What it is stays known: a stack that it has changed may serve no other schedule."""
+    late = [{**entry, "at_ms": 9, "began_ms": 6} for entry in calls("i-2", ("c-3", PUT), ("c-4", SEND))]
+    entries = [*calls("i-1", ("c-1", PUT)), *calls("i-1", ("c-2", PUT)), invocation("i-1", of=["a"], error="Refused"), *late]
+    entries.append({**invocation("i-2", of=["a"]), "began_ms": 6})
+    for ended, count, sent, behind in ((5, 2, 0, ("after",)), (None, 3, 1, ("after", "repeats"))):
+        faults = {"plan": [], "fired": [{"id": "fault", "seen": 9, "firings": [{"request_id": "c-1"}]}], "ended_ms": ended}
+        left_run(tmp_path / f"{ended}", [STORED], entries, faults)
+        found = {point.call: point for point in points(tmp_path / f"{ended}")}
+        assert (found[""].count, found[PUT].count, found[SEND].count, found[PUT].behind) == (1 + sent, count, sent, behind)
+
+
 def test_an_invocation_that_is_tried_again_may_keep_its_id(tmp_path):
     entries = [
         *calls("i-1", ("c-1", PUT)),
