@@ -26,10 +26,11 @@ WAITING = ("AWS::Kinesis::Stream", "AWS::KinesisFirehose::DeliveryStream", "AWS:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Whether the pipeline came to rest. If not, `doubt` says what was still under way, or why it could not be known."""
+    """Whether the pipeline came to rest. If not, `doubt` says what was still under way, or why it could not be known, and `is_late` that the time for it was over."""
 
     known: bool
     doubt: str = ""
+    is_late: bool = False
 
 
 def drain(
@@ -71,7 +72,9 @@ def drain(
                 yield Rest(known=False, doubt=f"the endpoint {endpoint} cannot tell when it is at rest ({_NOT_SERVED})")
                 return
             if elapsed_s > timeout_s:
-                yield Rest(known=False, doubt=f"not at rest {timeout_s:g} s after the load: {under_way}{_hint(activity)}")
+                yield Rest(
+                    known=False, doubt=f"not at rest {timeout_s:g} s after the load: {under_way}{_hint(activity)}", is_late=True
+                )
                 return
             if elapsed_s - told >= _TELL_EVERY_S:
                 told = elapsed_s

@@ -154,7 +154,7 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
         yield from load(run, scenario, state, context)
 
     began = time.monotonic()
-    have_acted = faults.armed and (yield from _under_faults(run, context, acting, clock))
+    have_acted = faults.armed and (yield from _under_faults(run, context, acting, clock, faults))
     faults.end()
     yield events.PhaseStarted("drain", "until the pipeline is at rest")
     rest = yield from _drain(run, context, acting, scenario.drain_timeout_s)
@@ -198,11 +198,16 @@ def _phases(run: Run, state: State) -> Generator[events.Event, None, Verdict]:
     return judge(state.account, scenario.allowed, doubts, broken, unchecked)
 
 
-def _under_faults(run: Run, context: Context, acting: Acting, clock: Clock) -> Generator[events.Event, None, bool]:
+def _under_faults(
+    run: Run, context: Context, acting: Acting, clock: Clock, faults: FaultRun
+) -> Generator[events.Event, None, bool]:
     """Lets the pipeline come to rest while its faults are armed. Returns whether the actors that wait for rest have acted."""
     timeout_s = run.scenario.faults_timeout_s
     yield events.PhaseStarted("faults", "until the pipeline is at rest, or the time of the faults is over")
     rest = yield from _drain(run, context, acting, timeout_s, patient=run.patient)
+    if rest.is_late and faults.has_unmet():
+        yield events.PhaseStarted("faults", "as long again: not all of them have met something")
+        rest = yield from _drain(run, context, acting, timeout_s, patient=run.patient)
     # What works by a schedule, or once an actor has acted, meets its faults only then.
     if rest.known and run.scenario.schedules.fire:
         rest = yield from clock.run_down(partial(_drain, run, context, acting, timeout_s))

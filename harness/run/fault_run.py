@@ -72,6 +72,10 @@ class FaultRun:
                 self._in_emulator = False
         self.armed = False
 
+    def has_unmet(self) -> bool:
+        """Returns whether a fault that is armed in the emulator has met nothing yet."""
+        return self._in_emulator and not all(entry["firings"] for entry in self._client.log())
+
     def count(self) -> tuple[str, ...]:
         """Asks what the settings have met, once the pipeline is at rest. Returns a doubt for each that cannot be asked about."""
         return self._settings.count() if self._settings is not None else ()

@@ -48,7 +48,9 @@ def test_rest_is_two_quiet_looks_with_no_request_between_them(gauges):
 
 
 def test_without_rest_in_time_the_doubt_says_what_was_under_way(gauges):
-    assert drained(gauges(BUSY).endpoint, 0.2)[-1] == Rest(known=False, doubt="not at rest 0.2 s after the load: 2 executions")
+    assert drained(gauges(BUSY).endpoint, 0.2)[-1] == Rest(
+        known=False, doubt="not at rest 0.2 s after the load: 2 executions", is_late=True
+    )
 
 
 @pytest.mark.parametrize("answer", [(404, b"no such route"), (200, b"not json"), (200, b"[]"), (200, b"{}")])

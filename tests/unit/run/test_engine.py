@@ -13,8 +13,9 @@ from harness.accounting.record import Answer, Observation, Outcome, Record, Stat
 from harness.accounting.verdict import Judgement
 from harness.emulator.permissions import Denied
 from harness.errors import UnknownVerdictError, UsageError
+from harness.faults.plan import named
 from harness.parts.ports import Actor, Check, Finding, Ingress, Probe, Source
-from harness.run import engine, events
+from harness.run import engine, events, fault_run
 from harness.run.recipe import Recipe, open_load
 from harness.run.state import Run
 from harness.scenario.scenario import Scenario, StackPart
@@ -107,7 +108,7 @@ def conducted(tmp_path, monkeypatch):
             description="d", stack=StackPart(template=Path("t/template.yaml")), source=Three(), send=send or Put(), actors=actors,
             checks=checks, probes=probes or (Look(where="${outputs.Place}"),), **keys,
         )  # fmt: skip
-        recipe = Recipe("fake", scenario, 1)
+        recipe = Recipe("fake", scenario, 1, faults=named(scenario.faults, 1))
         told.extend(engine.conduct(Run(recipe, open_load(recipe), emulator, "fake", "command", tmp_path, shown=shown)))
         return told
 
@@ -184,6 +185,27 @@ def test_without_rest_nothing_is_claimed_and_no_actor_waits_for_it(conducted):
     assert "act" not in phases(told)
     assert told[-1].verdict.judgement is Judgement.UNKNOWN
     assert "2 executions" in told[-1].verdict.reasons[0]
+
+
+@pytest.mark.parametrize(("firings", "answers", "times"), [([], (BUSY,), 2), ([{"event": 1}], (BUSY,), 1), ([], (REST,), 1)])
+def test_a_fault_that_has_met_nothing_when_the_time_is_over_has_as_much_time_again(conducted, monkeypatch, firings, answers, times):
+    class Gateway:
+        def __init__(self, *_):
+            pass
+
+        def arm(self, plan):
+            self.names = [fault.id for fault in plan]
+
+        def log(self):
+            return [{"id": name, "seen": len(firings), "firings": firings} for name in self.names]
+
+        disarm = log
+
+    monkeypatch.setattr(fault_run, "FaultClient", Gateway)
+    monkeypatch.setattr(engine.FaultRun, "write", lambda *_: None)
+    faults = [{"kind": "throttle", "service": "kinesis", "operation": "PutRecords", "calls": "1"}]
+    told = conducted(faults=faults, answers=answers, faults_timeout_s=0.1, drain_timeout_s=0.1)
+    assert phases(told).count("faults") == times
 
 
 def test_a_defect_or_a_dead_emulator_is_an_unknown_verdict_with_the_reason(conducted):
