@@ -70,7 +70,7 @@ def problems(plan: Plan, template: dict[str, Any], malformers: Collection[str]) 
             if name is not None and name not in names:
                 yield number, place, _unknown(name, names, what)
         if isinstance(fault, ServiceFault):
-            yield from ((number, place, told) for place, told in _of_call(fault, resources))
+            yield from ((number, place, told) for place, told in _of_call(fault, resources, plan))
         if isinstance(fault, SettingFault):
             yield from ((number, "function", told) for told in _of_setting(fault, plan[:number], template))
 
@@ -88,6 +88,15 @@ def _ids(plan: Plan, fault: ServiceFault, *kinds: type) -> list[str]:
     ]
 
 
+def _way_back(plan: Plan, fault: ServiceFault) -> list[str]:
+    """Returns the ids from a fault by way of others back to itself, each of which follows the next one; nothing where they end elsewhere."""
+    follows = {other.id: other.follows for other in plan if isinstance(other, ServiceFault) and other.id and other.follows}
+    way = [fault.id or ""]
+    while (following := follows.get(way[-1])) and following not in way:
+        way.append(following)
+    return [*way, following] if following and following == fault.id and len(way) > 1 else []
+
+
 def _of_setting(fault: SettingFault, earlier: Plan, template: dict[str, Any]) -> Iterator[str]:
     """Yields why a function cannot have this setting."""
     if any((fault.kind, fault.function) == (other.kind, other.function) for other in earlier if isinstance(other, SettingFault)):
@@ -103,10 +112,15 @@ def _has_versions(template: dict[str, Any], function: str) -> bool:
     return bool(properties.get("AutoPublishAlias") or shared.get("AutoPublishAlias"))
 
 
-def _of_call(fault: ServiceFault, resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _of_call(fault: ServiceFault, resources: dict[str, Any], plan: Plan) -> Iterator[tuple[str, str]]:
     """Yields the key that keeps a fault from meeting any call, and why."""
     if fault.follows and fault.caller in _NO_FUNCTIONS:
         yield "caller", f"with after or repeats it must be a function: {fault.caller} has no invocations"
+    if way := _way_back(plan, fault):
+        yield (
+            "after" if fault.after else "repeats",
+            f"comes back to this fault ({' → '.join(way)}), so none of them ever meets a call",
+        )
     if told := _of_another_service(fault, resources):
         yield "resource", told
 

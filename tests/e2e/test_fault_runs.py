@@ -148,6 +148,10 @@ def test_a_fault_that_never_fires_is_unknown_and_says_what_was_expected(tmp_path
             ["mine.yaml:", "faults.1.repeats: a is the id of no other fault"],
         ),
         (
+            "{id: a, kind: cut, service: s3, after: b}\n  - {id: b, kind: cut, service: s3, repeats: a}",
+            ["mine.yaml:", "faults.0.after: comes back to this fault (a → b → a), so none of them ever meets a call"],
+        ),
+        (
             "{id: a, kind: cut, service: s3}\n  - {id: a, kind: cut, service: s3}",
             ["mine.yaml:", "faults.1.id: two faults have this id"],
         ),
