@@ -62,7 +62,8 @@ class FaultRun:
 
     def end(self) -> None:
         """Ends all faults. Raises UnknownVerdictError where another run has armed its own in this account meanwhile."""
-        self.ended_ms = int(time.time() * 1000)
+        # A run ends them once more when it is over, whatever became of it.
+        self.ended_ms = self.ended_ms or int(time.time() * 1000)
         try:
             if self._settings is not None:
                 self._settings.take_back()

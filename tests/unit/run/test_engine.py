@@ -202,10 +202,14 @@ def test_a_fault_that_has_met_nothing_when_the_time_is_over_has_as_much_time_aga
         disarm = log
 
     monkeypatch.setattr(fault_run, "FaultClient", Gateway)
-    monkeypatch.setattr(engine.FaultRun, "write", lambda *_: None)
+    ended = []
+    monkeypatch.setattr(engine.FaultRun, "write", lambda self, _: ended.append(self.ended_ms))
+    monkeypatch.setattr(engine.FaultRun, "abandon", lambda self: ended.append(self.ended_ms) or self.end())
     faults = [{"kind": "throttle", "service": "kinesis", "operation": "PutRecords", "calls": "1"}]
     told = conducted(faults=faults, answers=answers, faults_timeout_s=0.1, drain_timeout_s=0.1)
     assert phases(told).count("faults") == times
+    assert ended[0] is not None
+    assert set(ended) == {ended[0]}
 
 
 def test_a_defect_or_a_dead_emulator_is_an_unknown_verdict_with_the_reason(conducted):
