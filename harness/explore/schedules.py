@@ -133,8 +133,8 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
         seconds: list[tuple[dict[str, Any], int]] = []
         if point.count > had:
             seconds += _at(point, had + 1)
-        elif point.who in again:
-            # Which of the calls are those of the retry is not known before: the last one is likely, and an outage meets all of them.
+        elif point.who in again and "repeats" not in point.behind:
+            # Which of the calls are those of the retry is not known: the last one is likely, and an outage meets all of them.
             seconds += _at_a_retry(first.faults[0], point)
         # The order: operations that are not called without the fault, behind it; what the invocation calls again, beside single faults at other calls than the first;
         # then the calls of its repetition; then all others. Among equals the kinds of faults come first that find most when they are alone.
@@ -173,12 +173,14 @@ def _at_a_retry(first: Mapping[str, Any], point: Point) -> Iterator[tuple[dict[s
 
 
 def _behind(first: Mapping[str, Any], point: Point) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yields what may meet the first call of a point behind the first fault: in the invocation that it met, and in one that repeats it. Throttling is left out: the client tries again, so
+    """Yields what may meet the first call of a point behind the first fault: in the invocation that it met, and in one that repeats it; and what refuses all calls of those that do. Throttling is left out: the client tries again, so
     it ends as a refusal does, or has no effect. So are first faults that only delay, and those that take all calls of the point."""
     if first["kind"] in _DELAYS or (is_outage([first]) and _is_at(first, point)):
         return
     for key in point.behind:
         yield {**_denied(point, "1"), key: _FIRST}, _DENIED_ONCE
+        if key == "repeats":
+            yield {**_denied(point, f"1-{_OUTAGE}"), key: _FIRST}, _GIVEN_UP
         for kind, rank in _kinds(point):
             if rank in {_PARTIAL, _IDEMPOTENCE}:
                 yield {**_fault(kind, point, "1"), key: _FIRST}, rank
