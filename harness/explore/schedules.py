@@ -257,7 +257,8 @@ def _kinds(point: Point) -> list[tuple[str, int]]:
 
 
 def _fault(kind: str, point: Point, window: str) -> dict[str, Any]:
-    return {"kind": kind, **point.address, point.window: window} | ({"entries": "every 2"} if kind == "partial" else {})
+    # The first entry and each second one after it: also of a batch with one entry.
+    return {"kind": kind, **point.address, point.window: window} | ({"entries": "1 mod 2"} if kind == "partial" else {})
 
 
 def _alone(fault: dict[str, Any]) -> dict[str, Any]:
