@@ -17,7 +17,7 @@ from harness.accounting.record import Answer, Observation, Outcome, Record, Stat
 from harness.accounting.verdict import Account, Example
 from harness.cli import main
 from harness.run.journal import JOURNAL
-from harness.run.trace import decisive, faults_by_request, logical, renamed, ways, with_ways
+from harness.run.trace import carries, decisive, faults_by_request, logical, renamed, ways, with_ways
 
 SEQUENCE = "49" + "0" * 52 + "17"
 
@@ -377,3 +377,10 @@ def test_a_lost_record_that_stands_in_one_place_of_two_is_said_to_stand_there(ru
     example = Example("id-17", "nowhere", "accepted, and seen nowhere afterwards")
     account = with_ways(Account(examples={"lost": (example,)}), run_dir(), {}, {"T-1": "Table"})
     assert account.examples["lost"][0].why == "accepted, and not in each place that holds every record; it stands at table Table"
+
+
+def test_what_names_a_version_of_a_file_carries_its_lines():
+    line = ("2-0", "logs/a%20%2B1.gz@AaIv4TvftoEF1U", "1")
+    assert carries('{"key": "logs/a+%2B1.gz", "versionId": "AaIv4TvftoEF1U"}', line)
+    assert not carries('{"key": "logs/a+%2B1.gz", "versionId": "another"}', line)
+    assert carries('{"key": "logs/a+%2B1.gz"}', ("2-0", "logs/a%20%2B1.gz", "1"))
