@@ -177,7 +177,10 @@ def _sought(record_id: str, shard: str | None, sequence: str | None) -> _Sought:
     of_stream = sequence is not None and len(sequence) > 20
     upload = [f"{shard}", version] if separator and not of_stream else []
     if shard and not of_stream and not separator:
-        upload = [name for name in (shard, unquote(shard), quote_plus(unquote(shard)), quote(shard)) if len(name) >= _LEAST_KEY]
+        key = unquote(shard)
+        # A notification of S3 has the second form.
+        names = shard, quote_plus(key, safe="/"), key, quote_plus(key), quote(shard)
+        upload = [name for name in dict.fromkeys(names) if len(name) >= _LEAST_KEY]
     return _Sought(patterns, parts, sequence if of_stream else None, upload)
 
 
