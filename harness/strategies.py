@@ -86,7 +86,7 @@ def fault_plans(run_dir: Path | str, *, most: int = 3, seconds: float = 1) -> st
     can fire again. `seconds` is how long what is slow or hangs takes.
 
     The run is read when a plan is drawn: a UsageError is raised there for a directory that is none of a run with a journal."""
-    places = functools.cache(lambda: points(Path(run_dir)))
+    places = functools.cache(lambda: [point for point in points(Path(run_dir)) if point.count])
 
     @st.composite
     def fault(draw: st.DrawFn) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from harness.explore.given_back import given_back
-from harness.run.trace import carries, ways
+from harness.run.trace import FILE, carries, names_file, ways
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,19 +58,26 @@ def found_among_told(run_dir: Path) -> dict[str, int]:
             [ledger, anomalies],
         ).fetchall()
     records = [(record_id, shard, sequence) for record_id, shard, sequence, _ in conflicting]
-    last = [_last_attempt(hops) for hops in ways(run_dir, records, {})]
+    found = ways(run_dir, records, {})
+    last = [_last_attempt(hops) for hops in found]
     returned = given_back(run_dir, {attempt.request_id for attempt in last if attempt})
     explained = [
         status != "rejected"
         and attempt is not None
-        and (bool(attempt.entry.get("error")) or _is_back(returned.get(attempt.request_id), record))
-        for (*_, status), record, attempt in zip(conflicting, records, last, strict=True)
+        and (bool(attempt.entry.get("error")) or _is_back(returned.get(attempt.request_id), record, by_file=_comes_by_file(hops)))
+        for (*_, status), record, attempt, hops in zip(conflicting, records, last, found, strict=True)
     ]
     return {"misrouted": int(stored[0][0]), "conflicting": explained.count(False)}
 
 
-def _is_back(batch: Batch | None, record: tuple[str, str | None, str | None]) -> bool:
-    return batch is not None and carries(batch.back, record) and not carries(batch.kept, record)
+def _comes_by_file(hops: Sequence[Hop]) -> bool:
+    """Returns whether no invocation had the record itself: what they had names its file."""
+    return all(hop.how == FILE for hop in hops if hop.entry["kind"] == "invocation")
+
+
+def _is_back(batch: Batch | None, record: tuple[str, str | None, str | None], *, by_file: bool) -> bool:
+    has = names_file if by_file else carries
+    return batch is not None and has(batch.back, record) and not has(batch.kept, record)
 
 
 def _last_attempt(hops: Sequence[Hop]) -> Hop | None:

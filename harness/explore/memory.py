@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # What in a template may name files.
 _LOCAL = ("CodeUri", "ContentUri", "DefinitionUri", "Code", "Location", "TemplateURL")
+# Another one means that schedules with the names of earlier ones do something else.
+_FORM = 2
 _NOT_CODE = {"__pycache__", "node_modules", "runs", "found"}
 
 
@@ -38,7 +40,7 @@ def code_of(scenario: Scenario, seed: int | None, records: int | None) -> str:
         for text in _texts(load_template(template), _LOCAL)
         if not Path(text).is_absolute() and "://" not in text
     ]
-    found = hashlib.sha256(json.dumps([seed, records], default=str).encode())
+    found = hashlib.sha256(json.dumps([_FORM, seed, records], default=str).encode())
     files = {template}
     for path in (*named, *local):
         with contextlib.suppress(OSError, ValueError):

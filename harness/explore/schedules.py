@@ -111,7 +111,7 @@ def _told(fault: dict[str, Any]) -> str:
 
 def of_points(points: Sequence[Point]) -> list[Schedule]:
     """Returns the schedules of one fault, the most promising first."""
-    found = [schedule for point in points if point.who not in _NOT_TRIED for schedule in _of_point(point)]
+    found = [schedule for point in points if point.count and point.who not in _NOT_TRIED for schedule in _of_point(point)]
     return sorted(found, key=lambda one: one.rank)
 
 
@@ -130,21 +130,21 @@ def of_changes(first: Schedule, clean: Sequence[Point], after: Sequence[Point]) 
         had = before.get((point.who, point.call, point.resource), 0)
         if point.who in _NOT_TRIED or not point.call or not point.count:
             continue
+        behind = list(_behind(first.faults[0], point))
         seconds: list[tuple[dict[str, Any], int]] = []
         if point.count > had:
             seconds += _at(point, had + 1)
-        elif point.who in again and "repeats" not in point.behind:
+        elif point.who in again and not any("repeats" in second for second, _ in behind):
             # Which of the calls are those of the retry is not known: the last one is likely, and an outage meets all of them.
             seconds += _at_a_retry(first.faults[0], point)
         # The order: operations that are not called without the fault, behind it; what the invocation calls again, beside single faults at other calls than the first;
         # then the calls of its repetition; then all others. Among equals the kinds of faults come first that find most when they are alone.
         soon, later = 1 + first.rank, OTHER_PLACE + first.rank
-        behind = list(_behind(first.faults[0], point))
         for second, rank in behind:
             beside = later if "after" in second and point.count > had else later + _BEHIND_SINGLES
             found.append(Schedule(_following(first, second), (beside if had else soon) + rank, not had))
         # The first call of a point that has none without the fault is the first one behind it.
-        same = [] if had else [_alone(second) for second, _ in behind]
+        same = [] if had else [_alone(second) for second, _ in behind if not is_outage([second])]
         pairs = (((*first.faults, second), rank) for second, rank in seconds if second not in same)
         beside = later + 2 * _BEHIND_SINGLES if had else soon
         found += [Schedule(pair, beside + rank, not had) for pair, rank in pairs if not _overlap(pair)]
@@ -225,6 +225,7 @@ def _of_calls(point: Point) -> Iterator[Schedule]:
             yield Schedule((_fault(kind, point, f"1-{_ALL_TRIES}"),), rank)
     # What no client tries again drives the pipeline to its last resort before the faults end.
     yield Schedule((_denied(point, f"1-{_OUTAGE}"),), _OUT)
+    yield Schedule((_fault("throttle", point, f"1-{_OUTAGE}"),), _LATE)
     if point.is_partial:
         yield Schedule((_fault("partial", point, f"1-{_OUTAGE}"),), _OUT)
     if not point.only_reads:
@@ -293,3 +294,5 @@ def _bound(faults: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any],
         calls = f"1-{_ALL_TRIES}" if second["kind"] in _REFUSED and "code" not in second else "1"
         for key in _FOLLOWS:
             yield {**first, "id": _FIRST}, {**second, "calls": calls, key: _FIRST}
+        if is_outage([second]):
+            yield {**first, "id": _FIRST}, {**second, "calls": f"1-{_OUTAGE}", "repeats": _FIRST}

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 class FaultRun:
-    """The faults of a run. `log` is what the emulator reports of each service and Lambda fault (harness/inside/faults/armed.py), `ended_ms` when they ended, in milliseconds
-    since the epoch."""
+    """The faults of a run. `log` is what the emulator reports of each service and Lambda fault (harness/inside/faults/armed.py), `ended_ms` when those that are no faults of
+    records ended, in milliseconds since the epoch; None where there were none."""
 
     def __init__(self, plan: Plan, load: Load, clients: Clients) -> None:
         self.plan = plan
@@ -62,8 +62,9 @@ class FaultRun:
 
     def end(self) -> None:
         """Ends all faults. Raises UnknownVerdictError where another run has armed its own in this account meanwhile."""
-        # A run ends them once more when it is over, whatever became of it.
-        self.ended_ms = self.ended_ms or int(time.time() * 1000)
+        # A run ends them once more when it is over, whatever became of it. Faults of records end with the load.
+        if self.armed:
+            self.ended_ms = int(time.time() * 1000)
         try:
             if self._settings is not None:
                 self._settings.take_back()

@@ -285,9 +285,13 @@ def ways(run_dir: Path, records: Sequence[tuple[str, str | None, str | None]], m
 
 
 def carries(text: str, record: tuple[str, str | None, str | None]) -> bool:
-    """Returns whether a text has a record (its id, shard and sequence), or names its file."""
-    sought = _sought(*record)
-    return sought.stands_in(text) or any(name in text for name in sought.upload)
+    """Returns whether a text has a record (its id, shard and sequence)."""
+    return _sought(*record).stands_in(text)
+
+
+def names_file(text: str, record: tuple[str, str | None, str | None]) -> bool:
+    """Returns whether a text names the file of a record (its id, shard and sequence)."""
+    return any(re.search(rf"(?<![\w.%+-]){re.escape(name)}(?![\w.%+-])", text) for name in _sought(*record).upload)
 
 
 def with_ways(account: Account, run_dir: Path, met: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> Account:

@@ -35,9 +35,9 @@ ENDED = {"kind": "execution", "error": "E: given up"}
 def found(tmp_path):
     """What is found in a run of one record, which was stored and is named by an alert."""
 
-    def of(*journal, status=Status.ACKED):
+    def of(*journal, status=Status.ACKED, shard=None):
         with Ledger(tmp_path / "ledger.parquet") as ledger:
-            ledger.add(Record("id-17", b"x", None), Answer(status, 500, detail="taken"))
+            ledger.add(Record("id-17", b"x", None), Answer(status, 500, shard, shard and "1", detail="taken"))
         seen = [Observation(outcome, "there", "id-17") for outcome in (Outcome.STORED, Outcome.ALERTED)]
         write_observations(tmp_path / "observations.parquet", seen)
         account = reconcile(tmp_path / "ledger.parquet", tmp_path / "observations.parquet", tmp_path)
@@ -62,10 +62,10 @@ def test_what_is_given_up_by_an_invocation_that_succeeds_is_a_finding(found, way
     assert found(*way) == 1
 
 
-def _reporting(failed, *, batch=("id-16", "id-17", "id-18"), of="messageId"):
+def _reporting(failed, *, batch=("id-16", "id-17", "id-18"), of="messageId", sender="id-17"):
     """An invocation that succeeds, and reports these items of its batch."""
     if of == "messageId":
-        items = [{"messageId": f"m-{body}", "body": body, "attributes": {"SenderId": "id-17"}} for body in batch]
+        items = [{"messageId": f"m-{body}", "body": body, "attributes": {"SenderId": sender}} for body in batch]
     else:
         items = [
             {"kinesis": {"sequenceNumber": f"m-{body}", "partitionKey": body, "data": base64.b64encode(body.encode()).decode()}}
@@ -104,6 +104,26 @@ def test_other_items_with_such_a_key_are_not_reported(found):
 
 def test_a_record_that_also_stands_in_an_item_which_was_kept_is_a_finding(found):
     assert found(_reporting(["id-17"], batch=("id-17", "of id-17"))) == 1
+
+
+FILE = "logs/a.gz@version-17"
+
+
+@pytest.mark.parametrize(
+    ("batch", "failed", "findings"),
+    [
+        (["version-17", "version-18"], ["version-17"], 0), (["version-17", "version-18"], ["version-18"], 1),
+        # What has the record itself is decided by that, whatever else names its file.
+        (["id-17 version-17", "id-18 version-17"], ["id-17 version-17"], 0), (["id-17 version-17", "id-18 version-17"], ["id-18 version-17"], 1),
+    ],
+)  # fmt: skip
+def test_a_message_that_names_the_file_gives_back_its_records(found, batch, failed, findings):
+    assert found(_reporting(failed, batch=batch, sender="AIDA"), shard=FILE) == findings
+
+
+def test_a_record_that_came_by_itself_is_not_given_back_with_its_file(found):
+    by_itself, other = _reporting([], batch=["id-17"]), ["id-18 version-17"]
+    assert found(by_itself, _reporting(other, batch=other, sender="AIDA"), shard=FILE) == 1
 
 
 def test_items_of_a_table_are_given_back_from_the_first_on(found):

@@ -111,6 +111,25 @@ def test_the_first_call_of_what_is_called_at_no_other_time_is_met_once():
     assert "throttle of Keep → sns.Publish of Topic, call 1-8" in names
 
 
+def test_an_outage_of_what_only_the_fault_leads_to_meets_its_first_call_too():
+    publish = Point("Keep", "sns.Publish", 1, resource="Topic", behind=("after", "repeats"))
+    names = told({"kind": "error", **PUT, "calls": "3"}, publish)
+    outage = "error AuthorizationError of Keep → sns.Publish of Topic, call 1 and all after it"
+    assert {outage, f"{outage} of a repetition"} <= set(names)
+
+
+def test_what_only_delays_has_a_second_fault_at_the_last_call_of_a_repetition():
+    put = Point("Keep", "s3.PutObject", 9, resource="Bucket", behind=("repeats",))
+    slow = {"kind": "lambda_slow", "function": "Keep", "invocations": "1", "seconds": 2}
+    assert "error AccessDenied of Keep → s3.PutObject of Bucket, call 9" in told(slow, AGAIN, put)
+
+
+def test_what_is_called_only_once_the_faults_have_ended_is_not_tried():
+    late = Point("Keep", "sns.Publish", 0, resource="Topic")
+    assert of_points([*POINTS, late]) == of_points(POINTS)
+    assert told({"kind": "error", **PUT, "calls": "3"}, late) == []
+
+
 def test_what_is_sent_again_because_it_failed_in_part_is_refused_then():
     write = Point("Keep", "dynamodb.BatchWriteItem", 12, resource="Table", behind=("after",))
     names = [pair.name for pair in of_changes(Schedule(({"kind": "partial", **WRITE, "calls": "1-8"},), 2), POINTS, [write])]
@@ -158,7 +177,8 @@ def test_a_pair_with_many_calls_becomes_one_that_follows_what_the_first_fault_ha
     first = {"kind": "error", **PUT, "calls": "1"}
     pair = (first, {"kind": "throttle", **WRITE, "calls": "3-1000000000"})
     names = [Schedule(one, 0).name.partition(" and ")[2].rpartition(", ")[2] for one in smaller(pair)][2:]
-    assert names == ["call 3", "call 1-8 behind that", "call 1-8 of a repetition", "call 3-10"]
+    outage = "call 1 and all after it of a repetition"
+    assert names == ["call 3", "call 1-8 behind that", "call 1-8 of a repetition", outage, "call 3-10"]
     refused = (first, {"kind": "error", "code": "AccessDenied", "status": 403, **WRITE, "calls": "3-10"})
     names = [Schedule(one, 0).name.partition(" and ")[2].rpartition(", ")[2] for one in smaller(refused)][2:]
     assert names == ["call 3", "call 1 behind that", "call 1 of a repetition", "call 3-6", "call 3-9"]

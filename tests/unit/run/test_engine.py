@@ -212,6 +212,14 @@ def test_a_fault_that_has_met_nothing_when_the_time_is_over_has_as_much_time_aga
     assert set(ended) == {ended[0]}
 
 
+def test_faults_of_records_alone_end_nothing(conducted, monkeypatch):
+    """What comes after the load must not seem to come after the faults."""
+    ended = []
+    monkeypatch.setattr(engine.FaultRun, "write", lambda self, _: ended.append(self.ended_ms))
+    conducted(faults=[{"kind": "record", "malform": "cut", "records": "1"}])
+    assert ended == [None]
+
+
 def test_a_defect_or_a_dead_emulator_is_an_unknown_verdict_with_the_reason(conducted):
     finished = conducted(Put(fails="raises"))[-1]
     assert (finished.verdict.judgement, finished.verdict.reasons) == (Judgement.UNKNOWN, ("RuntimeError: a defect",))

@@ -17,7 +17,7 @@ from harness.accounting.record import Answer, Observation, Outcome, Record, Stat
 from harness.accounting.verdict import Account, Example
 from harness.cli import main
 from harness.run.journal import JOURNAL
-from harness.run.trace import carries, decisive, faults_by_request, logical, renamed, ways, with_ways
+from harness.run.trace import decisive, faults_by_request, logical, names_file, renamed, ways, with_ways
 
 SEQUENCE = "49" + "0" * 52 + "17"
 
@@ -379,8 +379,10 @@ def test_a_lost_record_that_stands_in_one_place_of_two_is_said_to_stand_there(ru
     assert account.examples["lost"][0].why == "accepted, and not in each place that holds every record; it stands at table Table"
 
 
-def test_what_names_a_version_of_a_file_carries_its_lines():
+def test_a_text_names_the_file_of_a_record_by_its_version_or_by_its_whole_key():
     line = ("2-0", "logs/a%20%2B1.gz@AaIv4TvftoEF1U", "1")
-    assert carries('{"key": "logs/a+%2B1.gz", "versionId": "AaIv4TvftoEF1U"}', line)
-    assert not carries('{"key": "logs/a+%2B1.gz", "versionId": "another"}', line)
-    assert carries('{"key": "logs/a+%2B1.gz"}', ("2-0", "logs/a%20%2B1.gz", "1"))
+    assert names_file('{"key": "logs/a+%2B1.gz", "versionId": "AaIv4TvftoEF1U"}', line)
+    assert not names_file('{"key": "logs/a+%2B1.gz", "versionId": "another"}', line)
+    assert names_file('{"key": "logs/a+%2B1.gz"}', ("2-0", "logs/a%20%2B1.gz", "1"))
+    assert names_file("s3://bucket/data/part-1", ("2-0", "data/part-1", "1"))
+    assert not names_file('{"key": "data/part-10"}', ("2-0", "data/part-1", "1"))
