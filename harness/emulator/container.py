@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import socket
+import textwrap
 import threading
 import uuid
 from dataclasses import asdict
@@ -39,6 +40,8 @@ LABEL = "pipeproof.owner"
 
 PIDS = 4096
 _FILES = "2g"
+_DOOR_MEMORY = "256m"
+_DOOR_LINES = 10
 NAME = "pipeproof-"
 STAYS = "pipeproof-up-"
 _ATTEMPTS = 5
@@ -93,15 +96,23 @@ class Container:
         return Description("container", "localstack", health.version, endpoint, health.python_runtime, health.abilities)
 
     def check(self) -> None:
-        """Raises EmulatorDiedError, with the reason and the last lines of the log, where the container no longer runs."""
+        """Raises EmulatorDiedError, with the reason and the last lines of the log, where the container no longer runs, or its door."""
         if self._container is None:
             return
+        self._check_one(
+            self._name,
+            f"the container emulator (LocalStack, container {self._name})",
+            f"{self._memory} of memory (PIPEPROOF_CONTAINER_MEMORY)",
+        )
+        door = _door(self._name)
+        self._check_one(door, f"the way to the container emulator (container {door})", f"{_DOOR_MEMORY} of memory")
+
+    def _check_one(self, name: str, named: str, memory: str) -> None:
         from docker.errors import NotFound  # noqa: PLC0415
         from requests.exceptions import RequestException  # noqa: PLC0415 - comes with the SDK
 
-        named = f"the container emulator (LocalStack, container {self._name})"
         try:
-            state = self._client.api.inspect_container(self._name)["State"]
+            state = self._client.api.inspect_container(name)["State"]
         except NotFound as error:
             message = f"{named} was removed{last_lines(self._log)}"
             raise EmulatorDiedError(message) from error
@@ -109,28 +120,28 @@ class Container:
             message = f"the Docker engine that runs {named} no longer answers ({type(error).__name__})"
             raise EmulatorDiedError(message) from error
         if state["Running"]:
-            self._check_door()
             return
         if state["OOMKilled"]:
-            how = f"was killed: it needed more than its {self._memory} of memory (PIPEPROOF_CONTAINER_MEMORY)"
+            how = f"was killed: it needed more than its {memory}"
         elif state["ExitCode"] == 137:
             how = "was killed (SIGKILL)"
         else:
             how = f"exited with status {state['ExitCode']}"
-        self._wait_for_log()
-        message = f"{named} {how}{last_lines(self._log)}"
+        message = f"{named} {how}{self._said_last(name)}"
         raise EmulatorDiedError(message)
 
-    def _check_door(self) -> None:
-        from docker.errors import APIError  # noqa: PLC0415
+    def _said_last(self, name: str) -> str:
+        """Returns the last lines of a container's output as a part of a message. Only the emulator's are in the log."""
+        from requests.exceptions import RequestException  # noqa: PLC0415
 
+        if name == self._name:
+            self._wait_for_log()
+            return last_lines(self._log)
         try:
-            running = self._client.api.inspect_container(_door(self._name))["State"]["Running"]
-        except APIError:
-            running = False
-        if not running:
-            message = f"the container emulator cannot be reached: its door (container {_door(self._name)}) has ended"
-            raise EmulatorDiedError(message)
+            said = self._client.api.logs(name, tail=_DOOR_LINES).decode(errors="replace").strip()
+        except RequestException:
+            return ""
+        return f"; its last lines:\n{textwrap.indent(said, '  ')}" if said else ""
 
     def release(self) -> None:
         """Does what `stop` does."""
@@ -216,7 +227,8 @@ class Container:
         door = self._client.containers.create(
             image.tag(node=self._node), name=name, labels=labels, network=name, ports={f"{port}/tcp": ("127.0.0.1", port)},
             entrypoint=["/opt/pipeproof/bin/python", "-m", "harness.inside.door", address, str(port)], environment=self._lifeline_variable(),
-            mem_limit="256m", memswap_limit="256m", pids_limit=64, stdin_open=not self.stays, healthcheck={"test": ["NONE"]}, **_UNPRIVILEGED,
+            mem_limit=_DOOR_MEMORY, memswap_limit=_DOOR_MEMORY, pids_limit=64, stdin_open=not self.stays, healthcheck={"test": ["NONE"]},
+            **_UNPRIVILEGED,
         )  # fmt: skip
         self._client.networks.get(self._name).connect(door)
         self._hold(name)
@@ -269,15 +281,16 @@ class Container:
 def sweep(client: DockerClient) -> list[str]:
     """Removes the containers and networks whose owner is gone; returns their names. Those of other machines, of other process
     namespaces, and those that `up` left on purpose stay."""
-    named = {c.name for c in client.containers.list(all=True, filters={"name": f"^{STAYS}"})}
-    # A door stays with its emulator: both are renamed, one after the other.
-    up = {name for name in named if not name.endswith(_door(""))}
-    stay = up | {_door(name) for name in up}
-    kept = {NAME + name.removeprefix(STAYS) for name in stay}
     found = [
         *client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True),
         *client.networks.list(filters={"label": LABEL}),
     ]
+    # Asked for last: `up` renames its containers, and ends. What the lists before have by its first name stays by its second one.
+    named = {c.name for c in client.containers.list(all=True, filters={"name": f"^{STAYS}"}, ignore_removed=True)}
+    # A door stays with its emulator: both are renamed, one after the other.
+    up = {name for name in named if not name.endswith(_door(""))}
+    stay = up | {_door(name) for name in up}
+    kept = {NAME + name.removeprefix(STAYS) for name in stay}
     orphans = sorted({f.name for f in found if f.name not in kept and f.name not in stay and _is_orphan(labels_of(f))})
     _remove(client, orphans, orphans)
     return orphans

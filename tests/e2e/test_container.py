@@ -11,13 +11,16 @@ import re
 import shutil
 import socket
 import subprocess
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 import pytest
+from docker.models.networks import NetworkCollection
 
-from harness.emulator import image
+from harness.emulator import container, image
 from harness.emulator.container import sweep
 from harness.emulator.docker_engine import connect
+from harness.emulator.owner import Owner
 from harness.errors import UsageError
 from tests.conformance.functions import wait_until
 from tests.e2e.commands import (
@@ -222,9 +225,51 @@ def test_a_container_removed_in_the_middle_is_unknown_and_named(tmp_path):
 
 
 @in_container
+def test_a_door_that_is_killed_is_unknown_and_named(tmp_path):
+    process = start(tmp_path, "run", "clickstream-10k", "--records", 100_000)
+    events = tmp_path / "runs" / "latest" / "events.jsonl"
+    wait_until(lambda: events.is_file() and '"LoadProgress"' in events.read_text(), "the load to begin", 120)
+    door = connect().containers.get(f"{one_container(tmp_path).name}-door")
+    door.kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    reason = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text())["reasons"][0]
+    assert f"the way to the container emulator (container {door.name}) was killed (SIGKILL)" in reason
+    assert leftovers(tmp_path) == []
+
+
+@in_container
 def test_the_sweep_leaves_what_a_living_process_owns(running):
     swept = sweep(connect())
     assert not {one["Name"].lstrip("/") for one in running.values()} & set(swept)
+
+
+@in_container
+def test_a_sweep_leaves_what_up_renames_meanwhile(tmp_path, monkeypatch):
+    """Its owner has ended when the sweep asks. Said to be of another machine, so that no other test sweeps it."""
+    ended = subprocess.Popen(["true"])
+    owner = Owner.of(ended.pid)
+    ended.wait()
+    monkeypatch.setattr(container, "_where", lambda: str(tmp_path))
+    monkeypatch.setattr(container, "_owner_label", lambda: json.dumps({**asdict(owner), "where": str(tmp_path)}))
+    emulator = container.Container(tmp_path / "emulator.log", stays=True)
+    for _ in emulator.prepare():
+        pass
+    handles = []
+    listed = NetworkCollection.list
+
+    def list_and_rename(networks, *args, **kwargs):
+        found = listed(networks, *args, **kwargs)
+        handles.append(emulator.let_go())
+        return found
+
+    try:
+        emulator.start()
+        monkeypatch.setattr(NetworkCollection, "list", list_and_rename)
+        assert sweep(connect()) == []
+        assert container.runs(handles[0]["name"])
+    finally:
+        emulator.stop()
 
 
 @in_container
