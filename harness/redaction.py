@@ -42,9 +42,27 @@ _FORMS = re.compile(
     re.DOTALL,
 )
 
+# One of the words, in small letters, is in each text in which the pattern finds something. Most texts have none, and words are found sooner than patterns.
+_OF_NAMES = (
+    "pass", "pwd", "secret", "credential", "token", "apikey", "api_key", "api-key", "accesskey", "access_key", "access-key", "privatekey", "private_key",
+    "private-key",
+)  # fmt: skip
+_PATTERNS = (
+    (_AUTHORIZATION, ("authorization",)),
+    (_COOKIE, ("cookie",)),
+    (_IN_A_URL, ("://",)),
+    (_OF_A_LINK, ("x-amz-",)),
+    (_QUOTED, _OF_NAMES),
+    (_ASSIGNED, _OF_NAMES),
+    (_AFTER_COLON, _OF_NAMES),
+)
+
 
 def redacted(text: str) -> str:
     """Returns the text with `[redacted]` in the place of values that look like credentials. Twice is as good as once."""
-    for pattern in (_AUTHORIZATION, _COOKIE, _IN_A_URL, _OF_A_LINK, _QUOTED, _ASSIGNED, _AFTER_COLON):
-        text = pattern.sub(rf"\1{_HIDDEN}", text)
+    small = text.lower()
+    for pattern, words in _PATTERNS:
+        # Outside ASCII there are characters that a pattern takes for the letters of a word.
+        if not text.isascii() or any(word in small for word in words):
+            text = pattern.sub(rf"\1{_HIDDEN}", text)
     return _FORMS.sub(_HIDDEN, text)

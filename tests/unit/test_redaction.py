@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import redaction
 from harness.redaction import redacted
 
 
@@ -107,3 +108,23 @@ def test_the_time_grows_as_the_text_does(shape):
 @given(st.text())
 def test_twice_is_as_good_as_once(text):
     assert redacted(redacted(text)) == redacted(text)
+
+
+_ASSIGNMENT = st.tuples(
+    st.sampled_from(
+        [
+            "PassWd", "passphrase", "pwd", "db_pass", "secret", "credentials", "token", "next_token", "cookıe", "paſſword", "key", "http://me", "X-Amz-Signature",
+            *(f"{which}{joint}Key" for which in ("api", "access", "private") for joint in ("", "_", "-")), "authorization", "Cookie",
+        ]
+    ),
+    st.sampled_from(["=", ":", ': "', '": "', "s = '"]),
+    st.sampled_from(["hunter22", "abcdefghijklmnopqr1", "a=hunter", "hunter2@host"]),
+).map("".join)  # fmt: skip
+
+
+@given(st.lists(_ASSIGNMENT, max_size=3).map(" ".join))
+def test_a_pattern_that_is_left_out_would_have_found_nothing(text):
+    everything = text
+    for pattern, _ in redaction._PATTERNS:
+        everything = pattern.sub(r"\1[redacted]", everything)
+    assert redacted(text) == redaction._FORMS.sub("[redacted]", everything)
