@@ -67,6 +67,11 @@ class Window:
         """Returns a number below which it holds no event."""
         return min((first for first, _ in self.ranges), default=self.rest)
 
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Returns whether no run comes to the first event that it holds."""
+        return self.first() > _COUNTED
+
     def planned(self, seed: str) -> int | None:
         """Returns how many events it holds; None where it has no end, or an end that no run reaches."""
         if not self.ranges or sum(last - first + 1 for first, last in self.ranges) > _COUNTED:

@@ -187,8 +187,19 @@ def test_without_rest_nothing_is_claimed_and_no_actor_waits_for_it(conducted):
     assert "2 executions" in told[-1].verdict.reasons[0]
 
 
-@pytest.mark.parametrize(("firings", "answers", "times"), [([], (BUSY,), 2), ([{"event": 1}], (BUSY,), 1), ([], (REST,), 1)])
-def test_a_fault_that_has_met_nothing_when_the_time_is_over_has_as_much_time_again(conducted, monkeypatch, firings, answers, times):
+@pytest.mark.parametrize(
+    ("calls", "firings", "answers", "times"),
+    [
+        ("1", [], (BUSY,), 2),
+        ("1", [{"event": 1}], (BUSY,), 1),
+        ("1", [], (REST,), 1),
+        # Of a rehearsal, which only counts.
+        ("1000000000", [], (BUSY,), 1),
+    ],
+)
+def test_a_fault_that_has_met_nothing_when_the_time_is_over_has_as_much_time_again(
+    conducted, monkeypatch, calls, firings, answers, times
+):
     class Gateway:
         def __init__(self, *_):
             pass
@@ -205,7 +216,7 @@ def test_a_fault_that_has_met_nothing_when_the_time_is_over_has_as_much_time_aga
     ended = []
     monkeypatch.setattr(engine.FaultRun, "write", lambda self, _: ended.append(self.ended_ms))
     monkeypatch.setattr(engine.FaultRun, "abandon", lambda self: ended.append(self.ended_ms) or self.end())
-    faults = [{"kind": "throttle", "service": "kinesis", "operation": "PutRecords", "calls": "1"}]
+    faults = [{"kind": "throttle", "service": "kinesis", "operation": "PutRecords", "calls": calls}]
     told = conducted(faults=faults, answers=answers, faults_timeout_s=0.1, drain_timeout_s=0.1)
     assert phases(told).count("faults") == times
     assert ended[0] is not None
