@@ -39,7 +39,8 @@ LOG = logging.getLogger(__name__)
 
 MAX_BATCH_BYTES = 6 * 1024 * 1024 - 64
 """The limit of an invocation's payload, without the braces around its records."""
-FIRST_RETRY_S, LAST_RETRY_S = 0.1, 10.0
+# AWS waits longer between late attempts. A test of ten attempts would wait most of a minute.
+FIRST_RETRY_S, LAST_RETRY_S = 0.1, 2.0
 _ENDLESS = 5
 """So often a batch is tried before it counts as one that is tried again and again."""
 _SCAN = 1000
