@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _POLL_S = 0.05
 # What takes long is looked at less often: after so much of the time that it has taken already.
 _POLL_SHARE = 0.02
-_MOST_POLL_S = 0.5
+_MOST_POLL_S = 0.25
 _TELL_EVERY_S = 0.5
 # So many looks in a row at which only endless attempts are under way.
 _SURELY = 3
@@ -82,7 +82,8 @@ def drain(
             if elapsed_s - told >= _TELL_EVERY_S:
                 told = elapsed_s
                 yield DrainProgress(under_way, elapsed_s)
-            time.sleep(min(max(_POLL_S, elapsed_s * _POLL_SHARE), _MOST_POLL_S))
+            # The look that confirms a rest comes soon.
+            time.sleep(_POLL_S if previous is not None else min(max(_POLL_S, elapsed_s * _POLL_SHARE), _MOST_POLL_S))
 
 
 _NOTHING = "a last look"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import EmulatorDiedError
+from harness.run import drain as module
 from harness.run.drain import Rest, describe, drain
 from harness.run.events import ActorActed
 from tests.unit.run.fakes import BUSY, REST, Gauges
@@ -45,6 +46,25 @@ def test_rest_is_two_quiet_looks_with_no_request_between_them(gauges):
     served = gauges(BUSY, REST, {**REST, "requests": 8}, BUSY, {**REST, "requests": 9}, {**REST, "requests": 9}, BUSY)
     assert drained(served.endpoint)[-1] == Rest(known=True)
     assert served.answers == [BUSY], "it looked six times"
+
+
+def test_what_takes_long_is_looked_at_less_often_and_a_rest_is_confirmed_soon(gauges, monkeypatch):
+    waits = []
+
+    class Time:
+        """Goes on by what is waited."""
+
+        sleep = waits.append
+
+        @staticmethod
+        def monotonic():
+            return sum(waits)
+
+    monkeypatch.setattr(module, "time", Time)
+    assert drained(gauges(*[BUSY] * 150, REST, REST).endpoint)[-1] == Rest(known=True)
+    *waits, last = waits
+    assert waits == sorted(waits)
+    assert (waits[0], max(waits), last) == (0.05, 0.25, 0.05)
 
 
 def test_without_rest_in_time_the_doubt_says_what_was_under_way(gauges):
