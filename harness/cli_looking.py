@@ -73,9 +73,11 @@ def reconcile(run_dir: Path, engine: str) -> int:
     Example: pipeproof reconcile runs/latest --engine spark"""
     from rich.console import Console  # noqa: PLC0415
 
+    from harness.report.progress import progress  # noqa: PLC0415
     from harness.run.recount import recount  # noqa: PLC0415
 
-    with Console(stderr=True).status(f"{engine} reconciles"):
+    with progress(Console(stderr=True)) as tell:
+        tell(f"{engine} reconciles")
         found = recount(run_dir, engine)
     for part in (found.account.ingress, found.account.outcome, found.account.anomalies):
         counts = part if isinstance(part, Mapping) else asdict(part)

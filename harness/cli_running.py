@@ -52,6 +52,7 @@ def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...], ignore
     Example: pipeproof up pipeproof.yaml --watch"""
     from rich.console import Console  # noqa: PLC0415
 
+    from harness.report.progress import progress  # noqa: PLC0415
     from harness.run.up import is_up  # noqa: PLC0415
     from harness.run.up import up as bring_up  # noqa: PLC0415
     from harness.scenario.catalogue import find_scenario  # noqa: PLC0415
@@ -64,8 +65,8 @@ def up(scenario: str, port: int, emulator: str, origins: tuple[str, ...], ignore
     if watch and is_up(name):
         _watch(console, name, stack)
         return
-    with console.status("") as status:
-        running = bring_up(name, stack, port, emulator, origins, status.update, ignore_unsupported=ignore_unsupported)
+    with progress(Console(stderr=True)) as tell:
+        running = bring_up(name, stack, port, emulator, origins, tell, ignore_unsupported=ignore_unsupported)
     console.print(f"{name} is up ({running.emulator['kind']}). In a shell:\n", highlight=False)
     console.print(f"  export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION=us-east-1", highlight=False, soft_wrap=True)
     console.print("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=dummy", highlight=False, soft_wrap=True)

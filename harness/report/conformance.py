@@ -10,6 +10,7 @@ from rich.table import Table
 
 from harness.conformance import PAGE, check, counts, markdown, verify
 from harness.emulator.choose import choose_own
+from harness.report.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.conformance import Rule
+
+_TELLS_EVERY_S = 10
 
 
 def run_rules(
@@ -47,10 +50,10 @@ def _checked(
     console: Console, told: str, endpoint: str, names: Sequence[str], python_runtime: str, workers: int, page: Path | None
 ) -> int:
     rules: list[Rule] = []
-    with console.status("") as status:
+    with progress(console, _TELLS_EVERY_S) as tell:
         for rule in check(endpoint, python_runtime, names, workers):
             rules.append(rule)
-            status.update(f"{len(rules)} rules, {sum(one.outcome == 'not kept' for one in rules)} not kept: {rule.service}")
+            tell(f"{len(rules)} rules, {sum(one.outcome == 'not kept' for one in rules)} not kept: {rule.service}")
             if rule.outcome == "not kept":
                 console.print(f"  not kept  {rule.service}: {rule.rule}\n            {rule.url}", highlight=False, soft_wrap=True)
     console.print(_table(rules))

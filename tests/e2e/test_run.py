@@ -124,6 +124,7 @@ def test_up_leaves_a_stack_to_run_against_and_down_ends_it(tmp_path):
     assert code == 0, output
     endpoint = re.search(r"AWS_ENDPOINT_URL=(\S+)", output)[1]
     try:
+        assert "  … deploying the stack of clickstream-smoke\n" in output
         assert "EventStreamName" in output
         assert open_to_others(tmp_path / ".pipeproof") == []
         assert pipeproof(tmp_path, "up", "clickstream-smoke")[0] == 64, "one at a time"
